@@ -1,0 +1,521 @@
+/**
+ * Every setting: its name with unit, its meaning, its default, and when to change it.
+ *
+ * This is the one place where a setting is described: `docs/operations.md`, `claude-runner settings` and the validation
+ * of the YAML file, the environment and the flags are all made from it. Reading those sources is `load.ts`.
+ */
+import { availableParallelism, totalmem } from "node:os";
+import { z } from "zod";
+
+/** What a setting's documentation says beside its meaning. */
+export interface SettingMeta {
+  /** What it is and what it does; the first sentence stands alone. */
+  readonly description: string;
+  /** When a person would change it, and what it interacts with. */
+  readonly when?: string;
+  /** A default that depends on the machine, in words. */
+  readonly defaultText?: string;
+}
+
+const cores = availableParallelism();
+const mebibytes = 1024 * 1024;
+
+const about = <T extends z.ZodType>(schema: T, description: string, when?: string, defaultText?: string): T =>
+  schema.meta({ description, ...(when && { when }), ...(defaultText && { defaultText }) } satisfies SettingMeta) as T;
+
+const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, "1 to 63 characters out of a-z, 0-9, - and _, not beginning with - or _");
+const ms = (max = 24 * 3_600_000) => z.number().int().min(0).max(max);
+const port = z.number().int().min(0).max(65_535);
+const file = z.string().min(1);
+const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "the name of an environment variable");
+
+const tls = z.strictObject({
+  certFile: about(file, "The certificate chain, a PEM file."),
+  keyFile: about(file, "The private key, a PEM file."),
+  clientCaFile: about(
+    file.optional(),
+    "Clients need a certificate signed by one of these authorities (mutual TLS), a PEM file.",
+  ),
+});
+
+const limits = z.strictObject({
+  maxModelCallCount: about(z.number().int().min(1).max(1000).optional(), "Model calls of one turn."),
+  maxCostUsdMicros: about(
+    z.number().int().min(1).optional(),
+    "Estimated cost of one turn, in millionths of a US dollar.",
+  ),
+  maxOutputBytes: about(
+    z.number().int().min(1).optional(),
+    "Text, thinking and tool input that the model writes in one turn, in bytes.",
+  ),
+  maxDurationMs: about(ms().min(1).optional(), "Time from the prompt to the result, in milliseconds."),
+});
+
+const credential = z.strictObject({
+  baseUrl: about(
+    z.url().optional(),
+    "Where the model API is. Absent: Anthropic's own.",
+    "Set it for a gateway, a proxy or the stand-in.",
+  ),
+  baseUrlEnv: about(variable.optional(), "The environment variable of the server that holds the base URL."),
+  apiKeyEnv: about(variable.optional(), "The environment variable of the server that holds the API key."),
+  apiKeyFile: about(file.optional(), "The file that holds the API key; one trailing line end is ignored."),
+  authTokenEnv: about(
+    variable.optional(),
+    "The environment variable of the server that holds a bearer token for the model API, as gateways want it.",
+  ),
+  authTokenFile: about(file.optional(), "The file that holds such a bearer token."),
+  passEnv: about(
+    z
+      .array(
+        z
+          .string()
+          .regex(
+            /^(AWS_|ANTHROPIC_|CLAUDE_CODE_USE_(BEDROCK|VERTEX)$|CLAUDE_CODE_SKIP_(BEDROCK|VERTEX)_AUTH$|GOOGLE_|CLOUD_ML_REGION$|VERTEX_REGION_)[A-Z0-9_]*$|^(CLAUDE_CODE_USE_BEDROCK|CLAUDE_CODE_USE_VERTEX|CLOUD_ML_REGION)$/,
+            "only variables of Bedrock, Vertex and the model API",
+          ),
+      )
+      .default([]),
+    "Variables of Bedrock or Vertex that are handed to the workers from the server's environment.",
+    "For Bedrock: CLAUDE_CODE_USE_BEDROCK, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY. For Vertex: CLAUDE_CODE_USE_VERTEX, CLOUD_ML_REGION, ANTHROPIC_VERTEX_PROJECT_ID, GOOGLE_APPLICATION_CREDENTIALS.",
+  ),
+});
+
+const profile = z.strictObject({
+  description: about(z.string().max(500).default(""), "What the profile is for, shown by GetInfo."),
+  credential: about(name.default("default"), "The credential of `credentials` that its workers use."),
+  tenant: about(
+    name.optional(),
+    "The one tenant that may use it. Absent: every tenant whose token names it.",
+    "Needed for `isolation: none`.",
+  ),
+  model: about(
+    z.string().min(1).max(128).default("claude-opus-5-5"),
+    "The model that answers when a request names none, by its full name.",
+  ),
+  allowedModels: about(z.array(z.string().min(1).max(128)).default([]), "Further models that a request may name."),
+  effort: about(
+    z.enum(["low", "medium", "high", "xhigh", "max"]).default("medium"),
+    "The effort when a request names none.",
+  ),
+  systemPrompt: about(
+    z.string().min(1).max(262_144).default("You are a helpful assistant."),
+    "The system prompt when a request sets none.",
+  ),
+  systemPromptPolicy: about(
+    z.enum(["fixed", "append", "replace"]).default("replace"),
+    "What a request's own system prompt does: refused, added behind the profile's, or used in its place.",
+    "`fixed` where callers must not change the role; it also keeps the number of bindings at one.",
+  ),
+  tools: about(
+    z.array(z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/)).default([]),
+    "Built-in tools that Claude may use, such as Bash, Read, Edit. None by default.",
+    "Needs `workspace` and `isolation`. Built-in tools read what the server's user can read.",
+  ),
+  allowedTools: about(
+    z
+      .array(
+        z
+          .string()
+          .min(1)
+          .max(256)
+          .refine((rule) => !rule.startsWith("-") && !rule.includes("\0"), "a permission rule, not a flag"),
+      )
+      .default([]),
+    "Permission rules of what runs without a question, such as `Bash(git log *)`. Absent: the tools of `tools`.",
+  ),
+  permissionMode: about(
+    z.enum(["default", "dontAsk", "acceptEdits", "plan"]).default("dontAsk"),
+    "The permission mode. Nobody is there to be asked: what is not allowed is denied.",
+  ),
+  workspace: about(
+    z
+      .strictObject({
+        path: about(z.string().startsWith("/"), "The folder in which tools work. An absolute path; it has to exist."),
+        access: about(
+          z.enum(["read-only", "read-write"]).default("read-write"),
+          "`read-write`: one turn at a time. `read-only`: many, and tools that write are refused at start.",
+        ),
+      })
+      .optional(),
+    "Where tools work.",
+  ),
+  isolation: about(
+    z.enum(["none", "sandbox"]).optional(),
+    "What keeps tools from the rest of the machine. `none`: nothing; for one named tenant, warned about at start. `sandbox` does not exist yet and is refused.",
+  ),
+  reuse: about(
+    z.boolean().optional(),
+    "Whether a worker serves many turns of its tenant, each after a reset that leaves nothing behind. Default: yes without tools, no with tools.",
+    "Switch it off where one process per turn is wanted whatever it costs.",
+    "true without tools, false with tools",
+  ),
+  acceptClearResidue: about(
+    z.boolean().default(false),
+    "Whether a worker may be reset with /clear, which leaves three short blocks about itself in the next prompt, when the CLI cannot rewind.",
+  ),
+  minSpares: about(
+    z.number().int().min(0).max(256).default(2),
+    "Started workers to hold ready for new tenants and new system prompts. 0 switches spares off: turns without a worker to reuse start cold.",
+    "Raise it when `started` often says COLD_NO_SPARE. Each takes about 100 MB.",
+  ),
+  maxWorkers: about(
+    z
+      .number()
+      .int()
+      .min(1)
+      .max(1024)
+      .default(Math.max(8, 4 * cores)),
+    "The most workers of this profile at once, and so the most turns that run at once.",
+    "`pool.memoryBudgetBytes` bounds all profiles together.",
+    "4 per core, at least 8",
+  ),
+  defaultLimits: about(
+    limits.prefault({ maxModelCallCount: 50, maxOutputBytes: 8 * mebibytes, maxDurationMs: 600_000 }),
+    "Bounds of a turn that sets none.",
+  ),
+  maxLimits: about(
+    limits.prefault({ maxModelCallCount: 200, maxOutputBytes: 64 * mebibytes, maxDurationMs: 3_600_000 }),
+    "The largest bounds that a request may ask for.",
+  ),
+  upstreamMaxRetries: about(
+    z.number().int().min(0).max(10).default(2),
+    "How often the CLI repeats a failed request to the model API.",
+    "The CLI's own default of 10 keeps a caller waiting for three minutes.",
+  ),
+  upstreamTimeoutMs: about(
+    ms().min(1000).default(60_000),
+    "How long the CLI waits for the model API's response headers, in milliseconds, for each attempt.",
+  ),
+  upstreamIdleTimeoutMs: about(
+    ms(1_800_000).min(10_000).default(60_000),
+    "How long the CLI waits for the next byte of an answer, in milliseconds.",
+  ),
+});
+
+const token = z.strictObject({
+  tenant: about(name, "The tenant that the token stands for."),
+  sha256: about(
+    z.string().regex(/^[0-9a-f]{64}$/, "64 hexadecimal digits in lower case"),
+    "The SHA-256 of the token; `claude-runner token` makes both.",
+  ),
+  profiles: about(
+    z.array(z.union([name, z.literal("*")])).default(["*"]),
+    "The profiles that the token may name; `*` for all that are not another tenant's.",
+  ),
+});
+
+export const settingsSchema = z.strictObject({
+  grpc: z
+    .strictObject({
+      host: about(
+        z.string().min(1).default("127.0.0.1"),
+        "The address of the gRPC port.",
+        "Anything but a loopback address needs TLS (or `behindProxy`) and a configured token.",
+      ),
+      port: about(port.default(7433), "The gRPC port. 0 takes any free one."),
+      tls: about(tls.optional(), "TLS of the gRPC port."),
+      maxConcurrentStreams: about(z.number().int().min(1).default(100), "Calls at once on one connection."),
+      maxConnectionAgeMs: about(
+        ms().default(1_800_000),
+        "After this time, in milliseconds and with a jitter of 10 %, a client is asked to connect anew. 0: never.",
+      ),
+      keepaliveTimeMs: about(
+        ms().min(1000).default(30_000),
+        "A silent connection is pinged after this time, in milliseconds.",
+      ),
+      keepaliveTimeoutMs: about(
+        ms().min(100).default(20_000),
+        "A ping without an answer for this long, in milliseconds, ends the connection.",
+      ),
+    })
+    .prefault({}),
+  web: z
+    .strictObject({
+      enabled: about(z.boolean().default(true), "Whether the web port is opened."),
+      host: about(z.string().min(1).default("127.0.0.1"), "The address of the web port.", "As for `grpc.host`."),
+      port: about(
+        port.default(7434),
+        "The web port: Connect, gRPC-Web, JSON and gRPC, over HTTP/1.1 and HTTP/2. 0 takes any free one.",
+      ),
+      tls: about(tls.optional(), "TLS of the web port. Browsers hold only six connections per server without it."),
+      allowedHosts: about(
+        z.array(z.string().min(1)).default([]),
+        "Host names that a request may be addressed to, beside the loopback names.",
+        "Add the public name; it keeps other sites' names from being pointed at this server.",
+      ),
+      allowedOrigins: about(
+        z.array(z.string().min(1)).default([]),
+        "Web origins, such as `https://app.example.com`, that browsers may call from. Exact; no wildcards.",
+      ),
+    })
+    .prefault({}),
+  admin: z
+    .strictObject({
+      enabled: about(
+        z.boolean().default(true),
+        "Whether the admin port is opened: /metrics, /healthz, /readyz. It has no authentication.",
+      ),
+      host: about(
+        z.enum(["127.0.0.1", "::1", "localhost"]).default("127.0.0.1"),
+        "The address of the admin port; loopback only.",
+      ),
+      port: about(port.default(7435), "The admin port. 0 takes any free one."),
+    })
+    .prefault({}),
+  behindProxy: about(
+    z.boolean().default(false),
+    "Whether a proxy in front does TLS, so that addresses other than loopback may be opened without it.",
+  ),
+  auth: z
+    .strictObject({
+      tokens: about(z.array(token).default([]), "Who may call. Read again on SIGHUP."),
+      tokenFile: about(
+        file.optional(),
+        "Where the token that is made at first start is kept, with mode 0600.",
+        undefined,
+        "`token` in the state folder",
+      ),
+      insecureNoAuth: about(
+        z.boolean().default(false),
+        "Whether anybody may call, as the tenant `anonymous`. Loopback addresses only.",
+      ),
+      maxTurnsInFlightPerTenant: about(
+        z
+          .number()
+          .int()
+          .min(1)
+          .max(100_000)
+          .default(Math.max(16, 8 * cores)),
+        "Turns of one tenant at once, waiting ones included.",
+        "More than that is RESOURCE_EXHAUSTED.",
+        "8 per core, at least 16",
+      ),
+      reflection: about(
+        z.enum(["auto", "on", "off"]).default("auto"),
+        "Whether server reflection is served. `auto`: only while every address is loopback.",
+      ),
+    })
+    .prefault({}),
+  cli: z
+    .strictObject({
+      path: about(
+        file.optional(),
+        "The Claude Code program. Absent: the one that was installed with claude-runner, else `claude` on PATH.",
+      ),
+      recheckIntervalMs: about(
+        ms().min(100).default(5_000),
+        "How often a missing or unusable program is looked for again, in milliseconds.",
+      ),
+      maxLineBytes: about(
+        z
+          .number()
+          .int()
+          .min(65_536)
+          .default(32 * mebibytes),
+        "The longest line that a worker may write, in bytes. A longer one ends the worker.",
+      ),
+      workFolder: about(
+        file.optional(),
+        "Where the private folders of the workers are made.",
+        "A fast local disk; tmpfs is good.",
+        "the system's temporary folder",
+      ),
+    })
+    .prefault({}),
+  credentials: about(
+    z
+      .record(name, credential)
+      .default({ default: { apiKeyEnv: "ANTHROPIC_API_KEY", baseUrlEnv: "ANTHROPIC_BASE_URL", passEnv: [] } }),
+    "Where the model API is and what opens it, by name.",
+  ),
+  profiles: about(
+    z.record(name, profile).prefault({ default: {} }),
+    "What callers choose from, by name. A request that names none gets `default`.",
+  ),
+  pool: z
+    .strictObject({
+      maxStartingWorkers: about(
+        z.number().int().min(1).default(cores),
+        "Workers that start at once.",
+        "More than there are cores slows running turns down.",
+        "the number of cores",
+      ),
+      memoryBudgetBytes: about(
+        z
+          .number()
+          .int()
+          .min(256 * mebibytes)
+          .default(Math.max(1024 * mebibytes, Math.floor(totalmem() / 2))),
+        "The memory that all workers together may use. Beyond it idle ones end, the least recently used first, and none is started.",
+        undefined,
+        "half of the machine's memory",
+      ),
+      startTimeoutMs: about(
+        ms().min(100).default(20_000),
+        "How long a worker may take until it answers, in milliseconds.",
+      ),
+      startFailuresToBreak: about(
+        z.number().int().min(1).default(5),
+        "After so many failed starts in a row workers of the profile are started one at a time, with a pause.",
+      ),
+      startRetryMs: about(ms().min(100).default(15_000), "That pause, in milliseconds."),
+      checkIdleAfterMs: about(
+        ms().min(100).default(30_000),
+        "A worker that has been idle for longer than this, in milliseconds, has to answer before it is given out.",
+      ),
+      checkTimeoutMs: about(ms().min(10).default(1_000), "How long it may take to, in milliseconds."),
+      resetWaitMs: about(
+        ms().default(250),
+        "How long a turn waits, in milliseconds, for a fitting worker that is just being reset, before it takes a spare.",
+      ),
+      maxTurnsPerWorker: about(
+        z.number().int().min(1).default(5_000),
+        "A worker ends after so many turns.",
+        "Old workers are faster than young ones: recycle rarely.",
+      ),
+      maxWorkerAgeMs: about(
+        ms(30 * 24 * 3_600_000)
+          .min(1000)
+          .default(4 * 3_600_000),
+        "A worker ends at this age, in milliseconds, give or take 10 %; never in mid-turn.",
+      ),
+      maxWorkerMemoryBytes: about(
+        z
+          .number()
+          .int()
+          .min(64 * mebibytes)
+          .default(600 * mebibytes),
+        "A worker with more private memory than this ends after its turn.",
+      ),
+      maxIdleCpuPercent: about(
+        z.number().min(1).max(100).default(20),
+        "A worker that uses more of a core than this while idle, in percent over 10 seconds, ends.",
+      ),
+      sampleIntervalMs: about(
+        ms().min(100).default(10_000),
+        "How often the workers' memory and CPU are looked at, in milliseconds.",
+      ),
+      boundIdleTimeoutMs: about(
+        ms()
+          .min(1000)
+          .default(30 * 60_000),
+        "A bound worker that nobody has used for this long, in milliseconds, ends.",
+      ),
+      silenceTimeoutMs: about(
+        ms().min(1000).default(120_000),
+        "A worker that says nothing for this long in a turn, in milliseconds, is taken for dead.",
+      ),
+      controlTimeoutMs: about(
+        ms().min(100).default(10_000),
+        "How long a worker may take to answer a control request or to take a line, in milliseconds.",
+      ),
+      interruptTimeoutMs: about(
+        ms().min(100).default(5_000),
+        "How long an interrupted turn may take to end, in milliseconds, before its worker is killed.",
+      ),
+      stopTimeoutMs: about(
+        ms().min(10).default(5_000),
+        "How long a worker may take to end after SIGTERM, in milliseconds, before SIGKILL.",
+      ),
+    })
+    .prefault({}),
+  queue: z
+    .strictObject({
+      maxLength: about(
+        z.number().int().min(0).max(100_000).default(64),
+        "Turns that may wait for a worker, per profile.",
+        "More than that is UNAVAILABLE with the reason QUEUE_FULL.",
+      ),
+      timeoutMs: about(
+        ms().default(30_000),
+        "How long a turn may wait for a worker, in milliseconds. A shorter deadline on the call wins. 0: never wait.",
+        "Lower it when callers retry elsewhere.",
+      ),
+      overtakeMs: about(
+        ms(60_000).default(1_000),
+        "For how long turns that fit an idle worker may overtake a waiting one that does not, in milliseconds.",
+      ),
+    })
+    .prefault({}),
+  calls: z
+    .strictObject({
+      defaultTimeoutMs: about(ms().min(1).default(600_000), "The deadline of a call that sets none, in milliseconds."),
+      maxTimeoutMs: about(
+        ms().min(1).default(3_600_000),
+        "The longest deadline, in milliseconds; longer ones are shortened to it.",
+      ),
+      heartbeatMs: about(
+        ms().min(100).default(15_000),
+        "A stream that has been silent for this long, in milliseconds, gets a heartbeat.",
+      ),
+      stalledReaderMs: about(
+        ms().min(100).default(60_000),
+        "A caller who keeps a turn from going on by not reading for this long, in milliseconds, is given up.",
+      ),
+      eventBufferSize: about(
+        z.number().int().min(16).default(512),
+        "Events that are held for a slow caller before the worker's output is no longer read.",
+      ),
+      maxRequestBytes: about(
+        z
+          .number()
+          .int()
+          .min(1024)
+          .default(32 * mebibytes),
+        "The largest request, in bytes.",
+      ),
+      maxRequestBytesInFlight: about(
+        z
+          .number()
+          .int()
+          .min(1024)
+          .default(256 * mebibytes),
+        "The bytes of all requests that are being read, together.",
+      ),
+    })
+    .prefault({}),
+  shutdown: z
+    .strictObject({
+      noticeMs: about(
+        ms().default(0),
+        "How long the server says NOT_SERVING before it stops to accept, in milliseconds, so that load balancers notice.",
+        "5000 behind a load balancer.",
+      ),
+      drainTimeoutMs: about(ms().default(120_000), "How long running turns may take to end, in milliseconds."),
+    })
+    .prefault({}),
+  telemetry: z
+    .strictObject({
+      otlpEndpoint: about(
+        z.url().optional(),
+        "Where traces and metrics go: an OTLP collector over HTTP, such as `http://127.0.0.1:4318`. Absent: nowhere.",
+      ),
+      serviceName: about(z.string().min(1).default("claude-runner"), "The service name on traces and metrics."),
+      traceSampleRatio: about(
+        z.number().min(0).max(1).default(1),
+        "The share of turns without a sampled parent that are traced.",
+      ),
+      metricsIntervalMs: about(ms().min(100).default(15_000), "How often metrics are sent, in milliseconds."),
+      prometheus: about(z.boolean().default(true), "Whether the admin port serves /metrics."),
+      logLevel: about(
+        z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
+        "How much is logged, as JSON lines on stderr.",
+      ),
+    })
+    .prefault({}),
+});
+
+/** Every setting, complete: each default is filled in. */
+export type Settings = z.output<typeof settingsSchema>;
+export type ProfileSettings = z.output<typeof profile>;
+export type CredentialSettings = z.output<typeof credential>;
+export type TokenSettings = z.output<typeof token>;
+export type TlsSettings = z.output<typeof tls>;
+
+/** Whether workers of a profile serve more than one turn. */
+export function reusesWorkers(settings: ProfileSettings): boolean {
+  return settings.reuse ?? settings.tools.length === 0;
+}

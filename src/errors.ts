@@ -1,0 +1,88 @@
+/**
+ * RunnerError and the closed list of reasons why a call can fail.
+ *
+ * Knows no status codes: `service/errors.ts` alone translates a reason into a gRPC status and its details.
+ */
+
+/** Why a call failed. The same names as `ErrorReason` in error.proto, which says what each one means. */
+export type RunnerReason =
+  | "INVALID_REQUEST"
+  | "UNAUTHENTICATED"
+  | "NOT_ALLOWED"
+  | "QUOTA_EXCEEDED"
+  | "QUEUE_FULL"
+  | "QUEUE_TIMEOUT"
+  | "POOL_DRAINING"
+  | "WORKER_START_FAILED"
+  | "CLI_UNAVAILABLE"
+  | "NOT_SUPPORTED_BY_CLI"
+  | "WORKER_DIED"
+  | "DRAINED"
+  | "CLIENT_STALLED"
+  | "RESPONSE_TOO_LARGE"
+  | "REQUEST_TOO_LARGE"
+  | "CANCELLED"
+  | "DEADLINE_EXCEEDED"
+  | "INTERNAL"
+  | UpstreamReason;
+
+/** How the model API failed. */
+export type UpstreamReason =
+  | "UPSTREAM_INVALID_REQUEST"
+  | "UPSTREAM_CONTEXT_TOO_LONG"
+  | "UPSTREAM_REQUEST_TOO_LARGE"
+  | "UPSTREAM_BILLING"
+  | "UPSTREAM_AUTH"
+  | "UPSTREAM_MODEL_NOT_FOUND"
+  | "UPSTREAM_RATE_LIMITED"
+  | "UPSTREAM_USAGE_LIMIT"
+  | "UPSTREAM_OVERLOADED"
+  | "UPSTREAM_5XX"
+  | "UPSTREAM_UNREACHABLE"
+  | "UPSTREAM_TIMEOUT"
+  | "UPSTREAM_CONFLICT"
+  | "UPSTREAM_MALFORMED"
+  | "UPSTREAM_UNKNOWN";
+
+/** A rule that a request breaks. */
+export interface Violation {
+  /** The path of the field in the request's proto names, such as `history[3].text`. */
+  readonly field: string;
+  /** What is wrong and what would be right, in words for the caller. */
+  readonly description: string;
+}
+
+export interface RunnerErrorOptions {
+  /** Every number of the message, the unit in the key (`waitedMs`), for `ErrorInfo.metadata`. */
+  readonly facts?: Readonly<Record<string, string | number | boolean>>;
+  /** When a retry makes sense, in milliseconds from now. Absent: the reason's default, or none. */
+  readonly retryAfterMs?: number;
+  /** For INVALID_REQUEST: every rule that is broken. */
+  readonly violations?: readonly Violation[];
+  /** For logs only; never shown to the caller. */
+  readonly cause?: unknown;
+}
+
+/**
+ * What a caller may be told about a failure. Anything else that is thrown reaches the caller as a bare INTERNAL.
+ */
+export class RunnerError extends Error {
+  override readonly name = "RunnerError";
+  readonly reason: RunnerReason;
+  readonly facts: Readonly<Record<string, string | number | boolean>>;
+  readonly retryAfterMs: number | undefined;
+  readonly violations: readonly Violation[];
+
+  constructor(reason: RunnerReason, message: string, options: RunnerErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.reason = reason;
+    this.facts = options.facts ?? {};
+    this.retryAfterMs = options.retryAfterMs;
+    this.violations = options.violations ?? [];
+  }
+}
+
+/** Whether an error is one of ours, of the given reason if one is given. */
+export function isRunnerError(error: unknown, reason?: RunnerReason): error is RunnerError {
+  return error instanceof RunnerError && (reason === undefined || error.reason === reason);
+}

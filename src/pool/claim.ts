@@ -1,0 +1,61 @@
+/**
+ * What the pool is asked for and what it gives: the words between `service/` and `pool/`.
+ */
+import type { WorkerProcess } from "../turn.ts";
+
+/**
+ * How a turn got its worker; a closed set, counted, on the span and in `started`.
+ *
+ * - REUSED: a worker of the same tenant, profile and binding that was reset
+ * - SPARE: a started worker that had served nobody
+ * - COLD_NO_SPARE: a worker whose start began after the turn had arrived
+ * - COLD_POOL_OFF: the same, in a profile that keeps no spares
+ */
+export type ClaimSource = "REUSED" | "SPARE" | "COLD_NO_SPARE" | "COLD_POOL_OFF";
+
+export interface ClaimRequest {
+  readonly turnId: string;
+  readonly tenant: string;
+  /** The name of the profile. */
+  readonly profile: string;
+  /** The same for two turns exactly when a worker that is bound for one serves the other. */
+  readonly bindingKey: string;
+  /** Aborting it takes the turn out of the queue; the claim then rejects with the signal's reason. */
+  readonly signal: AbortSignal;
+  /** The call's deadline on the clock's `now()`. */
+  readonly deadlineMs: number;
+}
+
+/** What becomes of a claimed worker. */
+export type Release =
+  /** The turn is over and the process has said that it is idle: reset it and use it again if the profile does. */
+  | { readonly kind: "finished" }
+  /** Nothing was bound, seeded or written: it is as it was before the claim. */
+  | { readonly kind: "unused" }
+  /** End it. `why` is a short code for logs and the recycle counter. */
+  | { readonly kind: "discard"; readonly why: string };
+
+/** A worker that is one turn's until it is released. Disposing of an unreleased claim discards the worker. */
+export interface Claim extends Disposable {
+  readonly worker: WorkerProcess;
+  readonly source: ClaimSource;
+  /** Whether the worker has this binding already; else the turn has to bind it. */
+  readonly isBound: boolean;
+  /** Turns that it served before. */
+  readonly turnCount: number;
+  /** How long the turn waited, in milliseconds. */
+  readonly queueWaitMs: number;
+  /** Turns that waited when this one came. */
+  readonly queueLengthSeen: number;
+  /** Gives the worker back. The first call counts. */
+  release(how: Release): void;
+}
+
+/** The pool as the service sees it. */
+export interface WorkerPool {
+  /**
+   * Waits for a worker. Never starts one and waits for just that: whichever is ready first serves.
+   * Throws RunnerError: QUEUE_FULL, QUEUE_TIMEOUT, POOL_DRAINING, WORKER_START_FAILED, CLI_UNAVAILABLE.
+   */
+  claim(request: ClaimRequest): Promise<Claim>;
+}

@@ -1,0 +1,60 @@
+/**
+ * What a handler is and what it may know about its call; the seam between the services and the two listeners.
+ *
+ * Knows no transport: `server/grpc.ts` and `server/web.ts` put the same handlers behind theirs.
+ *
+ * Rules for whoever writes a handler: fail before the first yield where that is possible (a failure then is a single
+ * trailers frame, which a client may retry); clean up on `signal`, not only in `finally` (a generator parked at `yield`
+ * gets there only when the listener calls `return()`); on abort throw `signal.reason`; throw ConnectError only (see
+ * `service/errors.ts`), since anything else reaches the caller as a bare INTERNAL.
+ */
+import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+
+/** Who calls, as the token says. */
+export interface Caller {
+  readonly tenant: string;
+  /** The profiles that the token names; `*` stands for all that are not another tenant's. */
+  readonly profiles: readonly string[];
+}
+
+export interface CallContext {
+  /** Aborts when the caller goes, the deadline passes or the server gives up draining; the reason is a ConnectError. */
+  readonly signal: AbortSignal;
+  readonly requestHeader: Headers;
+  readonly responseTrailer: Headers;
+  /** `grpc`, `connect` or `grpc-web`. */
+  readonly protocolName: string;
+  /** What is left until the call's own deadline, in milliseconds; `undefined` when the caller set none. */
+  readonly timeoutMs: () => number | undefined;
+  /** Absent for services that need no token, such as health. */
+  readonly caller: Caller | undefined;
+}
+
+type Input<M extends DescMethod> = MessageShape<M["input"]>;
+type Output<M extends DescMethod> = MessageInitShape<M["output"]>;
+
+/** Unary methods give a promise, streams an async iterable. */
+export type Handler<M extends DescMethod> = M extends { methodKind: "unary" }
+  ? (request: Input<M>, call: CallContext) => Promise<Output<M>>
+  : M extends { methodKind: "server_streaming" }
+    ? (request: Input<M>, call: CallContext) => AsyncIterable<Output<M>>
+    : (requests: AsyncIterable<Input<M>>, call: CallContext) => AsyncIterable<Output<M>>;
+
+export type Handlers<S extends DescService> = { readonly [K in keyof S["method"]]: Handler<S["method"][K]> };
+
+/** A service with its handlers, as the listeners take it. */
+export interface ServedService {
+  readonly service: DescService;
+  readonly handlers: Record<string, (request: never, call: CallContext) => unknown>;
+  /** Whether calls need a token. */
+  readonly isOpen: boolean;
+}
+
+/** Ties handlers to their service with the types checked. */
+export function served<S extends DescService>(
+  service: S,
+  handlers: Handlers<S>,
+  options: { isOpen?: boolean } = {},
+): ServedService {
+  return { service, handlers: handlers as unknown as ServedService["handlers"], isOpen: options.isOpen ?? false };
+}
