@@ -446,7 +446,9 @@ export interface RunningTurn {
    * output after a bounded number of events. `init` may be missing when the turn ends before it.
    */
   readonly events: AsyncIterable<TurnEvent>;
-  /** Settles when the process has said that it is idle after this turn, or is gone. Never rejects. */
+  /** How the turn ended; known also when nobody reads `events`. Never rejects. */
+  readonly ended: Promise<TurnEnd>;
+  /** Settles after `ended`, when the process has said that it is idle, or is gone. Never rejects. */
   readonly idle: Promise<void>;
   /** How long the reader of `events` has been keeping the process from being read, in milliseconds. 0: it is not. */
   blockedMs(): number;
