@@ -1,0 +1,212 @@
+/**
+ * RunnerError to gRPC: the code, the `google.rpc` details and the push-back of each reason.
+ *
+ * The only place that knows status codes. All details of one status stay under 4 KiB together, since clients stop at 8
+ * to 16 KiB of trailers, and some of them report something else then.
+ */
+import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type TurnResult, TurnResultSchema } from "../../gen/claude/runner/v1/result_pb.ts";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  QuotaFailureSchema,
+  ResourceInfoSchema,
+  RetryInfoSchema,
+} from "../../gen/google/rpc/error_details_pb.ts";
+import { isRunnerError, RunnerError, type RunnerReason } from "../errors.ts";
+import { duration } from "./protobuf.ts";
+
+export const errorDomain = "claude-runner";
+
+/** The header that tells a client's retry policy when to retry; negative: do not. */
+export const pushbackHeader = "grpc-retry-pushback-ms";
+
+const maxDetailsBytes = 4096;
+const maxMessageBytes = 1024;
+
+/** The code of each reason before the prompt was written. A new reason must choose. */
+const codeOf = {
+  INVALID_REQUEST: Code.InvalidArgument,
+  UNAUTHENTICATED: Code.Unauthenticated,
+  NOT_ALLOWED: Code.PermissionDenied,
+  QUOTA_EXCEEDED: Code.ResourceExhausted,
+  QUEUE_FULL: Code.Unavailable,
+  QUEUE_TIMEOUT: Code.Unavailable,
+  POOL_DRAINING: Code.Unavailable,
+  WORKER_START_FAILED: Code.Unavailable,
+  CLI_UNAVAILABLE: Code.Unavailable,
+  NOT_SUPPORTED_BY_CLI: Code.FailedPrecondition,
+  WORKER_DIED: Code.Unavailable,
+  DRAINED: Code.Aborted,
+  CLIENT_STALLED: Code.Aborted,
+  RESPONSE_TOO_LARGE: Code.ResourceExhausted,
+  REQUEST_TOO_LARGE: Code.ResourceExhausted,
+  CANCELLED: Code.Canceled,
+  DEADLINE_EXCEEDED: Code.DeadlineExceeded,
+  INTERNAL: Code.Internal,
+  UPSTREAM_INVALID_REQUEST: Code.InvalidArgument,
+  UPSTREAM_CONTEXT_TOO_LONG: Code.InvalidArgument,
+  UPSTREAM_REQUEST_TOO_LARGE: Code.InvalidArgument,
+  UPSTREAM_BILLING: Code.FailedPrecondition,
+  UPSTREAM_AUTH: Code.FailedPrecondition,
+  UPSTREAM_MODEL_NOT_FOUND: Code.NotFound,
+  UPSTREAM_RATE_LIMITED: Code.ResourceExhausted,
+  UPSTREAM_USAGE_LIMIT: Code.ResourceExhausted,
+  UPSTREAM_OVERLOADED: Code.Unavailable,
+  UPSTREAM_5XX: Code.Unavailable,
+  UPSTREAM_UNREACHABLE: Code.Unavailable,
+  UPSTREAM_TIMEOUT: Code.Unavailable,
+  UPSTREAM_CONFLICT: Code.Aborted,
+  UPSTREAM_MALFORMED: Code.Internal,
+  UPSTREAM_UNKNOWN: Code.Internal,
+} as const satisfies Record<RunnerReason, Code>;
+
+/** When a retry makes sense where nobody measured anything better, in milliseconds. */
+const retryAfterOf: Partial<Record<RunnerReason, number>> = {
+  QUOTA_EXCEEDED: 1_000,
+  QUEUE_FULL: 1_000,
+  QUEUE_TIMEOUT: 1_000,
+  POOL_DRAINING: 2_000,
+  WORKER_START_FAILED: 15_000,
+  CLI_UNAVAILABLE: 5_000,
+  WORKER_DIED: 250,
+  UPSTREAM_RATE_LIMITED: 30_000,
+  UPSTREAM_USAGE_LIMIT: 300_000,
+  UPSTREAM_OVERLOADED: 10_000,
+  UPSTREAM_5XX: 5_000,
+  UPSTREAM_UNREACHABLE: 5_000,
+  UPSTREAM_TIMEOUT: 5_000,
+};
+
+/** How far a turn had come when it failed. */
+export interface FailureStage {
+  /** Whether the prompt line had been written: the turn may have cost money, so nobody repeats it by himself. */
+  readonly promptWritten: boolean;
+  /** Whether text or a tool use had been streamed. */
+  readonly contentStreamed: boolean;
+  /** Whether the call's own deadline has passed. */
+  readonly deadlinePassed: boolean;
+  /** The turn's result, if it had begun. */
+  readonly result: TurnResult | undefined;
+}
+
+const beforeTheTurn: FailureStage = {
+  promptWritten: false,
+  contentStreamed: false,
+  deadlinePassed: false,
+  result: undefined,
+};
+
+/** The status code of a reason at a stage. */
+export function statusCode(reason: RunnerReason, stage: FailureStage = beforeTheTurn): Code {
+  if (reason === "QUEUE_TIMEOUT" && stage.deadlinePassed) return Code.DeadlineExceeded;
+  if (reason === "WORKER_DIED" && stage.promptWritten) return Code.Aborted;
+  if (reason.startsWith("UPSTREAM_") && stage.contentStreamed) return Code.Aborted;
+  return codeOf[reason];
+}
+
+/**
+ * Any error as the one that a listener sends. What was not meant for the caller becomes a bare INTERNAL; whoever calls
+ * this logs the cause.
+ */
+export function toConnectError(error: unknown, stage: FailureStage = beforeTheTurn): ConnectError {
+  if (error instanceof ConnectError) return error;
+  const known = isRunnerError(error) ? error : new RunnerError("INTERNAL", "internal error");
+  const code = statusCode(known.reason, stage);
+  const details = detailsOf(known, stage);
+  const metadata = new Headers();
+  const retryAfterMs = known.retryAfterMs ?? retryAfterOf[known.reason];
+  if (stage.promptWritten) metadata.set(pushbackHeader, "-1");
+  else if (retryAfterMs !== undefined) metadata.set(pushbackHeader, String(Math.ceil(retryAfterMs)));
+  return new ConnectError(clip(known.message, maxMessageBytes), code, metadata, details, error);
+}
+
+interface Detail {
+  readonly desc: DescMessage;
+  readonly value: MessageInitShape<DescMessage>;
+}
+
+function detailsOf(error: RunnerError, stage: FailureStage): Detail[] {
+  const budget = new DetailBudget(maxDetailsBytes);
+  const facts: Record<string, string> = {};
+  let factBytes = 0;
+  for (const [key, value] of Object.entries(error.facts)) {
+    const text = clip(String(value), 200);
+    factBytes += key.length + text.length;
+    if (factBytes < 1500) facts[key] = text;
+  }
+  if (error.violations.length > 0) facts.violationCount = String(error.violations.length);
+  const retryAfterMs = error.retryAfterMs ?? retryAfterOf[error.reason];
+  if (retryAfterMs !== undefined) facts.retryAfterMs = String(Math.ceil(retryAfterMs));
+  budget.add(ErrorInfoSchema, { reason: error.reason, domain: errorDomain, metadata: facts });
+
+  if (retryAfterMs !== undefined && error.reason !== "WORKER_DIED") {
+    budget.add(RetryInfoSchema, { retryDelay: duration(retryAfterMs) });
+  } else if (retryAfterMs !== undefined && !stage.promptWritten) {
+    budget.add(RetryInfoSchema, { retryDelay: duration(retryAfterMs) });
+  }
+  if (["QUOTA_EXCEEDED", "UPSTREAM_RATE_LIMITED", "UPSTREAM_USAGE_LIMIT"].includes(error.reason)) {
+    budget.add(QuotaFailureSchema, {
+      violations: [
+        { subject: clip(String(error.facts.subject ?? error.reason), 200), description: clip(error.message, 500) },
+      ],
+    });
+  }
+  if (error.reason === "UPSTREAM_MODEL_NOT_FOUND") {
+    budget.add(ResourceInfoSchema, { resourceType: "model", resourceName: clip(String(error.facts.model ?? ""), 200) });
+  }
+  if (stage.result !== undefined) {
+    const { result } = stage;
+    budget.add(TurnResultSchema, {
+      ...result,
+      text: "",
+      textTruncated: result.textSizeBytes > 0n,
+      structuredOutput: undefined,
+      structuredOutputJson: "",
+      permissionDenials: [],
+      refusalExplanation: "",
+      error: result.error && { ...result.error, message: clip(result.error.message, 200) },
+    });
+  }
+  if (error.violations.length > 0) {
+    const fieldViolations = error.violations.map(({ field, description }) => ({
+      field: clip(field, 200),
+      description: clip(description, 300),
+    }));
+    // The first violations that fit; ErrorInfo has their count.
+    while (fieldViolations.length > 1 && !budget.fits(BadRequestSchema, { fieldViolations })) fieldViolations.pop();
+    budget.add(BadRequestSchema, { fieldViolations });
+  }
+  return budget.details;
+}
+
+/** Collects details as long as they fit. */
+class DetailBudget {
+  readonly details: Detail[] = [];
+  #left: number;
+  constructor(bytes: number) {
+    this.#left = bytes;
+  }
+  fits<D extends DescMessage>(desc: D, value: MessageInitShape<D>): boolean {
+    return this.#size(desc, value) <= this.#left;
+  }
+  add<D extends DescMessage>(desc: D, value: MessageInitShape<D>): void {
+    const size = this.#size(desc, value);
+    if (size > this.#left) return;
+    this.#left -= size;
+    this.details.push({ desc, value: value as MessageInitShape<DescMessage> });
+  }
+  // The type's name and the framing of the Any around it count as well.
+  #size<D extends DescMessage>(desc: D, value: MessageInitShape<D>): number {
+    return toBinary(desc, create(desc, value)).length + desc.typeName.length + 32;
+  }
+}
+
+function clip(text: string, maxBytes: number): string {
+  if (text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes) return text;
+  return `${Buffer.from(text)
+    .subarray(0, maxBytes - 3)
+    .toString("utf8")
+    .replace(/\uFFFD+$/, "")}…`;
+}

@@ -1,0 +1,274 @@
+/**
+ * A request as a Turn, or every rule that it breaks at once.
+ *
+ * The rules of single fields stand in the proto (protovalidate); here are those that look at several fields, at the
+ * profile or at the content. Nothing of a request needs another look after this.
+ */
+import { createHash, randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import { pathToString } from "@bufbuild/protobuf/reflect";
+import { createValidator } from "@bufbuild/protovalidate";
+import {
+  type ChatRequest,
+  ChatRequestSchema,
+  type ContentBlock as ContentBlockMessage,
+  Detail as DetailMessage,
+  Effort as EffortMessage,
+  Role,
+  type StreamChatRequest,
+  StreamChatRequestSchema,
+  type TurnLimits as TurnLimitsMessage,
+} from "../../gen/claude/runner/v1/runner_pb.ts";
+import type { ProfileSettings } from "../config/settings.ts";
+import { RunnerError, type Violation } from "../errors.ts";
+import type { Binding, ContentBlock, Detail, Effort, HistoryMessage, Turn, TurnLimits } from "../turn.ts";
+import type { Caller } from "./calls.ts";
+import { isPdf, pictureType } from "./media.ts";
+import { milliseconds } from "./protobuf.ts";
+import { schemaProblem } from "./schema.ts";
+
+/** UTF-8 bytes of text in a prompt, and in a history. */
+export const maxPromptBytes = 1024 * 1024;
+export const maxHistoryBytes = 4 * 1024 * 1024;
+
+const validator = createValidator();
+
+/** Compiles the proto's rules now, so that the first caller does not wait for it (34 ms, measured). */
+export function prepareRules(): void {
+  validator.validate(StreamChatRequestSchema, create(StreamChatRequestSchema));
+  validator.validate(ChatRequestSchema, create(ChatRequestSchema));
+}
+
+const efforts: Record<number, Effort | undefined> = {
+  [EffortMessage.LOW]: "low",
+  [EffortMessage.MEDIUM]: "medium",
+  [EffortMessage.HIGH]: "high",
+  [EffortMessage.XHIGH]: "xhigh",
+  [EffortMessage.MAX]: "max",
+};
+
+const details: Record<number, Detail | undefined> = {
+  [DetailMessage.TEXT]: "text",
+  [DetailMessage.STANDARD]: "standard",
+  [DetailMessage.FULL]: "full",
+};
+
+/** The profiles that a caller may use: those that its token names and that are not another tenant's. */
+export function profilesOf(caller: Caller, profiles: Readonly<Record<string, ProfileSettings>>): string[] {
+  return Object.keys(profiles).filter((name) => isGranted(caller, name, profiles[name]!));
+}
+
+function isGranted(caller: Caller, name: string, profile: ProfileSettings): boolean {
+  const isNamed = caller.profiles.includes("*") || caller.profiles.includes(name);
+  return isNamed && (profile.tenant === undefined || profile.tenant === caller.tenant);
+}
+
+/**
+ * The same for two turns exactly when a worker that is bound for one serves the other.
+ */
+export function bindingKey(binding: Binding): string {
+  const parts = [binding.systemPrompt ?? null, binding.outputSchemaJson ?? null];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("base64url");
+}
+
+/**
+ * Checks a request. Throws INVALID_REQUEST with every violation, or NOT_ALLOWED.
+ */
+export function toTurn(
+  request: StreamChatRequest | ChatRequest,
+  caller: Caller,
+  profiles: Readonly<Record<string, ProfileSettings>>,
+): Turn {
+  const violations: Violation[] = [];
+  const broken = (field: string, description: string) => violations.push({ field, description });
+
+  const rules =
+    request.$typeName === "claude.runner.v1.StreamChatRequest"
+      ? validator.validate(StreamChatRequestSchema, request)
+      : validator.validate(ChatRequestSchema, request);
+  if (rules.kind === "error") throw rules.error;
+  if (rules.kind === "invalid") {
+    for (const { field, message } of rules.violations) broken(pathToString(field), message);
+  }
+
+  const profileName = request.profile || "default";
+  const profile = Object.hasOwn(profiles, profileName) ? profiles[profileName] : undefined;
+  if (profile !== undefined && !isGranted(caller, profileName, profile)) {
+    throw new RunnerError("NOT_ALLOWED", `this token may not use the profile "${profileName}"`, {
+      facts: { profile: profileName, tenant: caller.tenant },
+    });
+  }
+  if (profile === undefined) {
+    broken(
+      "profile",
+      `there is no profile "${profileName}"; this token may use: ${profilesOf(caller, profiles).join(", ") || "none"}`,
+    );
+  }
+
+  const content = toContent(request, broken);
+  const history = toHistory(request, broken);
+  if (request.outputSchemaJson !== "") {
+    const problem = schemaProblem(request.outputSchemaJson);
+    if (problem !== undefined) broken("output_schema_json", problem);
+  }
+  if (profile !== undefined) {
+    const models = [profile.model, ...profile.allowedModels];
+    if (request.model !== "" && !models.includes(request.model)) {
+      broken("model", `the profile "${profileName}" does not allow this model; it allows: ${models.join(", ")}`);
+    }
+    if (request.systemPrompt !== undefined && profile.systemPromptPolicy === "fixed") {
+      broken("system_prompt", `the profile "${profileName}" has a fixed system prompt`);
+    }
+    checkLimits(request.limits, profile, broken);
+  }
+  if (violations.length > 0 || profile === undefined) {
+    const first = violations[0]!;
+    const more = violations.length === 1 ? "" : `, and ${violations.length - 1} more`;
+    throw new RunnerError("INVALID_REQUEST", `invalid request: ${first.field}: ${first.description}${more}`, {
+      violations,
+    });
+  }
+
+  return {
+    id: randomUUID(),
+    tenant: caller.tenant,
+    profile: profileName,
+    content,
+    history,
+    binding: {
+      systemPrompt: systemPrompt(profile, request.systemPrompt),
+      outputSchemaJson: request.outputSchemaJson === "" ? undefined : request.outputSchemaJson,
+    },
+    settings: { model: request.model || profile.model, effort: efforts[request.effort] ?? profile.effort },
+    limits: toLimits(request.limits, profile),
+    detail: "detail" in request ? (details[request.detail] ?? "standard") : "standard",
+    labels: request.labels,
+  };
+}
+
+type Broken = (field: string, description: string) => void;
+
+function systemPrompt(profile: ProfileSettings, asked: string | undefined): string {
+  if (asked === undefined) return profile.systemPrompt;
+  return profile.systemPromptPolicy === "append" ? `${profile.systemPrompt}\n\n${asked}` : asked;
+}
+
+function isBlank(text: string): boolean {
+  return text.trim() === "";
+}
+
+function toContent(request: StreamChatRequest | ChatRequest, broken: Broken): ContentBlock[] {
+  if (request.content.length === 0) {
+    if (request.prompt !== "" && isBlank(request.prompt)) broken("prompt", "must not be only white space");
+    return [{ kind: "text", text: request.prompt }];
+  }
+  let textBytes = 0;
+  const blocks = request.content.flatMap((block, at) => {
+    const converted = toBlock(block, `content[${at}]`, broken);
+    if (converted?.kind === "text" || converted?.kind === "textDocument")
+      textBytes += Buffer.byteLength(converted.text);
+    return converted ?? [];
+  });
+  if (textBytes > maxPromptBytes) {
+    broken("content", `must have at most ${maxPromptBytes} bytes of text in all blocks together; it has ${textBytes}`);
+  }
+  return blocks;
+}
+
+function toBlock({ block }: ContentBlockMessage, field: string, broken: Broken): ContentBlock | undefined {
+  switch (block.case) {
+    case "text":
+      if (block.value !== "" && isBlank(block.value)) broken(`${field}.text`, "must not be only white space");
+      return { kind: "text", text: block.value };
+    case "image": {
+      const seen = pictureType(block.value.data);
+      if (block.value.data.length > 0 && seen !== block.value.mediaType) {
+        broken(
+          `${field}.image.data`,
+          seen === undefined ? "is not a PNG, JPEG, GIF or WebP picture" : `is ${seen}, not ${block.value.mediaType}`,
+        );
+      }
+      return { kind: "image", mediaType: block.value.mediaType, data: block.value.data };
+    }
+    case "document": {
+      const { source, title } = block.value;
+      const named = title === "" ? {} : { title };
+      if (source.case === "pdf") {
+        if (source.value.length > 0 && !isPdf(source.value)) broken(`${field}.document.pdf`, "is not a PDF file");
+        return { kind: "pdf", data: source.value, ...named };
+      }
+      if (source.case === "text") {
+        if (source.value !== "" && isBlank(source.value))
+          broken(`${field}.document.text`, "must not be only white space");
+        return { kind: "textDocument", text: source.value, ...named };
+      }
+      return undefined; // the proto's rules have said so
+    }
+    default:
+      return undefined; // the proto's rules have said so
+  }
+}
+
+function toHistory(request: StreamChatRequest | ChatRequest, broken: Broken): HistoryMessage[] {
+  let bytes = 0;
+  const messages = request.history.map(({ role, text }, at): HistoryMessage => {
+    const expected = at % 2 === 0 ? Role.USER : Role.ASSISTANT;
+    if (role !== expected && (role === Role.USER || role === Role.ASSISTANT)) {
+      broken(
+        `history[${at}].role`,
+        `has to be ${expected === Role.USER ? "ROLE_USER" : "ROLE_ASSISTANT"}: roles alternate and begin with the user`,
+      );
+    }
+    // Claude Code drops an empty assistant text and merges its neighbours (measured).
+    if (text !== "" && isBlank(text)) broken(`history[${at}].text`, "must not be only white space");
+    bytes += Buffer.byteLength(text);
+    return { role: expected === Role.USER ? "user" : "assistant", text };
+  });
+  if (messages.length % 2 === 1) {
+    broken("history", "has to end with the assistant's answer: the user's next words are the prompt");
+  }
+  if (bytes > maxHistoryBytes) broken("history", `must have at most ${maxHistoryBytes} bytes of text; it has ${bytes}`);
+  return messages;
+}
+
+const limitFields = [
+  { key: "maxModelCallCount", field: "limits.max_model_call_count" },
+  { key: "maxCostUsdMicros", field: "limits.max_cost_usd_micros" },
+  { key: "maxOutputBytes", field: "limits.max_output_bytes" },
+  { key: "maxDurationMs", field: "limits.max_duration" },
+] as const satisfies readonly { key: keyof TurnLimits; field: string }[];
+
+function askedLimits(limits: TurnLimitsMessage | undefined): TurnLimits {
+  const number = (value: bigint | undefined) => (value === undefined ? undefined : Number(value));
+  return {
+    maxModelCallCount: limits?.maxModelCallCount,
+    maxCostUsdMicros: number(limits?.maxCostUsdMicros),
+    maxOutputBytes: number(limits?.maxOutputBytes),
+    maxDurationMs: limits?.maxDuration && milliseconds(limits.maxDuration),
+  };
+}
+
+function checkLimits(limits: TurnLimitsMessage | undefined, profile: ProfileSettings, broken: Broken): void {
+  const asked = askedLimits(limits);
+  for (const { key, field } of limitFields) {
+    const most = profile.maxLimits[key];
+    const value = asked[key];
+    if (value !== undefined && most !== undefined && value > most) {
+      broken(
+        field,
+        `must be at most ${most}${key === "maxDurationMs" ? " ms" : ""}, the profile's maximum; it is ${value}`,
+      );
+    }
+  }
+}
+
+function toLimits(limits: TurnLimitsMessage | undefined, profile: ProfileSettings): TurnLimits {
+  const asked = askedLimits(limits);
+  const effective = (key: keyof TurnLimits) => asked[key] ?? profile.defaultLimits[key] ?? profile.maxLimits[key];
+  return {
+    maxModelCallCount: effective("maxModelCallCount"),
+    maxCostUsdMicros: effective("maxCostUsdMicros"),
+    maxOutputBytes: effective("maxOutputBytes"),
+    maxDurationMs: effective("maxDurationMs"),
+  };
+}

@@ -1,0 +1,219 @@
+/**
+ * Where the time of one turn goes: the spans, the histograms and the timings of its result, from one measurement each.
+ *
+ * Keeps ids, counts and names only: no prompt, no answer.
+ */
+import { type Attributes, type Context, context, type Span, trace } from "@opentelemetry/api";
+import type { Clock } from "../clock.ts";
+import type { Claim } from "../pool/claim.ts";
+import { attributeNames, instruments, spanNames, tracer } from "../telemetry/instruments.ts";
+import type { Turn, TurnEnd, TurnEvent } from "../turn.ts";
+
+/** The stages that are measured, in milliseconds once they are over. */
+export type StageName = keyof typeof spanNames &
+  ("queueWait" | "claim" | "bind" | "seedHistory" | "stdinWrite" | "firstEvent" | "firstText" | "turn");
+
+export type StageTimes = Partial<Record<StageName | "arrivalToFirstText" | "total", number>>;
+
+/** A stage that has begun. Ending it twice does nothing. */
+export interface Stage {
+  end(attributes?: Attributes): void;
+  /** Takes it back, as if it had not been. */
+  drop(): void;
+}
+
+export class TurnTrace {
+  readonly times: StageTimes = {};
+  readonly #clock: Clock;
+  readonly #turn: Turn;
+  readonly #context: Context;
+  readonly #arrivedAtMs: number;
+  /** Turns the clock's `now()` into milliseconds since 1970, so that all spans of a turn share one time base. */
+  readonly #wallOffsetMs: number;
+  readonly #tools = new Map<string, Span>();
+  #firstEvent: Stage | undefined;
+  #firstText: Stage | undefined;
+  #whole: Stage | undefined;
+
+  /** `parent` holds the call's server span. */
+  constructor(clock: Clock, turn: Turn, parent: Context, arrivedAtMs: number) {
+    this.#clock = clock;
+    this.#turn = turn;
+    this.#context = parent;
+    this.#arrivedAtMs = arrivedAtMs;
+    this.#wallOffsetMs = clock.wallNow() - clock.now();
+    this.#callSpan()?.setAttributes({
+      [attributeNames.turnId]: turn.id,
+      [attributeNames.tenant]: turn.tenant,
+      [attributeNames.profile]: turn.profile,
+      [attributeNames.detail]: turn.detail,
+      [attributeNames.genAiOperation]: "chat",
+      [attributeNames.genAiProvider]: "anthropic",
+      [attributeNames.genAiRequestModel]: turn.settings.model,
+    });
+  }
+
+  /** Runs something with the call's span as the active one, for log lines. */
+  within<T>(run: () => T): T {
+    return context.with(this.#context, run);
+  }
+
+  /** Begins a stage now or at an earlier moment of the clock. */
+  stage(name: StageName, sinceMs = this.#clock.now()): Stage {
+    const span = tracer().startSpan(spanNames[name], { startTime: this.#wall(sinceMs) }, this.#context);
+    let over = false;
+    return {
+      end: (attributes) => {
+        if (over) return;
+        over = true;
+        const nowMs = this.#clock.now();
+        this.times[name] = nowMs - sinceMs;
+        if (attributes !== undefined) span.setAttributes(attributes);
+        span.end(this.#wall(nowMs));
+        this.#record(name, nowMs - sinceMs);
+      },
+      drop: () => {
+        over = true;
+      },
+    };
+  }
+
+  claimed(claim: Claim, claimStartedMs: number): void {
+    const attributes = {
+      [attributeNames.claimSource]: claim.source,
+      [attributeNames.workerId]: claim.worker.id,
+      [attributeNames.workerTurnCount]: claim.turnCount,
+      [attributeNames.workerAgeMs]: Math.round(this.#clock.now() - claim.worker.startedAtMs),
+      [attributeNames.queueLength]: claim.queueLengthSeen,
+    };
+    const nowMs = this.#clock.now();
+    const queuedUntilMs = Math.min(nowMs, claimStartedMs + claim.queueWaitMs);
+    const wait = tracer().startSpan(
+      spanNames.queueWait,
+      { startTime: this.#wall(claimStartedMs), attributes: { [attributeNames.queueLength]: claim.queueLengthSeen } },
+      this.#context,
+    );
+    wait.end(this.#wall(queuedUntilMs));
+    this.times.queueWait = (this.times.queueWait ?? 0) + (queuedUntilMs - claimStartedMs);
+    this.#record("queueWait", queuedUntilMs - claimStartedMs);
+    const stage = this.stage("claim", queuedUntilMs);
+    stage.end(attributes);
+    this.#callSpan()?.setAttributes(attributes);
+  }
+
+  /** The prompt line is with the worker. */
+  written(): void {
+    const nowMs = this.#clock.now();
+    this.#firstEvent = this.stage("firstEvent", nowMs);
+    this.#firstText = this.stage("firstText", nowMs);
+    this.#whole = this.stage("turn", nowMs);
+  }
+
+  /** Looks at an event on its way to the caller. */
+  saw(event: TurnEvent): void {
+    if (this.#firstEvent !== undefined) {
+      this.#firstEvent.end();
+      this.#firstEvent = undefined;
+    }
+    switch (event.kind) {
+      case "init":
+        this.#callSpan()?.setAttributes({
+          [attributeNames.genAiResponseModel]: event.model,
+          [attributeNames.genAiConversationId]: event.upstreamSessionId,
+        });
+        return;
+      case "textDelta":
+        if (this.#firstText !== undefined) {
+          this.#firstText.end();
+          this.#firstText = undefined;
+          this.times.arrivalToFirstText = this.#clock.now() - this.#arrivedAtMs;
+          instruments().timeToFirstToken.record((this.times.firstText ?? 0) / 1000, {
+            [attributeNames.genAiRequestModel]: this.#turn.settings.model,
+            [attributeNames.genAiProvider]: "anthropic",
+            [attributeNames.genAiOperation]: "chat",
+          });
+        }
+        return;
+      case "toolUse":
+        this.#tools.set(
+          event.toolUseId,
+          tracer().startSpan(
+            spanNames.tool,
+            { startTime: this.#wall(this.#clock.now()), attributes: { [attributeNames.toolName]: event.toolName } },
+            this.#context,
+          ),
+        );
+        return;
+      case "toolResult": {
+        const span = this.#tools.get(event.toolUseId);
+        this.#tools.delete(event.toolUseId);
+        span?.setAttribute(attributeNames.toolIsError, event.isError);
+        span?.end(this.#wall(this.#clock.now()));
+        return;
+      }
+    }
+  }
+
+  /** The last event has come: what is measured up to it is complete. */
+  finish(): void {
+    if (this.times.total !== undefined) return;
+    this.times.total = this.#clock.now() - this.#arrivedAtMs;
+    this.#whole?.end();
+    this.#firstEvent?.drop(); // what had not happened by now did not happen
+    this.#firstText?.drop();
+  }
+
+  /** The turn is over, or never began: books it. */
+  ended(outcome: string, end: TurnEnd | undefined): void {
+    this.finish();
+    for (const span of this.#tools.values()) {
+      span.setAttribute(attributeNames.toolIsError, true);
+      span.end(this.#wall(this.#clock.now()));
+    }
+    this.#tools.clear();
+    const attributes: Attributes = { [attributeNames.outcome]: outcome };
+    if (end !== undefined) {
+      Object.assign(attributes, {
+        [attributeNames.costUsdMicros]: end.costUsdMicros,
+        [attributeNames.genAiInputTokens]: end.usage.inputTokens,
+        [attributeNames.genAiOutputTokens]: end.usage.outputTokens,
+        [attributeNames.genAiCacheReadTokens]: end.usage.cacheReadInputTokens,
+        [attributeNames.genAiCacheCreationTokens]: end.usage.cacheCreationInputTokens,
+        ...(end.stopReason && { [attributeNames.genAiFinishReasons]: [end.stopReason] }),
+        ...(end.error && { [attributeNames.errorReason]: end.error.reason }),
+      });
+      this.#count(end);
+    }
+    this.#callSpan()?.setAttributes(attributes);
+    instruments().turns.add(1, { [attributeNames.outcome]: outcome, [attributeNames.profile]: this.#turn.profile });
+  }
+
+  #count(end: TurnEnd): void {
+    const model = {
+      [attributeNames.genAiRequestModel]: this.#turn.settings.model,
+      [attributeNames.genAiProvider]: "anthropic",
+      [attributeNames.genAiOperation]: "chat",
+    };
+    instruments().tokenUsage.record(end.usage.inputTokens, { ...model, [attributeNames.genAiTokenType]: "input" });
+    instruments().tokenUsage.record(end.usage.outputTokens, { ...model, [attributeNames.genAiTokenType]: "output" });
+    instruments().costUsdMicros.add(end.costUsdMicros, {
+      [attributeNames.profile]: this.#turn.profile,
+      [attributeNames.tenant]: this.#turn.tenant,
+    });
+  }
+
+  #record(name: StageName, tookMs: number): void {
+    instruments().stageDuration.record(tookMs / 1000, {
+      [attributeNames.stage]: name,
+      [attributeNames.profile]: this.#turn.profile,
+    });
+  }
+
+  #callSpan(): Span | undefined {
+    return trace.getSpan(this.#context);
+  }
+
+  #wall(nowMs: number): number {
+    return nowMs + this.#wallOffsetMs;
+  }
+}
