@@ -1,0 +1,91 @@
+/**
+ * The server's log: JSON lines with ISO times, trace ids and without credentials.
+ *
+ * Leaves out where lines are kept and turned over: they go to stderr, whoever runs the server collects them. Prompts
+ * and answers are never passed to a log.
+ */
+import { context, isSpanContextValid, trace } from "@opentelemetry/api";
+import { type Level, type Logger, type LoggerOptions, pino } from "pino";
+import { redactSecrets } from "./redact.ts";
+
+/** What a line carries beside its message: ids, counts, durations with their unit in the name; an error as `err`. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+export interface Log {
+  debug(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
+  /** A log whose lines all carry these fields too. */
+  child(fields: LogFields): Log;
+}
+
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  /** Where lines go, each with its line end. Absent: stderr. */
+  readonly write?: (line: string) => void;
+}
+
+/** A log, and the way to have everything written before the process ends. */
+export interface OpenLog extends Log {
+  /** Writes what is still held, and waits for nobody. */
+  flush(): void;
+}
+
+/** More than this waits for a reader of stderr that has stopped reading; beyond it lines are dropped, not memory. */
+const maxHeldBytes = 4 * 1024 * 1024;
+
+/** A log that says nothing. For tests, and for commands that are not the server. */
+export const silentLog: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  child: () => silentLog,
+};
+
+export function createLog(options: LogOptions): OpenLog {
+  // Not synchronous: a reader of stderr that stalls must not stall the turns.
+  const stderr =
+    options.write === undefined ? pino.destination({ dest: 2, sync: false, maxLength: maxHeldBytes }) : undefined;
+  const write = options.write ?? ((line: string) => void stderr?.write(line));
+  const settings: LoggerOptions = {
+    level: options.level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    messageKey: "message",
+    formatters: { level: (label) => ({ level: label }) },
+    mixin: activeSpan,
+  };
+  // The whole line is looked at once, after it was made: no field can be forgotten.
+  const logger = pino(settings, { write: (line: string) => write(redactSecrets(line)) });
+  return { ...logOf(logger), flush: () => flushNow(stderr) };
+}
+
+function logOf(logger: Logger): Log {
+  const at = (level: Level) => (fields: LogFields, message: string) => logger[level](fields, message);
+  return {
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    child: (fields) => logOf(logger.child(fields)),
+  };
+}
+
+/** The ids that lead from a line to its trace. */
+function activeSpan(): Record<string, string> {
+  const span = trace.getSpanContext(context.active());
+  if (span === undefined || !isSpanContextValid(span)) return {};
+  return { trace_id: span.traceId, span_id: span.spanId };
+}
+
+function flushNow(stderr: ReturnType<typeof pino.destination> | undefined): void {
+  try {
+    stderr?.flushSync();
+  } catch {
+    // stderr is not ready yet or gone; there is nobody left to tell.
+  }
+}
