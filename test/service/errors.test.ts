@@ -1,0 +1,151 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { Code, type ConnectError } from "@connectrpc/connect";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ErrorReason } from "../../gen/claude/runner/v1/error_pb.ts";
+import { Outcome, TurnResultSchema } from "../../gen/claude/runner/v1/result_pb.ts";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  QuotaFailureSchema,
+  ResourceInfoSchema,
+  RetryInfoSchema,
+} from "../../gen/google/rpc/error_details_pb.ts";
+import { RunnerError, type RunnerReason } from "../../src/errors.ts";
+import { type FailureStage, statusCode, toConnectError } from "../../src/service/errors.ts";
+
+const reasons = Object.keys(ErrorReason)
+  .filter((name) => Number.isNaN(Number(name)) && name !== "UNSPECIFIED")
+  .map((name) => name as RunnerReason);
+
+const begun: FailureStage = {
+  promptWritten: true,
+  contentStreamed: false,
+  deadlinePassed: false,
+  result: create(TurnResultSchema, { outcome: Outcome.UPSTREAM_ERROR }),
+};
+
+/** What the details of an error take on the wire. */
+function detailBytes(error: ConnectError): number {
+  return error.details.reduce((sum, detail) => {
+    if (!("desc" in detail)) throw new Error("not an outgoing detail");
+    return (
+      sum + toBinary(detail.desc, create(detail.desc, detail.value as never)).length + detail.desc.typeName.length + 32
+    );
+  }, 0);
+}
+
+describe("every reason of the contract", () => {
+  test("is a reason of the server, and the other way round", () => {
+    for (const reason of reasons) expect(statusCode(reason)).toBeTypeOf("number");
+    expect(reasons).toHaveLength(33);
+  });
+
+  test.each(reasons)("%s carries exactly one ErrorInfo with the numbers of its message", (reason) => {
+    const error = toConnectError(new RunnerError(reason, "12 of 10", { facts: { used: 12, limit: 10 } }));
+    const infos = error.findDetails(ErrorInfoSchema);
+    expect(infos).toHaveLength(1);
+    expect(infos[0]).toMatchObject({ reason, domain: "claude-runner", metadata: { used: "12", limit: "10" } });
+  });
+
+  test.each(reasons)("%s is never repeated by a client once the prompt was written", (reason) => {
+    expect(toConnectError(new RunnerError(reason, "x"), begun).metadata.get("grpc-retry-pushback-ms")).toBe("-1");
+  });
+});
+
+test("the server's limits are UNAVAILABLE with push-back, a tenant's own are RESOURCE_EXHAUSTED", () => {
+  const full = toConnectError(new RunnerError("QUEUE_FULL", "full", { retryAfterMs: 1234.5 }));
+  expect([full.code, full.metadata.get("grpc-retry-pushback-ms")]).toEqual([Code.Unavailable, "1235"]);
+  expect(full.findDetails(RetryInfoSchema)[0]?.retryDelay).toMatchObject({ seconds: 1n, nanos: 234_500_000 });
+  const quota = toConnectError(new RunnerError("QUOTA_EXCEEDED", "too many", { facts: { subject: "tenant:acme" } }));
+  expect(quota.code).toBe(Code.ResourceExhausted);
+  expect(quota.findDetails(QuotaFailureSchema)[0]?.violations[0]?.subject).toBe("tenant:acme");
+});
+
+test("a worker that died is UNAVAILABLE before it had the prompt and ABORTED after", () => {
+  expect(statusCode("WORKER_DIED")).toBe(Code.Unavailable);
+  expect(statusCode("WORKER_DIED", begun)).toBe(Code.Aborted);
+});
+
+test("a queue that outlasted the call's own deadline is DEADLINE_EXCEEDED", () => {
+  expect(statusCode("QUEUE_TIMEOUT")).toBe(Code.Unavailable);
+  expect(statusCode("QUEUE_TIMEOUT", { ...begun, promptWritten: false, deadlinePassed: true })).toBe(
+    Code.DeadlineExceeded,
+  );
+});
+
+test("a failure of the model API is ABORTED once text was streamed", () => {
+  expect(statusCode("UPSTREAM_OVERLOADED", begun)).toBe(Code.Unavailable);
+  expect(statusCode("UPSTREAM_OVERLOADED", { ...begun, contentStreamed: true })).toBe(Code.Aborted);
+});
+
+test("an unknown model names itself in ResourceInfo", () => {
+  const error = toConnectError(new RunnerError("UPSTREAM_MODEL_NOT_FOUND", "x", { facts: { model: "m" } }), begun);
+  expect(error.code).toBe(Code.NotFound);
+  expect(error.findDetails(ResourceInfoSchema)[0]?.resourceName).toBe("m");
+});
+
+test("what was not meant for the caller becomes a bare INTERNAL", () => {
+  const error = toConnectError(new Error("secret path /etc/shadow"));
+  expect(error.code).toBe(Code.Internal);
+  expect(error.rawMessage).toBe("internal error");
+  expect(JSON.stringify(error.details.map((detail) => ("value" in detail ? detail.value : {})))).not.toContain(
+    "shadow",
+  );
+});
+
+test("the result among the details has no texts", () => {
+  const result = create(TurnResultSchema, {
+    outcome: Outcome.WORKER_DIED,
+    text: "private",
+    textSizeBytes: 7n,
+    structuredOutputJson: "{}",
+    permissionDenials: [{ toolName: "Bash" }],
+    costUsdMicros: 5n,
+  });
+  const error = toConnectError(new RunnerError("WORKER_DIED", "x"), { ...begun, result });
+  expect(error.findDetails(TurnResultSchema)[0]).toMatchObject({
+    outcome: Outcome.WORKER_DIED,
+    text: "",
+    textTruncated: true,
+    structuredOutputJson: "",
+    permissionDenials: [],
+    costUsdMicros: 5n,
+  });
+});
+
+test("whatever is put in, all details together stay under 4 KiB and the count of violations is told", () => {
+  const text = fc.string({ unit: "grapheme", maxLength: 3000 });
+  fc.assert(
+    fc.property(
+      text,
+      fc.dictionary(fc.string({ maxLength: 40 }), text, { maxKeys: 30 }),
+      fc.array(fc.record({ field: text, description: text }), { maxLength: 40 }),
+      fc.boolean(),
+      (message, facts, violations, hasBegun) => {
+        const result = create(TurnResultSchema, {
+          text: message,
+          terminalReason: "x",
+          refusalExplanation: message,
+          modelUsage: Array.from({ length: 12 }, () => ({ model: "m".repeat(100), costBasis: "list" })),
+        });
+        const error = toConnectError(new RunnerError("INVALID_REQUEST", message, { facts, violations }), {
+          ...begun,
+          promptWritten: hasBegun,
+          result: hasBegun ? result : undefined,
+        });
+        expect(detailBytes(error)).toBeLessThanOrEqual(4096);
+        expect(Buffer.byteLength(error.rawMessage)).toBeLessThanOrEqual(1024);
+        const info = error.findDetails(ErrorInfoSchema)[0];
+        expect(info?.reason).toBe("INVALID_REQUEST");
+        if (violations.length > 0) {
+          expect(info?.metadata.violationCount).toBe(String(violations.length));
+          expect(error.findDetails(BadRequestSchema)[0]?.fieldViolations.length ?? 0).toBeLessThanOrEqual(
+            violations.length,
+          );
+        }
+      },
+    ),
+    { numRuns: 200 },
+  );
+});

@@ -1,0 +1,270 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { describe, expect, test } from "vitest";
+import {
+  ChatRequestSchema,
+  Detail,
+  Effort,
+  Role,
+  StreamChatRequestSchema,
+} from "../../gen/claude/runner/v1/runner_pb.ts";
+import { settingsSchema } from "../../src/config/settings.ts";
+import { RunnerError } from "../../src/errors.ts";
+import { bindingKey, toTurn } from "../../src/service/requests.ts";
+
+const settings = settingsSchema.parse({
+  profiles: {
+    default: {
+      model: "claude-opus-5-5",
+      allowedModels: ["claude-haiku-4-5"],
+      systemPrompt: "Be brief.",
+      maxLimits: { maxModelCallCount: 10 },
+    },
+    fixed: { systemPromptPolicy: "fixed" },
+    append: { systemPromptPolicy: "append", systemPrompt: "Be brief." },
+    theirs: { tenant: "other" },
+  },
+});
+const caller = { tenant: "acme", profiles: ["*"] };
+const png = Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0]);
+
+type Init = MessageInitShape<typeof StreamChatRequestSchema>;
+const turn = (init: Init, who = caller) => toTurn(create(StreamChatRequestSchema, init), who, settings.profiles);
+
+/** The violations of a request, by field. */
+function violations(init: Init): Record<string, string> {
+  try {
+    turn(init);
+  } catch (error) {
+    if (error instanceof RunnerError && error.reason === "INVALID_REQUEST") {
+      return Object.fromEntries(error.violations.map(({ field, description }) => [field, description]));
+    }
+    throw error;
+  }
+  return {};
+}
+
+const user = (text: string) => ({ role: Role.USER, text });
+const assistant = (text: string) => ({ role: Role.ASSISTANT, text });
+
+describe("a good request", () => {
+  test("gets the profile's model, effort, system prompt and limits where it sets none", () => {
+    expect(turn({ prompt: "hi" })).toMatchObject({
+      tenant: "acme",
+      profile: "default",
+      content: [{ kind: "text", text: "hi" }],
+      settings: { model: "claude-opus-5-5", effort: "medium" },
+      binding: { systemPrompt: "Be brief.", outputSchemaJson: undefined },
+      limits: { maxModelCallCount: 50, maxDurationMs: 600_000 },
+      detail: "standard",
+    });
+  });
+
+  test("keeps what it sets", () => {
+    const asked = turn({
+      prompt: "hi",
+      model: "claude-haiku-4-5",
+      effort: Effort.XHIGH,
+      detail: Detail.FULL,
+      systemPrompt: "Sing.",
+      limits: { maxModelCallCount: 3, maxCostUsdMicros: 5n, maxDuration: { seconds: 1n, nanos: 500_000_000 } },
+      history: [user("a"), assistant("b")],
+      labels: { job: "7" },
+    });
+    expect(asked).toMatchObject({
+      settings: { model: "claude-haiku-4-5", effort: "xhigh" },
+      binding: { systemPrompt: "Sing." },
+      limits: { maxModelCallCount: 3, maxCostUsdMicros: 5, maxDurationMs: 1500 },
+      history: [
+        { role: "user", text: "a" },
+        { role: "assistant", text: "b" },
+      ],
+      detail: "full",
+      labels: { job: "7" },
+    });
+  });
+
+  test("is given an id of its own each time, a v4 UUID", () => {
+    const ids = new Set(Array.from({ length: 20 }, () => turn({ prompt: "hi" }).id));
+    expect(ids.size).toBe(20);
+    for (const id of ids) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab]/);
+  });
+
+  test("adds its system prompt behind the profile's where the policy says append", () => {
+    expect(turn({ prompt: "hi", profile: "append", systemPrompt: "Sing." }).binding.systemPrompt).toBe(
+      "Be brief.\n\nSing.",
+    );
+  });
+
+  test.each(["/clear", "!ls", "#note", "@/etc/hostname", "-p", "--help", "​x"])(
+    "may begin with anything: %s",
+    (prompt) => {
+      expect(turn({ prompt }).content).toEqual([{ kind: "text", text: prompt }]);
+    },
+  );
+
+  test("may be made of text, pictures and documents", () => {
+    const content = [
+      { block: { case: "text" as const, value: "look" } },
+      { block: { case: "image" as const, value: { mediaType: "image/png", data: png } } },
+      {
+        block: {
+          case: "document" as const,
+          value: { source: { case: "pdf" as const, value: Buffer.from("%PDF-1.7\n") }, title: "t" },
+        },
+      },
+      { block: { case: "document" as const, value: { source: { case: "text" as const, value: "words" } } } },
+    ];
+    expect(turn({ content }).content.map(({ kind }) => kind)).toEqual(["text", "image", "pdf", "textDocument"]);
+  });
+});
+
+describe("a bad request is refused with every violation at once", () => {
+  test("all of them in one answer, and the first in the message", () => {
+    const bad: Init = {
+      profile: "nope",
+      prompt: " ",
+      history: [assistant("a"), user(" ")],
+      outputSchemaJson: "{",
+      labels: { "Bad Key": "x" },
+      effort: 77 as Effort,
+    };
+    expect(Object.keys(violations(bad)).sort()).toEqual(
+      [
+        "effort",
+        "history[0].role",
+        "history[1].role",
+        "history[1].text",
+        'labels["Bad Key"]',
+        "output_schema_json",
+        "profile",
+        "prompt",
+      ].sort(),
+    );
+    expect(() => turn(bad)).toThrow(/and 7 more/);
+  });
+
+  test.each<[string, Init, string]>([
+    ["an unknown profile, naming those that may be used", { prompt: "x", profile: "nope" }, "profile"],
+    ["a profile that is not a name", { prompt: "x", profile: "../etc" }, "profile"],
+    ["a prompt of white space", { prompt: " \n\t" }, "prompt"],
+    ["a prompt of more than 1 MiB", { prompt: "x".repeat(1024 * 1024 + 1) }, "prompt"],
+    ["a text block of white space", { content: [{ block: { case: "text", value: " " } }] }, "content[0].text"],
+    ["a block without a kind", { content: [{}] }, "content[0].block"],
+    [
+      "more than 1 MiB in all text blocks",
+      { content: Array.from({ length: 3 }, () => ({ block: { case: "text" as const, value: "x".repeat(400_000) } })) },
+      "content",
+    ],
+    [
+      "a picture that is none",
+      { content: [{ block: { case: "image", value: { mediaType: "image/png", data: Buffer.from("hello") } } }] },
+      "content[0].image.data",
+    ],
+    [
+      "a picture of another kind than it says",
+      { content: [{ block: { case: "image", value: { mediaType: "image/gif", data: png } } }] },
+      "content[0].image.data",
+    ],
+    [
+      "a media type that is no picture",
+      { content: [{ block: { case: "image", value: { mediaType: "text/html", data: png } } }] },
+      "content[0].image.media_type",
+    ],
+    [
+      "a PDF that is none",
+      { content: [{ block: { case: "document", value: { source: { case: "pdf", value: Buffer.from("hello") } } } }] },
+      "content[0].document.pdf",
+    ],
+    [
+      "a history that begins with the assistant",
+      { prompt: "x", history: [assistant("a"), user("b")] },
+      "history[0].role",
+    ],
+    ["two turns of the user in a row", { prompt: "x", history: [user("a"), user("b")] }, "history[1].role"],
+    ["a history that ends with the user", { prompt: "x", history: [user("a")] }, "history"],
+    ["a history with an empty answer", { prompt: "x", history: [user("a"), assistant("")] }, "history[1].text"],
+    ["a history with a blank answer", { prompt: "x", history: [user("a"), assistant(" ")] }, "history[1].text"],
+    ["a history of 5 MB", { prompt: "x", history: [user("a".repeat(5_000_000)), assistant("b")] }, "history"],
+    [
+      "a history of 402 messages",
+      { prompt: "x", history: Array.from({ length: 402 }, (_, at) => (at % 2 ? assistant("a") : user("b"))) },
+      "history",
+    ],
+    ["a model that the profile does not allow", { prompt: "x", model: "claude-sonnet-9" }, "model"],
+    ["a model that is a flag", { prompt: "x", model: "--help" }, "model"],
+    ["a system prompt where it is fixed", { prompt: "x", profile: "fixed", systemPrompt: "Sing." }, "system_prompt"],
+    ["an empty system prompt", { prompt: "x", systemPrompt: "" }, "system_prompt"],
+    ["a schema that is not JSON", { prompt: "x", outputSchemaJson: "{" }, "output_schema_json"],
+    ["a schema that is no object", { prompt: "x", outputSchemaJson: "[]" }, "output_schema_json"],
+    [
+      "a schema of something else than an object",
+      { prompt: "x", outputSchemaJson: '{"type":"string"}' },
+      "output_schema_json",
+    ],
+    [
+      "a schema with a wrong keyword",
+      { prompt: "x", outputSchemaJson: '{"type":"object","properties":7}' },
+      "output_schema_json",
+    ],
+    [
+      "a schema with a reference to nowhere",
+      { prompt: "x", outputSchemaJson: '{"type":"object","$ref":"https://x.example/s"}' },
+      "output_schema_json",
+    ],
+    ["a limit above the profile's", { prompt: "x", limits: { maxModelCallCount: 11 } }, "limits.max_model_call_count"],
+    ["a limit of nothing", { prompt: "x", limits: { maxModelCallCount: 0 } }, "limits.max_model_call_count"],
+    ["a negative duration", { prompt: "x", limits: { maxDuration: { seconds: -1n } } }, "limits.max_duration"],
+    [
+      "17 labels",
+      { prompt: "x", labels: Object.fromEntries(Array.from({ length: 17 }, (_, at) => [`l${at}`, "x"])) },
+      "labels",
+    ],
+  ])("%s", (_what, init, field) => {
+    expect(Object.keys(violations(init))).toContain(field);
+  });
+
+  test("neither prompt nor content", () => {
+    expect(Object.keys(violations({}))).toHaveLength(1);
+  });
+
+  test("prompt and content together", () => {
+    const both: Init = { prompt: "x", content: [{ block: { case: "text", value: "y" } }] };
+    expect(Object.values(violations(both)).join()).toMatch(/prompt.*content/);
+  });
+});
+
+test("a profile of another tenant is not allowed", () => {
+  expect(() => turn({ prompt: "x", profile: "theirs" })).toThrow(expect.objectContaining({ reason: "NOT_ALLOWED" }));
+  expect(turn({ prompt: "x", profile: "theirs" }, { tenant: "other", profiles: ["*"] }).profile).toBe("theirs");
+});
+
+test("a profile that the token does not name is not allowed", () => {
+  expect(() => turn({ prompt: "x" }, { tenant: "acme", profiles: ["fixed"] })).toThrow(
+    expect.objectContaining({ reason: "NOT_ALLOWED" }),
+  );
+});
+
+test("a profile called like a member of every object is unknown", () => {
+  expect(Object.keys(violations({ prompt: "x", profile: "constructor" }))).toEqual(["profile"]);
+});
+
+test("two turns share a binding exactly when system prompt and schema are the same", () => {
+  const key = (systemPrompt: string, outputSchemaJson?: string) => bindingKey({ systemPrompt, outputSchemaJson });
+  expect(key("a")).toBe(key("a"));
+  expect(new Set([key("a"), key("b"), key("a", "{}"), key("", "a"), key('a","{}')]).size).toBe(5);
+});
+
+test("ChatRequest has the fields of StreamChatRequest under the same numbers, except detail", () => {
+  const fields = (schema: typeof StreamChatRequestSchema | typeof ChatRequestSchema) =>
+    Object.fromEntries(
+      schema.fields.map((field) => [
+        field.name,
+        `${field.number} ${field.toString()}`.replace(/ChatRequest|StreamChatRequest/g, ""),
+      ]),
+    );
+  const { detail, ...shared } = fields(StreamChatRequestSchema);
+  expect(detail).toBeDefined();
+  const strip = (of: Record<string, string>) =>
+    Object.fromEntries(Object.entries(of).map(([name, text]) => [name, text.replace("Stream", "")]));
+  expect(strip(fields(ChatRequestSchema))).toEqual(strip(shared));
+});
