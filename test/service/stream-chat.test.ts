@@ -396,7 +396,11 @@ test("a tenant beyond its cap is refused, and may come again when a turn is over
   const stream = open();
   await stream.next();
   const { error } = await read(open());
-  expect([error?.code, reason(error), error?.metadata.get("grpc-retry-pushback-ms")]).toEqual([Code.ResourceExhausted, "QUOTA_EXCEEDED", "1000"]);
+  expect([error?.code, reason(error), error?.metadata.get("grpc-retry-pushback-ms")]).toEqual([
+    Code.ResourceExhausted,
+    "QUOTA_EXCEEDED",
+    "1000",
+  ]);
   first.turn.end();
   await read(stream);
   expect(reason((await read(open())).error)).toBe("QUOTA_EXCEEDED"); // the worker is not done yet
