@@ -1,0 +1,178 @@
+/**
+ * Rules between settings: what the schema of a single one cannot say.
+ *
+ * Leaves out what needs the listeners (which addresses may be opened how: `server/`) and whether Claude Code or the
+ * model API is there (the server starts without them and says so).
+ */
+import { accessSync, constants, statSync } from "node:fs";
+import type { ProfileSettings, Settings, TlsSettings } from "./settings.ts";
+
+/** A rule that is broken, and by which setting. */
+export interface BrokenRule {
+  readonly path: readonly PropertyKey[];
+  readonly problem: string;
+}
+
+export interface CheckResult {
+  readonly broken: readonly BrokenRule[];
+  /** What is allowed and still worth a line in the log. */
+  readonly warnings: readonly string[];
+}
+
+/** Built-in tools that change files or can do so. */
+const writingTools: readonly string[] = ["Bash", "Edit", "MultiEdit", "NotebookEdit", "Write"];
+
+/** Settings of which a credential may have only one. */
+export const alternatives: readonly (readonly string[])[] = [
+  ["baseUrl", "baseUrlEnv"],
+  ["apiKeyEnv", "apiKeyFile"],
+  ["authTokenEnv", "authTokenFile"],
+];
+
+export function checkSettings(settings: Settings): CheckResult {
+  const broken: BrokenRule[] = [
+    ...checkTls(settings.grpc.tls, ["grpc", "tls"]),
+    ...checkTls(settings.web.tls, ["web", "tls"]),
+    ...checkTokens(settings),
+    ...checkCredentials(settings),
+    ...Object.entries(settings.profiles).flatMap(([name, profile]) =>
+      checkProfile(settings, profile, ["profiles", name]),
+    ),
+  ];
+  if (settings.calls.defaultTimeoutMs > settings.calls.maxTimeoutMs) {
+    broken.push({
+      path: ["calls", "defaultTimeoutMs"],
+      problem: `is ${settings.calls.defaultTimeoutMs}, above \`calls.maxTimeoutMs\`, which is ${settings.calls.maxTimeoutMs}`,
+    });
+  }
+  return { broken, warnings: warningsOf(settings) };
+}
+
+function checkTls(tls: TlsSettings | undefined, path: readonly string[]): readonly BrokenRule[] {
+  if (tls === undefined) return [];
+  return (["certFile", "keyFile", "clientCaFile"] as const)
+    .map((key) => ({ path: [...path, key], problem: tls[key] === undefined ? undefined : unreadable(tls[key]) }))
+    .filter((rule): rule is BrokenRule & { path: string[] } => rule.problem !== undefined);
+}
+
+function unreadable(file: string): string | undefined {
+  try {
+    accessSync(file, constants.R_OK);
+    return undefined;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    return code === "ENOENT" ? `names ${file}, which does not exist` : `names ${file}, which cannot be read (${code})`;
+  }
+}
+
+function checkTokens(settings: Settings): readonly BrokenRule[] {
+  const broken: BrokenRule[] = [];
+  const seen = new Map<string, number>();
+  for (const [at, token] of settings.auth.tokens.entries()) {
+    const path = ["auth", "tokens", at];
+    const first = seen.get(token.sha256);
+    if (first !== undefined) broken.push({ path: [...path, "sha256"], problem: `is that of token ${first} again` });
+    seen.set(token.sha256, first ?? at);
+    for (const [position, name] of token.profiles.entries()) {
+      if (name === "*") continue;
+      const profile = settings.profiles[name];
+      const where = [...path, "profiles", position];
+      if (profile === undefined) {
+        broken.push({
+          path: where,
+          problem: `names the profile \`${name}\`, which does not exist${existing(settings.profiles)}`,
+        });
+      } else if (profile.tenant !== undefined && profile.tenant !== token.tenant) {
+        broken.push({
+          path: where,
+          problem: `names the profile \`${name}\`, which belongs to the tenant \`${profile.tenant}\``,
+        });
+      }
+    }
+  }
+  return broken;
+}
+
+function checkCredentials(settings: Settings): readonly BrokenRule[] {
+  return Object.entries(settings.credentials).flatMap(([name, credential]) =>
+    alternatives.flatMap((keys) => {
+      const given = keys.filter((key) => credential[key as keyof typeof credential] !== undefined);
+      if (given.length < 2) return [];
+      const list = given.map((key) => `\`${key}\``).join(" and ");
+      return [{ path: ["credentials", name, given[1] ?? ""], problem: `is one too many: ${list} exclude each other` }];
+    }),
+  );
+}
+
+function checkProfile(settings: Settings, profile: ProfileSettings, path: readonly string[]): readonly BrokenRule[] {
+  const broken: BrokenRule[] = [];
+  const rule = (key: string | readonly string[], problem: string) =>
+    broken.push({ path: [...path, ...[key].flat()], problem });
+
+  if (!Object.hasOwn(settings.credentials, profile.credential)) {
+    const names = existing(settings.credentials);
+    rule("credential", `names \`${profile.credential}\`, which \`credentials\` does not have${names}`);
+  }
+  if (profile.isolation === "sandbox") {
+    rule("isolation", "is `sandbox`, which does not exist yet; `none` lets tools do whatever the server's user may");
+  }
+  if (profile.isolation === "none" && profile.tenant === undefined) {
+    rule("isolation", "is `none`, which needs `tenant`: tools without isolation are for one named tenant");
+  }
+  if (profile.tools.length > 0 && profile.workspace === undefined) {
+    rule("tools", "need `workspace`, the folder in which they work");
+  }
+  if (profile.tools.length > 0 && profile.isolation === undefined) {
+    rule("tools", "need `isolation`: say what keeps them from the rest of the machine");
+  }
+  if (profile.workspace?.access === "read-only") {
+    const writing = profile.tools.filter((tool) => writingTools.includes(tool));
+    if (writing.length > 0) rule("tools", `may not have ${writing.join(", ")}: the workspace is read-only`);
+  }
+  if (profile.workspace !== undefined && !isFolder(profile.workspace.path)) {
+    rule(["workspace", "path"], `names ${profile.workspace.path}, which is no folder`);
+  }
+  for (const [at, allowed] of profile.allowedTools.entries()) {
+    const tool = allowed.split("(", 1)[0] ?? "";
+    if (!profile.tools.includes(tool)) {
+      rule(["allowedTools", String(at)], `allows ${tool}, which is not among the profile's \`tools\``);
+    }
+  }
+  for (const key of limitKeys) {
+    const value = profile.defaultLimits[key];
+    const most = profile.maxLimits[key];
+    if (value !== undefined && most !== undefined && value > most) {
+      rule(["defaultLimits", key], `is ${value}, above the profile's \`maxLimits.${key}\`, which is ${most}`);
+    }
+  }
+  return broken;
+}
+
+const limitKeys = ["maxModelCallCount", "maxCostUsdMicros", "maxOutputBytes", "maxDurationMs"] as const;
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function existing(record: Readonly<Record<string, unknown>>): string {
+  const names = Object.keys(record);
+  return names.length === 0 ? "" : `; there is ${names.map((name) => `\`${name}\``).join(", ")}`;
+}
+
+function warningsOf(settings: Settings): readonly string[] {
+  const warnings: string[] = [];
+  for (const [name, profile] of Object.entries(settings.profiles)) {
+    if (profile.isolation === "none" && profile.tools.length > 0) {
+      warnings.push(
+        `profile ${name}: its tools (${profile.tools.join(", ")}) run without isolation and can read what this server's user can, its credentials included`,
+      );
+    }
+    if (profile.reuse === true && profile.tools.length > 0) {
+      warnings.push(
+        `profile ${name}: its workers are reused although it has tools, which leave traces outside of Claude Code`,
+      );
+    }
+  }
+  if (settings.auth.insecureNoAuth) warnings.push("authentication is off: anybody on this machine may call");
+  return warnings;
+}

@@ -1,0 +1,175 @@
+/**
+ * Settings from environment variables and flags: which setting a name stands for, and a text as its value.
+ */
+import {
+  anyName,
+  findSetting,
+  flagsOfSettings,
+  isObject,
+  type Setting,
+  settingsCatalog,
+  variableOf,
+  variablePrefix,
+} from "./catalog.ts";
+import type { SettingSource, SettingViolation } from "./source.ts";
+import { didYouMean, nearest } from "./suggest.ts";
+
+/** One setting with its value, from a variable or a flag. */
+export interface Assignment {
+  readonly path: readonly string[];
+  readonly value: unknown;
+  readonly source: SettingSource;
+}
+
+/** What somebody typed, or put into the environment. */
+export interface Assignments {
+  readonly assignments: readonly Assignment[];
+  readonly violations: readonly SettingViolation[];
+}
+
+/** Variables with our prefix that are no settings: the file, the address and the token of `chat`. */
+export const otherVariables: readonly string[] = ["CONFIG", "URL", "TOKEN"].map((name) => `${variablePrefix}${name}`);
+
+/** Kubernetes sets these for every service called claude-runner in the namespace. */
+const kubernetesVariable =
+  /^CLAUDE_RUNNER_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
+
+/** Profiles and credentials that exist, whose settings may be named in variables. */
+export interface KnownNames {
+  readonly profiles: readonly string[];
+  readonly credentials: readonly string[];
+}
+
+/** An empty variable is as good as none. */
+export function settingsFromEnvironment(env: NodeJS.ProcessEnv, known: KnownNames): Assignments {
+  const byVariable = settingsByVariable(known);
+  const assignments: Assignment[] = [];
+  const violations: SettingViolation[] = [];
+  for (const [name, text] of Object.entries(env).sort(([left], [right]) => left.localeCompare(right))) {
+    const isOurs = name.startsWith(variablePrefix) && !otherVariables.includes(name) && !kubernetesVariable.test(name);
+    if (!isOurs || !text) continue;
+    const source: SettingSource = { kind: "variable", name };
+    const found = byVariable.get(name);
+    if (found === undefined) {
+      const similar = didYouMean(nearest(name, [...byVariable.keys(), ...otherVariables]));
+      violations.push({ source, path: "", problem: `is no setting${similar || hintForNames(name)}` });
+    } else addParsed(found, text, source, { assignments, violations });
+  }
+  return { assignments, violations };
+}
+
+/** What a flag says: `--set path=value` or one with a name of its own. */
+export interface FlagSetting {
+  /** As the caller knows it, such as `--grpc-port`. */
+  readonly flag: string;
+  readonly path: string;
+  readonly value: string;
+}
+
+export function settingsFromFlags(flags: readonly FlagSetting[]): Assignments {
+  const assignments: Assignment[] = [];
+  const violations: SettingViolation[] = [];
+  for (const { flag, path: dotted, value } of flags) {
+    const source: SettingSource = { kind: "flag", name: flag };
+    const path = dotted.split(".");
+    const setting = findSetting(path);
+    if (setting === undefined) {
+      const similar = didYouMean(
+        nearest(
+          dotted,
+          settingsCatalog.map((one) => one.path.join(".")),
+        ),
+      );
+      violations.push({ source, path: "", problem: `\`${dotted}\` is no setting${similar}` });
+    } else addParsed({ setting, path }, value, source, { assignments, violations });
+  }
+  return { assignments, violations };
+}
+
+/** `path=value` of `--set`. */
+export function flagSettingOf(text: string): FlagSetting | undefined {
+  const at = text.indexOf("=");
+  if (at < 1) return undefined;
+  const path = text.slice(0, at).trim();
+  return { flag: `--set ${path}`, path, value: text.slice(at + 1) };
+}
+
+/** The flag of a setting, if it has one of its own that takes a value. */
+export function flagOf(path: string): string | undefined {
+  return flagsOfSettings.find((one) => one.path === path && one.value === undefined)?.flag;
+}
+
+interface Found {
+  readonly setting: Setting;
+  readonly path: readonly string[];
+}
+
+function settingsByVariable(known: KnownNames): ReadonlyMap<string, Found> {
+  const found = new Map<string, Found>();
+  for (const setting of settingsCatalog) {
+    const names = setting.path[0] === "profiles" ? known.profiles : known.credentials;
+    const paths = setting.path.includes(anyName) ? names.map((name) => withName(setting.path, name)) : [setting.path];
+    for (const path of paths) found.set(variableOf(path), { setting, path });
+  }
+  return found;
+}
+
+function withName(path: readonly string[], name: string): readonly string[] {
+  return path.map((segment) => (segment === anyName ? name : segment));
+}
+
+function hintForNames(name: string): string {
+  return /_(PROFILES|CREDENTIALS)_/.test(name)
+    ? "; only profiles and credentials of the settings file, and `default`, can be named in a variable"
+    : "; `claude-runner settings` lists them";
+}
+
+function addParsed(
+  { setting, path }: Found,
+  text: string,
+  source: SettingSource,
+  into: { assignments: Assignment[]; violations: SettingViolation[] },
+): void {
+  const parsed = parse(setting, text);
+  if ("problem" in parsed) {
+    into.violations.push({ source, path: source.kind === "variable" ? "" : path.join("."), problem: parsed.problem });
+  } else into.assignments.push({ path, value: parsed.value, source });
+}
+
+/** The text as the kind of value that the setting has. Whether the value is allowed is the schema's business. */
+function parse(setting: Setting, text: string): { readonly value: unknown } | { readonly problem: string } {
+  const problem = `has to be ${setting.rule}`;
+  switch (setting.kind) {
+    case "text":
+    case "file":
+    case "choice":
+      return { value: text };
+    case "number":
+      return /^-?\d+(\.\d+)?$/.test(text.trim()) ? { value: Number(text) } : { problem };
+    case "boolean":
+      return text === "true" || text === "false" ? { value: text === "true" } : { problem };
+    case "list":
+      return text.trimStart().startsWith("[") ? parseJson(text, problem) : { value: splitList(text) };
+    case "table":
+      return parseJson(text, `${problem}, as JSON`);
+    default:
+      return setting.kind satisfies never;
+  }
+}
+
+function splitList(text: string): readonly string[] {
+  return text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+}
+
+function parseJson(text: string, problem: string): { readonly value: unknown } | { readonly problem: string } {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) || isObject(value) ? { value } : { problem };
+  } catch {
+    // The text itself is not repeated: it may be anything.
+    return { problem };
+  }
+}

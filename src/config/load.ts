@@ -1,0 +1,258 @@
+/**
+ * Reads the settings: defaults, below the settings file, below environment variables, below flags.
+ *
+ * Reports everything that is wrong at once, each with the file and line, variable or flag that it came from. Nothing
+ * but the program's start calls this; everybody else is handed the result.
+ */
+import { join, resolve } from "node:path";
+import { anyName, findSetting, isName, isObject, nodeAt, type Setting, settingsCatalog } from "./catalog.ts";
+import { alternatives, type BrokenRule, checkSettings } from "./checks.ts";
+import { type Assignment, type FlagSetting, settingsFromEnvironment, settingsFromFlags } from "./environment.ts";
+import { explainIssue } from "./explain.ts";
+import { readSettingsFile, type SettingsFile } from "./file.ts";
+import { stateFolder } from "./folders.ts";
+import { type Settings, settingsSchema } from "./settings.ts";
+import { type SettingSource, SettingsError, type SettingViolation } from "./source.ts";
+
+export interface LoadOptions {
+  readonly env: NodeJS.ProcessEnv;
+  /** Where relative paths of variables and flags start, and where the settings file is looked for first. */
+  readonly workingFolder: string;
+  /** What `--config` says. */
+  readonly configFile?: string | undefined;
+  readonly flags?: readonly FlagSetting[];
+}
+
+export interface LoadedSettings {
+  /** Complete; `auth.tokenFile` is filled in and paths are absolute. */
+  readonly settings: Settings;
+  /** The settings file, as a person would type it; `undefined` when there is none. */
+  readonly fileName: string | undefined;
+  /** What is allowed and still worth a line in the log. */
+  readonly warnings: readonly string[];
+  /** Every setting with its value and where that came from, profiles and credentials by their names. */
+  readonly entries: readonly SettingEntry[];
+}
+
+export interface SettingEntry {
+  readonly path: readonly string[];
+  readonly setting: Setting;
+  /** `undefined`: not set and without a default. */
+  readonly value: unknown;
+  readonly source: SettingSource;
+}
+
+/** Throws SettingsError. */
+export function loadSettings(options: LoadOptions): LoadedSettings {
+  const file = readSettingsFile(options);
+  // Not structuredClone: an anchor that is used twice must become two objects, since variables change one of them.
+  const input = JSON.parse(JSON.stringify(file?.settings ?? {})) as Record<string, unknown>;
+  openEmptyGroups(input);
+  const known = { profiles: namesIn(input.profiles), credentials: namesIn(input.credentials) };
+  const fromEnvironment = settingsFromEnvironment(options.env, known);
+  const fromFlags = settingsFromFlags(options.flags ?? []);
+  const overlay = [...fromEnvironment.assignments, ...fromFlags.assignments];
+  const sources = sourcesOf(file, overlay);
+  resolvePaths(input, file?.folder ?? options.workingFolder);
+  if (!("credentials" in input)) keepDefaultCredential(input, overlay);
+  for (const assignment of overlay) assign(input, assignment, options.workingFolder);
+  fillLimits(input);
+
+  const violations: SettingViolation[] = [...fromEnvironment.violations, ...fromFlags.violations];
+  const checked = check(input);
+  violations.push(
+    ...checked.broken.map((rule) => ({ ...rule, source: sources.near(rule.path), path: rule.path.join(".") })),
+  );
+  if (violations.length > 0 || checked.settings === undefined) throw new SettingsError(violations.sort(byPlace));
+
+  const settings = checked.settings;
+  settings.auth.tokenFile ??= join(stateFolder(options.env), "token");
+  return { settings, fileName: file?.name, warnings: checked.warnings, entries: entriesOf(settings, sources) };
+}
+
+/** Variables and flags first, then the file from top to bottom. */
+function byPlace(left: SettingViolation, right: SettingViolation): number {
+  const lineOf = ({ source }: SettingViolation) => (source.kind === "file" ? (source.line ?? 0) : -1);
+  return lineOf(left) - lineOf(right);
+}
+
+interface Sources {
+  /** The last one who said something about a setting, or about the nearest thing around it. */
+  near(path: readonly PropertyKey[]): SettingSource;
+  /** The last one who gave a setting its value. */
+  exact(path: readonly PropertyKey[]): SettingSource;
+}
+
+function sourcesOf(file: SettingsFile | undefined, overlay: readonly Assignment[]): Sources {
+  const byPath = new Map(overlay.map((assignment) => [assignment.path.join("."), assignment.source]));
+  const at = (path: readonly PropertyKey[]): SettingSource | undefined =>
+    byPath.get(path.join(".")) ?? (file !== undefined && isIn(file.settings, path) ? file.sourceOf(path) : undefined);
+  return {
+    exact: (path) => at(path) ?? { kind: "default" },
+    near: (path) => {
+      for (let length = path.length; length > 0; length -= 1) {
+        const source = at(path.slice(0, length));
+        if (source !== undefined) return source;
+      }
+      return { kind: "default" };
+    },
+  };
+}
+
+function isIn(value: unknown, path: readonly PropertyKey[]): boolean {
+  let inner: unknown = value;
+  for (const segment of path) {
+    if (typeof inner !== "object" || inner === null || !Object.hasOwn(inner, segment)) return false;
+    inner = (inner as Record<PropertyKey, unknown>)[segment];
+  }
+  return true;
+}
+
+/** `default:` with nothing below it is a profile that has all its defaults. */
+function openEmptyGroups(value: Record<string, unknown>, path: readonly string[] = []): void {
+  for (const [key, child] of Object.entries(value)) {
+    const below = [...path, key];
+    if (child === null && nodeAt(below)?.type === "object") value[key] = {};
+    else if (isObject(child)) openEmptyGroups(child, below);
+  }
+}
+
+function namesIn(record: unknown): readonly string[] {
+  return [...new Set(["default", ...(isObject(record) ? Object.keys(record).filter(isName) : [])])];
+}
+
+/** Paths in a file start at its folder, those of variables and flags at the working folder. */
+function resolvePaths(value: Record<string, unknown>, folder: string, path: readonly string[] = []): void {
+  for (const [key, child] of Object.entries(value)) {
+    const below = [...path, key];
+    if (isObject(child)) resolvePaths(child, folder, below);
+    else value[key] = resolved(below, child, folder);
+  }
+}
+
+function resolved(path: readonly string[], value: unknown, folder: string): unknown {
+  if (typeof value !== "string" || value === "") return value;
+  // A program without a slash is looked for on PATH.
+  const isPath = findSetting(path)?.kind === "file" || (path.join(".") === "cli.path" && value.includes("/"));
+  return isPath ? resolve(folder, value) : value;
+}
+
+/** A variable that changes one thing of the built-in credential leaves the rest of it, except what it replaces. */
+function keepDefaultCredential(input: Record<string, unknown>, overlay: readonly Assignment[]): void {
+  const touched = overlay.filter(({ path }) => path[0] === "credentials").map(({ path }) => path.at(-1));
+  if (touched.length === 0) return;
+  const builtIn = structuredClone(nodeAt(["credentials"])?.default) as { default: Record<string, unknown> };
+  for (const group of alternatives) {
+    if (!group.some((key) => touched.includes(key))) continue;
+    for (const key of group) delete builtIn.default[key];
+  }
+  input.credentials = builtIn;
+}
+
+function assign(input: Record<string, unknown>, { path, value }: Assignment, workingFolder: string): void {
+  let target = input;
+  for (const segment of path.slice(0, -1)) {
+    if (!isObject(target[segment])) target[segment] = {};
+    target = target[segment] as Record<string, unknown>;
+  }
+  target[path.at(-1) ?? ""] = resolved(path, value, workingFolder);
+}
+
+/**
+ * Whoever sets one bound of a profile keeps the others: an object replaces a default as a whole, and bounds would go
+ * missing without a word. A default that nobody wrote gives way to a maximum that somebody did.
+ */
+function fillLimits(input: Record<string, unknown>): void {
+  if (isObject(input.calls) && typeof input.calls.maxTimeoutMs === "number") {
+    const usual = nodeAt(["calls", "defaultTimeoutMs"])?.default as number;
+    input.calls.defaultTimeoutMs ??= Math.min(usual, input.calls.maxTimeoutMs);
+  }
+  if (!isObject(input.profiles)) return;
+  for (const profile of Object.values(input.profiles)) {
+    if (!isObject(profile)) continue;
+    const most = { ...defaultLimits("maxLimits"), ...(isObject(profile.maxLimits) ? profile.maxLimits : {}) };
+    const usual: Record<string, unknown> = {};
+    for (const [key, value] of Object.entries(defaultLimits("defaultLimits"))) {
+      const bound = most[key];
+      usual[key] = typeof bound === "number" ? Math.min(value, bound) : value;
+    }
+    if (profile.maxLimits === undefined || isObject(profile.maxLimits)) profile.maxLimits = most;
+    if (profile.defaultLimits === undefined || isObject(profile.defaultLimits)) {
+      profile.defaultLimits = { ...usual, ...profile.defaultLimits };
+    }
+  }
+}
+
+function defaultLimits(key: "defaultLimits" | "maxLimits"): Record<string, number> {
+  return nodeAt(["profiles", anyName, key])?.default as Record<string, number>;
+}
+
+interface Checked {
+  readonly settings: Settings | undefined;
+  readonly broken: readonly BrokenRule[];
+  readonly warnings: readonly string[];
+}
+
+/** The schema's rules, and the rules between settings as far as the schema lets them be looked at. */
+function check(input: Record<string, unknown>): Checked {
+  const whole = settingsSchema.safeParse(input);
+  if (whole.success) return { settings: whole.data, ...checkSettings(whole.data) };
+  const broken = whole.error.issues.flatMap((issue) => explainIssue(issue, input));
+  const remaining = withoutBroken(input);
+  const further = remaining === undefined ? [] : checkSettings(remaining).broken;
+  const isNew = (rule: BrokenRule) => !broken.some(({ path }) => overlaps(path, rule.path));
+  return { settings: undefined, broken: [...broken, ...further.filter(isNew)], warnings: [] };
+}
+
+/** What is left when everything that the schema refuses has its default; `undefined` when that is not enough. */
+function withoutBroken(input: Record<string, unknown>): Settings | undefined {
+  const rest = structuredClone(input);
+  // A value first, then the group around it: one that lacks something cannot be mended by taking more out.
+  for (let levelsUp = 0; levelsUp < 3; levelsUp += 1) {
+    const parsed = settingsSchema.safeParse(rest);
+    if (parsed.success) return parsed.data;
+    for (const issue of parsed.error.issues) {
+      const keys = issue.code === "unrecognized_keys" ? issue.keys : [undefined];
+      for (const key of keys) {
+        const path = key === undefined ? issue.path.slice(0, issue.path.length - levelsUp) : [...issue.path, key];
+        const row = path.findIndex((segment) => typeof segment === "number");
+        remove(rest, row < 0 ? path : path.slice(0, row));
+      }
+    }
+  }
+  return undefined;
+}
+
+function remove(value: unknown, path: readonly PropertyKey[]): void {
+  let target = value;
+  for (const segment of path.slice(0, -1)) target = (target as Record<PropertyKey, unknown> | undefined)?.[segment];
+  if (isObject(target)) delete target[String(path.at(-1))];
+}
+
+function overlaps(left: readonly PropertyKey[], right: readonly PropertyKey[]): boolean {
+  const shorter = Math.min(left.length, right.length);
+  return left.slice(0, shorter).every((segment, at) => String(segment) === String(right[at]));
+}
+
+function entriesOf(settings: Settings, sources: Sources): readonly SettingEntry[] {
+  return settingsCatalog.flatMap((setting) =>
+    pathsOf(setting, settings).map((path) => ({
+      path,
+      setting,
+      value: valueAt(settings, path),
+      source: sources.exact(path),
+    })),
+  );
+}
+
+function pathsOf(setting: Setting, settings: Settings): readonly (readonly string[])[] {
+  if (!setting.path.includes(anyName)) return [setting.path];
+  const record = setting.path[0] === "profiles" ? settings.profiles : settings.credentials;
+  return Object.keys(record).map((name) => setting.path.map((segment) => (segment === anyName ? name : segment)));
+}
+
+function valueAt(settings: Settings, path: readonly string[]): unknown {
+  let value: unknown = settings;
+  for (const segment of path) value = isObject(value) ? value[segment] : undefined;
+  return value;
+}

@@ -1,0 +1,362 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { FlagSetting } from "../../src/config/environment.ts";
+import { type LoadedSettings, loadSettings } from "../../src/config/load.ts";
+import { SettingsError } from "../../src/config/source.ts";
+
+let root: string;
+let folder: string;
+let count = 0;
+
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), "claude-runner-settings-"));
+});
+beforeEach(() => {
+  count += 1;
+  folder = join(root, String(count));
+  mkdirSync(folder);
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+interface Given {
+  readonly yaml?: string;
+  readonly env?: Record<string, string>;
+  readonly flags?: readonly FlagSetting[];
+  readonly configFile?: string;
+}
+
+function load({ yaml, env = {}, flags, configFile }: Given): LoadedSettings {
+  if (yaml !== undefined) write("claude-runner.yaml", yaml);
+  return loadSettings({ env: { HOME: join(folder, "home"), ...env }, workingFolder: folder, flags, configFile });
+}
+
+function write(name: string, text: string): string {
+  const path = join(folder, name);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+  return path;
+}
+
+function problems(given: Given): readonly string[] {
+  try {
+    load(given);
+  } catch (error) {
+    if (error instanceof SettingsError) return error.message.split("\n");
+    throw error;
+  }
+  throw new Error("the settings were accepted");
+}
+
+const flag = (name: string, path: string, value: string): FlagSetting => ({ flag: name, path, value });
+
+describe("the order of sources", () => {
+  it("is complete without any", () => {
+    const { settings, fileName, warnings } = load({});
+    expect(settings.grpc.port).toBe(7433);
+    expect(settings.profiles.default?.model).toMatch(/^claude-/);
+    expect(fileName).toBeUndefined();
+    expect(warnings).toEqual([]);
+  });
+
+  it("lets variables win over the file and flags over both", () => {
+    const yaml = "grpc: { port: 1, host: 127.0.0.2, keepaliveTimeMs: 5000 }";
+    const env = { CLAUDE_RUNNER_GRPC_PORT: "2", CLAUDE_RUNNER_GRPC_HOST: "127.0.0.3" };
+    const { settings } = load({ yaml, env, flags: [flag("--grpc-port", "grpc.port", "3")] });
+    expect(settings.grpc).toMatchObject({ port: 3, host: "127.0.0.3", keepaliveTimeMs: 5000 });
+  });
+
+  it("knows where each value came from", () => {
+    const { entries } = load({
+      yaml: "\ngrpc:\n  port: 1\n",
+      env: { CLAUDE_RUNNER_WEB_PORT: "2" },
+      flags: [flag("--admin-port", "admin.port", "3")],
+    });
+    const sourceOf = (path: string) => entries.find((entry) => entry.path.join(".") === path)?.source;
+    expect(sourceOf("grpc.port")).toEqual({ kind: "file", file: "claude-runner.yaml", line: 3 });
+    expect(sourceOf("web.port")).toEqual({ kind: "variable", name: "CLAUDE_RUNNER_WEB_PORT" });
+    expect(sourceOf("admin.port")).toEqual({ kind: "flag", name: "--admin-port" });
+    expect(sourceOf("grpc.host")).toEqual({ kind: "default" });
+  });
+
+  it("prefers the named file to the one in the folder, and that to the one in the configuration folder", () => {
+    write("home/.config/claude-runner/claude-runner.yaml", "grpc: { port: 1 }");
+    expect(load({}).settings.grpc.port).toBe(1);
+    expect(load({ yaml: "grpc: { port: 2 }" }).settings.grpc.port).toBe(2);
+    write("variable.yaml", "grpc: { port: 3 }");
+    const env = { CLAUDE_RUNNER_CONFIG: "variable.yaml" };
+    expect(load({ env }).settings.grpc.port).toBe(3);
+    write("flag.yaml", "grpc: { port: 4 }");
+    expect(load({ env, configFile: "flag.yaml" }).settings.grpc.port).toBe(4);
+  });
+
+  it("says who asked for a file that is not there", () => {
+    expect(problems({ configFile: "gone.yaml" })).toEqual(["--config: the settings file gone.yaml does not exist"]);
+    expect(problems({ env: { CLAUDE_RUNNER_CONFIG: "gone.yaml" } })).toEqual([
+      "CLAUDE_RUNNER_CONFIG: the settings file gone.yaml does not exist",
+    ]);
+  });
+});
+
+describe("the settings file", () => {
+  it("may be empty, and so may a group", () => {
+    expect(load({ yaml: "" }).settings.grpc.port).toBe(7433);
+    const { settings } = load({ yaml: "profiles:\n  default:\n  fast:\nqueue:\n" });
+    expect(Object.keys(settings.profiles)).toEqual(["default", "fast"]);
+  });
+
+  it("names the line of a mistake in YAML", () => {
+    expect(problems({ yaml: "grpc:\n  port: [1\nweb: 2\n" })[0]).toMatch(
+      /^claude-runner\.yaml:[34]: is no valid YAML: /,
+    );
+  });
+
+  it("has to hold settings", () => {
+    expect(problems({ yaml: "- 1\n" })).toEqual(["claude-runner.yaml:1: has to hold settings, such as `grpc:`"]);
+  });
+
+  it("takes relative paths from its own folder and those of variables from the working folder", () => {
+    write("conf/a.yaml", "auth: { tokenFile: token }\ncli: { path: bin/claude, workFolder: work }");
+    const { settings } = load({ configFile: "conf/a.yaml", env: { CLAUDE_RUNNER_CLI_WORK_FOLDER: "tmp" } });
+    expect(settings.auth.tokenFile).toBe(join(folder, "conf/token"));
+    expect(settings.cli.path).toBe(join(folder, "conf/bin/claude"));
+    expect(settings.cli.workFolder).toBe(join(folder, "tmp"));
+  });
+
+  it("leaves a program's bare name to PATH", () => {
+    expect(load({ yaml: "cli: { path: claude }" }).settings.cli.path).toBe("claude");
+  });
+
+  it("keeps two profiles apart that share an anchor", () => {
+    const yaml = "profiles:\n  default: &base { model: a }\n  fast: *base\n  slow:\n    <<: *base\n    effort: high\n";
+    const { settings } = load({ yaml, env: { CLAUDE_RUNNER_PROFILES_FAST_MODEL: "b" } });
+    expect([settings.profiles.default?.model, settings.profiles.fast?.model]).toEqual(["a", "b"]);
+    expect(settings.profiles.slow).toMatchObject({ model: "a", effort: "high" });
+  });
+});
+
+describe("variables", () => {
+  it("are made from the path of the setting", () => {
+    const env = {
+      CLAUDE_RUNNER_BEHIND_PROXY: "true",
+      CLAUDE_RUNNER_TELEMETRY_TRACE_SAMPLE_RATIO: "0.25",
+      CLAUDE_RUNNER_WEB_ALLOWED_ORIGINS: "https://a.example, https://b.example",
+      CLAUDE_RUNNER_CREDENTIALS_DEFAULT_BASE_URL: "http://127.0.0.1:9",
+    };
+    const { settings } = load({ env });
+    expect(settings.behindProxy).toBe(true);
+    expect(settings.telemetry.traceSampleRatio).toBe(0.25);
+    expect(settings.web.allowedOrigins).toEqual(["https://a.example", "https://b.example"]);
+    expect(settings.credentials.default).toMatchObject({
+      baseUrl: "http://127.0.0.1:9",
+      apiKeyEnv: "ANTHROPIC_API_KEY",
+    });
+    expect(settings.credentials.default).not.toHaveProperty("baseUrlEnv");
+  });
+
+  it("name the profiles that the file has", () => {
+    const { settings } = load({
+      yaml: "profiles: { fast-one: {} }",
+      env: { CLAUDE_RUNNER_PROFILES_FAST_ONE_MIN_SPARES: "0", CLAUDE_RUNNER_PROFILES_DEFAULT_EFFORT: "low" },
+    });
+    expect(settings.profiles["fast-one"]?.minSpares).toBe(0);
+    expect(settings.profiles.default?.effort).toBe("low");
+  });
+
+  it("may hold lists as JSON, tokens included", () => {
+    const tokens = [{ tenant: "a", sha256: "0".repeat(64) }];
+    const { settings } = load({
+      env: {
+        CLAUDE_RUNNER_AUTH_TOKENS: JSON.stringify(tokens),
+        CLAUDE_RUNNER_WEB_ALLOWED_HOSTS: '["a,b", "c"]',
+      },
+    });
+    expect(settings.auth.tokens).toEqual([{ ...tokens[0], profiles: ["*"] }]);
+    expect(settings.web.allowedHosts).toEqual(["a,b", "c"]);
+  });
+
+  it("count for nothing when they are empty", () => {
+    expect(load({ env: { CLAUDE_RUNNER_GRPC_PORT: "" } }).settings.grpc.port).toBe(7433);
+  });
+
+  it("of Kubernetes for a service of the same name are left alone", () => {
+    const env = {
+      CLAUDE_RUNNER_SERVICE_HOST: "10.0.0.1",
+      CLAUDE_RUNNER_SERVICE_PORT: "7433",
+      CLAUDE_RUNNER_SERVICE_PORT_GRPC: "7433",
+      CLAUDE_RUNNER_PORT: "tcp://10.0.0.1:7433",
+      CLAUDE_RUNNER_PORT_7433_TCP: "tcp://10.0.0.1:7433",
+      CLAUDE_RUNNER_PORT_7433_TCP_ADDR: "10.0.0.1",
+    };
+    expect(load({ env }).settings.grpc.port).toBe(7433);
+  });
+
+  it("that nobody knows are refused, with the name that was meant", () => {
+    expect(problems({ env: { CLAUDE_RUNNER_GRPC_PROT: "1" } })).toEqual([
+      "CLAUDE_RUNNER_GRPC_PROT: is no setting; did you mean `CLAUDE_RUNNER_GRPC_PORT`?",
+    ]);
+    expect(problems({ env: { CLAUDE_RUNNER_PROFILES_UNHEARD_MODEL: "x" } })[0]).toContain(
+      "profiles and credentials of",
+    );
+  });
+
+  it.each([
+    ["CLAUDE_RUNNER_GRPC_PORT", "0x10", "has to be a whole number from 0 to 65,535"],
+    ["CLAUDE_RUNNER_GRPC_PORT", "1e3", "has to be a whole number from 0 to 65,535"],
+    ["CLAUDE_RUNNER_WEB_ENABLED", "yes", "has to be true or false"],
+    ["CLAUDE_RUNNER_AUTH_TOKENS", "crt_abc", "has to be a list of objects, as JSON"],
+  ])("%s=%s is refused with what is right", (name, value, problem) => {
+    expect(problems({ env: { [name]: value } })).toEqual([`${name}: ${problem}`]);
+  });
+});
+
+describe("flags", () => {
+  it("that name no setting are refused, with the one that was meant", () => {
+    expect(problems({ flags: [flag("--set grcp.port", "grcp.port", "1")] })).toEqual([
+      "--set grcp.port: `grcp.port` is no setting; did you mean `grpc.port`?",
+    ]);
+  });
+
+  it("may make a profile", () => {
+    const { settings } = load({ flags: [flag("--set", "profiles.fast.effort", "low")] });
+    expect(settings.profiles.fast?.effort).toBe("low");
+  });
+
+  it("cannot reach beyond the settings", () => {
+    expect(problems({ flags: [flag("--set", "profiles.__proto__.model", "x")] })[0]).toContain("is no setting");
+    expect(problems({ flags: [flag("--set", "constructor.name", "x")] })[0]).toContain("is no setting");
+  });
+});
+
+describe("what is wrong", () => {
+  it("is told all at once, each with its place", () => {
+    const yaml = [
+      "grpc:",
+      "  port: 70000",
+      "  prot: 1",
+      "profiles:",
+      "  default:",
+      "    credential: bedrock",
+      "    effort: extreme",
+      "port: 5",
+    ].join("\n");
+    const env = { CLAUDE_RUNNER_WEB_PORT: "many" };
+    expect(problems({ yaml, env, flags: [flag("--admin-port", "admin.port", "-1")] })).toEqual([
+      "CLAUDE_RUNNER_WEB_PORT: has to be a whole number from 0 to 65,535",
+      "--admin-port: admin.port is -1; has to be a whole number from 0 to 65,535",
+      "claude-runner.yaml:2: grpc.port is 70000; has to be a whole number from 0 to 65,535",
+      "claude-runner.yaml:3: grpc.prot is no setting; did you mean `port`?",
+      "claude-runner.yaml:6: profiles.default.credential names `bedrock`, which `credentials` does not have; there is `default`",
+      'claude-runner.yaml:7: profiles.default.effort is "extreme"; has to be one of `low`, `medium`, `high`, `xhigh`, `max`',
+      "claude-runner.yaml:8: port is no setting; did you mean `grpc.port` or `web.port` or `admin.port`?",
+    ]);
+  });
+
+  it("never repeats a secret that stands where its variable's name belongs", () => {
+    const secret = "sk-ant-api03-0123456789abcdef";
+    const yaml = `credentials:\n  default:\n    apiKeyEnv: ${secret}\n    apiKey: ${secret}\n    baseUrl: me:pass@x\n`;
+    const text = problems({ yaml, env: { CLAUDE_RUNNER_GRPC_PORT: secret, CLAUDE_RUNNER_WEB_HOST: "x" } }).join("\n");
+    expect(text).not.toContain("0123456789");
+    expect(text).not.toContain("pass@");
+    expect(text).toContain("`apiKeyEnv` names the variable");
+  });
+
+  it.each([
+    ["tools without a folder and isolation", "tools: [Read]", ["need `workspace`", "need `isolation`"]],
+    ["a sandbox", "isolation: sandbox", ["does not exist yet"]],
+    ["no isolation for everybody", "isolation: none", ["needs `tenant`"]],
+    ["a folder that is not there", "workspace: { path: /nonexistent/folder }", ["is no folder"]],
+    [
+      "a permission for a tool that it does not have",
+      'allowedTools: ["Bash(ls)"]',
+      ["not among the profile's `tools`"],
+    ],
+    [
+      "a default above its maximum",
+      "{ defaultLimits: { maxModelCallCount: 9 }, maxLimits: { maxModelCallCount: 8 } }",
+      ["is 9, above the profile's `maxLimits.maxModelCallCount`, which is 8"],
+    ],
+    ["an empty value", "model:", ["is empty"]],
+    ["a system prompt that is no text", "systemPrompt: 5", ["is 5; has to be text"]],
+  ])("refuses a profile with %s", (_what, profile, expected) => {
+    const body = profile.startsWith("{") ? profile : `\n    ${profile}`;
+    const found = problems({ yaml: `profiles:\n  default: ${body}\n` });
+    expect(found.length).toBe(expected.length);
+    for (const [at, text] of expected.entries()) expect(found[at]).toContain(text);
+  });
+
+  it("refuses tools that write in a read-only folder", () => {
+    const profile = `{ tools: [Read, Bash, Edit], tenant: t, isolation: none, workspace: { path: ${folder}, access: read-only } }`;
+    expect(problems({ yaml: `profiles: { default: ${profile} }` })).toEqual([
+      "claude-runner.yaml:1: profiles.default.tools may not have Bash, Edit: the workspace is read-only",
+    ]);
+  });
+
+  it("refuses tokens for profiles that are not theirs or not there, and the same token twice", () => {
+    const sha256 = "a".repeat(64);
+    const yaml = [
+      "profiles: { default: {}, own: { tenant: b } }",
+      "auth:",
+      "  tokens:",
+      `    - { tenant: a, sha256: ${sha256}, profiles: [own] }`,
+      `    - { tenant: b, sha256: ${sha256}, profiles: [gone] }`,
+    ].join("\n");
+    const found = problems({ yaml });
+    expect(found[0]).toMatch(/^claude-runner.yaml:4: auth.tokens.0.profiles.0 .* belongs to the tenant `b`$/);
+    expect(found[1]).toContain("auth.tokens.1.sha256 is that of token 0 again");
+    expect(found[2]).toContain("names the profile `gone`");
+  });
+
+  it("refuses a certificate that is not there and one without its key", () => {
+    write("cert.pem", "");
+    expect(problems({ yaml: "grpc: { tls: { certFile: gone.pem, keyFile: cert.pem } }" })[0]).toContain(
+      "does not exist",
+    );
+    expect(problems({ yaml: "grpc: { tls: { certFile: cert.pem } }" })).toEqual([
+      "claude-runner.yaml:1: grpc.tls.keyFile is missing",
+    ]);
+  });
+
+  it("refuses two ways to the same key", () => {
+    const yaml = "credentials: { default: { apiKeyEnv: A, apiKeyFile: b } }";
+    expect(problems({ yaml })[0]).toContain("`apiKeyEnv` and `apiKeyFile` exclude each other");
+  });
+});
+
+describe("bounds of a profile", () => {
+  it("that are not set keep their defaults when one of them is", () => {
+    const { settings } = load({ env: { CLAUDE_RUNNER_PROFILES_DEFAULT_MAX_LIMITS_MAX_COST_USD_MICROS: "5000000" } });
+    expect(settings.profiles.default?.maxLimits).toEqual({
+      maxModelCallCount: 200,
+      maxOutputBytes: 64 * 1024 * 1024,
+      maxDurationMs: 3_600_000,
+      maxCostUsdMicros: 5_000_000,
+    });
+  });
+
+  it("that nobody wrote give way to a smaller maximum", () => {
+    const { settings } = load({ yaml: "profiles: { default: { maxLimits: { maxDurationMs: 1000 } } }" });
+    expect(settings.profiles.default?.defaultLimits.maxDurationMs).toBe(1000);
+    expect(load({ yaml: "calls: { maxTimeoutMs: 1000 }" }).settings.calls.defaultTimeoutMs).toBe(1000);
+  });
+});
+
+describe("warnings", () => {
+  it("name tools without isolation and missing authentication", () => {
+    const profile = `{ tools: [Bash], tenant: t, isolation: none, workspace: { path: ${folder} } }`;
+    const { warnings } = load({ yaml: `profiles: { shell: ${profile} }\nauth: { insecureNoAuth: true }` });
+    expect(warnings).toHaveLength(2);
+    expect(warnings[0]).toContain("profile shell: its tools (Bash) run without isolation");
+    expect(warnings[1]).toContain("authentication is off");
+  });
+});
+
+describe("folders", () => {
+  it("keeps the token of the first start in the state folder", () => {
+    expect(load({}).settings.auth.tokenFile).toBe(join(folder, "home/.local/state/claude-runner/token"));
+    const env = { XDG_STATE_HOME: "/var/lib/x" };
+    expect(load({ env }).settings.auth.tokenFile).toBe("/var/lib/x/claude-runner/token");
+    expect(load({ env: { XDG_STATE_HOME: "relative" } }).settings.auth.tokenFile).toContain("/home/.local/state/");
+  });
+});
