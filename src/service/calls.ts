@@ -46,15 +46,22 @@ export type Handlers<S extends DescService> = { readonly [K in keyof S["method"]
 export interface ServedService {
   readonly service: DescService;
   readonly handlers: Record<string, (request: never, call: CallContext) => unknown>;
-  /** Whether calls need a token. */
+  /** Whether calls need no token. */
   readonly isOpen: boolean;
+  /** Whether its calls are ended as soon as a drain begins: those that never end by themselves, such as a health watch. */
+  readonly isEndedAtDrain: boolean;
 }
 
 /** Ties handlers to their service with the types checked. */
 export function served<S extends DescService>(
   service: S,
   handlers: Handlers<S>,
-  options: { isOpen?: boolean } = {},
+  options: { isOpen?: boolean; isEndedAtDrain?: boolean } = {},
 ): ServedService {
-  return { service, handlers: handlers as unknown as ServedService["handlers"], isOpen: options.isOpen ?? false };
+  return {
+    service,
+    handlers: handlers as unknown as ServedService["handlers"],
+    isOpen: options.isOpen ?? false,
+    isEndedAtDrain: options.isEndedAtDrain ?? false,
+  };
 }

@@ -1,0 +1,90 @@
+/**
+ * Who may call: a bearer token in, a caller out.
+ *
+ * No I/O: settings come in through the constructor and `reload`, the token of the first start through
+ * `server/token-file.ts`. What a caller may do with which profile is not decided here.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import { RunnerError } from "../errors.ts";
+
+/** Who a token stands for: what the services know as the caller. */
+export interface Identity {
+  readonly tenant: string;
+  readonly profiles: readonly string[];
+}
+
+/** A token as the settings name it: never the token itself. */
+export interface KnownToken {
+  readonly tenant: string;
+  /** Hexadecimal digits in lower case. */
+  readonly sha256: string;
+  readonly profiles: readonly string[];
+}
+
+export interface AuthRules {
+  readonly tokens: readonly KnownToken[];
+  /** Whether anybody may call, as the tenant `anonymous`. */
+  readonly insecureNoAuth: boolean;
+}
+
+/** The tenant of the token that is made at first start. */
+export const defaultTenant = "default";
+
+/** The caller of a server without authentication. */
+export const anonymousCaller: Identity = { tenant: "anonymous", profiles: ["*"] };
+
+/** What is stored of a token. */
+export function sha256Of(token: string): string {
+  return createHash("sha256").update(token, "utf8").digest("hex");
+}
+
+/** The rule for the token that is made at first start. */
+export function defaultToken(token: string): KnownToken {
+  return { tenant: defaultTenant, sha256: sha256Of(token), profiles: ["*"] };
+}
+
+interface Entry {
+  readonly digest: Buffer;
+  readonly caller: Identity;
+}
+
+export class Authenticator {
+  #entries: readonly Entry[] = [];
+  #insecureNoAuth = false;
+
+  constructor(rules: AuthRules) {
+    this.reload(rules);
+  }
+
+  /** Takes new rules. Calls that have been let in go on; a token that is gone opens no new ones. */
+  reload(rules: AuthRules): void {
+    this.#insecureNoAuth = rules.insecureNoAuth;
+    this.#entries = rules.tokens.map(({ tenant, sha256, profiles }) => ({
+      digest: Buffer.from(sha256, "hex"),
+      caller: { tenant, profiles: [...profiles] },
+    }));
+  }
+
+  /** The caller that an `authorization` header names. Throws UNAUTHENTICATED. */
+  authenticate(authorization: string | undefined): Identity {
+    if (this.#insecureNoAuth) return anonymousCaller;
+    if (authorization === undefined || authorization === "") {
+      throw new RunnerError(
+        "UNAUTHENTICATED",
+        "a bearer token is needed: send the header `authorization: Bearer <token>`",
+      );
+    }
+    const token = /^bearer +([\x21-\x7e]+)$/i.exec(authorization)?.[1];
+    if (token === undefined) {
+      throw new RunnerError("UNAUTHENTICATED", "the authorization header holds no bearer token: `Bearer <token>`");
+    }
+    const digest = createHash("sha256").update(token, "utf8").digest();
+    // Every entry is looked at, so that the time tells nothing about which one was nearly right.
+    let caller: Identity | undefined;
+    for (const entry of this.#entries) {
+      if (entry.digest.length === digest.length && timingSafeEqual(entry.digest, digest)) caller ??= entry.caller;
+    }
+    if (caller === undefined) throw new RunnerError("UNAUTHENTICATED", "this server does not know the bearer token");
+    return caller;
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * The admin port: metrics, liveness and readiness, on loopback, without authentication.
+ *
+ * It opens before the other ports and closes after them, so that a drain can be watched. Nothing here changes anything.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Settings } from "../config/settings.ts";
+import { isAllowedHost } from "../policy/hosts.ts";
+import { handshakeTimeoutMs, maxHeaderBytes } from "./limits.ts";
+import { type Address, listen } from "./listener.ts";
+
+export interface AdminOptions {
+  readonly settings: Settings["admin"];
+  /** Answers GET /metrics; absent: 404. */
+  readonly metrics?: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Whether turns can be served: what health says. */
+  readonly isReady: () => boolean;
+}
+
+export interface RunningAdmin {
+  readonly address: Address;
+  stop(): Promise<void>;
+}
+
+/** Opens the admin port, or throws a ServerStartError. */
+export async function startAdmin({ settings, metrics, isReady }: AdminOptions): Promise<RunningAdmin> {
+  const server = createServer(
+    { maxHeaderSize: maxHeaderBytes, headersTimeout: handshakeTimeoutMs, requestTimeout: handshakeTimeoutMs },
+    (request, response) => {
+      const rules = { allowedHosts: [], localAddress: request.socket.localAddress };
+      if (!isAllowedHost(request.headers.host, rules) || request.headers.origin !== undefined) {
+        return answer(response, 403, "not for web pages");
+      }
+      if (request.method !== "GET" && request.method !== "HEAD") return answer(response, 405, "GET only");
+      switch ((request.url ?? "").split("?", 1)[0]) {
+        case "/metrics":
+          return metrics === undefined ? answer(response, 404, "metrics are off") : metrics(request, response);
+        case "/healthz":
+          return answer(response, 200, "ok");
+        case "/readyz":
+          return isReady() ? answer(response, 200, "ready") : answer(response, 503, "not ready");
+        default:
+          return answer(response, 404, "/metrics, /healthz, /readyz");
+      }
+    },
+  );
+  const address = await listen(server, { ...settings, settingsName: "admin" });
+  let stopped: Promise<void> | undefined;
+  return {
+    address,
+    stop() {
+      stopped ??= new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+      return stopped;
+    },
+  };
+}
+
+function answer(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" });
+  response.end(`${text}\n`);
+}

@@ -1,0 +1,29 @@
+/**
+ * What both adapters are given: the services, who may call them, and the bookkeeping that the two ports share.
+ */
+import type { Caller, ServedService } from "../service/calls.ts";
+import type { ServerLog } from "./call-errors.ts";
+import type { OpenCalls } from "./open-calls.ts";
+import type { RequestBytes } from "./request-bytes.ts";
+
+/** The caller that an `authorization` header names. Throws UNAUTHENTICATED. */
+export type Authenticate = (authorization: string | undefined) => Caller;
+
+export interface ServerCore {
+  readonly services: readonly ServedService[];
+  readonly authenticate: Authenticate;
+  readonly requestBytes: RequestBytes;
+  readonly openCalls: OpenCalls;
+  readonly log: ServerLog;
+  /** The largest request, in bytes, decompressed. */
+  readonly maxRequestBytes: number;
+}
+
+type Untyped = (request: unknown, call: unknown) => unknown;
+
+/** A service's handler for a method. All of them are there: `served` has checked the types. */
+export function handlerOf({ service, handlers }: ServedService, localName: string): Untyped {
+  const handler = handlers[localName] as Untyped | undefined;
+  if (handler === undefined) throw new Error(`bug: no handler for ${service.typeName}.${localName}`);
+  return handler;
+}

@@ -1,0 +1,165 @@
+/**
+ * What happens to a call on the gRPC port before its handler, and to a status that no handler made.
+ *
+ * A grpc-js interceptor: it asks for the token when only the headers have come, bounds headers and the bytes of
+ * requests that are being read, and gives the statuses that grpc-js makes by itself (too large, undecodable, deadline)
+ * the details that ours have.
+ *
+ * What grpc-js does not allow: it hands on whole messages only, so counting bytes as they arrive needs the HTTP/2
+ * stream, which it keeps in a private field (`streamOf`). Without it a request would count with the largest size.
+ * It also passes none of Node's HTTP/2 session limits on, and a `grpc-timeout` beyond 24 days overflows in it.
+ */
+import type { Readable } from "node:stream";
+import { Code, type ConnectError } from "@connectrpc/connect";
+import {
+  type Metadata,
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
+  status,
+} from "@grpc/grpc-js";
+import { RunnerError } from "../errors.ts";
+import type { Caller, ServedService } from "../service/calls.ts";
+import { toConnectError } from "../service/errors.ts";
+import { cancelledByCaller, libraryError, statusOf } from "./call-errors.ts";
+import type { ServerCore } from "./core.ts";
+import { grpcStatus, metadataBytes } from "./grpc-metadata.ts";
+import { maxHeaderBytes } from "./limits.ts";
+
+type Status = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
+
+/** What stands in a message's place when its bytes were no message of its type. */
+export class Undecodable {}
+
+/** A call that has been let in. */
+export interface AdmittedCall {
+  readonly caller: Caller | undefined;
+  /** Aborts when the call is over, or has to be. */
+  readonly abort: AbortController;
+  /** Resolves when the last byte has left, or never will. */
+  readonly closed: Promise<void>;
+  /** Whether the handler has ended, so that the end of the call is nothing to tell it. */
+  isHandled: boolean;
+}
+
+export interface GrpcGate {
+  readonly interceptor: ServerInterceptor;
+  /** The call with this metadata: the same object that its handler sees. */
+  admitted(metadata: Metadata): AdmittedCall;
+}
+
+export function grpcGate(core: ServerCore): GrpcGate {
+  const services = new Map<string, ServedService>();
+  for (const served of core.services) {
+    for (const method of served.service.methods) services.set(`/${served.service.typeName}/${method.name}`, served);
+  }
+  const calls = new WeakMap<Metadata, AdmittedCall>();
+
+  const interceptor: ServerInterceptor = (method, call) => {
+    const served = services.get(method.path);
+    const abort = new AbortController();
+    const closed = Promise.withResolvers<void>();
+    // What a handler or this gate says stands as it is.
+    const ours = new WeakSet<Status>();
+    let hasRequest = false;
+    let admitted: AdmittedCall | undefined;
+
+    const end = (error: ConnectError) => {
+      abort.abort(error);
+      const status = grpcStatus(error);
+      ours.add(status);
+      call.sendStatus(status);
+    };
+    const reading = core.requestBytes.begin(method.requestStream ? undefined : (error) => end(toConnectError(error)));
+    const read = (byteCount: number) => {
+      try {
+        reading.add(byteCount);
+      } catch (error) {
+        end(statusOf(error, method.path, core.log));
+      }
+    };
+    overrideStatus(call, (made) => {
+      const meant = ours.has(made) ? undefined : meaning(made, hasRequest, core.maxRequestBytes);
+      if (meant === undefined) return made;
+      if (meant.code === Code.Internal) core.log.error({ path: method.path, cause: made.details }, "grpc-js failed");
+      abort.abort(meant);
+      return grpcStatus(meant);
+    });
+
+    return new ServerInterceptingCall(call, {
+      start: (next) =>
+        next({
+          onReceiveMetadata(metadata, pass) {
+            try {
+              if (metadataBytes(metadata) > maxHeaderBytes) {
+                throw new RunnerError("REQUEST_TOO_LARGE", `the headers are larger than ${maxHeaderBytes} bytes`, {
+                  facts: { limitBytes: maxHeaderBytes },
+                });
+              }
+              const caller =
+                served === undefined || served.isOpen
+                  ? undefined
+                  : core.authenticate(metadata.get("authorization").join(", ") || undefined);
+              admitted = { caller, abort, closed: closed.promise, isHandled: false };
+              calls.set(metadata, admitted);
+            } catch (error) {
+              // The body is never read: it stays in the peer's flow control window.
+              return end(statusOf(error, method.path, core.log));
+            }
+            const stream = streamOf(call);
+            if (stream === undefined) read(core.maxRequestBytes);
+            else stream.on("data", (chunk: Buffer) => read(chunk.length));
+            pass(metadata);
+          },
+          onReceiveMessage(message, pass) {
+            reading.consumed();
+            if (message instanceof Undecodable) {
+              return end(toConnectError(new RunnerError("INVALID_REQUEST", "the request is no message of its type")));
+            }
+            hasRequest = true;
+            pass(message);
+          },
+          onReceiveHalfClose(pass) {
+            if (!method.requestStream) reading.done();
+            pass();
+          },
+          onCancel() {
+            // Comes at the end of every call, also of one that ended well.
+            reading.done();
+            if (admitted?.isHandled === false) abort.abort(cancelledByCaller());
+            closed.resolve();
+          },
+        }),
+      sendStatus(status, next) {
+        ours.add(status);
+        next(status);
+      },
+    });
+  };
+
+  return {
+    interceptor,
+    admitted(metadata) {
+      const call = calls.get(metadata);
+      if (call === undefined) throw new Error("bug: a call got past the gate");
+      return call;
+    },
+  };
+}
+
+/** Every status of a call passes through here, also those that grpc-js sends without asking an interceptor. */
+function overrideStatus(call: ServerInterceptingCallInterface, change: (made: Status) => Status): void {
+  const send = call.sendStatus.bind(call);
+  call.sendStatus = (made) => send(change(made));
+}
+
+/** What a status that grpc-js made by itself means in our words. */
+function meaning(made: Status, hasRequest: boolean, maxRequestBytes: number): ConnectError | undefined {
+  const code = made.code ?? status.UNKNOWN;
+  if (code === status.OK) return undefined;
+  return libraryError(code as number as Code, made.details ?? "", { hasRequest, maxRequestBytes });
+}
+
+function streamOf(call: ServerInterceptingCallInterface): Readable | undefined {
+  return (call as { readonly stream?: Readable }).stream;
+}

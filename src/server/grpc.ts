@@ -1,0 +1,196 @@
+/**
+ * The handlers behind @grpc/grpc-js: the gRPC port.
+ *
+ * A thin adapter: it turns a call into `(request, context)`, pulls the handler's events only as fast as the client
+ * reads, and sends no headers before the first one, so that an early failure is a single trailers frame which a client
+ * may retry. Who may call and what happens to statuses that grpc-js makes is in `grpc-gate.ts`; sockets and TLS are in
+ * `listener.ts`.
+ */
+import type { Socket } from "node:net";
+import { create, type DescMessage, type DescMethod, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
+import {
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  type Metadata,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerWritableStream,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import type { Settings } from "../config/settings.ts";
+import type { CallContext, ServedService } from "../service/calls.ts";
+import { statusOf } from "./call-errors.ts";
+import { handlerOf, type ServerCore } from "./core.ts";
+import { type AdmittedCall, type GrpcGate, grpcGate, Undecodable } from "./grpc-gate.ts";
+import { grpcError, headersOf, metadataOf } from "./grpc-metadata.ts";
+import { maxResponseBytes } from "./limits.ts";
+
+type StreamCall = ServerWritableStream<Message, Message> & ServerDuplexStream<Message, Message>;
+type Init = Record<string, unknown>;
+
+export interface GrpcServer {
+  readonly server: Server;
+  /** Takes a connection that has been accepted, and whose TLS handshake is done. */
+  readonly accept: (socket: Socket) => void;
+}
+
+/** The gRPC server without a listener. */
+export function grpcServer(core: ServerCore, settings: Settings): GrpcServer {
+  const gate = grpcGate(core);
+  const server = new Server({
+    interceptors: [gate.interceptor],
+    "grpc.max_receive_message_length": settings.calls.maxRequestBytes,
+    "grpc.max_send_message_length": maxResponseBytes,
+    "grpc.max_concurrent_streams": settings.grpc.maxConcurrentStreams,
+    "grpc.keepalive_time_ms": settings.grpc.keepaliveTimeMs,
+    "grpc.keepalive_timeout_ms": settings.grpc.keepaliveTimeoutMs,
+    // Tracing every call for channelz costs memory, and nothing of ours reads it.
+    "grpc.enable_channelz": 0,
+    ...(settings.grpc.maxConnectionAgeMs > 0 && {
+      "grpc.max_connection_age_ms": settings.grpc.maxConnectionAgeMs,
+      // As long as the longest turn, so that a connection's age never ends one.
+      "grpc.max_connection_age_grace_ms": settings.calls.maxTimeoutMs,
+    }),
+  });
+  for (const served of core.services) {
+    server.addService(serviceDefinition(served.service.methods), implementation(served, gate, core));
+  }
+  // Our own listener: it knows its address, bounds connections, takes new certificates and says what is wrong with a port.
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  return { server, accept: (socket) => injector.injectConnection(socket) };
+}
+
+const decode = (type: DescMessage) => (bytes: Buffer) => {
+  try {
+    return fromBinary(type, bytes);
+  } catch {
+    return new Undecodable(); // an exception would become a bare INTERNAL
+  }
+};
+
+const encode = (type: DescMessage) => (message: Message) => {
+  const bytes = toBinary(type, message);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength); // no copy
+};
+
+const streamsRequests = ({ methodKind }: DescMethod) =>
+  methodKind === "client_streaming" || methodKind === "bidi_streaming";
+const streamsResponses = ({ methodKind }: DescMethod) =>
+  methodKind === "server_streaming" || methodKind === "bidi_streaming";
+
+/** A protobuf-es service descriptor in the shape grpc-js wants; no second code generator. */
+export function serviceDefinition(methods: readonly DescMethod[]): ServiceDefinition {
+  return Object.fromEntries(
+    methods.map((method) => [
+      method.localName,
+      {
+        path: `/${method.parent.typeName}/${method.name}`,
+        originalName: method.localName,
+        requestStream: streamsRequests(method),
+        responseStream: streamsResponses(method),
+        requestSerialize: encode(method.input),
+        requestDeserialize: decode(method.input),
+        responseSerialize: encode(method.output),
+        responseDeserialize: decode(method.output),
+      },
+    ]),
+  );
+}
+
+function implementation(served: ServedService, gate: GrpcGate, core: ServerCore): UntypedServiceImplementation {
+  return Object.fromEntries(
+    served.service.methods.map((method) => {
+      const answer = method.methodKind === "unary" ? answerOnce : answerStream;
+      return [method.localName, answer(method, served, gate, core)];
+    }),
+  ) as UntypedServiceImplementation;
+}
+
+function answerOnce(
+  method: DescMethod,
+  served: ServedService,
+  gate: GrpcGate,
+  core: ServerCore,
+): handleUnaryCall<Message, Message> {
+  const handler = handlerOf(served, method.localName);
+  const path = `/${served.service.typeName}/${method.name}`;
+  return async (call, reply) => {
+    const admitted = gate.admitted(call.metadata);
+    const context = contextOf(call.metadata, call.getDeadline(), admitted);
+    const leave = enter(admitted, served, core);
+    try {
+      const response = (await handler(call.request, context)) as Init;
+      context.signal.throwIfAborted();
+      reply(null, create(method.output, response), metadataOf(context.responseTrailer));
+    } catch (error) {
+      reply(grpcError(statusOf(error, path, core.log, context.signal)));
+    } finally {
+      leave();
+    }
+  };
+}
+
+function answerStream(
+  method: DescMethod,
+  served: ServedService,
+  gate: GrpcGate,
+  core: ServerCore,
+): handleServerStreamingCall<Message, Message> {
+  const handler = handlerOf(served, method.localName);
+  const path = `/${served.service.typeName}/${method.name}`;
+  return async (serverCall) => {
+    const call = serverCall as StreamCall;
+    const admitted = gate.admitted(call.metadata);
+    const context = contextOf(call.metadata, call.getDeadline(), admitted);
+    const leave = enter(admitted, served, core);
+    // One listener for the whole call, not one per blocked write.
+    let wake: (() => void) | undefined;
+    const poke = () => wake?.();
+    call.on("drain", poke);
+    context.signal.addEventListener("abort", poke);
+    try {
+      const input = streamsRequests(method) ? call : call.request;
+      for await (const event of handler(input, context) as AsyncIterable<Init>) {
+        context.signal.throwIfAborted();
+        if (!call.write(create(method.output, event))) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          context.signal.throwIfAborted();
+        }
+      }
+      context.signal.throwIfAborted();
+      call.end(metadataOf(context.responseTrailer));
+    } catch (error) {
+      const status = statusOf(error, path, core.log, context.signal);
+      if (!call.cancelled) call.emit("error", grpcError(status));
+    } finally {
+      leave();
+    }
+  };
+}
+
+function contextOf(metadata: Metadata, deadline: Date | number, { abort, caller }: AdmittedCall): CallContext {
+  const endsAtMs = Number(deadline); // Infinity when the caller set none
+  return {
+    signal: abort.signal,
+    requestHeader: headersOf(metadata),
+    responseTrailer: new Headers(),
+    protocolName: "grpc",
+    timeoutMs: () => (Number.isFinite(endsAtMs) ? endsAtMs - Date.now() : undefined),
+    caller,
+  };
+}
+
+/** Counts the call until its handler has ended and its last byte has left. */
+function enter(admitted: AdmittedCall, { isEndedAtDrain }: ServedService, core: ServerCore): () => void {
+  const handled = Promise.withResolvers<void>();
+  const remove = core.openCalls.add({ isEndedAtDrain, end: (reason) => admitted.abort.abort(reason) });
+  void Promise.all([handled.promise, admitted.closed]).then(remove);
+  return () => {
+    admitted.isHandled = true;
+    handled.resolve();
+  };
+}

@@ -1,0 +1,18 @@
+/**
+ * The bounds of both ports that are no settings: nobody has a reason to change them.
+ */
+
+/** The largest response message: gRPC clients refuse more by default. */
+export const maxResponseBytes = 4 * 1024 * 1024;
+
+/** The most that all headers of a request may take, in bytes. */
+export const maxHeaderBytes = 16 * 1024;
+
+/** Connections at once, on each port. */
+export const maxConnections = 1_000;
+
+/** How long a TLS handshake, HTTP/1.1 headers or the first bytes of a connection may take. */
+export const handshakeTimeoutMs = 10_000;
+
+/** How long a request may take to arrive. */
+export const requestTimeoutMs = 30_000;

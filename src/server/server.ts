@@ -1,0 +1,176 @@
+/**
+ * Both ports: opened together, told about new certificates together, and drained together.
+ *
+ * Leaves out the first steps of a shutdown: whoever calls `stop` has already made health say NOT_SERVING, has let load
+ * balancers notice, and has told the pool to refuse new turns. The admin port is `admin.ts`.
+ */
+import type { ConnectError } from "@connectrpc/connect";
+import { type Clock, systemClock } from "../clock.ts";
+import type { Settings, TlsSettings } from "../config/settings.ts";
+import { RunnerError } from "../errors.ts";
+import type { ServedService } from "../service/calls.ts";
+import { toConnectError } from "../service/errors.ts";
+import { reflectionServices } from "../service/reflection.ts";
+import type { ServerLog } from "./call-errors.ts";
+import type { Authenticate, ServerCore } from "./core.ts";
+import { exposureProblems, servesReflection } from "./exposure.ts";
+import { grpcServer } from "./grpc.ts";
+import { requestTimeoutMs } from "./limits.ts";
+import { type Address, listen, readTls, ServerStartError, type SocketListener, socketListener } from "./listener.ts";
+import { OpenCalls } from "./open-calls.ts";
+import { RequestBytes } from "./request-bytes.ts";
+import { webHandler } from "./web.ts";
+import { type WebListener, webListener } from "./web-listener.ts";
+
+export interface ServersOptions {
+  readonly settings: Settings;
+  /** What is served on both ports. Reflection is added where the settings want it. */
+  readonly services: readonly ServedService[];
+  /** The caller that an `authorization` header names, or UNAUTHENTICATED. */
+  readonly authenticate: Authenticate;
+  readonly log: ServerLog;
+  readonly clock?: Clock;
+}
+
+export interface StopOptions {
+  /** How long running calls may take to end, in milliseconds. Default `shutdown.drainTimeoutMs`. */
+  readonly drainTimeoutMs?: number;
+}
+
+export interface RunningServers {
+  readonly grpc: Address;
+  readonly web: Address | undefined;
+  /** Calls that are being answered; those that never end by themselves do not count. */
+  openCallCount(): number;
+  /** Reads certificates and keys again. If that fails, the old ones stay and it throws. */
+  reloadTls(): Promise<void>;
+  /**
+   * Accepts nothing more, waits for running calls, ends what is left, closes every connection. A second call waits for
+   * the same end, and may only bring it nearer.
+   */
+  stop(options?: StopOptions): Promise<void>;
+}
+
+/** How long calls that were ended may take to say so, in milliseconds, before their connections are cut. */
+const endGraceMs = 1_000;
+
+/** Opens both ports, or neither and throws a ServerStartError. */
+export async function startServers(options: ServersOptions): Promise<RunningServers> {
+  const { settings, authenticate, log, clock = systemClock } = options;
+  const problems = exposureProblems(settings);
+  if (problems.length > 0) throw new ServerStartError(problems.join("\n"));
+
+  const services = [...options.services, ...(servesReflection(settings) ? reflectionServices(options.services) : [])];
+  const core: ServerCore = {
+    services,
+    authenticate,
+    log,
+    requestBytes: new RequestBytes({
+      maxBytes: settings.calls.maxRequestBytesInFlight,
+      readTimeoutMs: requestTimeoutMs,
+      clock,
+    }),
+    openCalls: new OpenCalls(),
+    maxRequestBytes: settings.calls.maxRequestBytes,
+  };
+
+  const grpc = grpcServer(core, settings);
+  const grpcListener = socketListener("grpc", await tlsOf(settings.grpc.tls, "grpc"), grpc.accept);
+  const web = settings.web.enabled
+    ? webListener(webHandler(core, settings.web), {
+        tls: await tlsOf(settings.web.tls, "web"),
+        maxConcurrentStreams: settings.grpc.maxConcurrentStreams,
+        keepaliveTimeMs: settings.grpc.keepaliveTimeMs,
+        keepaliveTimeoutMs: settings.grpc.keepaliveTimeoutMs,
+        clock,
+      })
+    : undefined;
+
+  const grpcAddress = await listen(grpcListener.server, { ...settings.grpc, settingsName: "grpc" });
+  let webAddress: Address | undefined;
+  try {
+    webAddress = web && (await listen(web.server, { ...settings.web, settingsName: "web" }));
+  } catch (error) {
+    grpcListener.server.close();
+    grpc.server.forceShutdown();
+    throw error;
+  }
+  const drain = new Drain({ grpc, grpcListener, web, openCalls: core.openCalls, clock, log });
+  return {
+    grpc: grpcAddress,
+    web: webAddress,
+    openCallCount: () => core.openCalls.count,
+    async reloadTls() {
+      const fresh = [
+        { renew: grpcListener.renew, tls: await tlsOf(settings.grpc.tls, "grpc") },
+        { renew: web?.renew, tls: await tlsOf(settings.web.tls, "web") },
+      ];
+      for (const { renew, tls } of fresh) if (tls !== undefined) renew?.(tls.context);
+    },
+    stop: ({ drainTimeoutMs = settings.shutdown.drainTimeoutMs } = {}) => drain.stop(drainTimeoutMs),
+  };
+}
+
+async function tlsOf(settings: TlsSettings | undefined, settingsName: string) {
+  return settings && { settings, context: await readTls(settings, settingsName) };
+}
+
+interface DrainParts {
+  readonly grpc: ReturnType<typeof grpcServer>;
+  readonly grpcListener: SocketListener;
+  readonly web: WebListener | undefined;
+  readonly openCalls: OpenCalls;
+  readonly clock: Clock;
+  readonly log: ServerLog;
+}
+
+/** The end of both ports, once. */
+class Drain {
+  readonly #parts: DrainParts;
+  /** Aborts when waiting for running calls is over. */
+  readonly #patience = new AbortController();
+  #stopped: Promise<void> | undefined;
+
+  constructor(parts: DrainParts) {
+    this.#parts = parts;
+  }
+
+  stop(drainTimeoutMs: number): Promise<void> {
+    const cancelTimer = this.#parts.clock.after(drainTimeoutMs, () => this.#patience.abort());
+    this.#stopped ??= this.#run();
+    return this.#stopped.finally(cancelTimer);
+  }
+
+  async #run(): Promise<void> {
+    const { grpc, grpcListener, web, openCalls, clock, log } = this.#parts;
+    log.info({ openCallCount: openCalls.count }, "the ports accept no new calls");
+    grpcListener.server.close();
+    const grpcClosed = new Promise<void>((resolve) => grpc.server.tryShutdown(() => resolve()));
+    web?.close();
+    openCalls.endEndless(shuttingDown());
+
+    await openCalls.none(this.#patience.signal);
+    if (openCalls.count > 0) {
+      log.warn({ openCallCount: openCalls.count }, "calls were still running when the drain was over: they are ended");
+      openCalls.endAll(drained());
+    }
+    web?.closeIdle();
+
+    const graceOver = Promise.withResolvers<void>();
+    const cancelGrace = clock.after(endGraceMs, graceOver.resolve);
+    await Promise.race([Promise.all([grpcClosed, web?.closed]), graceOver.promise]);
+    cancelGrace();
+    grpc.server.forceShutdown();
+    web?.destroy();
+    await web?.closed;
+    log.info({}, "the ports are closed");
+  }
+}
+
+/** For calls that can simply be made again, elsewhere. */
+const shuttingDown = (): ConnectError =>
+  toConnectError(new RunnerError("POOL_DRAINING", "the server is shutting down"));
+
+/** For turns; the service tells those that had not begun from those that had. */
+const drained = (): ConnectError =>
+  toConnectError(new RunnerError("DRAINED", "the server shut down before the call had ended"));

@@ -1,0 +1,296 @@
+/**
+ * The handlers behind Connect: the web port's Connect, gRPC-Web, JSON and gRPC.
+ *
+ * A request handler of our own instead of `connectNodeAdapter`, which prints to the console when a client vanishes and
+ * cannot count what is open. Sockets are in `web-listener.ts`, how an answer is written in `web-answer.ts`.
+ *
+ * Cross-site requests. The header `Connect-Protocol-Version` is not required, so that a plain
+ * `curl -H 'content-type: application/json' -d '{…}'` works. It would protect no further: a web page can send none of
+ * the content types served here without a preflight (text/plain, forms and no type at all get 415), a preflight
+ * succeeds for the origins of the settings only, any other Origin gets 403, an unknown Host 421, there is no GET, and a
+ * token in a header is needed, never a cookie.
+ */
+import type { DescMethod } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createConnectRouter,
+  createContextKey,
+  createContextValues,
+  type HandlerContext,
+  type ServiceImpl,
+} from "@connectrpc/connect";
+import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
+import type { Settings } from "../config/settings.ts";
+import { isAllowedHost, isAllowedOrigin } from "../policy/hosts.ts";
+import type { CallContext, Caller, ServedService } from "../service/calls.ts";
+import { cancelledByCaller, deadlinePassed, libraryError, statusOf } from "./call-errors.ts";
+import { handlerOf, type ServerCore } from "./core.ts";
+import { corsHeaders, preflightHeaders } from "./cors.ts";
+import { maxResponseBytes } from "./limits.ts";
+import type { RequestReading } from "./request-bytes.ts";
+import { answerPlainly, grpcMessage, isGrpc, isGrpcWeb, sendAnswer } from "./web-answer.ts";
+import type { WebHandler, WebRequest, WebResponse } from "./web-listener.ts";
+
+/** What we know of a call beside what Connect knows. */
+interface WebCall {
+  readonly abort: AbortController;
+  /** Resolves when the response is closed. */
+  readonly closed: Promise<void>;
+  readonly reading: RequestReading;
+  caller: Caller | undefined;
+  hasRequest: boolean;
+}
+
+const callKey = createContextKey<WebCall | undefined>(undefined);
+
+const setTimeoutMaxMs = 2_147_483_647;
+
+/** Answers every request of the web port. */
+export function webHandler(core: ServerCore, settings: Settings["web"]): WebHandler {
+  const byName = new Map(core.services.map((served) => [served.service.typeName, served]));
+  const router = createConnectRouter({
+    acceptCompression: [compressionGzip],
+    readMaxBytes: core.maxRequestBytes,
+    writeMaxBytes: maxResponseBytes,
+    requestGate: (context) => gate(context, byName.get(context.service.typeName), core),
+  });
+  for (const served of core.services) addRoutes(router, served, core);
+  const byPath = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+
+  return (request, response) => {
+    const refusal = refuse(request, response, settings);
+    if (refusal !== undefined) return answerPlainly(response, refusal.status, refusal.text);
+    if (request.method === "OPTIONS" && request.headers.origin !== undefined) {
+      response.writeHead(204, preflightHeaders());
+      response.end();
+      return;
+    }
+    const path = (request.url ?? "").split("?", 1)[0]!;
+    const handler = byPath.get(path);
+    if (handler === undefined) return answerUnknownPath(request, response, path);
+
+    const { call, closed } = webCall(response, handler.method, core);
+    const universal = universalRequestFromNodeRequest(
+      request,
+      response,
+      undefined,
+      createContextValues().set(callKey, call),
+    );
+    clampTimeout(universal.header);
+    const body = takesOneMessage(handler.method)
+      ? counted(universal.body as AsyncIterable<Uint8Array>, call, path, core)
+      : universal.body;
+    handler({ ...universal, body })
+      .then((answer) => sendAnswer(answer, request, response, call.abort.signal))
+      .catch((error: unknown) => {
+        if (!closed.isClosed) core.log.error({ path, err: error }, "an answer could not be sent");
+        response.destroy();
+      });
+  };
+}
+
+/** Streams of requests are bounded by the size of a message, and by how fast the handler takes them. */
+const takesOneMessage = ({ methodKind }: DescMethod) => methodKind === "unary" || methodKind === "server_streaming";
+
+interface Refusal {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** The Host and Origin rules. Sets the CORS headers of what comes after them. */
+function refuse(request: WebRequest, response: WebResponse, settings: Settings["web"]): Refusal | undefined {
+  const { host, origin } = request.headers;
+  const rules = { allowedHosts: settings.allowedHosts, localAddress: request.socket.localAddress };
+  // HTTP/2 may name the host twice.
+  const authorities = request.authority === undefined ? [host] : [request.authority, host ?? request.authority];
+  if (!authorities.every((authority) => isAllowedHost(authority, rules))) {
+    return { status: 421, text: "this server does not answer for that host: add it to web.allowedHosts" };
+  }
+  if (!isAllowedOrigin(origin, settings.allowedOrigins)) {
+    return { status: 403, text: "web pages of this origin may not call: add it to web.allowedOrigins" };
+  }
+  if (settings.allowedOrigins.length > 0) response.setHeader("vary", "Origin");
+  if (origin !== undefined) {
+    for (const [name, value] of Object.entries(corsHeaders(origin))) response.setHeader(name, value);
+  }
+  return undefined;
+}
+
+function answerUnknownPath(request: WebRequest, response: WebResponse, path: string): void {
+  if (isGrpc(request) || isGrpcWeb(request)) {
+    response.writeHead(200, {
+      "content-type": String(request.headers["content-type"]),
+      "grpc-status": "12",
+      "grpc-message": grpcMessage(`there is no method ${path.slice(0, 200)}`),
+    });
+    response.end();
+    return;
+  }
+  if (path === "/" && request.method === "GET") {
+    answerPlainly(response, 200, "claude-runner: call it with gRPC, gRPC-Web, Connect or JSON over POST");
+  } else {
+    answerPlainly(response, 404, "there is nothing here");
+  }
+}
+
+function webCall(response: WebResponse, method: DescMethod, core: ServerCore) {
+  const gone = Promise.withResolvers<void>();
+  const abort = new AbortController();
+  const closed = { isClosed: false };
+  const reading = core.requestBytes.begin(
+    takesOneMessage(method) ? (error) => abort.abort(statusOf(error, method.name, core.log)) : undefined,
+  );
+  response.once("close", () => {
+    closed.isClosed = true;
+    reading.done();
+    gone.resolve();
+  });
+  const call: WebCall = { abort, closed: gone.promise, reading, caller: undefined, hasRequest: false };
+  return { call, closed };
+}
+
+/** Before the body is read: who calls, and details for what Connect finds wrong by itself. */
+function gate(context: HandlerContext, served: ServedService | undefined, core: ServerCore): void {
+  const call = callOf(context);
+  // Connect aborts the context with the error just before it writes it.
+  context.signal.addEventListener("abort", () => {
+    const { reason } = context.signal;
+    if (reason instanceof ConnectError && reason.details.length === 0) describe(reason, call, core.maxRequestBytes);
+  });
+  if (served?.isOpen) return;
+  try {
+    call.caller = core.authenticate(context.requestHeader.get("authorization") ?? undefined);
+  } catch (error) {
+    const status = statusOf(error, context.url, core.log);
+    status.metadata.set("www-authenticate", "Bearer");
+    throw status;
+  }
+}
+
+/** Gives an error of Connect's own the code, words and details that ours have. */
+function describe(error: ConnectError, call: WebCall, maxRequestBytes: number): void {
+  const meant = libraryError(error.code, error.rawMessage, { hasRequest: call.hasRequest, maxRequestBytes });
+  if (meant === undefined) return;
+  const { code, rawMessage, details } = meant;
+  Object.assign(error, { code, rawMessage, details } satisfies { code: Code; rawMessage: string; details: unknown });
+}
+
+function callOf(context: HandlerContext): WebCall {
+  const call = context.values.get(callKey);
+  if (call === undefined) throw new Error("bug: a call without its bookkeeping");
+  return call;
+}
+
+/** Counts a request's bytes until all of it has been read. */
+async function* counted(body: AsyncIterable<Uint8Array>, { reading, abort }: WebCall, path: string, core: ServerCore) {
+  const timedOut = new Promise<never>((_, reject) => {
+    abort.signal.addEventListener("abort", () => reject(abort.signal.reason));
+  });
+  timedOut.catch(() => {}); // nobody may be reading
+  const chunks = body[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const chunk = await Promise.race([chunks.next(), timedOut]);
+      if (chunk.done) return;
+      try {
+        reading.add(chunk.value.byteLength);
+      } catch (error) {
+        throw statusOf(error, path, core.log);
+      }
+      yield chunk.value;
+    }
+  } finally {
+    reading.done();
+    void chunks.return?.()?.catch(() => {});
+  }
+}
+
+function addRoutes(router: ConnectRouter, served: ServedService, core: ServerCore): void {
+  const methods = served.service.methods.map((method) => [
+    method.localName,
+    method.methodKind === "unary" ? answerOnce(method, served, core) : answerStream(method, served, core),
+  ]);
+  router.service(served.service, Object.fromEntries(methods) as ServiceImpl<typeof served.service>);
+}
+
+function answerOnce(method: DescMethod, served: ServedService, core: ServerCore) {
+  const handler = handlerOf(served, method.localName);
+  const path = `/${served.service.typeName}/${method.name}`;
+  return async (request: unknown, context: HandlerContext) => {
+    const { call, leave } = enter(context, served, core);
+    try {
+      const response = await handler(request, call);
+      call.signal.throwIfAborted();
+      return response;
+    } catch (error) {
+      throw statusOf(error, path, core.log, call.signal);
+    } finally {
+      leave();
+    }
+  };
+}
+
+function answerStream(method: DescMethod, served: ServedService, core: ServerCore) {
+  const handler = handlerOf(served, method.localName);
+  const path = `/${served.service.typeName}/${method.name}`;
+  return async function* (input: unknown, context: HandlerContext) {
+    const { call, leave } = enter(context, served, core);
+    try {
+      for await (const event of handler(input, call) as AsyncIterable<unknown>) {
+        call.signal.throwIfAborted();
+        yield event;
+        call.signal.throwIfAborted();
+      }
+      call.signal.throwIfAborted();
+    } catch (error) {
+      throw statusOf(error, path, core.log, call.signal);
+    } finally {
+      leave();
+    }
+  };
+}
+
+/** Counts the call until its handler has ended and its last byte has left, and gives it a signal with our reasons. */
+function enter(context: HandlerContext, { isEndedAtDrain }: ServedService, core: ServerCore) {
+  const webCall = callOf(context);
+  const { abort, closed } = webCall;
+  webCall.hasRequest = true;
+  const handled = Promise.withResolvers<void>();
+  const remove = core.openCalls.add({ isEndedAtDrain, end: (reason) => abort.abort(reason) });
+  void Promise.all([handled.promise, closed]).then(remove);
+  // Connect's reason for a client that has gone may be an AbortError or INTERNAL.
+  const follow = () => {
+    const { reason } = context.signal;
+    const isDeadline = reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
+    abort.abort(isDeadline ? deadlinePassed() : cancelledByCaller());
+  };
+  if (context.signal.aborted) follow();
+  else context.signal.addEventListener("abort", follow);
+  const call: CallContext = {
+    signal: abort.signal,
+    requestHeader: context.requestHeader,
+    responseTrailer: context.responseTrailer,
+    protocolName: context.protocolName,
+    timeoutMs: context.timeoutMs,
+    caller: webCall.caller,
+  };
+  const leave = () => {
+    context.signal.removeEventListener("abort", follow);
+    handled.resolve();
+  };
+  return { call, leave };
+}
+
+/** Connect hands a timeout to setTimeout, which takes anything beyond 24 days for one millisecond. */
+function clampTimeout(header: Headers): void {
+  const connectMs = Number(header.get("connect-timeout-ms") ?? 0);
+  if (connectMs > setTimeoutMaxMs) header.set("connect-timeout-ms", String(setTimeoutMaxMs));
+  const grpc = /^(\d{1,8})([HMS])$/.exec(header.get("grpc-timeout") ?? "");
+  if (grpc === null) return;
+  const unitMs = { H: 3_600_000, M: 60_000, S: 1_000 }[grpc[2] as "H" | "M" | "S"];
+  if (Number(grpc[1]) * unitMs > setTimeoutMaxMs) {
+    header.set("grpc-timeout", `${Math.floor(setTimeoutMaxMs / 1_000)}S`);
+  }
+}

@@ -1,0 +1,64 @@
+import { describe, expect, it } from "vitest";
+import { isRunnerError } from "../../src/errors.ts";
+import { Authenticator, defaultToken, sha256Of } from "../../src/policy/auth.ts";
+
+const acme = { tenant: "acme", sha256: sha256Of("token-a"), profiles: ["default", "fast"] };
+const other = { tenant: "other", sha256: sha256Of("token-b"), profiles: ["*"] };
+
+function refusal(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    if (isRunnerError(error, "UNAUTHENTICATED")) return error.message;
+    throw error;
+  }
+  return "";
+}
+
+describe("authentication", () => {
+  const authenticator = new Authenticator({ tokens: [acme, other], insecureNoAuth: false });
+
+  it("knows tenant and profiles by the token", () => {
+    expect(authenticator.authenticate("Bearer token-a")).toEqual({ tenant: "acme", profiles: ["default", "fast"] });
+    expect(authenticator.authenticate("bearer  token-b")).toEqual({ tenant: "other", profiles: ["*"] });
+  });
+
+  it.each([
+    undefined,
+    "",
+    "Bearer",
+    "Bearer ",
+    "token-a",
+    "Basic dG9rZW4tYQ==",
+    "Bearer token-c",
+    "Bearer token-a token-b",
+    "Bearer token-a, Bearer token-b",
+    `Bearer ${acme.sha256}`,
+  ])("refuses %s", (authorization) => {
+    expect(refusal(() => authenticator.authenticate(authorization))).not.toBe("");
+  });
+
+  it("never repeats what was sent", () => {
+    expect(refusal(() => authenticator.authenticate("Bearer canary-4711"))).not.toContain("canary");
+    expect(refusal(() => authenticator.authenticate("Digest canary-4711"))).not.toContain("canary");
+  });
+
+  it("opens nothing when no token is configured", () => {
+    const closed = new Authenticator({ tokens: [], insecureNoAuth: false });
+    expect(refusal(() => closed.authenticate("Bearer anything"))).not.toBe("");
+  });
+
+  it("goes by the newest settings", () => {
+    const changing = new Authenticator({ tokens: [acme], insecureNoAuth: false });
+    changing.reload({ tokens: [other, defaultToken("crt_x")], insecureNoAuth: false });
+    expect(refusal(() => changing.authenticate("Bearer token-a"))).not.toBe("");
+    expect(changing.authenticate("Bearer token-b").tenant).toBe("other");
+    expect(changing.authenticate("Bearer crt_x")).toEqual({ tenant: "default", profiles: ["*"] });
+  });
+
+  it("takes everybody for anonymous when it is switched off, whatever token is sent", () => {
+    const open = new Authenticator({ tokens: [acme], insecureNoAuth: true });
+    expect(open.authenticate(undefined)).toEqual({ tenant: "anonymous", profiles: ["*"] });
+    expect(open.authenticate("Bearer token-a").tenant).toBe("anonymous");
+  });
+});
