@@ -66,7 +66,7 @@ export class Chooser {
    * ScenarioError when the scenario is not valid.
    */
   script(scenario: ScenarioReference | ScenarioScript, times = Number.POSITIVE_INFINITY): () => void {
-    const script: Script = { ask: toAsk(scenario), left: times };
+    const script: Script = { ask: this.#toAsk(scenario), left: times };
     this.#scripts.unshift(script);
     return () => this.#remove(script);
   }
@@ -129,22 +129,23 @@ export class Chooser {
     return scenario;
   }
 
+  /** Anything but a function is checked once, when it is scripted. */
+  #toAsk(scenario: ScenarioReference | ScenarioScript): Script["ask"] {
+    if (typeof scenario === "function") {
+      return (request) => {
+        const named = scenario(request);
+        return named === undefined ? undefined : parseAs(reference, "the script's scenario", named);
+      };
+    }
+    const checked = parseAs(reference, "the scripted scenario", scenario);
+    this.#checkName(checked);
+    return () => checked;
+  }
+
   #remove(script: Script): void {
     const at = this.#scripts.indexOf(script);
     if (at >= 0) this.#scripts.splice(at, 1);
   }
-}
-
-/** A scenario that is written out is checked once, when it is scripted. */
-function toAsk(scenario: ScenarioReference | ScenarioScript): Script["ask"] {
-  if (typeof scenario === "function") {
-    return (request) => {
-      const named = scenario(request);
-      return named === undefined ? undefined : parseAs(reference, "the script's scenario", named);
-    };
-  }
-  const checked = parseAs(reference, "the scripted scenario", scenario);
-  return () => checked;
 }
 
 function toPattern(source: string, context: z.RefinementCtx): RegExp {

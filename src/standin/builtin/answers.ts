@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { earlierPrompts } from "../conversation.ts";
+import { withoutMarker } from "../marker.ts";
 import { always, builtIn, message, pauses, text, usage } from "./define.ts";
 
 const standardText = "Hello there. This is the stand-in for the model API, answering in a few short pieces.";
@@ -219,14 +220,15 @@ export const answers = [
 ];
 
 function friendlyAnswer(prompt: string, earlier: readonly string[]): string {
-  const words = prompt.split(/\s+/).filter((word) => word !== "").length;
+  const asked = withoutMarker(prompt);
+  const words = asked.split(/\s+/).filter((word) => word !== "").length;
   const before = earlier.at(-1);
   const memory =
     before === undefined
       ? "It is the first thing you tell me."
-      : `Before, you told me ${earlier.length === 1 ? "one thing" : `${earlier.length} things`}, the last one “${excerpt(before)}”.`;
+      : `Before, you told me ${earlier.length === 1 ? "one thing" : `${earlier.length} things`}, the last one “${excerpt(withoutMarker(before))}”.`;
   return (
-    `You wrote “${excerpt(prompt)}”, which is ${words} ${words === 1 ? "word" : "words"}. ${memory}\n\n` +
+    `You wrote “${excerpt(asked)}”, which is ${words} ${words === 1 ? "word" : "words"}. ${memory}\n\n` +
     "I am not a model: I am the stand-in for the model API, a small program on this machine. " +
     "Everything else is real. Your call went over RPC to a Claude Code process that was already running, " +
     "that process sent its request to me, and my answer streams back to you the same way. " +
