@@ -1,0 +1,87 @@
+/**
+ * What there is over all profiles: workers by state, memory, and the room that is left for one of them.
+ *
+ * Counts anew each time it is asked. There are at most some hundred workers, and a count that is kept beside them is one
+ * that can be wrong.
+ */
+import type { Clock } from "../clock.ts";
+import type { Settings } from "../config/settings.ts";
+import { givenUpFirst } from "./eviction.ts";
+import type { ProfilePool } from "./profile-pool.ts";
+import { type MemoryUse, memoryRoom, type Sizing } from "./sizing.ts";
+import { isLiving, type Worker, type WorkerKind } from "./worker.ts";
+
+/** What is assumed of a worker that was not measured yet, at least. */
+const minWorkerEstimateBytes = 150 * 1024 * 1024;
+
+export class Inventory {
+  readonly #clock: Clock;
+  readonly #settings: Settings["pool"];
+  readonly #profiles: readonly ProfilePool[];
+
+  constructor(clock: Clock, settings: Settings["pool"], profiles: readonly ProfilePool[]) {
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#profiles = profiles;
+  }
+
+  workers(): Worker[] {
+    return this.#profiles.flatMap(({ workers }) => [...workers]);
+  }
+
+  count(kind: WorkerKind): number {
+    let count = 0;
+    for (const { workers } of this.#profiles) for (const { state } of workers) if (state.kind === kind) count++;
+    return count;
+  }
+
+  /** All that the sizing rules look at, for a profile with so many waiting turns without a worker. */
+  sizing(profile: ProfilePool, unfittedCount: number): Sizing {
+    const counts = profile.counts();
+    const startCount = Math.min(
+      this.#settings.maxStartingWorkers - this.count("starting"),
+      profile.breaker.startsAllowed(this.#clock.now(), counts.starting),
+    );
+    const memoryCount = memoryRoom(this.memory());
+    const others = this.#profiles.filter((other) => other !== profile);
+    const memoryCountSoon = memoryCount + this.count("stopping") + givenUpFirst(others, { sparesToKeep: 0 }).length;
+    return { counts, unfittedCount, room: { startCount: Math.max(0, startCount), memoryCount, memoryCountSoon } };
+  }
+
+  /** The idle workers that end for a waiting turn of the profile when there is no memory, in that order. */
+  givenUpForTurnsOf(profile: ProfilePool): Worker[] {
+    // A turn that waits is worth more than another profile's last spare.
+    const others = this.#profiles.filter((other) => other !== profile);
+    return [...new Set([...givenUpFirst(this.#profiles), ...givenUpFirst(others, { sparesToKeep: 0 })])];
+  }
+
+  memory(): MemoryUse {
+    let workerCount = 0;
+    let measuredCount = 0;
+    let measuredBytes = 0;
+    for (const { state, memoryBytes } of this.workers()) {
+      if (state.kind === "exited") continue;
+      workerCount++;
+      if (memoryBytes === undefined) continue;
+      measuredCount++;
+      measuredBytes += memoryBytes;
+    }
+    const estimateBytes = Math.max(minWorkerEstimateBytes, measuredCount === 0 ? 0 : measuredBytes / measuredCount);
+    return {
+      workerCount,
+      usedBytes: measuredBytes + (workerCount - measuredCount) * estimateBytes,
+      budgetBytes: this.#settings.memoryBudgetBytes,
+      estimateBytes,
+    };
+  }
+
+  /** What the workers use beyond the budget, those that are being ended left out. */
+  excessBytes(): number {
+    const { usedBytes, budgetBytes, estimateBytes } = this.memory();
+    const leaving = this.workers().filter(({ state }) => !isLiving(state.kind));
+    return leaving.reduce(
+      (excess, { memoryBytes }) => excess - (memoryBytes ?? estimateBytes),
+      usedBytes - budgetBytes,
+    );
+  }
+}

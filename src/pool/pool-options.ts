@@ -1,0 +1,34 @@
+/**
+ * What a pool is made of: its profiles, its settings, and the outside world that it reaches through them.
+ */
+import type { Clock } from "../clock.ts";
+import type { Settings } from "../config/settings.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { WorkerProcess } from "../turn.ts";
+
+/** What the pool has to know of a profile. */
+export interface PoolProfile {
+  readonly minSpares: number;
+  readonly maxWorkers: number;
+  /** Whether a worker serves many turns; see `reusesWorkers` of the settings. */
+  readonly reuse: boolean;
+}
+
+/** The parts of the settings that the pool looks at; the settings as a whole fit. */
+export type PoolSettings = Pick<Settings, "pool" | "queue"> & {
+  readonly cli: Pick<Settings["cli"], "recheckIntervalMs">;
+};
+
+export interface PoolOptions {
+  readonly profiles: Readonly<Record<string, PoolProfile>>;
+  readonly settings: PoolSettings;
+  /**
+   * Starts the process of a worker; the pool then waits for its `ready`. Rejects with CLI_UNAVAILABLE when there is
+   * nothing to start. The signal aborts when the start is not wanted any more.
+   */
+  readonly startWorker: (profile: string, signal: AbortSignal) => Promise<WorkerProcess>;
+  readonly clock: Clock;
+  /** Like Math.random. */
+  readonly random: () => number;
+  readonly log: Log;
+}

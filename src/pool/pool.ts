@@ -1,0 +1,378 @@
+/**
+ * The pool: sole owner of the workers of all profiles.
+ *
+ * Everything that happens (a turn comes, a worker becomes idle or ends, time passes) leads to one function, `#serve`,
+ * which looks at how things are, decides by pure functions and carries out. It runs to its end without waiting for
+ * anything, so no two decisions see the same place free. The pool knows `WorkerProcess` and nothing of what is behind it.
+ */
+import type { CancelTimer } from "../clock.ts";
+import { RunnerError } from "../errors.ts";
+import { attributeNames, instruments } from "../telemetry/instruments.ts";
+import type { Claim, ClaimRequest, Release, WorkerPool } from "./claim.ts";
+import { givenUpFirst } from "./eviction.ts";
+import { Inventory } from "./inventory.ts";
+import type { PoolOptions } from "./pool-options.ts";
+import { ProfilePool } from "./profile-pool.ts";
+import { ageLimitMs, wornOut } from "./recycling.ts";
+import {
+  type ProfileCounts,
+  placesToFree,
+  placesToFreeForSpares,
+  workersToEndForMemory,
+  workersToStart,
+} from "./sizing.ts";
+import { Upkeep } from "./upkeep.ts";
+import { Worker, type WorkerState } from "./worker.ts";
+
+export interface ProfileSnapshot {
+  readonly profile: string;
+  readonly isReady: boolean;
+  /** Workers by state; those that are being checked count by what they were. */
+  readonly workers: ProfileCounts;
+  readonly waitingCount: number;
+  /** `closed`: starts go well. */
+  readonly starts: "closed" | "open" | "cliUnavailable";
+}
+
+export interface PoolSnapshot {
+  readonly isServing: boolean;
+  readonly isDraining: boolean;
+  /** Measured where a worker was measured, else estimated. */
+  readonly memoryBytes: number;
+  readonly profiles: readonly ProfileSnapshot[];
+}
+
+/** A bound worker that was not used for so long gives its place to a missing spare. */
+const placeForSparesAfterMs = 60_000;
+/** A worker that ends by itself when it is younger than this, and served nobody, counts as a failed start. */
+const earlyDeathMs = 10_000;
+
+type Phase = "open" | "draining" | "stopped";
+
+export class Pool implements WorkerPool {
+  readonly #options: PoolOptions;
+  readonly #profiles: ReadonlyMap<string, ProfilePool>;
+  readonly #inventory: Inventory;
+  readonly #upkeep: Upkeep;
+  readonly #listeners = new Set<() => void>();
+  readonly #drained = Promise.withResolvers<void>();
+  #phase: Phase = "open";
+  #stopped: Promise<void> | undefined;
+  #lastOrder = 0;
+  /** Rises with each `#serve`, so that no profile is always the first to be served. */
+  #round = 0;
+  #wake: { readonly atMs: number; readonly cancel: CancelTimer } | undefined;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#profiles = new Map(
+      Object.entries(options.profiles).map(([name, profile]) => [
+        name,
+        new ProfilePool({
+          ...options,
+          name,
+          profile,
+          healthChanged: () => this.#healthChanged(),
+          release: (owner, worker, how) => this.#release(owner, worker, how),
+        }),
+      ]),
+    );
+    const profiles = [...this.#profiles.values()];
+    this.#inventory = new Inventory(options.clock, options.settings.pool, profiles);
+    this.#upkeep = new Upkeep({
+      clock: options.clock,
+      settings: options.settings.pool,
+      profiles,
+      excessBytes: () => this.#inventory.excessBytes(),
+      done: () => this.#serve(),
+    });
+  }
+
+  /** Starts the spares, and the looking after. */
+  start(): void {
+    if (this.#phase !== "open") return;
+    this.#upkeep.start();
+    this.#serve();
+  }
+
+  async claim(request: ClaimRequest): Promise<Claim> {
+    const profile = this.#profiles.get(request.profile);
+    if (profile === undefined) throw new Error(`bug: the pool has no profile ${request.profile}`);
+    if (this.#phase !== "open") throw profile.shed(profile.drainingRefusal());
+    const turn = profile.queue.enter(request, ++this.#lastOrder);
+    // Whoever is idle is given out first, in the queue's order, and only then is it asked whether there is a place to
+    // wait: in one breath, so that no other turn comes between.
+    const { give } = this.#handOut(profile);
+    const refusal = profile.queue.has(turn) ? profile.refusal(turn) : undefined;
+    if (refusal === undefined) {
+      const claimed = profile.queue.has(turn) ? profile.keep(turn) : turn.outcome.promise;
+      this.#serve();
+      return claimed;
+    }
+    profile.queue.withdraw(turn);
+    if (give.length > 0) this.#serve();
+    throw profile.shed(refusal);
+  }
+
+  /** Whether new turns are served: the pool is not draining, and at least one profile is ready. */
+  isServing(): boolean {
+    return this.#phase === "open" && [...this.#profiles.values()].some(({ readiness }) => readiness.isReady);
+  }
+
+  /** Whether new turns of one profile are served. */
+  isReady(profile: string): boolean {
+    return this.#phase === "open" && (this.#profiles.get(profile)?.readiness.isReady ?? false);
+  }
+
+  /** Calls `listener` after every change of what `isServing` or `isReady` say. Returns how to end that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  snapshot(): PoolSnapshot {
+    return {
+      isServing: this.isServing(),
+      isDraining: this.#phase !== "open",
+      memoryBytes: this.#inventory.memory().usedBytes,
+      profiles: [...this.#profiles.values()].map((profile) => ({
+        profile: profile.name,
+        isReady: this.isReady(profile.name),
+        workers: profile.counts(),
+        waitingCount: profile.queue.length,
+        starts: profile.breaker.kind,
+      })),
+    };
+  }
+
+  /**
+   * Takes no new turns, refuses those that wait and ends the workers that nobody uses. Running turns go on; settles when
+   * the last one has given its worker back.
+   */
+  drain(): Promise<void> {
+    if (this.#phase === "open") {
+      this.#phase = "draining";
+      this.#upkeep.stop();
+      this.#cancelWake();
+      for (const profile of this.#profiles.values()) {
+        profile.readiness.stop();
+        profile.refuseAll();
+        for (const worker of profile.workers) if (worker.state.kind !== "claimed") worker.stop("drained");
+      }
+      this.#healthChanged();
+      this.#lookWhetherDrained();
+    }
+    return this.#drained.promise;
+  }
+
+  /** Drains, ends every worker, also those in mid-turn, and settles when nothing of them is left. Twice is fine. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    void this.drain();
+    this.#phase = "stopped";
+    const workers = this.#inventory.workers();
+    for (const worker of workers) worker.stop("stopped");
+    await Promise.all(workers.map(({ gone }) => gone));
+  }
+
+  // ---- Decide, then do ------------------------------------------------------------------------------------------
+
+  #serve(): void {
+    if (this.#phase !== "open") {
+      this.#lookWhetherDrained();
+      return;
+    }
+    const all = [...this.#profiles.values()];
+    const first = this.#round++ % all.length;
+    const profiles = [...all.slice(first), ...all.slice(0, first)];
+
+    const plans = profiles.map((profile) => {
+      const matching = this.#handOut(profile);
+      profile.refuseHopeless();
+      for (const worker of matching.evict) worker.stop("evicted");
+      return { profile, ...matching };
+    });
+    // Waiting turns come before spares, whoever's they are.
+    for (const { profile, unfittedCount } of plans) this.#startForTurns(profile, unfittedCount);
+    for (const { profile, unfittedCount } of plans) this.#startSpares(profile, unfittedCount);
+    for (const profile of profiles) profile.lookAtReadiness();
+    const now = this.#options.clock.now();
+    const moments = plans.flatMap(({ profile, lookAgainAtMs }) => [lookAgainAtMs, profile.breaker.nextStartAtMs]);
+    this.#wakeAt(Math.min(...moments.filter((atMs) => atMs !== undefined && atMs > now).map(Number)));
+  }
+
+  #handOut(profile: ProfilePool): ReturnType<ProfilePool["handOut"]> {
+    const matching = profile.handOut((unfittedCount) =>
+      unfittedCount === 0 ? 0 : placesToFree(this.#inventory.sizing(profile, unfittedCount), profile.profile),
+    );
+    const { checkTimeoutMs } = this.#options.settings.pool;
+    for (const worker of matching.check) void worker.check(checkTimeoutMs).then(() => this.#serve());
+    return matching;
+  }
+
+  #startForTurns(profile: ProfilePool, unfittedCount: number): void {
+    if (unfittedCount === 0) return;
+    const now = this.#inventory.sizing(profile, unfittedCount);
+    const endCount = workersToEndForMemory(now, profile.profile, this.#inventory.count("stopping"));
+    if (endCount > 0) {
+      for (const worker of this.#inventory.givenUpForTurnsOf(profile).slice(0, endCount)) worker.stop("evicted");
+    }
+    this.#start(profile, workersToStart(this.#inventory.sizing(profile, unfittedCount), profile.profile, 0));
+  }
+
+  #startSpares(profile: ProfilePool, unfittedCount: number): void {
+    const { minSpares } = profile.profile;
+    const now = this.#inventory.sizing(profile, unfittedCount);
+    const endCount = placesToFreeForSpares(now, profile.profile);
+    if (endCount > 0) {
+      const longAgoMs = this.#options.clock.now() - placeForSparesAfterMs;
+      const unused = givenUpFirst([profile]).filter(({ state }) => state.sinceMs <= longAgoMs);
+      for (const worker of unused.slice(0, endCount)) worker.stop("evicted");
+    }
+    // While starts fail one is tried now and then also when nobody needs it: who else would find out that they work?
+    const target = profile.breaker.kind === "closed" ? minSpares : Math.max(minSpares, now.counts.spare + 1);
+    this.#start(profile, workersToStart(this.#inventory.sizing(profile, unfittedCount), profile.profile, target));
+  }
+
+  #start(profile: ProfilePool, count: number): void {
+    for (let i = 0; i < count; i++) void this.#run(profile);
+  }
+
+  /** A worker's life, from its start until nothing is left of it. */
+  async #run(profile: ProfilePool): Promise<void> {
+    const { clock, settings, startWorker, random, log } = this.#options;
+    const about = { [attributeNames.profile]: profile.name };
+    const worker = new Worker(
+      {
+        clock,
+        profile: profile.name,
+        nextOrder: () => ++this.#lastOrder,
+        changed: (changed, from) => this.#changed(changed, from),
+      },
+      ageLimitMs(settings.pool.maxWorkerAgeMs, random),
+    );
+    profile.workers.add(worker);
+    instruments().workerStarts.add(1, about);
+    const error = await worker.start((signal) => startWorker(profile.name, signal), settings.pool.startTimeoutMs);
+    const startMs = clock.now() - worker.startedAtMs;
+    if (error !== undefined) {
+      instruments().workerStartFailures.add(1, { ...about, [attributeNames.errorReason]: error.reason });
+      profile.breaker.failed(error, clock.now());
+      const { failureCount } = profile.breaker;
+      log.warn({ profile: profile.name, worker: worker.id, startMs, failureCount, err: error }, "worker did not start");
+    } else if (worker.state.kind === "spare") {
+      instruments().workerStartDuration.record(startMs / 1000, about);
+      profile.breaker.answered();
+      profile.readiness.started();
+    }
+    this.#serve();
+
+    await worker.gone;
+    profile.workers.delete(worker);
+    if (diedEarly(worker, clock.now())) {
+      profile.breaker.failed(
+        new RunnerError("WORKER_START_FAILED", "a worker ended as soon as it had started"),
+        clock.now(),
+      );
+    }
+    this.#serve();
+  }
+
+  #release(profile: ProfilePool, worker: Worker, how: Release): void {
+    if (worker.state.kind !== "claimed") return; // It died, or the pool was stopped.
+    switch (how.kind) {
+      case "unused":
+        worker.unclaim();
+        if (this.#phase !== "open") worker.stop("drained");
+        break;
+      case "discard":
+        worker.stop(how.why);
+        break;
+      case "finished": {
+        worker.countTurn();
+        profile.breaker.proved();
+        const why = this.#whyNotReused(profile, worker);
+        if (why === undefined) void this.#reset(profile, worker);
+        else worker.stop(why);
+        break;
+      }
+      default:
+        how satisfies never;
+    }
+    this.#serve();
+  }
+
+  #whyNotReused(profile: ProfilePool, worker: Worker): string | undefined {
+    if (this.#phase !== "open") return "drained";
+    if (!profile.profile.reuse) return "single_use";
+    return wornOut(worker, this.#options.settings.pool, this.#options.clock.now());
+  }
+
+  async #reset(profile: ProfilePool, worker: Worker): Promise<void> {
+    const { clock, settings } = this.#options;
+    const sinceMs = clock.now();
+    // A reset is a few control requests, each with its own bound; this is the bound of them all.
+    await worker.reset(2 * settings.pool.controlTimeoutMs);
+    instruments().resetDuration.record((clock.now() - sinceMs) / 1000, { [attributeNames.profile]: profile.name });
+    this.#serve();
+  }
+
+  /** One log line for every change of a worker, one count for every worker that ends. */
+  #changed(worker: Worker, from: WorkerState): void {
+    const { log } = this.#options;
+    const { state } = worker;
+    const fields = { worker: worker.id, profile: worker.profile, from: from.kind, to: state.kind };
+    log.debug(fields, "worker changed state");
+    const isEnd = state.kind === "stopping" || (state.kind === "exited" && from.kind !== "stopping");
+    if (!isEnd || !("why" in state) || state.why === "start_failed") return;
+    const { why } = state;
+    instruments().recycles.add(1, {
+      [attributeNames.recycleReason]: why,
+      [attributeNames.profile]: worker.profile,
+    });
+    const ageMs = Math.round(state.sinceMs - worker.startedAtMs);
+    const exit = worker.exit;
+    log.info({ worker: worker.id, profile: worker.profile, why, ageMs, turnCount: worker.turnCount, exit }, "recycle");
+  }
+
+  #lookWhetherDrained(): void {
+    if (this.#phase !== "open" && this.#inventory.count("claimed") === 0) this.#drained.resolve();
+  }
+
+  #healthChanged(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  #wakeAt(atMs: number): void {
+    if (this.#wake?.atMs === atMs) return;
+    this.#cancelWake();
+    if (atMs === Infinity) return;
+    const cancel = this.#options.clock.after(atMs - this.#options.clock.now(), () => {
+      this.#wake = undefined;
+      this.#serve();
+    });
+    this.#wake = { atMs, cancel };
+  }
+
+  #cancelWake(): void {
+    this.#wake?.cancel();
+    this.#wake = undefined;
+  }
+}
+
+/** Signals by which people and supervisors end a process, not crashes. */
+const outsideSignals = ["SIGTERM", "SIGKILL", "SIGINT", "SIGHUP"];
+const outsideCodes = [143, 137, 130, 129];
+
+function diedEarly(worker: Worker, nowMs: number): boolean {
+  const { state, exit } = worker;
+  if (state.kind !== "exited" || state.why !== "died" || exit === undefined) return false;
+  if (worker.tenant !== undefined || nowMs - worker.startedAtMs >= earlyDeathMs) return false;
+  return !outsideSignals.includes(exit.signal ?? "") && !outsideCodes.includes(exit.code ?? 0);
+}

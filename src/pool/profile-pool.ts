@@ -1,0 +1,252 @@
+/**
+ * The part of the pool that belongs to one profile: its workers, its queue, and what is known of its starts.
+ *
+ * Hands workers to waiting turns and says which turns have to be refused. Starts and ends no worker: that needs a view
+ * over all profiles, which is `pool.ts`.
+ */
+import { RunnerError } from "../errors.ts";
+import { attributeNames, instruments } from "../telemetry/instruments.ts";
+import { BindingChurn } from "./binding-churn.ts";
+import { StartBreaker } from "./breaker.ts";
+import type { Claim, ClaimSource, Release } from "./claim.ts";
+import { DrainRate, jitteredPushBackMs } from "./drain-rate.ts";
+import { type Matching, matchTurns } from "./matching.ts";
+import type { PoolOptions, PoolProfile } from "./pool-options.ts";
+import { TurnQueue, type WaitingTurn } from "./queue.ts";
+import { Readiness } from "./readiness.ts";
+import type { ProfileCounts } from "./sizing.ts";
+import { isLiving, type Worker } from "./worker.ts";
+
+/** Why a turn was refused, for the counter. */
+type ShedReason =
+  | "queue_full"
+  | "wait_too_long"
+  | "queue_timeout"
+  | "deadline"
+  | "draining"
+  | "start_failed"
+  | "cli_unavailable";
+
+export interface Refusal {
+  readonly shedReason: ShedReason;
+  readonly error: RunnerError;
+}
+
+export interface ProfilePoolOptions extends Pick<PoolOptions, "settings" | "clock" | "random" | "log"> {
+  readonly name: string;
+  readonly profile: PoolProfile;
+  readonly healthChanged: () => void;
+  readonly release: (profile: ProfilePool, worker: Worker, how: Release) => void;
+}
+
+export class ProfilePool {
+  readonly name: string;
+  readonly profile: PoolProfile;
+  readonly workers = new Set<Worker>();
+  readonly queue: TurnQueue<Claim>;
+  readonly breaker: StartBreaker;
+  readonly readiness: Readiness;
+  readonly #options: ProfilePoolOptions;
+  readonly #drainRate = new DrainRate();
+  readonly #churn = new BindingChurn();
+
+  constructor(options: ProfilePoolOptions) {
+    const { clock, settings, profile } = options;
+    this.name = options.name;
+    this.profile = profile;
+    this.#options = options;
+    this.breaker = new StartBreaker({ ...settings.pool, cliRecheckIntervalMs: settings.cli.recheckIntervalMs });
+    this.readiness = new Readiness(clock, profile.minSpares > 0, options.healthChanged);
+    this.queue = new TurnQueue(clock, settings.queue, {
+      retryAfterMs: () => this.#pushBackMs(),
+      timedOut: (error) => this.#countShed(error.facts.deadlinePassed ? "deadline" : "queue_timeout"),
+    });
+  }
+
+  /** Workers by what they are doing. */
+  counts(): ProfileCounts {
+    const counts = { starting: 0, spare: 0, boundIdle: 0, claimed: 0, resetting: 0, stopping: 0 };
+    for (const { state } of this.workers) {
+      if (state.kind === "exited") continue;
+      counts[state.kind === "checking" ? state.idle.kind : state.kind]++;
+    }
+    return counts;
+  }
+
+  /**
+   * Gives idle workers to waiting turns and says what else there is to do. `placesToFree` is asked how many bound idle
+   * workers would have to end for so many turns without a worker.
+   */
+  handOut(placesToFree: (unfittedCount: number) => number): Matching<WaitingTurn<Claim>, Worker> {
+    const { clock, settings } = this.#options;
+    for (;;) {
+      const matching = matchTurns(
+        { nowMs: clock.now(), turns: this.queue, workers: this.workers, placesToFree },
+        { ...settings.pool, ...settings.queue },
+      );
+      const overdue = matching.give.filter(({ turn }) => this.queue.isOverdue(turn));
+      if (overdue.length === 0) {
+        for (const { turn, worker } of matching.give) this.#give(turn, worker);
+        return matching;
+      }
+      for (const { turn } of overdue) this.queue.expire(turn);
+    }
+  }
+
+  /** Why a turn that has just come may not wait. */
+  refusal(turn: WaitingTurn<Claim>): Refusal | undefined {
+    const { clock, settings } = this.#options;
+    const now = clock.now();
+    if (this.queue.isOverfull) {
+      const facts = { waiting: this.queue.length - 1, limit: settings.queue.maxLength };
+      const message = `queue is full: ${facts.waiting} turns waiting, limit ${facts.limit}`;
+      const error = new RunnerError("QUEUE_FULL", message, { facts, retryAfterMs: this.#pushBackMs() });
+      return { shedReason: "queue_full", error };
+    }
+    if (this.breaker.startsAllowed(now, this.counts().starting) === 0 && !this.#hasProspect(turn)) {
+      return this.#startRefusal();
+    }
+    const position = this.queue.position(turn);
+    const waitMs = this.#drainRate.waitMs(position, now);
+    const leftMs = this.queue.leftMs(turn);
+    if (waitMs === undefined || waitMs <= leftMs) return undefined;
+    const facts = { waiting: position, estimatedWaitMs: Math.round(waitMs), allowedWaitMs: Math.round(leftMs) };
+    const message = `queue is too long: about ${facts.estimatedWaitMs} ms to wait, ${facts.allowedWaitMs} ms allowed`;
+    const error = new RunnerError("QUEUE_FULL", message, { facts, retryAfterMs: this.#pushBackMs() });
+    return { shedReason: "wait_too_long", error };
+  }
+
+  /** Lets a turn wait for which there is no worker at once. */
+  keep(turn: WaitingTurn<Claim>): Promise<Claim> {
+    if (this.queue.length === 1) this.#drainRate.begin(this.#options.clock.now());
+    return this.queue.keep(turn);
+  }
+
+  /** Refuses the waiting turns that nothing can help as long as starts fail. */
+  refuseHopeless(): void {
+    if (this.breaker.kind === "closed" || this.queue.length === 0 || this.counts().starting > 0) return;
+    const now = this.#options.clock.now();
+    if (this.breaker.startsAllowed(now, 0) > 0) return;
+    for (const turn of [...this.queue]) {
+      const refusal = this.#hasProspect(turn) ? undefined : this.#startRefusal();
+      if (refusal !== undefined) this.queue.refuse(turn, this.shed(refusal));
+    }
+  }
+
+  /** Refuses every waiting turn because the server is going. */
+  refuseAll(): void {
+    for (const turn of [...this.queue]) this.queue.refuse(turn, this.shed(this.drainingRefusal()));
+  }
+
+  drainingRefusal(): Refusal {
+    const error = new RunnerError("POOL_DRAINING", "the server is shutting down", { retryAfterMs: this.#pushBackMs() });
+    return { shedReason: "draining", error };
+  }
+
+  /** Counts a refusal and gives its error. */
+  shed(refusal: Refusal): RunnerError {
+    this.#countShed(refusal.shedReason);
+    return refusal.error;
+  }
+
+  /** Looks whether the profile still serves. */
+  lookAtReadiness(): void {
+    const counts = this.counts();
+    const hasWorker = counts.spare + counts.boundIdle + counts.claimed + counts.resetting > 0;
+    this.readiness.look({ hasWorker, startsFail: this.breaker.kind !== "closed" });
+  }
+
+  #give(turn: WaitingTurn<Claim>, worker: Worker): void {
+    const { clock, log, release } = this.#options;
+    const { request } = turn;
+    const now = clock.now();
+    const isBound = worker.state.kind === "boundIdle";
+    const source = this.#sourceOf(turn, worker);
+    worker.claim(request);
+    if (turn.endWait !== undefined) this.#drainRate.served(now);
+    instruments().claims.add(1, { [attributeNames.claimSource]: source, [attributeNames.profile]: this.name });
+    if (!isBound) instruments().bindings.add(1, { [attributeNames.profile]: this.name });
+    const newBindingCount = this.#churn.claimed(request.tenant, !isBound, now);
+    if (newBindingCount !== undefined) {
+      log.warn(
+        { profile: this.name, tenant: request.tenant, newBindingCount, claimCount: 100 },
+        "most turns bring a new system prompt or schema, so workers are not reused: put what changes into the prompt",
+      );
+    }
+    this.queue.give(
+      turn,
+      new GivenClaim({
+        worker: worker.process,
+        source,
+        isBound,
+        turnCount: worker.turnCount,
+        queueWaitMs: now - turn.arrivedAtMs,
+        queueLengthSeen: turn.lengthSeen,
+        giveBack: (how) => release(this, worker, how),
+      }),
+    );
+  }
+
+  #sourceOf(turn: WaitingTurn<Claim>, worker: Worker): ClaimSource {
+    if (worker.state.kind === "boundIdle") return "REUSED";
+    if (worker.startOrder < turn.arrivalOrder) return "SPARE";
+    return this.profile.minSpares === 0 ? "COLD_POOL_OFF" : "COLD_NO_SPARE";
+  }
+
+  #startRefusal(): Refusal | undefined {
+    const { clock, random } = this.#options;
+    const error = this.breaker.refusal(clock.now(), (aboutMs) => jitteredPushBackMs(aboutMs, random));
+    if (error === undefined) return undefined;
+    return { shedReason: error.reason === "CLI_UNAVAILABLE" ? "cli_unavailable" : "start_failed", error };
+  }
+
+  /** Whether some worker that is there may yet serve the turn. */
+  #hasProspect(turn: WaitingTurn<Claim>): boolean {
+    for (const { state } of this.workers) {
+      if (!isLiving(state.kind) || state.kind === "starting") continue;
+      const idle = state.kind === "checking" ? state.idle : state;
+      if (idle.kind === "spare") return true;
+      if ("affinity" in idle && idle.affinity === turn.affinity && this.profile.reuse) return true;
+    }
+    return false;
+  }
+
+  #pushBackMs(): number {
+    const { clock, random } = this.#options;
+    return this.#drainRate.pushBackMs(this.queue.length, clock.now(), random);
+  }
+
+  #countShed(reason: ShedReason): void {
+    instruments().sheds.add(1, { [attributeNames.shedReason]: reason, [attributeNames.profile]: this.name });
+  }
+}
+
+class GivenClaim implements Claim {
+  readonly worker: Claim["worker"];
+  readonly source: ClaimSource;
+  readonly isBound: boolean;
+  readonly turnCount: number;
+  readonly queueWaitMs: number;
+  readonly queueLengthSeen: number;
+  #giveBack: ((how: Release) => void) | undefined;
+
+  constructor(given: Omit<Claim, "release" | typeof Symbol.dispose> & { readonly giveBack: (how: Release) => void }) {
+    this.worker = given.worker;
+    this.source = given.source;
+    this.isBound = given.isBound;
+    this.turnCount = given.turnCount;
+    this.queueWaitMs = given.queueWaitMs;
+    this.queueLengthSeen = given.queueLengthSeen;
+    this.#giveBack = given.giveBack;
+  }
+
+  release(how: Release): void {
+    const giveBack = this.#giveBack;
+    this.#giveBack = undefined;
+    giveBack?.(how);
+  }
+
+  [Symbol.dispose](): void {
+    this.release({ kind: "discard", why: "not_released" });
+  }
+}

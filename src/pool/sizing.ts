@@ -1,0 +1,103 @@
+/**
+ * How many workers a profile should have: how many to start, and how many idle ones to end for them. Pure functions of
+ * counts.
+ *
+ * Two bounds hold at once. `maxWorkers` bounds a profile; the memory budget and `maxStartingWorkers` bound all of them.
+ * A worker that is being ended still has its memory, but not its place: ending takes up to ten seconds, and a
+ * single-use profile would pay them between any two turns. So that slow ends cannot pile up either, this holds for a
+ * few of them only, a quarter of `maxWorkers`; more than that keep their places until they are gone.
+ */
+
+export interface ProfileCounts {
+  readonly starting: number;
+  /** Those that are being checked included. */
+  readonly spare: number;
+  readonly boundIdle: number;
+  readonly claimed: number;
+  readonly resetting: number;
+  readonly stopping: number;
+}
+
+/** What all profiles leave to one of them. */
+export interface SharedRoom {
+  /** Workers that may begin to start now. */
+  readonly startCount: number;
+  /** Workers for which there is memory. */
+  readonly memoryCount: number;
+  /** Workers for which there will be memory: some are being ended, others could be. */
+  readonly memoryCountSoon: number;
+}
+
+/** The memory of all profiles. */
+export interface MemoryUse {
+  /** Workers that are not gone. */
+  readonly workerCount: number;
+  /** Measured where a worker was measured, else estimated. */
+  readonly usedBytes: number;
+  readonly budgetBytes: number;
+  /** What one more worker will take. */
+  readonly estimateBytes: number;
+}
+
+export interface SizingLimits {
+  readonly minSpares: number;
+  readonly maxWorkers: number;
+}
+
+export interface Sizing {
+  readonly counts: ProfileCounts;
+  /** Waiting turns for which there is no worker. */
+  readonly unfittedCount: number;
+  readonly room: SharedRoom;
+}
+
+/** How many to start: one for each turn that has none, and spares up to `spareTarget`. */
+export function workersToStart(now: Sizing, limits: SizingLimits, spareTarget: number): number {
+  const { counts, room, unfittedCount } = now;
+  const missingSpares = Math.max(0, spareTarget - counts.spare); // bound idle ones are no spares
+  const wanted = unfittedCount + missingSpares - counts.starting;
+  return Math.max(0, Math.min(wanted, places(counts, limits), room.startCount, room.memoryCount));
+}
+
+/** How many bound idle workers of the profile have to end so that the waiting turns get theirs. */
+export function placesToFree(now: Sizing, limits: SizingLimits): number {
+  const { counts, room, unfittedCount } = now;
+  const needed = Math.max(0, unfittedCount - counts.starting);
+  const free = Math.min(places(counts, limits), room.memoryCountSoon);
+  const missing = needed - free - lateStops(counts, limits);
+  // Not before a start can follow: until then a bound worker may still serve its own tenant.
+  return Math.max(0, Math.min(missing, room.startCount - Math.min(free, needed), counts.boundIdle));
+}
+
+/** How many long unused bound workers have to end so that spares find a place. At most half of the places are spares. */
+export function placesToFreeForSpares(now: Sizing, limits: SizingLimits): number {
+  const { counts, room } = now;
+  const target = Math.min(limits.minSpares, Math.floor(limits.maxWorkers / 2));
+  const missing = now.unfittedCount + Math.max(0, target - counts.spare) - counts.starting;
+  if (places(counts, limits) > 0 || room.memoryCount === 0) return 0;
+  return Math.max(0, Math.min(missing - lateStops(counts, limits), room.startCount, counts.boundIdle));
+}
+
+/** How many idle workers have to end, in whatever profile, so that there is memory for the waiting turns of this one. */
+export function workersToEndForMemory(now: Sizing, limits: SizingLimits, stoppingInAll: number): number {
+  const { counts, room } = now;
+  const needed = now.unfittedCount - counts.starting;
+  const startable = Math.min(needed, places(counts, limits), room.startCount);
+  return Math.max(0, startable - room.memoryCount - stoppingInAll);
+}
+
+/** For how many more workers the memory budget has room. One is always allowed. */
+export function memoryRoom(now: MemoryUse): number {
+  const count = Math.max(0, Math.floor((now.budgetBytes - now.usedBytes) / now.estimateBytes));
+  return now.workerCount === 0 ? Math.max(1, count) : count;
+}
+
+function places(counts: ProfileCounts, limits: SizingLimits): number {
+  const living = counts.starting + counts.spare + counts.boundIdle + counts.claimed + counts.resetting;
+  return Math.max(0, limits.maxWorkers - living - lateStops(counts, limits));
+}
+
+/** Workers that are being ended and keep their places until they are gone. */
+function lateStops(counts: ProfileCounts, limits: SizingLimits): number {
+  return Math.max(0, counts.stopping - Math.ceil(limits.maxWorkers / 4));
+}

@@ -1,0 +1,354 @@
+/**
+ * One worker: the state machine around one process, and what was measured of it.
+ *
+ * Every change of state passes through `#become`. Decides nothing: when to start, check, reset or stop a worker, and
+ * which turn it serves, is up to the pool.
+ */
+import type { Clock } from "../clock.ts";
+import { isRunnerError, RunnerError } from "../errors.ts";
+import type { WorkerExit, WorkerProcess } from "../turn.ts";
+import { within } from "./within.ts";
+
+export interface SpareState {
+  readonly kind: "spare";
+  readonly sinceMs: number;
+  /** Rises with each worker that becomes idle: the larger, the more recently used. */
+  readonly order: number;
+  /** When the process last gave a sign of life. */
+  readonly verifiedAtMs: number;
+}
+
+export interface BoundIdleState extends Omit<SpareState, "kind"> {
+  readonly kind: "boundIdle";
+  /** Whom it serves: tenant and binding in one. */
+  readonly affinity: string;
+}
+
+export type IdleState = SpareState | BoundIdleState;
+
+// starting  -> spare      [it answers]
+// spare     -> claimed    [claim]         boundIdle -> claimed    [claim]
+// spare     -> checking   [check]         boundIdle -> checking   [check]
+// checking  -> spare      [it answers]    checking  -> boundIdle  [it answers]
+// claimed   -> resetting  [finished]      resetting -> boundIdle  [clean]
+// claimed   -> spare      [unused]        claimed   -> boundIdle  [unused]
+// living    -> stopping   [stop]          any       -> exited     [the process is gone]
+export type WorkerState =
+  | { readonly kind: "starting"; readonly sinceMs: number }
+  | IdleState
+  | { readonly kind: "checking"; readonly sinceMs: number; readonly idle: IdleState }
+  | {
+      readonly kind: "claimed";
+      readonly sinceMs: number;
+      readonly turnId: string;
+      readonly affinity: string;
+      /** What it goes back to when the claim is not used. */
+      readonly before: IdleState;
+    }
+  | { readonly kind: "resetting"; readonly sinceMs: number; readonly affinity: string }
+  | { readonly kind: "stopping"; readonly sinceMs: number; readonly why: string }
+  | { readonly kind: "exited"; readonly sinceMs: number; readonly why: string };
+
+export type WorkerKind = WorkerState["kind"];
+
+const moves: Readonly<Record<WorkerKind, readonly WorkerKind[]>> = {
+  starting: ["spare", "stopping", "exited"],
+  spare: ["claimed", "checking", "stopping", "exited"],
+  boundIdle: ["claimed", "checking", "stopping", "exited"],
+  checking: ["spare", "boundIdle", "stopping", "exited"],
+  claimed: ["resetting", "spare", "boundIdle", "stopping", "exited"],
+  resetting: ["boundIdle", "stopping", "exited"],
+  stopping: ["exited"],
+  exited: [],
+};
+
+/** A worker of one tenant serves the turns of one affinity only: the same tenant and the same binding. */
+export function affinityOf(turn: { readonly tenant: string; readonly bindingKey: string }): string {
+  return `${turn.tenant}\0${turn.bindingKey}`;
+}
+
+/** Idle CPU is judged over this time: shorter, and the garbage collection after a turn looks like a loop. */
+const idleCpuWindowMs = 10_000;
+
+export interface WorkerSurroundings {
+  readonly clock: Clock;
+  readonly profile: string;
+  /** A number larger than all before it. */
+  readonly nextOrder: () => number;
+  /** Told of every change, after it. Must not change the worker. */
+  readonly changed: (worker: Worker, from: WorkerState) => void;
+}
+
+export class Worker {
+  readonly profile: string;
+  /** Compares with the order of arrival of a turn: the smaller came first. */
+  readonly startOrder: number;
+  readonly startedAtMs: number;
+  /** At this age it is recycled. */
+  readonly ageLimitMs: number;
+  /** Settles when nothing of it is left. */
+  readonly gone: Promise<void>;
+
+  readonly #around: WorkerSurroundings;
+  readonly #abortStart = new AbortController();
+  readonly #settleGone: () => void;
+  #state: WorkerState;
+  #process: WorkerProcess | undefined;
+  #exit: WorkerExit | undefined;
+  #tenant: string | undefined;
+  #turnCount = 0;
+  #memoryBytes: number | undefined;
+  #idleCpuPercent: number | undefined;
+  #cpuBaseline: { readonly order: number; readonly atMs: number; readonly cpuMs: number } | undefined;
+
+  constructor(around: WorkerSurroundings, ageLimitMs: number) {
+    this.#around = around;
+    this.profile = around.profile;
+    this.startOrder = around.nextOrder();
+    this.startedAtMs = around.clock.now();
+    this.ageLimitMs = ageLimitMs;
+    this.#state = { kind: "starting", sinceMs: this.startedAtMs };
+    const gone = Promise.withResolvers<void>();
+    this.gone = gone.promise;
+    this.#settleGone = gone.resolve;
+  }
+
+  get state(): WorkerState {
+    return this.#state;
+  }
+
+  /** The process's id; until there is a process a stand-in for logs. */
+  get id(): string {
+    return this.#process?.id ?? `starting-${this.startOrder}`;
+  }
+
+  /** The tenant whose turn it served first. It never serves another's. */
+  get tenant(): string | undefined {
+    return this.#tenant;
+  }
+
+  /** Turns that it finished. */
+  get turnCount(): number {
+    return this.#turnCount;
+  }
+
+  /** Private memory at the last sample. */
+  get memoryBytes(): number | undefined {
+    return this.#memoryBytes;
+  }
+
+  /** The share of a core that it used in the last full window of its present idleness. */
+  get idleCpuPercent(): number | undefined {
+    return this.#idleCpuPercent;
+  }
+
+  /** How the process ended, once it has. */
+  get exit(): WorkerExit | undefined {
+    return this.#exit;
+  }
+
+  get process(): WorkerProcess {
+    if (this.#process === undefined) throw new Error(`bug: worker ${this.id} has no process yet`);
+    return this.#process;
+  }
+
+  /**
+   * Starts the process and waits until it answers. Gives the error if that failed; then the worker is ending or gone.
+   * A stop in the meantime is no failure.
+   */
+  async start(
+    launch: (signal: AbortSignal) => Promise<WorkerProcess>,
+    timeoutMs: number,
+  ): Promise<RunnerError | undefined> {
+    const { clock } = this.#around;
+    const { signal } = this.#abortStart;
+    const late = () => new RunnerError("WORKER_START_FAILED", `no answer within ${timeoutMs} ms`);
+    let abandoned = false;
+    const launched = (async () => launch(signal))();
+    try {
+      const process = await within(
+        clock,
+        timeoutMs,
+        launched.then((process) => this.#adopt(process, abandoned)),
+        late,
+      );
+      const leftMs = timeoutMs - (clock.now() - this.startedAtMs);
+      await within(clock, leftMs, process.ready(signal), late);
+      if (this.#state.kind === "starting") {
+        const now = clock.now();
+        this.#become({ kind: "spare", sinceMs: now, order: this.#around.nextOrder(), verifiedAtMs: now });
+      }
+      return undefined;
+    } catch (error) {
+      abandoned = true;
+      const wasStopped = signal.aborted;
+      if (this.#process === undefined) {
+        // A process that comes after all is stopped by #adopt; nobody waits for it.
+        this.#abortStart.abort();
+        this.#leave(wasStopped ? this.#why : "start_failed");
+      } else {
+        this.stop("start_failed");
+      }
+      return wasStopped ? undefined : asStartError(error);
+    }
+  }
+
+  /** Takes the process of a start; one that nobody waits for any more is stopped. */
+  #adopt(process: WorkerProcess, abandoned: boolean): WorkerProcess {
+    if (abandoned) {
+      void process.stop();
+      return process;
+    }
+    this.#process = process;
+    void process.exited.then((exit) => {
+      this.#exit = exit;
+      this.#leave(this.#why);
+    });
+    if (this.#state.kind === "stopping") void process.stop();
+    return process;
+  }
+
+  /** Gives the worker to a turn; from here on it belongs to that turn's tenant. */
+  claim(turn: { readonly turnId: string; readonly tenant: string; readonly bindingKey: string }): void {
+    const before = this.#idle("claimed");
+    const affinity = affinityOf(turn);
+    const fits = this.#tenant === undefined || this.#tenant === turn.tenant;
+    if (!fits || (before.kind === "boundIdle" && before.affinity !== affinity)) {
+      throw new Error(`bug: worker ${this.id} is another tenant's or bound otherwise`);
+    }
+    this.#tenant = turn.tenant;
+    this.#become({ kind: "claimed", sinceMs: this.#around.clock.now(), turnId: turn.turnId, affinity, before });
+  }
+
+  /** Takes the claim back: nothing of the turn has reached the process, so a spare is still nobody's. */
+  unclaim(): void {
+    if (this.#state.kind !== "claimed") return;
+    const { before } = this.#state;
+    if (before.kind === "spare") this.#tenant = undefined;
+    this.#become(before);
+  }
+
+  /** Counts the claimed turn as served. */
+  countTurn(): void {
+    this.#turnCount++;
+  }
+
+  /** Makes a claimed worker forget its turn. Afterwards it is bound idle or ending. */
+  async reset(limitMs: number): Promise<void> {
+    const claimed = this.#state;
+    if (claimed.kind !== "claimed") return;
+    const { clock } = this.#around;
+    const { affinity } = claimed;
+    this.#become({ kind: "resetting", sinceMs: clock.now(), affinity });
+    let why: string | undefined;
+    try {
+      const outcome = await within(clock, limitMs, this.process.reset(), () => new Error("late"));
+      if (!outcome.clean) why = outcome.why;
+    } catch {
+      // The port promises not to reject, and to have bounds of its own. If it does not, the worker is not to be used.
+      why = "reset_failed";
+    }
+    if (this.#state.kind !== "resetting") return;
+    const now = clock.now();
+    if (why !== undefined) this.stop(why);
+    else
+      this.#become({ kind: "boundIdle", sinceMs: now, order: this.#around.nextOrder(), verifiedAtMs: now, affinity });
+  }
+
+  /** Asks an idle worker for a sign of life. Afterwards it is idle again or ending. */
+  async check(timeoutMs: number): Promise<void> {
+    const { clock } = this.#around;
+    const idle = this.#idle("checking");
+    this.#become({ kind: "checking", sinceMs: clock.now(), idle });
+    let answered = true;
+    try {
+      await within(clock, timeoutMs, this.process.ping(timeoutMs), () => new Error("late"));
+    } catch {
+      // Dead or silent, it makes no difference here: it is not given out.
+      answered = false;
+    }
+    if (this.#state.kind !== "checking") return;
+    if (answered) this.#become({ ...idle, verifiedAtMs: clock.now() });
+    else this.stop("unresponsive");
+  }
+
+  /** Looks at what the process uses. */
+  async sample(): Promise<void> {
+    const process = this.#process;
+    if (process === undefined || !isLiving(this.#state.kind)) return;
+    let usage: Awaited<ReturnType<WorkerProcess["usage"]>>;
+    try {
+      usage = await process.usage();
+    } catch {
+      return; // It is going; its exit says so.
+    }
+    this.#memoryBytes = usage.privateBytes ?? this.#memoryBytes;
+    this.#judgeIdleCpu(usage.cpuMs);
+  }
+
+  #judgeIdleCpu(cpuMs: number | undefined): void {
+    const state = this.#state.kind === "checking" ? this.#state.idle : this.#state;
+    if (cpuMs === undefined || (state.kind !== "spare" && state.kind !== "boundIdle")) return;
+    const atMs = this.#around.clock.now();
+    const baseline = this.#cpuBaseline;
+    if (baseline?.order !== state.order) {
+      this.#idleCpuPercent = undefined;
+    } else if (atMs - baseline.atMs < idleCpuWindowMs) {
+      return;
+    } else {
+      this.#idleCpuPercent = (100 * (cpuMs - baseline.cpuMs)) / (atMs - baseline.atMs);
+    }
+    this.#cpuBaseline = { order: state.order, atMs, cpuMs };
+  }
+
+  /** Ends the worker. The first reason stands; `gone` says when it is over. */
+  stop(why: string): void {
+    if (!isLiving(this.#state.kind)) return;
+    this.#become({ kind: "stopping", sinceMs: this.#around.clock.now(), why });
+    this.#abortStart.abort();
+    void this.#process?.stop();
+  }
+
+  get #why(): string {
+    switch (this.#state.kind) {
+      case "stopping":
+      case "exited":
+        return this.#state.why;
+      case "starting":
+        return "start_failed";
+      default:
+        return "died";
+    }
+  }
+
+  #idle(next: WorkerKind): IdleState {
+    const state = this.#state;
+    if (state.kind === "spare" || state.kind === "boundIdle") return state;
+    throw new Error(`bug: worker ${this.id} cannot go from ${state.kind} to ${next}`);
+  }
+
+  #leave(why: string): void {
+    if (this.#state.kind === "exited") return;
+    this.#become({ kind: "exited", sinceMs: this.#around.clock.now(), why });
+    this.#settleGone();
+  }
+
+  /** The one door: every change passes through here. */
+  #become(to: WorkerState): void {
+    const from = this.#state;
+    if (!moves[from.kind].includes(to.kind)) {
+      throw new Error(`bug: worker ${this.id} cannot go from ${from.kind} to ${to.kind}`);
+    }
+    this.#state = to;
+    this.#around.changed(this, from);
+  }
+}
+
+export function isLiving(kind: WorkerKind): boolean {
+  return kind !== "stopping" && kind !== "exited";
+}
+
+function asStartError(error: unknown): RunnerError {
+  if (isRunnerError(error) && error.reason !== "WORKER_DIED") return error;
+  return new RunnerError("WORKER_START_FAILED", "a worker did not start", { cause: error });
+}
