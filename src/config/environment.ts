@@ -27,8 +27,8 @@ export interface Assignments {
   readonly violations: readonly SettingViolation[];
 }
 
-/** Variables with our prefix that are no settings: the file, the address and the token of `chat`. */
-export const otherVariables: readonly string[] = ["CONFIG", "URL", "TOKEN"].map((name) => `${variablePrefix}${name}`);
+/** Variables with our prefix that are no settings: the file, address and token of `chat`, and what `bin/` leaves. */
+export const otherVariables: readonly string[] = ["CONFIG", "URL", "TOKEN", "LAUNCHER_PID"].map((name) => `${variablePrefix}${name}`);
 
 /** Kubernetes sets these for every service called claude-runner in the namespace. */
 const kubernetesVariable =

@@ -1,0 +1,68 @@
+#!/usr/bin/env node
+/**
+ * The entry point of the installed command. Plain JavaScript that an older Node can read: it finds a Node that is new
+ * enough, which is this one or the one that was installed beside it, and hands over.
+ *
+ * In a checkout the TypeScript below src/ runs as it is. The packed package has dist/ instead, because Node does not
+ * take types out of files below node_modules.
+ */
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { constants } from "node:os";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const neededMajor = 24;
+const majorOf = (version) => Number(version.replace(/^v/, "").split(".")[0]);
+
+if (majorOf(process.version) >= neededMajor) {
+  const source = new URL("../src/commands/program.ts", import.meta.url);
+  const compiled = new URL("../dist/src/commands/program.js", import.meta.url);
+  const { main } = await import((existsSync(source) ? source : compiled).href);
+  await main();
+} else {
+  const node = bundledNode();
+  if (node === undefined) {
+    console.error(
+      `claude-runner needs Node ${neededMajor} or newer; this is ${process.version}, and there is no bundled one for ${process.platform}-${process.arch}. Install Node ${neededMajor}: https://nodejs.org`,
+    );
+    process.exit(1);
+  }
+  handOver(node);
+}
+
+/** The Node that came as an optional dependency, for the platforms that have one. */
+function bundledNode() {
+  const require = createRequire(import.meta.url);
+  try {
+    const manifest = require.resolve(`node-${process.platform}-${process.arch}/package.json`);
+    const program = fileURLToPath(new URL("bin/node", pathToFileURL(manifest)));
+    return existsSync(program) ? program : undefined;
+  } catch {
+    // Not installed: there is none for this platform, or optional dependencies were left out.
+    return undefined;
+  }
+}
+
+/** Runs this file again, passes signals on, and ends as the other one does. */
+function handOver(node) {
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    // The channel says nothing; that it closes tells the child that this process was killed.
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
+    // By this the child knows that Ctrl-C reaches it twice: from the terminal and from here.
+    env: { ...process.env, CLAUDE_RUNNER_LAUNCHER_PID: String(process.pid) },
+  });
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
+  for (const signal of signals) process.on(signal, () => child.kill(signal));
+  child.on("error", (error) => {
+    console.error(`claude-runner cannot start ${node}: ${error.message}`);
+    process.exit(1);
+  });
+  child.on("exit", (code, signal) => {
+    if (signal === null) process.exit(code ?? 1);
+    for (const one of signals) process.removeAllListeners(one);
+    process.kill(process.pid, signal);
+    // Reached when the signal is one that is ignored.
+    process.exitCode = 128 + (constants.signals[signal] ?? 0);
+  });
+}

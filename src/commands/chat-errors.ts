@@ -1,0 +1,79 @@
+/**
+ * A failed call in words for the person at the terminal, with what to do about it, and its exit code.
+ */
+import { Code, ConnectError } from "@connectrpc/connect";
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { milliseconds } from "../service/protobuf.ts";
+import { type ExitCode, exitCodes } from "./exit-codes.ts";
+
+export interface CallFailure {
+  /** The name of the status, such as `unavailable`. */
+  readonly code: string;
+  /** The reason of `ErrorInfo`, such as `QUEUE_FULL`; `undefined` when the server gave none. */
+  readonly reason: string | undefined;
+  readonly message: string;
+  /** Every field that is wrong. */
+  readonly violations: readonly string[];
+  /** What to do. Empty: nothing in particular. */
+  readonly hint: string;
+  readonly exitCode: ExitCode;
+}
+
+export interface CallTarget {
+  readonly url: string;
+  readonly hasToken: boolean;
+}
+
+export function callFailure(error: unknown, target: CallTarget): CallFailure {
+  const failed = ConnectError.from(error);
+  const info = failed.findDetails(ErrorInfoSchema)[0];
+  const violations = failed
+    .findDetails(BadRequestSchema)
+    .flatMap(({ fieldViolations }) => fieldViolations.map(({ field, description }) => `${field}: ${description}`));
+  const retryDelay = failed.findDetails(RetryInfoSchema)[0]?.retryDelay;
+  const retryAfterMs = retryDelay === undefined ? undefined : milliseconds(retryDelay);
+  // The server always says why; a failure without a reason happened on the way to it.
+  const isUnreachable = info === undefined && failed.code === Code.Unavailable;
+  return {
+    code: (Code[failed.code] ?? "unknown").replace(/(?!^)[A-Z]/g, "_$&").toLowerCase(),
+    reason: info?.reason,
+    message: isUnreachable ? `no server answers at ${target.url}` : failed.rawMessage,
+    violations,
+    hint: isUnreachable ? unreachableHint(failed) : hintFor(failed.code, target, retryAfterMs),
+    exitCode: exitCodeOf(failed.code, info?.reason),
+  };
+}
+
+function unreachableHint(error: ConnectError): string {
+  const cause = error.rawMessage === "" ? "" : ` (${error.rawMessage})`;
+  return `start one with \`claude-runner serve\`, or name another with --url${cause}`;
+}
+
+function hintFor(code: Code, { hasToken }: CallTarget, retryAfterMs: number | undefined): string {
+  if (code === Code.Unauthenticated) {
+    const how = "--token-file, CLAUDE_RUNNER_TOKEN or --token";
+    return hasToken
+      ? `the server does not take the token that was sent; name another with ${how}`
+      : `no token was found; name one with ${how}`;
+  }
+  if (retryAfterMs === undefined) return "";
+  return `try again in ${retryAfterMs < 1000 ? "a second" : `${Math.ceil(retryAfterMs / 1000)} seconds`}`;
+}
+
+function exitCodeOf(code: Code, reason: string | undefined): ExitCode {
+  switch (code) {
+    case Code.Unauthenticated:
+    case Code.PermissionDenied:
+      return exitCodes.denied;
+    case Code.InvalidArgument:
+    case Code.FailedPrecondition:
+    case Code.NotFound:
+      // The same codes also say that the model API did not like what Claude Code sent.
+      return reason?.startsWith("UPSTREAM_") ? exitCodes.failed : exitCodes.usage;
+    case Code.Unavailable:
+    case Code.ResourceExhausted:
+      return exitCodes.unavailable;
+    default:
+      return exitCodes.failed;
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * What a command is: one file exports one of these, and one line in `registry.ts` makes it known.
+ */
+import type { Command } from "commander";
+import type { ExitCode } from "./exit-codes.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface CommandEntry {
+  /** Name and arguments, such as `chat [prompt]`. */
+  readonly usage: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** The heading that it stands under in the list. */
+  readonly group: "Run" | "Set up" | "Develop";
+  /** Adds description, options and examples. Imports nothing heavy: every `--help` comes through here. */
+  declare(command: Command): void;
+  /** Does it. `command` has what was typed. */
+  run(terminal: Terminal, command: Command): Promise<ExitCode>;
+}
+
+/** A mistake of the person who typed: shown as it is, without a stack. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** A section at the end of a command's help. */
+export function helpSection(title: string, lines: readonly string[]): string {
+  return `\n${title}\n${lines.map((line) => `  ${line}`).join("\n")}`;
+}

@@ -1,0 +1,57 @@
+/**
+ * `claude-runner demo` on the command line; what it does is `demo.ts`.
+ */
+import { createLog } from "../telemetry/log.ts";
+import { portArgument } from "./arguments.ts";
+import { type CommandEntry, helpSection } from "./command.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { onSignals } from "./signals.ts";
+
+interface DemoCommandOptions {
+  readonly serve?: true;
+  readonly grpcPort: number;
+  readonly webPort: number;
+}
+
+export const demo: CommandEntry = {
+  usage: "demo",
+  summary: "see it work: no key, no network, no cost",
+  group: "Run",
+  declare(command) {
+    command
+      .description(
+        "Runs the real Claude Code behind the real server, with a stand-in on this machine in the model's place: " +
+          "one cold turn, several warm ones, and where the time went. Takes half a minute and leaves nothing behind.",
+      )
+      .option("--serve", "stay up afterwards and say how to call it")
+      .option("--grpc-port <port>", "the gRPC port; 0 takes any free one", portArgument, 0)
+      .option("--web-port <port>", "the web port; 0 takes any free one", portArgument, 0)
+      .addHelpText(
+        "after",
+        helpSection("Examples:", ["claude-runner demo", "claude-runner demo --serve --grpc-port 7433"]),
+      );
+  },
+  async run(terminal, command) {
+    const { serve, grpcPort, webPort } = command.opts<DemoCommandOptions>();
+    const { runDemo } = await import("./demo.ts");
+    const abort = new AbortController();
+    using _signals = onSignals(["SIGINT", "SIGTERM", "SIGHUP"], () => {
+      if (abort.signal.aborted) process.exit(exitCodes.interrupted);
+      abort.abort();
+    });
+    try {
+      await runDemo({
+        serve: serve === true,
+        grpcPort,
+        webPort,
+        signal: abort.signal,
+        log: createLog({ level: "warn" }),
+        screen: { write: (text) => void terminal.stdout.write(text), dim: terminal.out.dim, bold: terminal.out.bold },
+      });
+    } catch (error) {
+      if (!abort.signal.aborted) throw error;
+      return exitCodes.interrupted;
+    }
+    return exitCodes.ok;
+  },
+};

@@ -1,0 +1,227 @@
+/**
+ * What `doctor` looks at, one function for each matter. Each tells what it found and what to do about it.
+ *
+ * Nothing is changed and no model is asked. Secrets are looked for, never shown.
+ */
+import { access, constants, mkdtemp, rm, stat, statfs } from "node:fs/promises";
+import { createServer } from "node:net";
+import { availableParallelism, tmpdir, totalmem } from "node:os";
+import { delimiter, join } from "node:path";
+import { readCredential } from "../cli/credential.ts";
+import { CliLocator, provenVersion } from "../cli/locate.ts";
+import { systemClock } from "../clock.ts";
+import type { Settings } from "../config/settings.ts";
+import { exposureProblems } from "../server/exposure.ts";
+import { counted } from "./terminal.ts";
+
+export interface Finding {
+  /** What was looked at. */
+  readonly name: string;
+  /** `note` is worth knowing and no fault. */
+  readonly level: "ok" | "note" | "warning" | "problem";
+  readonly text: string;
+  /** What to do. Empty when nothing is to be done. */
+  readonly advice: string;
+}
+
+export interface Patient {
+  readonly settings: Settings;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+export type Check = (patient: Patient) => Promise<readonly Finding[]>;
+
+const finding =
+  (level: Finding["level"]) =>
+  (name: string, text: string, advice = ""): Finding => ({ name, level, text, advice });
+const ok = finding("ok");
+const note = finding("note");
+const warning = finding("warning");
+const problem = finding("problem");
+
+const mebibytes = 1024 * 1024;
+/** What a started worker takes, in bytes, as measured with the proven version. */
+const workerBytes = 100 * mebibytes;
+
+/** In the order in which they are shown. */
+export const checks: readonly Check[] = [
+  checkNode,
+  checkCli,
+  checkCredentials,
+  checkPorts,
+  checkExposure,
+  checkTokens,
+  checkWorkFolder,
+  checkMemory,
+  checkCores,
+  checkSandboxTools,
+];
+
+async function checkNode(): Promise<readonly Finding[]> {
+  const major = Number(process.versions.node.split(".")[0]);
+  const text = `Node ${process.versions.node}`;
+  return [major >= 24 ? ok("node", text) : problem("node", text, "Node 24 or newer is needed")];
+}
+
+async function checkCli({ settings, env }: Patient): Promise<readonly Finding[]> {
+  const found = await new CliLocator({ path: settings.cli.path, env, clock: systemClock }).locate();
+  if (found.kind === "unavailable") return [problem("claude code", found.why, found.whatToDo)];
+  const from = { settings: "named by cli.path", package: "came with claude-runner", path: "found on PATH" }[
+    found.source
+  ];
+  const text = `${found.version}, ${from}: ${found.path}`;
+  if (found.version === provenVersion) return [ok("claude code", text)];
+  return [note("claude code", `${text} (claude-runner was tested with ${provenVersion})`)];
+}
+
+async function checkCredentials({ settings, env }: Patient): Promise<readonly Finding[]> {
+  const used = [...new Set(Object.values(settings.profiles).map(({ credential }) => credential))];
+  const findings = used.map(async (name) => {
+    const credential = settings.credentials[name];
+    if (credential === undefined)
+      return problem(`credential ${name}`, "does not exist", "see `claude-runner settings`");
+    try {
+      const { variables } = await readCredential(name, credential, env);
+      const where = variables.ANTHROPIC_BASE_URL;
+      const kinds = Object.keys(variables).filter((variable) => variable !== "ANTHROPIC_BASE_URL");
+      return ok(`credential ${name}`, `${kinds.join(", ")} present${where ? `; model API at ${hostOf(where)}` : ""}`);
+    } catch (error) {
+      const why = (error instanceof Error ? error.message : String(error)).replace(`credential "${name}": `, "");
+      return problem(
+        `credential ${name}`,
+        why,
+        "set it where the server is started; `claude-runner demo` works without one",
+      );
+    }
+  });
+  return Promise.all(findings);
+}
+
+/** Scheme and host only: the rest of a URL can hold a password. */
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : "an address that is no URL";
+}
+
+async function checkPorts({ settings }: Patient): Promise<readonly Finding[]> {
+  const ports = [
+    { name: "grpc", isOpen: true, ...settings.grpc },
+    { name: "web", isOpen: settings.web.enabled, ...settings.web },
+    { name: "admin", isOpen: settings.admin.enabled, ...settings.admin },
+  ].filter(({ isOpen }) => isOpen);
+  return Promise.all(
+    ports.map(async ({ name, host, port }) => {
+      const where = `${host}:${port}`;
+      if (port === 0) return ok(`${name} port`, `any free port of ${host}`);
+      const failure = await tryListen(host, port);
+      if (failure === undefined) return ok(`${name} port`, `${where} is free`);
+      if (failure === "EADDRINUSE") {
+        const other = `stop it, or choose another port with --${name}-port`;
+        return problem(`${name} port`, `${where} is in use, perhaps by a claude-runner that is running`, other);
+      }
+      if (failure === "EACCES")
+        return problem(`${name} port`, `this user may not open ${where}`, "choose a port above 1023");
+      return problem(`${name} port`, `${where} cannot be opened (${failure})`, `correct ${name}.host`);
+    }),
+  );
+}
+
+/** Opens a port for a moment; the error code when that fails. */
+function tryListen(host: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen({ host: host.replace(/^\[(.*)\]$/, "$1"), port }, () => server.close(() => resolve(undefined)));
+  });
+}
+
+async function checkExposure({ settings }: Patient): Promise<readonly Finding[]> {
+  const problems = exposureProblems(settings);
+  return problems.map((text) => problem("addresses", text, "the server refuses to start like this"));
+}
+
+async function checkTokens({ settings }: Patient): Promise<readonly Finding[]> {
+  const { tokens, insecureNoAuth, tokenFile } = settings.auth;
+  if (insecureNoAuth) return [warning("tokens", "anybody on this machine may call", "remove auth.insecureNoAuth")];
+  if (tokens.length > 0) {
+    const tenants = new Set(tokens.map(({ tenant }) => tenant));
+    return [ok("tokens", `${counted(tokens.length, "token")} of ${counted(tenants.size, "tenant")}`)];
+  }
+  const file = await stat(tokenFile ?? "").catch(() => undefined);
+  if (file === undefined) return [ok("tokens", `one will be made at first start, in ${tokenFile}`)];
+  if ((file.mode & 0o077) !== 0) {
+    return [
+      warning("tokens", `${tokenFile} can be read by others`, "the next start closes it; delete it to get a new one"),
+    ];
+  }
+  return [ok("tokens", `the one in ${tokenFile}`)];
+}
+
+async function checkWorkFolder({ settings }: Patient): Promise<readonly Finding[]> {
+  const parent = settings.cli.workFolder ?? tmpdir();
+  try {
+    const folder = await mkdtemp(join(parent, "claude-runner-doctor-"));
+    await rm(folder, { recursive: true });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    return [problem("work folder", `${parent} cannot be written (${code})`, "name another one in cli.workFolder")];
+  }
+  const { bavail, bsize } = await statfs(parent);
+  const freeBytes = bavail * bsize;
+  const text = `${parent}, ${sizeText(freeBytes)} free`;
+  if (freeBytes < 512 * mebibytes)
+    return [warning("work folder", text, "make room, or name another one in cli.workFolder")];
+  return [ok("work folder", text)];
+}
+
+async function checkMemory({ settings }: Patient): Promise<readonly Finding[]> {
+  const constrained = process.constrainedMemory();
+  const isConstrained = constrained > 0 && constrained < totalmem();
+  const availableBytes = isConstrained ? constrained : totalmem();
+  const budgetBytes = settings.pool.memoryBudgetBytes;
+  const spares = Object.values(settings.profiles).reduce((sum, { minSpares }) => sum + minSpares, 0);
+  const text =
+    `${sizeText(availableBytes)}${isConstrained ? " (this container's limit)" : ""}, of which workers may use ` +
+    `${sizeText(budgetBytes)}: about ${Math.floor(budgetBytes / workerBytes)} of them`;
+  const findings: Finding[] = [];
+  if (budgetBytes > availableBytes * 0.8) {
+    findings.push(warning("memory", text, `set pool.memoryBudgetBytes to ${Math.floor(availableBytes / 2)} or so`));
+  }
+  if (spares * workerBytes > budgetBytes) {
+    const advice = "lower minSpares, or raise pool.memoryBudgetBytes";
+    findings.push(
+      warning("memory", `${counted(spares, "spare")} need about ${sizeText(spares * workerBytes)}`, advice),
+    );
+  }
+  return findings.length > 0 ? findings : [ok("memory", text)];
+}
+
+async function checkCores(): Promise<readonly Finding[]> {
+  const text = counted(availableParallelism(), "core");
+  if (process.platform !== "linux") return [ok("cores", text)];
+  const hasAutogroup = await canUse("/proc/self/autogroup", constants.W_OK);
+  if (hasAutogroup) return [ok("cores", `${text}; starting workers give way to running turns`)];
+  return [
+    note("cores", `${text}; this kernel has no autogroups, so that starting workers slow running turns down a little`),
+  ];
+}
+
+async function checkSandboxTools({ env }: Patient): Promise<readonly Finding[]> {
+  for (const folder of (env.PATH ?? "").split(delimiter)) {
+    if (folder !== "" && (await canUse(join(folder, "bwrap"), constants.X_OK))) {
+      return [note("sandbox", `bubblewrap is installed: ${join(folder, "bwrap")}; nothing uses it yet`)];
+    }
+  }
+  return [note("sandbox", "bubblewrap is not installed; nothing needs it yet")];
+}
+
+function canUse(path: string, mode: number): Promise<boolean> {
+  return access(path, mode).then(
+    () => true,
+    () => false,
+  );
+}
+
+function sizeText(bytes: number): string {
+  const gibibytes = bytes / (1024 * mebibytes);
+  return gibibytes >= 1 ? `${gibibytes.toFixed(1)} GiB` : `${Math.round(bytes / mebibytes)} MiB`;
+}

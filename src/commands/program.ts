@@ -1,0 +1,119 @@
+/**
+ * The program `claude-runner`: reads the command line, runs the command, turns what goes wrong into words and an exit
+ * code. `bin/claude-runner.js` calls `main`.
+ */
+import { type Argument, Command, CommanderError } from "commander";
+import { SettingsError, violationText } from "../config/source.ts";
+import { runnerVersion } from "../config/version.ts";
+import { redactSecrets } from "../telemetry/redact.ts";
+import { type CommandEntry, helpSection, UsageError } from "./command.ts";
+import { type ExitCode, exitCodeHelp, exitCodes } from "./exit-codes.ts";
+import { commands } from "./registry.ts";
+import { processTerminal, type Terminal } from "./terminal.ts";
+
+/** Runs what this process was started with, and ends it. */
+export async function main(): Promise<never> {
+  const exitCode = await runProgram(process.argv.slice(2), processTerminal());
+  // Connections to a collector that is gone would keep the process for seconds.
+  process.exit(exitCode);
+}
+
+/** Runs one command line. Does not throw and does not end the process. */
+export async function runProgram(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  let exitCode: ExitCode = exitCodes.ok;
+  const program = declareProgram(terminal, async (entry, command) => {
+    exitCode = await entry.run(terminal, command);
+  });
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    return tell(error, terminal);
+  }
+}
+
+function declareProgram(terminal: Terminal, run: (entry: CommandEntry, command: Command) => Promise<void>): Command {
+  const program = new Command("claude-runner")
+    .description("Claude Code as a typed gRPC service: streaming turns from a warm pool of Claude Code processes.")
+    .version(runnerVersion, "-V, --version", "print the version")
+    .helpOption("-h, --help", "show help; also for a command")
+    .helpCommand(false)
+    .usage("<command> [options]");
+  applyStyle(program, terminal);
+  for (const entry of commands) {
+    const command = program.command(entry.usage).summary(entry.summary).helpGroup(`${entry.group}:`);
+    command.helpOption("-h, --help", "show this help");
+    entry.declare(command);
+    command.action(async () => run(entry, command));
+  }
+  const width = Math.max(...exitCodeHelp.map(([code]) => String(code).length));
+  program.addHelpText(
+    "after",
+    helpSection(
+      "Exit codes:",
+      exitCodeHelp.map(([code, meaning]) => `${String(code).padEnd(width)}  ${meaning}`),
+    ) +
+      helpSection("\nStart here:", [
+        "claude-runner demo                 see it work",
+        "claude-runner doctor               what is missing on this machine?",
+        "claude-runner serve                start the server, then in another terminal",
+        'claude-runner chat "Say hello"     ask it',
+      ]),
+  );
+  return program;
+}
+
+function applyStyle(program: Command, terminal: Terminal): void {
+  const { out, err } = terminal;
+  program
+    .exitOverride()
+    .configureHelp({
+      // Every command has options; saying so on each line helps nobody.
+      subcommandTerm: (command) => [command.name(), ...command.registeredArguments.map(argumentText)].join(" "),
+      styleTitle: out.bold,
+      styleCommandText: out.cyan,
+      styleSubcommandText: out.cyan,
+      styleOptionText: out.cyan,
+    })
+    .configureOutput({
+      writeOut: (text) => void terminal.stdout.write(text),
+      writeErr: (text) => void terminal.stderr.write(text),
+      outputError: (text, write) => write(text.replace(/^error:/, err.red("error:"))),
+      getOutHelpWidth: () => columnsOf(terminal),
+      getOutHasColors: () => true, // `out` knows
+      getErrHasColors: () => true,
+    });
+}
+
+function argumentText(argument: Argument): string {
+  const name = `${argument.name()}${argument.variadic ? "..." : ""}`;
+  return argument.required ? `<${name}>` : `[${name}]`;
+}
+
+function columnsOf({ stdout }: Terminal): number {
+  const columns = (stdout as { columns?: number }).columns ?? 100;
+  return Math.min(120, Math.max(60, columns));
+}
+
+/** What went wrong, in words; never a secret, and a stack only when it is a mistake of ours. */
+function tell(error: unknown, { stderr, err }: Terminal): ExitCode {
+  // Help and version end this way as well; commander has written what there is to say.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (error instanceof UsageError) {
+    stderr.write(`${err.red("error:")} ${redactSecrets(error.message)}\n`);
+    return exitCodes.usage;
+  }
+  if (error instanceof SettingsError) {
+    const count = error.violations.length;
+    stderr.write(`${err.red("error:")} ${count === 1 ? "a setting is" : `${count} settings are`} wrong\n`);
+    for (const violation of error.violations) stderr.write(`  ${redactSecrets(violationText(violation))}\n`);
+    return exitCodes.usage;
+  }
+  const isExpected = error instanceof Error && expectedErrors.has(error.name);
+  const text = error instanceof Error ? ((isExpected ? undefined : error.stack) ?? error.message) : String(error);
+  stderr.write(`${err.red("error:")} ${redactSecrets(text)}\n`);
+  return exitCodes.failed;
+}
+
+/** Errors whose message was written for the person at the terminal; named, so that nothing is loaded for it. */
+const expectedErrors: ReadonlySet<string> = new Set(["ServerStartError", "RunnerError", "ScenarioError"]);

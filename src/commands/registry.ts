@@ -1,0 +1,13 @@
+/**
+ * Every command. A new one is a file and a line here.
+ */
+import { chat } from "./chat.ts";
+import type { CommandEntry } from "./command.ts";
+import { demo } from "./demo-entry.ts";
+import { doctor } from "./doctor.ts";
+import { serve } from "./serve.ts";
+import { settings } from "./settings.ts";
+import { standin } from "./standin.ts";
+import { token } from "./token.ts";
+
+export const commands: readonly CommandEntry[] = [demo, serve, chat, doctor, settings, token, standin];

@@ -1,0 +1,89 @@
+/**
+ * What a command may touch of the world it was started in: streams, environment, folder. Tests hand in their own.
+ */
+import type { Readable, Writable } from "node:stream";
+
+/** Changes how a text looks, or does not where that would end up in a file. */
+export interface Style {
+  bold(text: string): string;
+  dim(text: string): string;
+  red(text: string): string;
+  green(text: string): string;
+  yellow(text: string): string;
+  cyan(text: string): string;
+  strike(text: string): string;
+}
+
+export interface Terminal {
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  readonly env: NodeJS.ProcessEnv;
+  readonly workingFolder: string;
+  /** Whether a person types. */
+  readonly isStdinTty: boolean;
+  readonly isStdoutTty: boolean;
+  /** Whether a person reads. */
+  readonly isStderrTty: boolean;
+  /** For what is written to stdout, and to stderr. */
+  readonly out: Style;
+  readonly err: Style;
+}
+
+/** The terminal that this process was started in. */
+export function processTerminal(): Terminal {
+  const { env, stdin, stdout, stderr } = process;
+  // Whoever read our output may go at any time; the next write is then nobody's business.
+  for (const stream of [stdout, stderr]) stream.on("error", () => undefined);
+  return {
+    stdin,
+    stdout,
+    stderr,
+    env,
+    workingFolder: process.cwd(),
+    isStdinTty: stdin.isTTY === true,
+    isStdoutTty: stdout.isTTY === true,
+    isStderrTty: stderr.isTTY === true,
+    out: styleFor(stdout.isTTY === true, env),
+    err: styleFor(stderr.isTTY === true, env),
+  };
+}
+
+const codes = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+} as const;
+
+/** Colours only for a person who has not said no (https://no-color.org). */
+export function styleFor(isTty: boolean, env: NodeJS.ProcessEnv): Style {
+  const isColoured = isTty && !env.NO_COLOR && env.TERM !== "dumb";
+  const paint =
+    ([on, off]: readonly [number, number]) =>
+    (text: string) =>
+      isColoured ? `\x1b[${on}m${text}\x1b[${off}m` : text;
+  return {
+    bold: paint(codes.bold),
+    dim: paint(codes.dim),
+    red: paint(codes.red),
+    green: paint(codes.green),
+    yellow: paint(codes.yellow),
+    cyan: paint(codes.cyan),
+    strike: paint([9, 29]),
+  };
+}
+
+/** Text from elsewhere without what would move the cursor, change colours or write to the clipboard. */
+export function withoutControls(text: string): string {
+  // Tab and line end stay; C0, DEL and C1 go, and with them the escape that begins every sequence.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "");
+}
+
+/** `1 turn`, `2 turns`. */
+export function counted(count: number, noun: string): string {
+  return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
+}
