@@ -1,0 +1,58 @@
+/**
+ * Reads members of JSON whose shape is only believed, not known: what the CLI writes changes from version to version.
+ *
+ * Each function answers with something usable when a member is missing or of another type; nothing here throws.
+ */
+import type { Json } from "../turn.ts";
+
+export type JsonObject = { readonly [key: string]: Json };
+
+const nothing: JsonObject = {};
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A string member; empty when there is none. */
+export function textAt(object: JsonObject, key: string): string {
+  const value = object[key];
+  return typeof value === "string" ? value : "";
+}
+
+/** A finite number member. */
+export function numberAt(object: JsonObject, key: string): number | undefined {
+  const value = object[key];
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+}
+
+/** A count; 0 when there is none. */
+export function countAt(object: JsonObject, key: string): number {
+  return numberAt(object, key) ?? 0;
+}
+
+/** Whether a member is `true`. */
+export function flagAt(object: JsonObject, key: string): boolean {
+  return object[key] === true;
+}
+
+/** An object member; an empty one when there is none. */
+export function objectAt(object: JsonObject, key: string): JsonObject {
+  const value = object[key];
+  return isObject(value) ? value : nothing;
+}
+
+/** A list member; an empty one when there is none. */
+export function listAt(object: JsonObject, key: string): readonly Json[] {
+  const value = object[key];
+  return Array.isArray(value) ? value : [];
+}
+
+/** The objects of a list member. */
+export function objectsAt(object: JsonObject, key: string): readonly JsonObject[] {
+  return listAt(object, key).filter(isObject);
+}
+
+/** The strings of a list member. */
+export function textsAt(object: JsonObject, key: string): readonly string[] {
+  return listAt(object, key).filter((value) => typeof value === "string");
+}

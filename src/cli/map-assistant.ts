@@ -1,0 +1,245 @@
+/**
+ * `assistant` lines: whole blocks of the model, whole messages that were not streamed, and what the CLI says itself.
+ *
+ * A message that came without a stream, because the CLI fell back to a request that does not, is passed on as if it had
+ * been streamed: so the text of a turn always is its deltas.
+ */
+import type { Json, TurnEvent } from "../turn.ts";
+import { isSynthetic } from "./host-paths.ts";
+import { flagAt, isObject, type JsonObject, numberAt, objectAt, objectsAt, textAt, textsAt } from "./json.ts";
+import { blockKindOf, noteRefusal, retracted } from "./map-stream.ts";
+import { type MappedTurn, parentOf, withParent } from "./mapped-turn.ts";
+import type { BlockRecord, MessageRecord } from "./turn-messages.ts";
+import { messageUsage } from "./usage.ts";
+
+export function mapAssistant(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void {
+  for (const retraction of turn.messages.retractLines(textsAt(body, "supersedes"))) {
+    out.push(retracted(retraction, "refusal"));
+  }
+  if (isSynthetic(body)) synthetic(turn, body, out);
+  else if (parentOf(body) !== "") ofSubAgent(turn, body, out);
+  else ofMainConversation(turn, body, out);
+}
+
+/** The CLI speaks itself, mostly to report an error. */
+function synthetic(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void {
+  const message = objectAt(body, "message");
+  const parent = parentOf(body);
+  const texts = objectsAt(message, "content").map((block) => turn.paths.text(textAt(block, "text")));
+  const details = objectAt(message, "stop_details");
+  if (parent === "") noteRefusal(turn, details);
+  const error = textAt(body, "error");
+  if (parent === "" && (error !== "" || flagAt(body, "is_api_error_message"))) {
+    turn.failure = {
+      text: texts.join("\n"),
+      cliError: error,
+      httpStatus: numberAt(body, "api_error_status"),
+      apiError: textAt(body, "api_error"),
+      apiErrorType: textAt(body, "api_error_type"),
+      apiErrorParams: objectAt(body, "api_error_params"),
+      requestId: textAt(body, "request_id"),
+      stopReason: textAt(message, "stop_reason"),
+      refusalCategory: textAt(details, "category"),
+      refusalExplanation: textAt(details, "explanation"),
+    };
+  }
+  if (!turn.wantsAll) return;
+  const messageIndex = turn.messages.takeIndex();
+  const messageId = textAt(message, "id");
+  for (const text of texts) {
+    const block = { kind: "text", text } as const;
+    const model = textAt(message, "model");
+    out.push(
+      withParent(
+        { kind: "assistantBlock", messageIndex, messageId, model, block, synthetic: true, aborted: false, error },
+        parent,
+      ),
+    );
+  }
+}
+
+function ofSubAgent(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void {
+  const line = objectAt(body, "message");
+  const message = turn.messages.ofSubAgent(textAt(line, "id"), textAt(line, "model"));
+  for (const content of objectsAt(line, "content")) {
+    turn.meter.wrote(writtenBytes(content));
+    pushWhole(turn, body, message, content, undefined, out);
+  }
+  turn.meter.costGrew();
+}
+
+function ofMainConversation(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void {
+  const line = objectAt(body, "message");
+  const id = textAt(line, "id");
+  const message = turn.messages.find(id) ?? beginWithoutStream(turn, line, out);
+  for (const content of objectsAt(line, "content")) {
+    const kind = textAt(content, "type");
+    const toolUseId = kind.endsWith("tool_use") ? textAt(content, "id") : "";
+    if (toolUseId !== "") turn.toolNames.set(toolUseId, textAt(content, "name"));
+    let block = turn.messages.completes(message, kind, toolUseId);
+    const comesWhole = block === undefined && !message.isStreamed;
+    if (comesWhole) block = streamWhole(turn, message, content, kind, toolUseId, out);
+    if (block !== undefined) {
+      block.isWhole = true;
+      turn.messages.note(textAt(body, "uuid"), message, block.index);
+    }
+    pushWhole(turn, body, message, content, block, out);
+    if (comesWhole && block !== undefined && turn.wantsAll) {
+      out.push({ kind: "blockStop", messageIndex: message.index, blockIndex: block.index });
+    }
+  }
+  if (!message.isStreamed) endWithoutStream(turn, line, message, out);
+}
+
+function beginWithoutStream(turn: MappedTurn, line: JsonObject, out: TurnEvent[]): MessageRecord {
+  const usage = messageUsage(objectAt(line, "usage"));
+  turn.meter.callBegan(usage);
+  const message = turn.messages.begin(textAt(line, "id"), textAt(line, "model"), false);
+  if (message.model !== "") turn.model = message.model;
+  if (turn.wantsAll) {
+    out.push({
+      kind: "messageStart",
+      messageIndex: message.index,
+      messageId: message.id,
+      model: message.model,
+      usage,
+      timeToFirstTokenMs: undefined,
+    });
+  }
+  return message;
+}
+
+/** What the stream would have said about a block that came whole. */
+function streamWhole(
+  turn: MappedTurn,
+  message: MessageRecord,
+  content: JsonObject,
+  rawKind: string,
+  toolUseId: string,
+  out: TurnEvent[],
+): BlockRecord {
+  const block = turn.messages.beginBlock(message, message.blocks.size, rawKind, toolUseId);
+  const at = { messageIndex: message.index, blockIndex: block.index };
+  turn.meter.wrote(writtenBytes(content));
+  if (turn.wantsAll) {
+    const toolName = toolUseId === "" ? "" : textAt(content, "name");
+    out.push({ kind: "blockStart", ...at, blockKind: blockKindOf(rawKind), rawKind, toolUseId, toolName });
+  }
+  if (turn.isMuted) return block;
+  if (rawKind === "text") {
+    const text = textAt(content, "text");
+    block.textBytes = Buffer.byteLength(text);
+    block.text.push(text);
+    turn.contentStreamed = true;
+    out.push({ kind: "textDelta", text, ...at });
+  } else if (rawKind === "thinking" && turn.wantsAll && textAt(content, "thinking") !== "") {
+    out.push({ kind: "thinkingDelta", thinking: textAt(content, "thinking"), ...at });
+  }
+  return block;
+}
+
+function endWithoutStream(turn: MappedTurn, line: JsonObject, message: MessageRecord, out: TurnEvent[]): void {
+  const stopReason = textAt(line, "stop_reason");
+  if (stopReason === "" || message.stopReason !== "") return;
+  message.stopReason = stopReason;
+  if (stopReason === "tool_use") turn.meter.callFollows();
+  const details = objectAt(line, "stop_details");
+  noteRefusal(turn, details);
+  if (!turn.wantsAll) return;
+  const messageIndex = message.index;
+  out.push({
+    kind: "messageDelta",
+    messageIndex,
+    stopReason,
+    stopSequence: textAt(line, "stop_sequence"),
+    usage: messageUsage(objectAt(line, "usage")),
+    refusalCategory: textAt(details, "category"),
+    refusalExplanation: textAt(details, "explanation"),
+  });
+  out.push({ kind: "messageStop", messageIndex });
+}
+
+/** The block itself, as `toolUse` or `assistantBlock`. */
+function pushWhole(
+  turn: MappedTurn,
+  body: JsonObject,
+  message: MessageRecord,
+  content: JsonObject,
+  streamed: BlockRecord | undefined,
+  out: TurnEvent[],
+): void {
+  if (turn.isMuted) return;
+  const parent = parentOf(body);
+  const messageIndex = message.index;
+  if (content.type === "tool_use") {
+    const toolUseId = textAt(content, "id");
+    const toolName = textAt(content, "name");
+    turn.toolNames.set(toolUseId, toolName);
+    turn.contentStreamed = true;
+    const input = content.input ?? {};
+    const unparsable = isObject(input) && "__unparsedToolInput" in input;
+    const exact = streamed?.partialJson.join("") ?? "";
+    if (streamed !== undefined) streamed.partialJson = [];
+    if (!turn.wantsAll) return;
+    const inputJson = exact !== "" ? exact : unparsable ? unparsedText(input) : JSON.stringify(input);
+    out.push(
+      withParent(
+        { kind: "toolUse", toolUseId, toolName, input: unparsable ? {} : input, inputJson, messageIndex, unparsable },
+        parent,
+      ),
+    );
+    return;
+  }
+  if (!turn.wantsAll) return;
+  out.push(
+    withParent(
+      {
+        kind: "assistantBlock",
+        messageIndex,
+        messageId: message.id,
+        model: message.model,
+        block: wholeBlock(content),
+        synthetic: false,
+        aborted: flagAt(body, "aborted"),
+        error: textAt(body, "error"),
+      },
+      parent,
+    ),
+  );
+}
+
+function unparsedText(input: JsonObject): string {
+  return textAt(objectAt(input, "__unparsedToolInput"), "raw");
+}
+
+function wholeBlock(content: JsonObject): Extract<TurnEvent, { kind: "assistantBlock" }>["block"] {
+  switch (content.type) {
+    case "text":
+      return { kind: "text", text: textAt(content, "text") };
+    case "thinking":
+      return {
+        kind: "thinking",
+        thinking: textAt(content, "thinking"),
+        signature: textAt(content, "signature"),
+        redactedData: "",
+      };
+    case "redacted_thinking":
+      return { kind: "thinking", thinking: "", signature: "", redactedData: textAt(content, "data") };
+    default:
+      return { kind: "other", value: content as Json };
+  }
+}
+
+/** What a whole block counts as output of the model. */
+function writtenBytes(content: JsonObject): number {
+  switch (content.type) {
+    case "text":
+      return Buffer.byteLength(textAt(content, "text"));
+    case "thinking":
+      return Buffer.byteLength(textAt(content, "thinking"));
+    case "tool_use":
+      return Buffer.byteLength(JSON.stringify(content.input ?? {}));
+    default:
+      return 0;
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * Finds out what a CLI can do of the things that it does not document, by the requests that it sends.
+ *
+ * On a process of its own, against a sink on loopback that stands for the model API: never on a worker, and never
+ * upstream. To be run once per program; takes a start and four short turns.
+ */
+import { randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
+import type { Clock } from "../clock.ts";
+import { settingsSchema } from "../config/settings.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Json, Turn, TurnEnd, WorkerProcess } from "../turn.ts";
+import type { CliCapabilities } from "./capabilities.ts";
+import type { WorkFolders } from "./folders.ts";
+import { isObject, type JsonObject, textAt } from "./json.ts";
+import type { LocatedCli } from "./locate.ts";
+import { createWorkerFactory } from "./worker-factory.ts";
+
+/** Something that answers like the model API and keeps what it was sent. */
+export interface ProbeSink {
+  readonly url: string;
+  /** The bodies of the requests for messages, oldest first. */
+  bodies(): readonly unknown[];
+}
+
+export interface ProbeOptions {
+  readonly cli: Extract<LocatedCli, { kind: "found" }>;
+  readonly sink: ProbeSink;
+  readonly folders: WorkFolders;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Looks like a command: that it arrives as it is, is part of what is found out. */
+const prompt = "/clear";
+const question = "What is asked first";
+const answer = "What is answered first";
+
+/** Rejects when the process does not start; whatever else goes wrong is a capability that is not there. */
+export async function probeCli(options: ProbeOptions): Promise<CliCapabilities> {
+  const nothing = { cliVersion: options.cli.version, rewind: false, seeding: false, literalPrompts: false };
+  const worker = await startProbe(options);
+  try {
+    await worker.ready();
+    return { ...nothing, ...(await probe(worker, options.sink)) };
+  } catch (error) {
+    options.log.warn({ err: error }, "the CLI could not be probed to the end");
+    return { ...nothing, detail: error instanceof Error ? error.message : "unknown error" };
+  } finally {
+    await worker.stop();
+  }
+}
+
+function startProbe({ cli, sink, folders, clock, log }: ProbeOptions): Promise<WorkerProcess> {
+  const settings = settingsSchema.parse({
+    profiles: { probe: { credential: "probe" } },
+    credentials: { probe: { baseUrl: sink.url, apiKeyEnv: "PROBE_KEY" } },
+  });
+  const assumed = { cliVersion: cli.version, rewind: true, seeding: true, literalPrompts: true, detail: "" };
+  return createWorkerFactory({
+    cli: async () => cli,
+    profiles: settings.profiles,
+    credentials: settings.credentials,
+    pool: settings.pool,
+    maxLineBytes: settings.cli.maxLineBytes,
+    eventBufferSize: settings.calls.eventBufferSize,
+    capabilities: () => assumed,
+    folders,
+    clock,
+    log,
+    // No credential: the sink wants none.
+    env: { PROBE_KEY: "none" },
+  }).start("probe");
+}
+
+async function probe(worker: WorkerProcess, sink: ProbeSink): Promise<Omit<CliCapabilities, "cliVersion">> {
+  const problems: string[] = [];
+  const check = (holds: boolean, problem: string): boolean => {
+    if (!holds) problems.push(problem);
+    return holds;
+  };
+  await worker.bind({ systemPrompt: "Answer shortly." });
+
+  const first = await bodyOfTurn(worker, sink);
+  const literalPrompts = check(
+    isDeepStrictEqual(messagesOf(first), [`user: ${prompt}`]),
+    "a prompt did not reach the model as it was",
+  );
+  const reset = await worker.reset();
+  if (!reset.clean) {
+    check(false, `a conversation could not be taken back: ${reset.why}`);
+    return { literalPrompts, rewind: false, seeding: false, detail: problems.join("; ") };
+  }
+  const second = await bodyOfTurn(worker, sink);
+  const rewind = check(isDeepStrictEqual(second, first), "a request after a reset was not like a first one");
+  if (!rewind || !(await worker.reset()).clean) {
+    return { literalPrompts, rewind: false, seeding: false, detail: problems.join("; ") };
+  }
+
+  await worker.seed([
+    { role: "user", text: question },
+    { role: "assistant", text: answer },
+  ]);
+  const seeded = await bodyOfTurn(worker, sink);
+  const isInOrder = check(
+    isDeepStrictEqual(messagesOf(seeded), [`user: ${question}`, `assistant: ${answer}`, `user: ${prompt}`]),
+    "seeded history did not arrive in order",
+  );
+  const isGone = (await worker.reset()).clean && isDeepStrictEqual(await bodyOfTurn(worker, sink), first);
+  check(isGone, "seeded history could not be taken back");
+  return { literalPrompts, rewind, seeding: isInOrder && isGone, detail: problems.join("; ") };
+}
+
+/** Runs a turn and gives what was sent for it, without what is different in every request. */
+async function bodyOfTurn(worker: WorkerProcess, sink: ProbeSink): Promise<JsonObject> {
+  const before = sink.bodies().length;
+  const end = await runTurn(worker);
+  if (end.outcome !== "completed") throw new Error(`a turn of the probe ended as ${end.outcome}`);
+  const bodies = sink.bodies();
+  if (bodies.length !== before + 1) throw new Error(`a turn of the probe made ${bodies.length - before} requests`);
+  return comparable(bodies.at(-1));
+}
+
+async function runTurn(worker: WorkerProcess): Promise<TurnEnd> {
+  const turn: Turn = {
+    id: randomUUID(),
+    tenant: "probe",
+    profile: "probe",
+    content: [{ kind: "text", text: prompt }],
+    history: [],
+    binding: {},
+    settings: { model: "", effort: "medium" },
+    limits: { maxDurationMs: 30_000 },
+    detail: "text",
+    labels: {},
+  };
+  const running = worker.run(turn);
+  await running.written;
+  const end = await running.ended;
+  await running.idle;
+  return end;
+}
+
+/** A body without its ids: those of device and session, which are about the process and not about the conversation. */
+function comparable(body: unknown): JsonObject {
+  if (!isObject(body)) return {};
+  const { metadata: _ids, ...rest } = body;
+  return rest;
+}
+
+/** The conversation in a body, as `role: text`; the CLI's notes to itself, which are no one's words, left out. */
+function messagesOf(body: JsonObject): readonly string[] {
+  const messages = Array.isArray(body.messages) ? body.messages.filter(isObject) : [];
+  return messages
+    .filter(({ role }) => role === "user" || role === "assistant")
+    .map((message) => `${textAt(message, "role")}: ${textOf(message.content)}`);
+}
+
+function textOf(content: Json | undefined): string {
+  if (typeof content === "string") return content;
+  if (!Array.isArray(content)) return "";
+  return content
+    .filter(isObject)
+    .map((block) => textAt(block, "text"))
+    .join("\n");
+}

@@ -1,0 +1,87 @@
+/**
+ * Everything that is known about a turn that is over, put together: the verdict, the charge, the answer.
+ */
+import type { EndCause, Json, TurnEnd, Usage } from "../turn.ts";
+import { flagAt, type JsonObject, objectsAt, textAt } from "./json.ts";
+import type { Charge } from "./ledger.ts";
+import type { MappedTurn } from "./mapped-turn.ts";
+import { judge } from "./outcome.ts";
+
+export interface EndedTurn {
+  readonly mapped: MappedTurn;
+  readonly result: JsonObject | undefined;
+  /** What the result was charged for; `undefined` without a result. */
+  readonly charge: Charge | undefined;
+  readonly cause: EndCause | undefined;
+  readonly death: string | undefined;
+  readonly wantsStructuredOutput: boolean;
+  readonly wallNowMs: number;
+  /** Whether the process is as it should be after a turn. */
+  readonly isUsable: boolean;
+}
+
+export function turnEnd(ended: EndedTurn): TurnEnd {
+  const { mapped, result, charge, cause, death } = ended;
+  const verdict = judge({
+    result,
+    cause,
+    death,
+    failure: mapped.failure,
+    blockedByHook: mapped.blockedByHook,
+    wantsStructuredOutput: ended.wantsStructuredOutput,
+    contentStreamed: mapped.contentStreamed,
+    retryCount: mapped.retryCount,
+    cliVersion: mapped.cliVersion,
+    model: mapped.model,
+    wallNowMs: ended.wallNowMs,
+  });
+  const structuredOutput: Json | undefined = result?.structured_output;
+  return {
+    ...verdict,
+    text: finalText(result, mapped),
+    structuredOutput,
+    structuredOutputJson: structuredOutput === undefined ? "" : JSON.stringify(structuredOutput),
+    usage: charge === undefined ? mapped.meter.provisionalUsage : charge.usage,
+    modelUsage: charge?.modelUsage ?? [],
+    costUsdMicros: charge?.costUsdMicros ?? 0,
+    // What was cut off before the CLI could account for it is a guess, and so is the price of an unknown model.
+    costIsEstimate: isEstimate(result, charge, mapped),
+    modelCallCount: mapped.meter.modelCallCount,
+    stopReason: (result && textAt(result, "stop_reason")) || (mapped.messages.current?.stopReason ?? ""),
+    terminalReason: result === undefined ? "" : textAt(result, "terminal_reason"),
+    cliSubtype: result === undefined ? "" : textAt(result, "subtype"),
+    permissionDenials: (result === undefined ? [] : objectsAt(result, "permission_denials")).map((denial) => ({
+      toolName: textAt(denial, "tool_name"),
+      toolUseId: textAt(denial, "tool_use_id"),
+    })),
+    refusalCategory: mapped.refusalCategory,
+    refusalExplanation: mapped.refusalExplanation,
+    apiMs: charge?.apiMs,
+    workerReusable: ended.isUsable,
+  };
+}
+
+/** The answer: the CLI's own account of it, unless that is the text of an error; then what was streamed of it. */
+function finalText(result: JsonObject | undefined, mapped: MappedTurn): string {
+  if (result === undefined || flagAt(result, "is_error") || typeof result.result !== "string") {
+    return mapped.messages.lastText();
+  }
+  return result.result;
+}
+
+/** A guess: the price of an unknown model, and what was cut off before the CLI could account for it. */
+function isEstimate(result: JsonObject | undefined, charge: Charge | undefined, mapped: MappedTurn): boolean {
+  if (result === undefined || charge === undefined) return hasUsage(mapped.meter.provisionalUsage);
+  return charge.costIsEstimate || textAt(result, "terminal_reason") === "aborted_streaming";
+}
+
+function hasUsage(usage: Usage): boolean {
+  return Object.values(usage).some((count) => count > 0);
+}
+
+/** Whether a result is a turn's own: it names the prompt, or names nobody and is not one that the CLI began itself. */
+export function isResultOf(result: JsonObject, turnId: string): boolean {
+  const uuids = result.user_message_uuids;
+  if (Array.isArray(uuids)) return uuids.includes(turnId);
+  return result.origin === undefined || result.origin === null;
+}

@@ -1,0 +1,393 @@
+/**
+ * One turn on a process: from the prompt line to its result, and on until the process is idle.
+ *
+ * Decides when the turn has begun and when it is over, ends it early, and bounds it: limits, silence, a slow reader. What
+ * the lines mean is `turn-mapper.ts`, how the turn is judged `outcome.ts`, and whether the process is used again is its
+ * worker's matter.
+ *
+ * ```
+ * waiting ──lifecycle of our prompt──▶ running ──its result──▶ resulted ──lifecycle ends, idle──▶ idle
+ *    └── cancelled before it started ──────────────────────────────────────────────────────────▶ idle
+ * any ──process gone, or given up──▶ idle
+ * ```
+ */
+import type { Clock } from "../clock.ts";
+import { RunnerError } from "../errors.ts";
+import { attributeNames, instruments } from "../telemetry/instruments.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { EndCause, RunningTurn, Turn, TurnEnd, TurnEvent } from "../turn.ts";
+import type { RequestOptions } from "./control.ts";
+import { CostWatch } from "./cost-watch.ts";
+import { EventPipe } from "./event-pipe.ts";
+import type { HostPaths } from "./host-paths.ts";
+import { type JsonObject, textAt } from "./json.ts";
+import type { Charge } from "./ledger.ts";
+import { MappedTurn, type Taint } from "./mapped-turn.ts";
+import type { CliMessage, CliMessageKind } from "./messages.ts";
+import { TurnMeter } from "./meter.ts";
+import { Timers } from "./timers.ts";
+import { isResultOf, turnEnd } from "./turn-end.ts";
+import { mapMessage } from "./turn-mapper.ts";
+import { promptLine } from "./user-line.ts";
+
+/** How often an interrupt is repeated until the turn ends: one that came too early was lost in older versions. */
+const interruptRepeatMs = 500;
+/** How long the CLI may take after a result to say that it is idle; 2 ms as a rule. */
+const idleConfirmMs = 1_000;
+/** How far the buffer of a reader may grow while a turn is being ended that the reader is still owed, in its own size. */
+const owedBufferFactor = 8;
+
+export interface TurnBounds {
+  readonly eventBufferSize: number;
+  readonly silenceTimeoutMs: number;
+  readonly interruptTimeoutMs: number;
+}
+
+/** What a turn needs of its worker. */
+export interface TurnHost {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly paths: HostPaths;
+  readonly bounds: TurnBounds;
+  /** The cost of all turns before, in millionths of a US dollar. */
+  readonly chargedUsdMicros: number;
+  write(line: string): Promise<void>;
+  request(
+    request: { readonly subtype: string; readonly [key: string]: unknown },
+    options?: RequestOptions,
+  ): Promise<JsonObject>;
+  pause(): void;
+  resume(): void;
+  /** Ends the process at once. */
+  kill(why: string): void;
+  /** Whether nothing has happened on the process that keeps it from being used again. */
+  isClean(): boolean;
+}
+
+/** A line that was read for this turn before it was run: of its seeded history. */
+export interface EarlierLine {
+  readonly message: CliMessage;
+  readonly line: string;
+}
+
+/** Lines that belong to a turn and to nothing else. Before ours was acknowledged they are another's. */
+const turnKinds: ReadonlySet<CliMessageKind> = new Set([
+  "streamEvent",
+  "assistant",
+  "user",
+  "init",
+  "status",
+  "apiRetry",
+]);
+
+type Phase = "waiting" | "running" | "resulted" | "idle";
+
+export class TurnRun implements RunningTurn {
+  readonly written: Promise<void>;
+  readonly ended: Promise<TurnEnd>;
+  readonly idle: Promise<void>;
+  readonly #turn: Turn;
+  readonly #host: TurnHost;
+  readonly #mapped: MappedTurn;
+  readonly #pipe: EventPipe;
+  readonly #isFull: boolean;
+  readonly #end = Promise.withResolvers<TurnEnd>();
+  readonly #isIdle = Promise.withResolvers<void>();
+
+  #phase: Phase = "waiting";
+  /** Whether the CLI took the prompt into the conversation. */
+  #hasStarted = false;
+  #hasInit = false;
+  #beforeInit: TurnEvent[] = [];
+  #batch: TurnEvent[] = [];
+  #cause: EndCause | undefined;
+  #isDropping = false;
+  #result: JsonObject | undefined;
+  #resultLine: string | undefined;
+  #charge: Charge | undefined;
+  #isOver = false;
+  #lifecycleIsOver = false;
+  #sessionState: "running" | "idle" | undefined;
+  #heardAtMs: number;
+  #pausedAtMs: number | undefined;
+  readonly #cost: CostWatch | undefined;
+  readonly #timers: Timers;
+
+  constructor(turn: Turn, host: TurnHost, earlier: readonly EarlierLine[]) {
+    this.#turn = turn;
+    this.#host = host;
+    this.#isFull = turn.detail === "full";
+    this.#timers = new Timers(host.clock);
+    this.#heardAtMs = host.clock.now();
+    this.ended = this.#end.promise;
+    this.idle = this.#isIdle.promise;
+    this.#pipe = new EventPipe(() => this.#afterRead());
+    this.#mapped = new MappedTurn({
+      detail: turn.detail,
+      paths: host.paths,
+      meter: new TurnMeter(turn.limits),
+      onUnknown: (name) => this.#countUnknown(name),
+    });
+    if (this.#isFull) for (const { message, line } of earlier) this.#beforeInit.push(this.#carrier(message, line));
+    this.written = this.#write();
+    // Whoever does not wait for it hears of the death by `ended`.
+    this.written.catch(() => undefined);
+    this.#watchSilence(host.bounds.silenceTimeoutMs);
+    const { maxDurationMs, maxCostUsdMicros } = turn.limits;
+    if (maxCostUsdMicros !== undefined) {
+      this.#cost = new CostWatch(host, maxCostUsdMicros, () => this.#endEarly("costLimit"));
+    }
+    if (maxDurationMs !== undefined) this.#timers.after(maxDurationMs, () => this.#endEarly("durationLimit"));
+  }
+
+  get events(): AsyncIterable<TurnEvent> {
+    return this.#pipe;
+  }
+
+  /** Why the process cannot be reset after this turn, as far as is known. */
+  get taint(): Taint | undefined {
+    return this.#mapped.taint;
+  }
+
+  /** Whether the prompt is in the conversation of the process. */
+  get hasStarted(): boolean {
+    return this.#hasStarted;
+  }
+
+  blockedMs(): number {
+    return this.#pausedAtMs === undefined ? 0 : this.#host.clock.now() - this.#pausedAtMs;
+  }
+
+  interrupt(cause: EndCause): void {
+    if (!this.#setCause(cause)) return;
+    this.#isDropping = true;
+    this.#beforeInit = [];
+    this.#batch = [];
+    this.#pipe.drop();
+    this.#interruptProcess();
+  }
+
+  /** Takes a line of the process. `charge` comes with a result. */
+  receive(message: CliMessage, line: string, charge: Charge | undefined): void {
+    if (this.#phase === "idle") return;
+    const { kind, body } = message;
+    if (kind === "lifecycle" && body.command_uuid === this.#turn.id) this.#noteLifecycle(textAt(body, "state"));
+    else if (kind === "sessionState") this.#sessionState = body.state === "idle" ? "idle" : "running";
+
+    if (kind === "result") {
+      const isOurs = this.#phase !== "waiting" && isResultOf(body, this.#turn.id);
+      if (isOurs && this.#phase === "running") {
+        this.#takeResult(body, line, charge);
+        return;
+      }
+      this.#mapped.taint ??= isOurs ? "second_result" : "foreign_turn";
+    } else if (this.#phase === "waiting" && turnKinds.has(kind)) {
+      // Of an older turn, after a cancel: never to be taken for this one's.
+      this.#mapped.taint ??= "stale_events";
+      return;
+    }
+    this.#map(message, line);
+    if (kind === "apiRetry" && body.error_status === 401) this.#endEarly("upstreamAuth");
+    const { meter } = this.#mapped;
+    if (meter.reached !== undefined) this.#endEarly(meter.reached);
+    if (meter.takeCostDue()) void this.#cost?.ask();
+    this.#advance();
+  }
+
+  /** The process wrote something; what was read of it is passed on together. */
+  flush(): void {
+    this.#heardAtMs = this.#host.clock.now();
+    if (this.#batch.length > 0) {
+      const batch = this.#batch;
+      this.#batch = [];
+      this.#pipe.push(batch);
+    }
+    const { eventBufferSize } = this.#host.bounds;
+    const unread = this.#pipe.unreadCount;
+    if (unread < eventBufferSize || this.#isOver) return;
+    if (this.#cause === undefined) this.#pause();
+    // The reader is owed what came before a limit, but not without bound.
+    else if (unread >= eventBufferSize * owedBufferFactor) this.#pipe.drop();
+  }
+
+  /** The process is gone. What it said until then was received. */
+  processGone(why: string): void {
+    this.#finish(why);
+    this.#becomeIdle();
+  }
+
+  async #write(): Promise<void> {
+    try {
+      await this.#host.write(promptLine(this.#turn.id, this.#turn.content));
+    } catch (cause) {
+      // Not whole: nothing of it is a line yet. It must not become one by the end of the input.
+      this.#giveUp("the prompt could not be written");
+      throw new RunnerError("WORKER_DIED", "the worker died before it had the prompt", { cause });
+    }
+  }
+
+  #noteLifecycle(state: string): void {
+    if (this.#phase === "waiting") this.#phase = "running";
+    if (state === "started") this.#hasStarted = true;
+    else if (state === "completed" || state === "cancelled") this.#lifecycleIsOver = true;
+  }
+
+  #takeResult(body: JsonObject, line: string, charge: Charge | undefined): void {
+    this.#hasStarted = true;
+    this.#result = body;
+    this.#charge = charge;
+    this.#phase = "resulted";
+    this.#timers.clear();
+    if (this.#isFull) this.#resultLine = this.#host.paths.line({ kind: "result", name: "result", body }, line);
+    else this.#finish(undefined);
+    this.#awaitIdle();
+  }
+
+  /** The process has said all that it has to say about the turn; what is missing is that it is idle. */
+  #awaitIdle(): void {
+    this.#timers.after(idleConfirmMs, () => {
+      this.#mapped.taint ??= "idle_not_confirmed";
+      this.#finish(undefined);
+      this.#becomeIdle();
+    });
+  }
+
+  #map(message: CliMessage, line: string): void {
+    if (this.#isDropping || (this.#isOver && !this.#isFull)) {
+      mapMessage(this.#mapped, message, []); // For what is counted and noted.
+      return;
+    }
+    const isInit = message.kind === "init" && !this.#hasInit;
+    const target = this.#hasInit || isInit ? this.#batch : this.#beforeInit;
+    const from = target.length;
+    // A further `init` in the turn says nothing new.
+    if (message.kind !== "init" || isInit) mapMessage(this.#mapped, message, target);
+    if (this.#isFull) {
+      if (target.length > from) target[from] = { ...target[from]!, raw: this.#host.paths.line(message, line) };
+      else target.push(this.#carrier(message, line));
+    }
+    if (isInit) {
+      this.#hasInit = true;
+      for (const event of this.#beforeInit) this.#batch.push(event);
+      this.#beforeInit = [];
+    }
+  }
+
+  /** A line that is kept for its own sake, at full detail. */
+  #carrier(message: CliMessage, line: string): TurnEvent {
+    return { kind: "unknown", name: message.name, internal: true, raw: this.#host.paths.line(message, line) };
+  }
+
+  /** Goes on to the end once the process has said so. */
+  #advance(): void {
+    if (!this.#lifecycleIsOver) return;
+    if (this.#phase === "running") {
+      // Cancelled before it started, or ended without a word.
+      if (this.#hasStarted) this.#mapped.taint ??= "unexpected_end";
+      this.#finish(undefined);
+      this.#phase = "resulted";
+      this.#awaitIdle();
+    }
+    // Versions and settings without session states end here.
+    if (this.#sessionState === "running") return;
+    this.#finish(undefined);
+    this.#becomeIdle();
+  }
+
+  #finish(death: string | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#timers.clear();
+    const end = turnEnd({
+      mapped: this.#mapped,
+      result: this.#result,
+      charge: this.#charge,
+      cause: this.#cause,
+      death,
+      wantsStructuredOutput: this.#turn.binding.outputSchemaJson !== undefined,
+      wallNowMs: this.#host.clock.wallNow(),
+      isUsable: death === undefined && this.#mapped.taint === undefined && this.#host.isClean(),
+    });
+    this.#pipe.push(this.#batch);
+    this.#batch = [];
+    this.#beforeInit = []; // Without `init` there was no turn for its reader.
+    this.#pipe.end({ kind: "ended", end, ...(this.#resultLine !== undefined && { raw: this.#resultLine }) });
+    this.#end.resolve(end);
+    this.#resumeReading();
+  }
+
+  #becomeIdle(): void {
+    if (this.#phase === "idle") return;
+    this.#phase = "idle";
+    this.#timers.clear();
+    this.#isIdle.resolve();
+  }
+
+  /** Whether the cause is the first: it is, unless there is another or the result is there. */
+  #setCause(cause: EndCause): boolean {
+    if (this.#cause !== undefined || this.#result !== undefined || this.#isOver) return false;
+    this.#cause = cause;
+    return true;
+  }
+
+  /** Ends the turn for a reason of its own. Its reader still gets what came before. */
+  #endEarly(cause: EndCause): void {
+    if (this.#setCause(cause)) this.#interruptProcess();
+  }
+
+  #interruptProcess(): void {
+    this.#resumeReading();
+    this.#timers.after(this.#host.bounds.interruptTimeoutMs, () => this.#giveUp("an interrupt did not end the turn"));
+    const ask = (): void => {
+      this.#host.request({ subtype: "interrupt", cancel_queued: true }).catch(() => {
+        // It is repeated, and after that the process is ended.
+      });
+      this.#timers.after(interruptRepeatMs, ask);
+    };
+    ask();
+  }
+
+  /** Does not wait for the process to be gone: one that does not die would keep the caller. */
+  #giveUp(why: string): void {
+    this.#host.log.warn({ turnId: this.#turn.id, why }, "ending a worker in mid-turn");
+    this.#host.kill(why);
+    this.#finish(why);
+  }
+
+  #watchSilence(forMs: number): void {
+    this.#timers.after(forMs, () => {
+      const { silenceTimeoutMs } = this.#host.bounds;
+      // While we do not read, it is not the process that is silent.
+      const silentMs = this.#pausedAtMs === undefined ? this.#host.clock.now() - this.#heardAtMs : 0;
+      if (silentMs >= silenceTimeoutMs) this.#giveUp(`the worker said nothing for ${silenceTimeoutMs} ms`);
+      else this.#watchSilence(silenceTimeoutMs - silentMs);
+    });
+  }
+
+  #pause(): void {
+    if (this.#pausedAtMs !== undefined) return;
+    this.#pausedAtMs = this.#host.clock.now();
+    this.#host.pause();
+  }
+
+  #resumeReading(): void {
+    if (this.#pausedAtMs === undefined) return;
+    this.#pausedAtMs = undefined;
+    this.#heardAtMs = this.#host.clock.now();
+    this.#host.resume();
+  }
+
+  #afterRead(): void {
+    if (this.#pausedAtMs !== undefined && this.#pipe.unreadCount <= this.#host.bounds.eventBufferSize / 2) {
+      this.#resumeReading();
+    }
+  }
+
+  #countUnknown(name: string): void {
+    // The CLI's own word; bounded, since it becomes an attribute.
+    instruments().unknownEvents.add(1, {
+      [attributeNames.profile]: this.#turn.profile,
+      "runner.event.name": name.slice(0, 80),
+    });
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * Token counts as the CLI writes them, to Usage. It has two forms: the model API's own on messages, and one of its own,
+ * with other names, in the account per model.
+ */
+import type { ModelUsage, Usage } from "../turn.ts";
+import { countAt, type JsonObject, objectAt, textAt } from "./json.ts";
+
+/** `message.usage`, `event.usage`: one model call, in the model API's words. */
+export function messageUsage(usage: JsonObject): Usage {
+  return {
+    inputTokens: countAt(usage, "input_tokens"),
+    outputTokens: countAt(usage, "output_tokens"),
+    cacheReadInputTokens: countAt(usage, "cache_read_input_tokens"),
+    cacheCreationInputTokens: countAt(usage, "cache_creation_input_tokens"),
+    thinkingTokens: countAt(objectAt(usage, "output_tokens_details"), "thinking_tokens"),
+    webSearchRequests: countAt(objectAt(usage, "server_tool_use"), "web_search_requests"),
+  };
+}
+
+/** An entry of `modelUsage`: what one model was used for, with its price. */
+export function modelUsage(model: string, entry: JsonObject): ModelUsage {
+  return {
+    model,
+    usage: {
+      inputTokens: countAt(entry, "inputTokens"),
+      outputTokens: countAt(entry, "outputTokens"),
+      cacheReadInputTokens: countAt(entry, "cacheReadInputTokens"),
+      cacheCreationInputTokens: countAt(entry, "cacheCreationInputTokens"),
+      thinkingTokens: countAt(entry, "thinkingTokens"),
+      webSearchRequests: countAt(entry, "webSearchRequests"),
+    },
+    costUsdMicros: usdMicros(countAt(entry, "costUSD")),
+    costBasis: textAt(entry, "costBasis"),
+  };
+}
+
+/** Whole millionths of a US dollar. */
+export function usdMicros(usd: number): number {
+  return Math.round(usd * 1_000_000);
+}
+
+export function addUsage(a: Usage, b: Usage): Usage {
+  return {
+    inputTokens: a.inputTokens + b.inputTokens,
+    outputTokens: a.outputTokens + b.outputTokens,
+    cacheReadInputTokens: a.cacheReadInputTokens + b.cacheReadInputTokens,
+    cacheCreationInputTokens: a.cacheCreationInputTokens + b.cacheCreationInputTokens,
+    thinkingTokens: a.thinkingTokens + b.thinkingTokens,
+    webSearchRequests: a.webSearchRequests + b.webSearchRequests,
+  };
+}

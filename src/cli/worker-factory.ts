@@ -1,0 +1,101 @@
+/**
+ * Starts workers of a profile: finds the program, reads the credential, makes the folders, launches.
+ *
+ * The one thing of this folder that `main` hands to the pool.
+ */
+import type { Clock } from "../clock.ts";
+import type { CredentialSettings, ProfileSettings, Settings } from "../config/settings.ts";
+import { isRunnerError, RunnerError } from "../errors.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { WorkerProcess } from "../turn.ts";
+import type { CliCapabilities } from "./capabilities.ts";
+import { ClaudeWorker } from "./claude-worker.ts";
+import { readCredential } from "./credential.ts";
+import type { WorkFolders } from "./folders.ts";
+import { launch, workspaceOf } from "./launch.ts";
+import type { LocatedCli } from "./locate.ts";
+
+export interface WorkerFactoryOptions {
+  /** The program to start; asked at each start. */
+  readonly cli: () => Promise<LocatedCli>;
+  readonly profiles: Readonly<Record<string, ProfileSettings>>;
+  readonly credentials: Readonly<Record<string, CredentialSettings>>;
+  readonly pool: Pick<
+    Settings["pool"],
+    "startTimeoutMs" | "controlTimeoutMs" | "silenceTimeoutMs" | "interruptTimeoutMs" | "stopTimeoutMs"
+  >;
+  readonly maxLineBytes: number;
+  readonly eventBufferSize: number;
+  readonly capabilities: () => CliCapabilities | undefined;
+  readonly folders: WorkFolders;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The server's environment, for credentials. Workers inherit nothing of it. */
+  readonly env: NodeJS.ProcessEnv;
+}
+
+export interface WorkerFactory {
+  /**
+   * Starts a worker; it is not ready yet. Rejects with CLI_UNAVAILABLE, WORKER_START_FAILED, or INTERNAL for a profile
+   * that should have been refused when the settings were read.
+   */
+  start(profileName: string): Promise<WorkerProcess>;
+}
+
+export function createWorkerFactory(options: WorkerFactoryOptions): WorkerFactory {
+  let startedCount = 0;
+  return {
+    start(profileName) {
+      startedCount += 1;
+      return startWorker(`w${startedCount}`, profileName, options);
+    },
+  };
+}
+
+async function startWorker(id: string, profileName: string, options: WorkerFactoryOptions): Promise<ClaudeWorker> {
+  const { folders, pool, clock, log, env } = options;
+  const profile = options.profiles[profileName];
+  const credentialSettings = profile && options.credentials[profile.credential];
+  if (profile === undefined || credentialSettings === undefined) {
+    const cause = new Error(`bug: profile ${profileName} or its credential is not in the settings`);
+    throw new RunnerError("INTERNAL", "internal error", { cause });
+  }
+  const cli = await options.cli();
+  if (cli.kind === "unavailable") {
+    throw new RunnerError("CLI_UNAVAILABLE", `Claude Code cannot be used: ${cli.why}; ${cli.whatToDo}`);
+  }
+  const credential = await readCredential(profile.credential, credentialSettings, env);
+  const folder = await folders.make(id, workspaceOf(profile)).catch((cause: unknown) => {
+    throw startFailed("its folders could not be made", cause);
+  });
+  try {
+    const { args, env: workerEnv } = launch({ profile, credential: credential.variables, folders: folder });
+    return await ClaudeWorker.start({
+      id,
+      path: cli.path,
+      args,
+      env: workerEnv,
+      secrets: credential.secrets,
+      folder,
+      folders,
+      profile,
+      timeouts: pool,
+      maxLineBytes: options.maxLineBytes,
+      eventBufferSize: options.eventBufferSize,
+      capabilities: options.capabilities,
+      clock,
+      log,
+    });
+  } catch (cause) {
+    await folders.sweep(folder);
+    throw isRunnerError(cause) ? cause : startFailed("its process could not be started", cause);
+  }
+}
+
+function startFailed(what: string, cause: unknown): RunnerError {
+  const code = (cause as NodeJS.ErrnoException).code;
+  return new RunnerError("WORKER_START_FAILED", `a worker could not be started: ${what}`, {
+    facts: code === undefined ? {} : { code },
+    cause,
+  });
+}
