@@ -1,0 +1,126 @@
+/**
+ * `claude-runner demo`: the main job on the real Claude Code, offline, in half a minute.
+ *
+ * Starts everything on loopback with the stand-in in the model's place, makes a cold turn and several warm ones, draws
+ * where the time went, and ends what it started. With `--serve` it stays up and says how to call it.
+ */
+import { setTimeout as wait } from "node:timers/promises";
+import type { Log } from "../telemetry/log.ts";
+import { type DemoScene, openDemoScene } from "./demo-scene.ts";
+import { comparison, type DemoScreen, type DemoTurn, demoClients, demoTurn, timesFaster } from "./demo-turns.ts";
+
+export interface DemoOptions {
+  /** Whether to stay up after the turns. */
+  readonly serve: boolean;
+  readonly grpcPort: number;
+  readonly webPort: number;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  readonly screen: DemoScreen;
+}
+
+/** Rejects when something of it does not work. Nothing is left running either way. */
+export async function runDemo(options: DemoOptions): Promise<void> {
+  const { screen, signal } = options;
+  const { write, dim, bold } = screen;
+  write(
+    `${bold("claude-runner demo")}\n${dim("The real Claude Code answers; in the model's place is a stand-in on this machine. No key, no network, no cost.")}\n`,
+  );
+  const scene = await openDemoScene({ grpc: options.grpcPort, web: options.webPort }, options.log);
+  try {
+    write(
+      `${dim(`gRPC ${scene.runner.grpcAddress.host}:${scene.runner.grpcAddress.port} · web ${webUrl(scene)} · model ${scene.standinUrl}`)}\n`,
+    );
+    const turns = await makeTurns(scene, screen, signal);
+    summary(turns, screen);
+    if (options.serve) {
+      write(howToCall(scene, bold));
+      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    }
+  } finally {
+    await scene.close();
+  }
+  write(`\n${dim("Stopped. Nothing is left running.")}\n`);
+}
+
+function grpcUrl({ runner }: DemoScene): string {
+  return `http://${runner.grpcAddress.host}:${runner.grpcAddress.port}`;
+}
+
+function webUrl({ runner }: DemoScene): string {
+  if (runner.webAddress === undefined) throw new Error("the web port is closed");
+  return `http://${runner.webAddress.host}:${runner.webAddress.port}`;
+}
+
+async function makeTurns(scene: DemoScene, screen: DemoScreen, signal: AbortSignal): Promise<DemoTurn[]> {
+  const clients = demoClients(grpcUrl(scene), webUrl(scene), scene.token);
+  const warm = { profile: "default" };
+  const turns = [
+    await demoTurn(
+      clients.grpc,
+      { label: "1  cold, through gRPC", prompt: "Hello! What are you?", profile: "cold" },
+      screen,
+      signal,
+    ),
+  ];
+  await untilWarm(scene, signal);
+  const prompts = [
+    { label: "2  a spare, through gRPC", prompt: "What is a warm pool?" },
+    { label: "3  reused, through gRPC", prompt: "Why is a process that is already running faster?" },
+    { label: "4  reused, through gRPC", prompt: "/clear is not a command here, is it?" },
+    { label: "5  reused, through gRPC", prompt: "And what do you remember of the turns before?" },
+  ];
+  for (const prompt of prompts) turns.push(await demoTurn(clients.grpc, { ...warm, ...prompt }, screen, signal));
+  turns.push(
+    await demoTurn(
+      clients.web,
+      { ...warm, label: "6  reused, through the web port", prompt: "Does this work from a browser?" },
+      screen,
+      signal,
+    ),
+  );
+  return turns;
+}
+
+/** Waits until spares are ready, so that the next turn shows what a warm one costs. */
+async function untilWarm({ runner }: DemoScene, signal: AbortSignal): Promise<void> {
+  const started = performance.now();
+  const spares = () => runner.pool.snapshot().profiles.find(({ profile }) => profile === "default")?.workers.spare ?? 0;
+  while (spares() === 0) {
+    if (performance.now() - started > 30_000) throw new Error("no worker was ready within 30 seconds");
+    await wait(20, undefined, { signal });
+  }
+}
+
+function summary(turns: readonly DemoTurn[], { write, bold, dim }: DemoScreen): void {
+  const [cold, ...others] = turns as [DemoTurn, ...DemoTurn[]];
+  const reused = others.filter(({ claim }) => claim.startsWith("reused"));
+  if (reused.length === 0) throw new Error("no turn got a worker that was used before");
+  write(`\n${bold("From the call to its first text")}\n${comparison(turns).join("\n")}\n`);
+  write(
+    `A reused worker answered ${bold(`${timesFaster(cold, reused).toFixed(0)} times faster`)} than a process that was started for the turn.\n`,
+  );
+  write(`${dim("The stand-in answers at once: a real model adds its own time to each.")}\n`);
+}
+
+function howToCall(scene: DemoScene, bold: DemoScreen["bold"]): string {
+  const { host, port } = scene.runner.grpcAddress;
+  const service = "claude.runner.v1.ClaudeRunner";
+  const auth = `-H 'authorization: Bearer ${scene.token}'`;
+  return `
+${bold("Call it")} (Ctrl-C ends it)
+
+  curl ${webUrl(scene)}/${service}/Chat \\
+    ${auth} -H 'content-type: application/json' \\
+    -d '{"prompt": "Hello!"}'
+
+  buf curl --http2-prior-knowledge ${webUrl(scene)}/${service}/StreamChat \\
+    ${auth} -d '{"prompt": "Hello!"}'
+
+  grpcurl -plaintext ${auth} \\
+    -d '{"prompt": "Hello!"}' ${host}:${port} ${service}/StreamChat
+
+  npx claude-runner chat --url http://${host}:${port} --token ${scene.token} "Hello!"
+
+`;
+}

@@ -1,0 +1,219 @@
+/**
+ * The composition root: builds the parts in order, starts them, and stops them in reverse. No logic of its own.
+ */
+import { readFileSync } from "node:fs";
+import { CliKeeper, type CliState } from "./cli/cli-keeper.ts";
+import { WorkFolders } from "./cli/folders.ts";
+import { CliLocator } from "./cli/locate.ts";
+import { probeCli } from "./cli/probe.ts";
+import { createWorkerFactory } from "./cli/worker-factory.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { checkSettings } from "./config/checks.ts";
+import { reusesWorkers, type Settings } from "./config/settings.ts";
+import { Authenticator, defaultToken } from "./policy/auth.ts";
+import { TurnsInFlight } from "./policy/quota.ts";
+import { Pool } from "./pool/pool.ts";
+import { startAdmin } from "./server/admin.ts";
+import type { Address } from "./server/listener.ts";
+import { startServers } from "./server/server.ts";
+import { ensureTokenFile } from "./server/token-file.ts";
+import { healthService, type Readiness } from "./service/health.ts";
+import { prepareRules } from "./service/requests.ts";
+import { runnerService } from "./service/runner.ts";
+import { turnLog } from "./service/turn-log.ts";
+import { openProbeSink } from "./standin/probe-sink.ts";
+import { observePool } from "./telemetry/gauges.ts";
+import type { Log } from "./telemetry/log.ts";
+import { startTelemetry } from "./telemetry/sdk.ts";
+
+export interface RunnerOptions {
+  readonly settings: Settings;
+  /** Where the settings' environment variables are looked up. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+/** How a server is stopped. */
+export interface RunnerStopOptions {
+  /** How long running turns may take, in milliseconds. Default `shutdown.drainTimeoutMs`. */
+  readonly drainTimeoutMs?: number;
+}
+
+/** A running server. */
+export interface Runner {
+  readonly grpcAddress: Address;
+  readonly webAddress: Address | undefined;
+  readonly adminAddress: Address | undefined;
+  /** The token that opens it, when the settings name none. */
+  readonly tokenNotice: { readonly token: string; readonly file: string; readonly isNew: boolean } | undefined;
+  readonly pool: Pool;
+  /** The Claude Code program as it was found last. */
+  cli(): CliState;
+  /** Takes new tokens and certificates. Throws when they cannot be read; the old ones stay then. */
+  reload(settings: Settings): Promise<void>;
+  /** Finishes running turns, ends the rest, and leaves nothing running. A second call may only bring it nearer. */
+  stop(options?: RunnerStopOptions): Promise<void>;
+  /** Settles when the server has stopped. */
+  readonly stopped: Promise<void>;
+}
+
+/** The version of claude-runner, from its package.json. */
+export const serverVersion = (
+  JSON.parse(readFileSync(new URL(packagePath(), import.meta.url), "utf8")) as { version: string }
+).version;
+
+/** package.json lies above `src/`, and above `dist/src/` where the package is compiled. */
+function packagePath(): string {
+  return import.meta.url.endsWith(".ts") ? "../package.json" : "../../package.json";
+}
+
+/** Starts a server, or throws and leaves nothing behind. Settings that contradict each other are refused. */
+export async function startRunner(options: RunnerOptions): Promise<Runner> {
+  const { settings, env, log, clock = systemClock } = options;
+  const { broken, warnings } = checkSettings(settings);
+  if (broken.length > 0) {
+    throw new Error(broken.map(({ path, problem }) => `${path.join(".")}: ${problem}`).join("\n"));
+  }
+  for (const warning of warnings) log.warn({}, warning);
+
+  // What is opened is closed in reverse, also when something further down does not start.
+  await using opened = new AsyncDisposableStack();
+
+  const telemetry = startTelemetry({ settings: settings.telemetry, version: serverVersion, log, clock });
+  opened.defer(() => telemetry.stop());
+
+  const folders = await WorkFolders.open(settings.cli.workFolder, log);
+  opened.defer(() => folders.close());
+
+  const keeper = new CliKeeper({
+    locator: new CliLocator({ path: settings.cli.path, env, clock }),
+    probe: async (cli) => {
+      await using sink = await openProbeSink();
+      return await probeCli({ cli, sink, folders, clock, log });
+    },
+    log,
+  });
+  opened.defer(async () => void (await keeper.stop()));
+
+  const factory = createWorkerFactory({
+    cli: () => keeper.locate(),
+    profiles: settings.profiles,
+    credentials: settings.credentials,
+    pool: settings.pool,
+    maxLineBytes: settings.cli.maxLineBytes,
+    eventBufferSize: settings.calls.eventBufferSize,
+    capabilities: () => keeper.state().capabilities,
+    folders,
+    clock,
+    log,
+    env,
+  });
+  const pool = new Pool({
+    profiles: Object.fromEntries(
+      Object.entries(settings.profiles).map(([name, profile]) => [
+        name,
+        {
+          minSpares: profile.minSpares,
+          // Two turns at once would change the same files under each other.
+          maxWorkers: profile.workspace?.access === "read-write" ? 1 : profile.maxWorkers,
+          reuse: reusesWorkers(profile),
+        },
+      ]),
+    ),
+    settings,
+    startWorker: (profile) => factory.start(profile),
+    clock,
+    random: Math.random,
+    log,
+  });
+  opened.defer(() => pool.stop());
+
+  const inFlight = new TurnsInFlight(settings.auth.maxTurnsInFlightPerTenant);
+  opened.defer(observePool(pool, inFlight));
+
+  const { authenticator, tokenNotice } = await openAuthentication(settings, log);
+  const readiness: Readiness = { isServing: () => pool.isServing(), onChange: (listener) => pool.onChange(listener) };
+  prepareRules();
+  const admin = settings.admin.enabled
+    ? await startAdmin({
+        settings: settings.admin,
+        isReady: () => pool.isServing(),
+        ...(telemetry.metricsHandler && { metrics: telemetry.metricsHandler }),
+      })
+    : undefined;
+  if (admin !== undefined) opened.defer(() => admin.stop());
+
+  const servers = await startServers({
+    settings,
+    services: [
+      runnerService({
+        pool,
+        clock,
+        inFlight,
+        profiles: settings.profiles,
+        calls: settings.calls,
+        log: turnLog(log),
+        settings,
+        serverVersion,
+        cli: () => keeper.info(),
+        errorLog: log,
+      }),
+      healthService(readiness),
+    ],
+    authenticate: (authorization) => authenticator.authenticate(authorization),
+    log,
+    clock,
+  });
+  opened.defer(() => servers.stop({ drainTimeoutMs: 0 }));
+  pool.start();
+
+  const parts = opened.move();
+  let stopping: Promise<void> | undefined;
+  const stop = async () => {
+    void pool.drain(); // health says so at once
+    if (settings.shutdown.noticeMs > 0)
+      await new Promise<void>((resolve) => clock.after(settings.shutdown.noticeMs, resolve));
+    await servers.stop();
+    await parts.disposeAsync();
+  };
+  const stopped = Promise.withResolvers<void>();
+  return {
+    grpcAddress: servers.grpc,
+    webAddress: servers.web,
+    adminAddress: admin?.address,
+    tokenNotice,
+    pool,
+    cli: () => keeper.state(),
+    async reload(fresh) {
+      authenticator.reload(await authRules(fresh));
+      await servers.reloadTls();
+    },
+    stop({ drainTimeoutMs } = {}) {
+      stopping ??= stop().then(stopped.resolve, stopped.reject);
+      if (drainTimeoutMs !== undefined) void servers.stop({ drainTimeoutMs });
+      return stopping;
+    },
+    stopped: stopped.promise,
+  };
+}
+
+async function openAuthentication(settings: Settings, log: Log) {
+  const { tokens, insecureNoAuth, tokenFile } = settings.auth;
+  if (tokens.length > 0 || insecureNoAuth || tokenFile === undefined) {
+    return { authenticator: new Authenticator({ tokens, insecureNoAuth }), tokenNotice: undefined };
+  }
+  const { token, isNew, wasReadableByOthers } = await ensureTokenFile(tokenFile);
+  if (wasReadableByOthers)
+    log.warn({ file: tokenFile }, "the token file could be read by others; it is closed to them now");
+  return {
+    authenticator: new Authenticator({ tokens: [defaultToken(token)], insecureNoAuth }),
+    tokenNotice: { token, file: tokenFile, isNew },
+  };
+}
+
+async function authRules({ auth }: Settings) {
+  if (auth.tokens.length > 0 || auth.insecureNoAuth || auth.tokenFile === undefined) return auth;
+  const { token } = await ensureTokenFile(auth.tokenFile);
+  return { tokens: [defaultToken(token)], insecureNoAuth: false };
+}
