@@ -1,0 +1,91 @@
+import { describe, expect, test } from "vitest";
+import {
+  memoryRoom,
+  type ProfileCounts,
+  placesToFree,
+  placesToFreeForSpares,
+  type SharedRoom,
+  type Sizing,
+  workersToEndForMemory,
+  workersToStart,
+} from "../../src/pool/sizing.ts";
+
+const nobody: ProfileCounts = { starting: 0, spare: 0, boundIdle: 0, claimed: 0, resetting: 0, stopping: 0 };
+const plenty: SharedRoom = { startCount: 100, memoryCount: 100, memoryCountSoon: 100 };
+const limits = { minSpares: 2, maxWorkers: 8 };
+
+const sizing = (counts: Partial<ProfileCounts>, unfittedCount = 0, room: Partial<SharedRoom> = {}): Sizing => ({
+  counts: { ...nobody, ...counts },
+  unfittedCount,
+  room: { ...plenty, ...room },
+});
+
+describe("the number of workers to start", () => {
+  test.each<[string, Sizing, number]>([
+    ["as many as there should be spares", sizing({}), 2],
+    ["none beyond the spares that are there or starting", sizing({ spare: 1, starting: 1 }), 0],
+    ["spares beside bound idle workers, which are none", sizing({ boundIdle: 3 }), 2],
+    ["one more for each turn without a worker", sizing({}, 3), 5],
+    ["none for turns for which workers are starting", sizing({ starting: 5 }, 3), 0],
+    ["one for a turn that does not get the spare that is being checked", sizing({ spare: 2 }, 1), 1],
+    ["no more than there are places", sizing({ claimed: 7 }, 3), 1],
+    ["none without a place", sizing({ claimed: 5, boundIdle: 3 }, 3), 0],
+    ["no more than may start at once", sizing({}, 6, { startCount: 2 }), 2],
+    ["no more than there is memory for", sizing({}, 6, { memoryCount: 1 }), 1],
+    ["in the places of a few that are being ended", sizing({ claimed: 6, stopping: 2 }, 2), 2],
+    ["not in the places of many that are being ended", sizing({ claimed: 6, stopping: 4 }, 2), 0],
+  ])("is %s", (_, now, count) => {
+    expect(workersToStart(now, limits, limits.minSpares)).toBe(count);
+  });
+});
+
+describe("the number of bound idle workers to end for waiting turns", () => {
+  test.each<[string, Sizing, number]>([
+    ["none while there are places", sizing({ claimed: 5, boundIdle: 2 }, 1), 0],
+    ["one for each turn without a place", sizing({ claimed: 5, boundIdle: 3 }, 2), 2],
+    ["none for turns for which workers are starting", sizing({ claimed: 3, boundIdle: 3, starting: 2 }, 2), 0],
+    ["no more than there are", sizing({ claimed: 7, boundIdle: 1 }, 5), 1],
+    ["no more than can be replaced at once", sizing({ claimed: 3, boundIdle: 5 }, 5, { startCount: 2 }), 2],
+    ["none while nothing may start", sizing({ claimed: 3, boundIdle: 5 }, 5, { startCount: 0 }), 0],
+    ["none while ended ones are about to leave their places", sizing({ claimed: 4, boundIdle: 2, stopping: 4 }, 2), 0],
+    ["one where memory is short, and nobody else's can be had", sizing({ boundIdle: 2 }, 1, { memoryCountSoon: 0 }), 1],
+    ["none where memory is short, but will be free", sizing({ boundIdle: 2 }, 1, { memoryCountSoon: 1 }), 0],
+  ])("is %s", (_, now, count) => {
+    expect(placesToFree(now, limits)).toBe(count);
+  });
+});
+
+describe("the number of long unused workers to end for spares", () => {
+  test("is that of the missing spares, at most half of the places", () => {
+    expect(placesToFreeForSpares(sizing({ boundIdle: 8 }), limits)).toBe(2);
+    expect(placesToFreeForSpares(sizing({ boundIdle: 8 }), { minSpares: 20, maxWorkers: 8 })).toBe(4);
+    expect(placesToFreeForSpares(sizing({ boundIdle: 1 }), { minSpares: 2, maxWorkers: 1 })).toBe(0);
+  });
+
+  test("is 0 while there are places, or nothing may start", () => {
+    expect(placesToFreeForSpares(sizing({ boundIdle: 7 }), limits)).toBe(0);
+    expect(placesToFreeForSpares(sizing({ boundIdle: 8 }, 0, { startCount: 0 }), limits)).toBe(0);
+    expect(placesToFreeForSpares(sizing({ boundIdle: 8 }, 0, { memoryCount: 0 }), limits)).toBe(0);
+  });
+});
+
+describe("memory", () => {
+  const mebibytes = 1024 * 1024;
+
+  test("has room for as many workers as fit by the estimate", () => {
+    const use = { workerCount: 2, usedBytes: 200 * mebibytes, budgetBytes: 700 * mebibytes };
+    expect(memoryRoom({ ...use, estimateBytes: 150 * mebibytes })).toBe(3);
+  });
+
+  test("has room for the first worker whatever the budget", () => {
+    const use = { usedBytes: 0, budgetBytes: 100 * mebibytes, estimateBytes: 150 * mebibytes };
+    expect(memoryRoom({ ...use, workerCount: 0 })).toBe(1);
+    expect(memoryRoom({ ...use, workerCount: 1 })).toBe(0);
+  });
+
+  test("that ending workers will leave is not asked of idle ones too", () => {
+    const now = sizing({}, 3, { memoryCount: 0 });
+    expect(workersToEndForMemory(now, limits, 0)).toBe(3);
+    expect(workersToEndForMemory(now, limits, 2)).toBe(1);
+  });
+});
