@@ -25,8 +25,6 @@ export interface CliKeeperOptions {
   readonly locator: { locate(): Promise<LocatedCli> };
   /** Finds out what a program can do, on a throw-away process of its own. */
   readonly probe: (cli: FoundCli, signal: AbortSignal) => Promise<CliCapabilities>;
-  /** How often a program that is not usable is looked for again by those who retry, in milliseconds. */
-  readonly recheckIntervalMs: number;
   readonly log: KeeperLog;
 }
 
@@ -34,6 +32,7 @@ export class CliKeeper {
   readonly #options: CliKeeperOptions;
   readonly #stop = new AbortController();
   #located: LocatedCli | undefined;
+  #locating: Promise<LocatedCli> | undefined;
   #probed: { readonly fingerprint: string; readonly result: Promise<CliCapabilities> } | undefined;
   #capabilities: CliCapabilities | undefined;
 
@@ -53,16 +52,22 @@ export class CliKeeper {
     };
   }
 
-  /** The program. Throws CLI_UNAVAILABLE, which says what to do. */
-  async current(): Promise<FoundCli> {
+  /** Looks for the program now. What it can do is found out meanwhile, once for each binary. */
+  locate(): Promise<LocatedCli> {
+    // Workers that start together ask together: one look is enough.
+    this.#locating ??= this.#locate().finally(() => {
+      this.#locating = undefined;
+    });
+    return this.#locating;
+  }
+
+  async #locate(): Promise<LocatedCli> {
     const before = this.#located;
     const located = await this.#options.locator.locate();
     this.#located = located;
     this.#tellChange(before, located);
-    if (located.kind === "found") return located;
-    throw new RunnerError("CLI_UNAVAILABLE", `Claude Code cannot be used: ${located.why}; ${located.whatToDo}`, {
-      retryAfterMs: this.#options.recheckIntervalMs,
-    });
+    if (located.kind === "found") void this.capabilitiesOf(located);
+    return located;
   }
 
   /** What a program can do. The first call for a binary probes it; a probe that fails means that it can do nothing. */

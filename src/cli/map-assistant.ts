@@ -176,18 +176,15 @@ function pushWhole(
     const toolName = textAt(content, "name");
     turn.toolNames.set(toolUseId, toolName);
     turn.contentStreamed = true;
-    const input = content.input ?? {};
-    const unparsable = isObject(input) && "__unparsedToolInput" in input;
+    const told = content.input ?? {};
+    const unparsable = isObject(told) && "__unparsedToolInput" in told;
     const exact = streamed?.partialJson.join("") ?? "";
     if (streamed !== undefined) streamed.partialJson = [];
     if (!turn.wantsAll) return;
-    const inputJson = exact !== "" ? exact : unparsable ? unparsedText(input) : JSON.stringify(input);
-    out.push(
-      withParent(
-        { kind: "toolUse", toolUseId, toolName, input: unparsable ? {} : input, inputJson, messageIndex, unparsable },
-        parent,
-      ),
-    );
+    const inputJson = exact !== "" ? exact : unparsable ? unparsedText(told) : JSON.stringify(told);
+    // What the model wrote: the CLI's own account of the input has its defaults filled in.
+    const input = unparsable ? {} : exact === "" ? told : (parsed(exact) ?? told);
+    out.push(withParent({ kind: "toolUse", toolUseId, toolName, input, inputJson, messageIndex, unparsable }, parent));
     return;
   }
   if (!turn.wantsAll) return;
@@ -206,6 +203,14 @@ function pushWhole(
       parent,
     ),
   );
+}
+
+function parsed(json: string): Json | undefined {
+  try {
+    return JSON.parse(json) as Json;
+  } catch {
+    return undefined; // Cut off by an interrupt, for instance.
+  }
 }
 
 function unparsedText(input: JsonObject): string {

@@ -65,6 +65,7 @@ function startProbe({ cli, sink, folders, clock, log }: ProbeOptions): Promise<W
     maxLineBytes: settings.cli.maxLineBytes,
     eventBufferSize: settings.calls.eventBufferSize,
     capabilities: () => assumed,
+    idPrefix: `probe-${randomUUID().slice(0, 8)}-`,
     folders,
     clock,
     log,

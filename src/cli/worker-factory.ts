@@ -30,6 +30,8 @@ export interface WorkerFactoryOptions {
   readonly folders: WorkFolders;
   readonly clock: Clock;
   readonly log: Log;
+  /** What the ids of its workers begin with; two factories on the same folders need different ones. Default `w`. */
+  readonly idPrefix?: string;
   /** The server's environment, for credentials. Workers inherit nothing of it. */
   readonly env: NodeJS.ProcessEnv;
 }
@@ -47,7 +49,7 @@ export function createWorkerFactory(options: WorkerFactoryOptions): WorkerFactor
   return {
     start(profileName) {
       startedCount += 1;
-      return startWorker(`w${startedCount}`, profileName, options);
+      return startWorker(`${options.idPrefix ?? "w"}${startedCount}`, profileName, options);
     },
   };
 }

@@ -1,0 +1,378 @@
+import { describe, expect, it } from "vitest";
+import type { RequestOptions } from "../../src/cli/control.ts";
+import { HostPaths } from "../../src/cli/host-paths.ts";
+import type { JsonObject } from "../../src/cli/json.ts";
+import { Ledger } from "../../src/cli/ledger.ts";
+import { parseLine } from "../../src/cli/messages.ts";
+import { type TurnHost, TurnRun } from "../../src/cli/turn-run.ts";
+import { silentLog } from "../../src/telemetry/log.ts";
+import type { Turn, TurnEvent } from "../../src/turn.ts";
+import { FakeClock } from "../fake-clock.ts";
+import { capturedPaths, linesOf } from "./captures.ts";
+
+const turnId = "870593d7-381f-41e3-b94f-3497391787b5"; // That of text-happy.
+const happy = linesOf("text-happy").filter((line) => !line.includes("ui_invalidate"));
+const uptoFirstDelta = happy.slice(0, happy.findIndex((line) => line.includes("text_delta")) + 1);
+const result = happy.find((line) => line.includes('"type":"result"'))!;
+const lifecycle = (state: string, id = turnId) =>
+  JSON.stringify({ type: "command_lifecycle", command_uuid: id, state, uuid: "u", session_id: "s" });
+const textDelta = (text: string) =>
+  JSON.stringify({
+    type: "stream_event",
+    event: { type: "content_block_delta", index: 0, delta: { type: "text_delta", text } },
+    parent_tool_use_id: null,
+  });
+
+interface Options {
+  readonly turn?: Partial<Turn>;
+  readonly write?: () => Promise<void>;
+  readonly usage?: () => Promise<JsonObject>;
+}
+
+/** A turn on a process that is played by the test. */
+function start({ turn = {}, write = async () => {}, usage }: Options = {}) {
+  const clock = new FakeClock();
+  const requests: string[] = [];
+  const happened: string[] = [];
+  const ledger = new Ledger();
+  const host: TurnHost = {
+    clock,
+    log: silentLog,
+    paths: new HostPaths(capturedPaths),
+    bounds: { eventBufferSize: 16, silenceTimeoutMs: 10_000, interruptTimeoutMs: 3_000 },
+    chargedUsdMicros: 0,
+    write,
+    request: (request: { readonly subtype: string }, _options?: RequestOptions) => {
+      requests.push(request.subtype);
+      return request.subtype === "get_usage" && usage ? usage() : new Promise(() => undefined);
+    },
+    pause: () => happened.push("pause"),
+    resume: () => happened.push("resume"),
+    kill: (why) => happened.push(`kill: ${why}`),
+    isClean: () => true,
+  };
+  const run = new TurnRun(
+    {
+      id: turnId,
+      tenant: "t",
+      profile: "p",
+      content: [{ kind: "text", text: "hi" }],
+      history: [],
+      binding: {},
+      settings: { model: "m", effort: "medium" },
+      limits: {},
+      detail: "standard",
+      labels: {},
+      ...turn,
+    },
+    host,
+    [],
+  );
+  const says = (...lines: readonly string[]) => {
+    for (const line of lines) {
+      const message = parseLine(line)!;
+      run.receive(message, line, message.kind === "result" ? ledger.book(message.body) : undefined);
+    }
+    run.flush();
+  };
+  return { run, clock, requests, happened, says };
+}
+
+async function all(events: AsyncIterable<TurnEvent>): Promise<readonly TurnEvent[]> {
+  const read: TurnEvent[] = [];
+  for await (const event of events) read.push(event);
+  return read;
+}
+const kindsOf = (events: readonly TurnEvent[]) => events.map(({ kind }) => kind);
+/** Whether a promise has settled, without waiting for it. */
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  const pending = Symbol("pending");
+  return (await Promise.race([promise, new Promise((resolve) => setImmediate(resolve, pending))])) !== pending;
+}
+
+describe("a turn", () => {
+  it("begins with init, has its end last, and ends at the result", async () => {
+    const { run, says } = start();
+    says(...happy.slice(0, happy.indexOf(result) + 1));
+    const events = await all(run.events);
+    expect(events[0]!.kind).toBe("init");
+    expect(kindsOf(events).filter((kind) => kind === "ended")).toHaveLength(1);
+    expect(events.at(-1)).toMatchObject({ kind: "ended", end: { outcome: "completed", workerReusable: true } });
+    expect(await run.ended).toMatchObject({ text: "Hello there, general reply.", costUsdMicros: 6060 });
+    expect(await isSettled(run.idle)).toBe(false);
+  });
+
+  it("is idle when the process has ended the prompt's life and says that it is idle", async () => {
+    const { run, says, clock } = start();
+    const [ended, idle] = happy.slice(-2);
+    says(...happy.slice(0, -1));
+    expect(ended).toContain("completed");
+    expect(await isSettled(run.idle)).toBe(false);
+    says(idle!);
+    expect(await isSettled(run.idle)).toBe(true);
+    expect(run.taint).toBeUndefined();
+    expect(clock.pendingTimerCount).toBe(0);
+  });
+
+  it("is not used again when the process never says that it is idle", async () => {
+    const { run, says, clock } = start();
+    says(...happy.slice(0, -2));
+    await clock.advance(1_000);
+    expect(await isSettled(run.idle)).toBe(true);
+    expect(run.taint).toBe("idle_not_confirmed");
+  });
+
+  it("shows each of its lines once at full detail, and its end behind the last of them", async () => {
+    const { run, says } = start({ turn: { detail: "full" } });
+    says(...happy.slice(0, -2));
+    expect(await isSettled(run.ended)).toBe(false);
+    says(...happy.slice(-2));
+    const events = await all(run.events);
+    const raws = events.flatMap(({ raw }) => (raw === undefined ? [] : [raw]));
+    const replaced = happy.map((line) => line.replaceAll("/workdir", "<cwd>"));
+    expect([...raws].sort()).toEqual([...replaced].sort());
+    expect(events[0]!.kind).toBe("init");
+    expect(events.at(-1)).toMatchObject({ kind: "ended", raw: replaced[happy.indexOf(result)] });
+    expect(events.filter(({ kind, raw }) => kind === "unknown" && raw === undefined)).toEqual([]);
+  });
+
+  it("takes nothing of an older turn for its own", async () => {
+    const { run, says } = start();
+    const foreign = result.replaceAll(turnId, "00000000-0000-4000-8000-000000000000");
+    says(textDelta("of another turn"), foreign);
+    says(...happy);
+    const events = await all(run.events);
+    expect(JSON.stringify(events)).not.toContain("of another turn");
+    expect(await run.ended).toMatchObject({ outcome: "completed", workerReusable: false });
+    expect(run.taint).toBe("stale_events");
+  });
+
+  it("is not ended by the result of a turn that the CLI began itself", async () => {
+    const { run, says } = start();
+    const own = JSON.stringify({ type: "result", is_error: false, origin: { kind: "task-notification" } });
+    says(...uptoFirstDelta, own);
+    expect(await isSettled(run.ended)).toBe(false);
+    says(...happy.slice(uptoFirstDelta.length));
+    expect((await run.ended).workerReusable).toBe(false);
+    expect(run.taint).toBe("foreign_turn");
+  });
+
+  it("notes a second result", async () => {
+    const { run, says } = start();
+    says(...happy.slice(0, -2), result, ...happy.slice(-2));
+    await run.idle;
+    expect(run.taint).toBe("second_result");
+  });
+
+  it("keeps unknown lines, and drops those between the CLI and its driver", async () => {
+    const { run, says } = start();
+    says(...uptoFirstDelta, '{"type":"system","subtype":"from_the_future"}', ...happy.slice(uptoFirstDelta.length));
+    const unknown = (await all(run.events)).filter(({ kind }) => kind === "unknown");
+    expect(unknown).toEqual([{ kind: "unknown", name: "system/from_the_future", internal: false }]);
+  });
+});
+
+describe("an interrupt", () => {
+  it("names the first cause, also when the process finishes all the same", async () => {
+    const { run, says } = start();
+    says(...uptoFirstDelta);
+    run.interrupt("deadlineExceeded");
+    run.interrupt("cancelled");
+    says(...happy.slice(uptoFirstDelta.length));
+    expect(await run.ended).toMatchObject({ outcome: "deadlineExceeded", error: { reason: "DEADLINE_EXCEEDED" } });
+    expect(kindsOf(await all(run.events))).toEqual(["ended"]);
+  });
+
+  it("changes nothing once the result is there", async () => {
+    const { run, says, requests } = start();
+    says(...happy.slice(0, -2));
+    run.interrupt("cancelled");
+    expect((await run.ended).outcome).toBe("completed");
+    expect(requests).toEqual([]);
+  });
+
+  it("is repeated until the turn ends, and after its timeout the process is killed", async () => {
+    const { run, says, clock, requests, happened } = start();
+    says(...uptoFirstDelta);
+    run.interrupt("cancelled");
+    await clock.advance(1_499);
+    expect(requests).toEqual(["interrupt", "interrupt", "interrupt"]);
+    await clock.advance(1_501);
+    expect(happened).toEqual(["kill: an interrupt did not end the turn"]);
+    expect(await run.ended).toMatchObject({ outcome: "cancelled", workerReusable: false });
+    run.processGone("signal SIGKILL");
+    expect(await isSettled(run.idle)).toBe(true);
+    expect(clock.pendingTimerCount).toBe(0);
+  });
+
+  it("ends a prompt that had not started, and leaves it out of the conversation", async () => {
+    const { run, says } = start();
+    run.interrupt("cancelled");
+    says(lifecycle("queued"), lifecycle("cancelled"));
+    expect(await run.ended).toMatchObject({ outcome: "cancelled", workerReusable: true });
+    expect(await isSettled(run.idle)).toBe(true);
+    expect(run.hasStarted).toBe(false);
+  });
+});
+
+describe("a limit", () => {
+  const toolUse = linesOf("tool-heartbeat");
+  const forTurn = (lines: readonly string[]) => [lifecycle("queued"), lifecycle("started"), ...lines];
+
+  it("of model calls ends the turn when another call would follow, and shows what came before", async () => {
+    const { run, says, requests } = start({ turn: { limits: { maxModelCallCount: 1 } } });
+    const until = toolUse.findIndex((line) => line.includes('"message_delta"')) + 1;
+    says(...forTurn(toolUse.slice(0, until)));
+    expect(requests).toEqual(["interrupt"]);
+    const ended = { type: "result", subtype: "error_during_execution", is_error: true, user_message_uuids: [turnId] };
+    says(JSON.stringify(ended), lifecycle("cancelled"));
+    const events = await all(run.events);
+    expect(kindsOf(events)).toContain("toolUse");
+    expect(await run.ended).toMatchObject({ outcome: "modelCallLimit", error: undefined, modelCallCount: 1 });
+  });
+
+  it("of model calls leaves a structured output alone, which ends the turn by itself", () => {
+    const { says, requests } = start({ turn: { limits: { maxModelCallCount: 1 } } });
+    says(...forTurn(linesOf("structured-output").filter((line) => !line.includes('"type":"result"'))));
+    expect(requests).toEqual([]);
+  });
+
+  it("of output ends the turn with the text up to it", async () => {
+    const { run, says, requests } = start({ turn: { limits: { maxOutputBytes: 12 } } });
+    says(...happy.slice(0, -3));
+    expect(requests).toEqual(["interrupt"]);
+    const ended = { type: "result", subtype: "error_during_execution", is_error: true, user_message_uuids: [turnId] };
+    says(JSON.stringify(ended), lifecycle("cancelled"));
+    expect(await run.ended).toMatchObject({ outcome: "outputLimit", error: undefined, text: "Hello ther" });
+  });
+
+  it("of time ends the turn", async () => {
+    const { run, clock, requests, says } = start({ turn: { limits: { maxDurationMs: 2_000 } } });
+    says(...uptoFirstDelta);
+    await clock.advance(2_000);
+    expect(requests[0]).toBe("interrupt");
+    await clock.advance(3_000);
+    expect((await run.ended).outcome).toBe("durationLimit");
+  });
+
+  it.each([
+    [
+      "is asked for when more work follows, and ends the turn",
+      async () => ({ session: { total_cost_usd: 0.5 } }),
+      true,
+    ],
+    ["lets the turn go on while there is some left", async () => ({ session: { total_cost_usd: 0.4 } }), false],
+    ["ends the turn when it cannot be known", async () => Promise.reject(new Error("no")), true],
+  ])("of cost %s", async (_, usage, ends) => {
+    const { says, requests, clock } = start({ turn: { limits: { maxCostUsdMicros: 500_000 } }, usage });
+    says(...uptoFirstDelta);
+    expect(requests).toEqual([]);
+    const until = toolUse.findIndex((line) => line.includes('"message_delta"')) + 1;
+    says(...toolUse.slice(0, until));
+    await clock.settle();
+    expect(requests).toEqual(ends ? ["get_usage", "interrupt"] : ["get_usage"]);
+  });
+
+  it("of patience with a refused credential is its first retry", async () => {
+    const { run, says, requests } = start();
+    says(
+      ...happy.slice(0, 5),
+      ...linesOf("interrupt-during-retry-wait")
+        .filter((line) => line.includes("api_retry"))
+        .slice(0, 1),
+    );
+    expect(requests).toEqual(["interrupt"]);
+    says(
+      JSON.stringify({
+        type: "result",
+        is_error: true,
+        subtype: "error_during_execution",
+        user_message_uuids: [turnId],
+      }),
+    );
+    expect(await run.ended).toMatchObject({ error: { reason: "UPSTREAM_AUTH" }, upstreamFailure: { httpStatus: 401 } });
+  });
+});
+
+describe("a slow reader", () => {
+  it("keeps the process from being read beyond the buffer, and is timed", async () => {
+    const { run, says, happened, clock } = start();
+    says(...uptoFirstDelta);
+    for (let at = 0; at < 20; at += 1) says(textDelta(String(at)));
+    expect(happened).toEqual(["pause"]);
+    await clock.advance(700);
+    expect(run.blockedMs()).toBe(700);
+    const reader = run.events[Symbol.asyncIterator]();
+    while (happened.length < 2) await reader.next();
+    expect(happened).toEqual(["pause", "resume"]);
+    expect(run.blockedMs()).toBe(0);
+  });
+
+  it("is not taken for a silent process", async () => {
+    const { says, happened, clock } = start();
+    says(...uptoFirstDelta);
+    for (let at = 0; at < 20; at += 1) says(textDelta(String(at)));
+    await clock.advance(60_000);
+    expect(happened).toEqual(["pause"]);
+  });
+
+  it("is left behind when the turn is cancelled", async () => {
+    const { run, says, happened } = start();
+    says(...uptoFirstDelta);
+    for (let at = 0; at < 20; at += 1) says(textDelta(String(at)));
+    run.interrupt("clientStalled");
+    expect(happened).toEqual(["pause", "resume"]);
+    says(...happy.slice(uptoFirstDelta.length));
+    expect(kindsOf(await all(run.events))).toEqual(["ended"]);
+  });
+
+  it("may leave, and the turn goes on to its end", async () => {
+    const { run, says } = start();
+    says(...uptoFirstDelta);
+    for await (const event of run.events) if (event.kind === "init") break;
+    for (let at = 0; at < 100; at += 1) says(textDelta(String(at)));
+    says(...happy.slice(uptoFirstDelta.length));
+    expect((await run.ended).outcome).toBe("completed");
+  });
+});
+
+describe("a process that fails its turn", () => {
+  it("is killed after its silence, and the caller does not wait for its death", async () => {
+    const { run, says, happened, clock } = start();
+    await clock.advance(9_000);
+    says(...uptoFirstDelta);
+    await clock.advance(9_999);
+    expect(happened).toEqual([]);
+    await clock.advance(1);
+    expect(happened).toEqual(["kill: the worker said nothing for 10000 ms"]);
+    expect(await run.ended).toMatchObject({ outcome: "workerDied", workerReusable: false });
+    expect((await run.ended).error!.facts.contentStreamed).toBe(true);
+  });
+
+  it("has died when it goes without a result, with the usage so far", async () => {
+    const { run, says } = start();
+    says(...uptoFirstDelta);
+    run.processGone("signal SIGKILL");
+    expect(await run.ended).toMatchObject({
+      outcome: "workerDied",
+      text: "Hello ther",
+      usage: { inputTokens: 1000 },
+      costIsEstimate: true,
+    });
+    expect(await isSettled(run.idle)).toBe(true);
+  });
+
+  it("has done its turn when it goes after the result", async () => {
+    const { run, says } = start({ turn: { detail: "full" } });
+    says(...happy.slice(0, -2));
+    run.processGone("signal SIGKILL");
+    expect(await run.ended).toMatchObject({ outcome: "completed", workerReusable: false });
+  });
+
+  it("gives the turn back when it does not take the whole prompt", async () => {
+    const { run, happened } = start({ write: () => Promise.reject(new Error("EPIPE")) });
+    await expect(run.written).rejects.toMatchObject({ reason: "WORKER_DIED" });
+    expect(happened).toEqual(["kill: the prompt could not be written"]);
+    expect((await run.ended).outcome).toBe("workerDied");
+  });
+});
