@@ -1,0 +1,73 @@
+/**
+ * A fake of the Claude Code CLI, as far as the driver uses it: speaks stream-json as 2.1.329 does, echoes prompts, and on
+ * demand does what the real one cannot be made to do. Meant to be spawned as the CLI's binary (`claude`, or a launcher
+ * of `fake-cli.ts`).
+ *
+ * FAKE_CLAUDE_SCRIPT: path of a JSON file with a FakeScript. FAKE_CLAUDE_RECORD: path of a file to which a line of JSON
+ * is added for the start and for each line that was read.
+ */
+import { appendFileSync, closeSync, openSync, readFileSync } from "node:fs";
+import { readArguments } from "./arguments.ts";
+import { Output } from "./output.ts";
+import { checkAct, type FakeScript, type ProcessScript } from "./script.ts";
+import { Session } from "./session.ts";
+
+const scriptPath = process.env.FAKE_CLAUDE_SCRIPT;
+const recordPath = process.env.FAKE_CLAUDE_RECORD;
+const args = process.argv.slice(2);
+
+const fake = scriptPath === undefined ? {} : (JSON.parse(readFileSync(scriptPath, "utf8")) as FakeScript);
+const defaultVersion = "2.1.329 (Claude Code)";
+
+if (readArguments(args, "").asksVersion) {
+  process.stdout.write(`${fake.version ?? defaultVersion}\n`);
+} else {
+  await main();
+}
+
+async function main(): Promise<void> {
+  const ordinal = fake.processes === undefined ? 0 : takeOrdinal(`${scriptPath}.started`);
+  const script: ProcessScript = fake.processes?.[ordinal] ?? fake;
+  for (const act of [...(script.acts ?? []), ...(script.turns ?? []).flat()]) checkAct(act);
+  const record = (entry: object) => {
+    if (recordPath !== undefined) appendFileSync(recordPath, `${JSON.stringify({ pid: process.pid, ...entry })}\n`);
+  };
+  record({ started: { args, cwd: process.cwd(), env: process.env } });
+  const version = script.version ?? fake.version ?? defaultVersion;
+  const session = new Session(readArguments(args, version), script, new Output(), record);
+  await session.start();
+  readLines(
+    (line) => session.receive(line),
+    () => session.endInput(),
+  );
+}
+
+/** How many processes have started with this script before. The file system decides between two at once. */
+function takeOrdinal(prefix: string): number {
+  for (let ordinal = 0; ; ordinal++) {
+    try {
+      closeSync(openSync(`${prefix}.${ordinal}`, "wx"));
+      return ordinal;
+    } catch {
+      // Another process has it.
+    }
+  }
+}
+
+function readLines(onLine: (line: string) => void, onEnd: () => void): void {
+  let chunks: Buffer[] = [];
+  process.stdin.on("data", (chunk: Buffer) => {
+    let start = 0;
+    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
+      chunks.push(chunk.subarray(start, end));
+      onLine(Buffer.concat(chunks).toString("utf8"));
+      chunks = [];
+      start = end + 1;
+    }
+    if (start < chunk.length) chunks.push(chunk.subarray(start));
+  });
+  process.stdin.on("end", () => {
+    if (chunks.length > 0) onLine(Buffer.concat(chunks).toString("utf8"));
+    onEnd();
+  });
+}

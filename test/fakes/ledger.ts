@@ -1,0 +1,32 @@
+/** What the fake's calls to the model "cost": of the whole session, and since the last result. */
+import * as shapes from "./shapes.ts";
+
+type ByModel = ReadonlyMap<string, shapes.Usage>;
+
+export class Ledger {
+  #session = new Map<string, shapes.Usage>();
+  #sinceLast = new Map<string, shapes.Usage>();
+
+  get session(): ByModel {
+    return this.#session;
+  }
+
+  book(model: string, usage: shapes.Usage): void {
+    if (usage.inputTokens === 0) return;
+    for (const ledger of [this.#session, this.#sinceLast]) {
+      ledger.set(model, shapes.addUsage(ledger.get(model) ?? shapes.noUsage, usage));
+    }
+  }
+
+  /** What a result says; the next one counts anew. */
+  takeSinceLast(): ByModel {
+    const taken = this.#sinceLast;
+    this.#sinceLast = new Map();
+    return taken;
+  }
+
+  clear(): void {
+    this.#session = new Map();
+    this.#sinceLast = new Map();
+  }
+}

@@ -1,0 +1,419 @@
+/**
+ * The fake's side of the protocol: lines in, the queue of user lines, seeded history, turns one after another, the end of
+ * input, signals. Leaves out what control requests are answered (`controls.ts`) and what a turn says (`turn.ts`).
+ */
+import { randomUUID } from "node:crypto";
+import { writeSync } from "node:fs";
+import { Acts, type Stage } from "./acts.ts";
+import type { Arguments } from "./arguments.ts";
+import {
+  answerControl,
+  type ControlledSession,
+  isObject,
+  type JsonObject,
+  modelOf,
+  type Settings,
+} from "./controls.ts";
+import { Conversation } from "./conversation.ts";
+import { Ledger } from "./ledger.ts";
+import type { Output } from "./output.ts";
+import { type Act, type ControlScript, type ProcessScript, readMarkers } from "./script.ts";
+import * as shapes from "./shapes.ts";
+import { Turn } from "./turn.ts";
+
+/** A line that waits until it is worked off. */
+type Job =
+  | {
+      readonly kind: "user";
+      readonly uuid: string | undefined;
+      readonly text: string;
+      readonly isComposed: boolean;
+      /** False for seeded history. */
+      readonly asksModel: boolean;
+    }
+  | { readonly kind: "assistant"; readonly uuid: string };
+
+type UserJob = Job & { kind: "user" };
+
+export class Session implements Stage, ControlledSession {
+  readonly output: Output;
+  readonly record: (entry: object) => void;
+  readonly settings: Settings;
+  readonly conversation = new Conversation();
+  readonly ledger = new Ledger();
+  readonly #arguments: Arguments;
+  readonly #script: ProcessScript;
+  readonly #acts: Acts;
+  readonly #jobs: Job[] = [];
+  readonly #seenUuids = new Set<string>();
+  readonly #controlCounts = new Map<string, number>();
+  readonly #saysState = process.env.CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS === "1";
+  readonly #startedAtMs = performance.now();
+  #sessionId: string = randomUUID();
+  #turn: Turn | undefined;
+  #isWorking = false;
+  #turnCount = 0;
+  #resultCount = 0;
+  #lastResultWasError = false;
+  #staleEvents: readonly object[] = [];
+  #interruptsToIgnore = 0;
+  #ignoresTerm = false;
+  #ignoresEof = false;
+  /** Set when the input is over: what to exit with, `undefined` for what the last result says. */
+  #ending: { readonly code: number | undefined } | undefined;
+
+  constructor(args: Arguments, script: ProcessScript, output: Output, record: (entry: object) => void) {
+    this.#arguments = args;
+    this.#script = script;
+    this.output = output;
+    this.record = record;
+    this.settings = { launched: args, model: undefined, effort: undefined, permissionMode: args.permissionMode };
+    this.#acts = new Acts(this);
+  }
+
+  async start(): Promise<void> {
+    await this.#acts.perform("start", this.#processActs());
+    if (this.#arguments.isBare) this.output.say(shapes.uiInvalidate(this.#sessionId));
+    process.on("SIGTERM", () => {
+      if (!this.#ignoresTerm) process.exit(143);
+    });
+    process.on("SIGHUP", () => process.exit(129));
+    process.on("SIGINT", () => {
+      this.#turn?.interrupt();
+      this.endInput(0);
+    });
+  }
+
+  /** Takes a line, whatever it is. What the real CLI does not survive ends this process too. */
+  receive(line: string): void {
+    if (line.trim() === "") return;
+    const message = parseLine(line);
+    this.record({ in: message });
+    switch (message.type) {
+      case "control_request":
+        if (!isObject(message.request)) die("Error: Missing request on control_request");
+        void this.#answer(String(message.request_id), message.request);
+        break;
+      case "user":
+        this.#takeUser(message);
+        break;
+      case "assistant":
+        this.#takeAssistant(message);
+        break;
+      default:
+      // Whatever else comes is ignored, as the real CLI does.
+    }
+  }
+
+  /** The input is over: what has begun is finished, then the process ends. */
+  endInput(code?: number): void {
+    this.#ending = { code };
+    if (!this.#isWorking) this.#endIfDone();
+  }
+
+  // ---- what acts and control requests may see and do ------------------------------------------------------------
+
+  get sessionId(): string {
+    return this.#sessionId;
+  }
+
+  get isWorking(): boolean {
+    return this.#isWorking;
+  }
+
+  get ageMs(): number {
+    return Math.round(performance.now() - this.#startedAtMs);
+  }
+
+  get context(): shapes.Context {
+    return this.#contextOf([]);
+  }
+
+  get queuedUuids(): readonly string[] {
+    return this.#jobs.flatMap((job) => (job.kind === "user" && job.uuid !== undefined ? [job.uuid] : []));
+  }
+
+  say(message: object): void {
+    this.output.say(message);
+  }
+
+  cancelQueued(only?: string): readonly string[] {
+    const cancelled = this.queuedUuids.filter((uuid) => only === undefined || uuid === only);
+    for (const uuid of cancelled) {
+      this.#jobs.splice(
+        this.#jobs.findIndex((job) => job.uuid === uuid),
+        1,
+      );
+      this.#sayLifecycle(uuid, "cancelled");
+    }
+    return cancelled;
+  }
+
+  interruptTurn(): void {
+    if (this.#turn === undefined) return;
+    if (this.#interruptsToIgnore > 0) this.#interruptsToIgnore--;
+    else this.#turn.interrupt();
+  }
+
+  end(): void {
+    void this.#exit(0);
+  }
+
+  stopReading(): void {
+    process.stdin.pause();
+  }
+
+  compactConversation(): void {
+    this.conversation.compact(randomUUID());
+  }
+
+  ignoreInterrupts(count: number): void {
+    this.#interruptsToIgnore = count;
+  }
+
+  ignoreTerm(): void {
+    this.#ignoresTerm = true;
+  }
+
+  ignoreEof(): void {
+    this.#ignoresEof = true;
+  }
+
+  // ---- control requests -----------------------------------------------------------------------------------------
+
+  async #answer(requestId: string, request: JsonObject): Promise<void> {
+    if (request.subtype === "initialize") await this.#acts.perform("initialize", this.#processActs());
+    const script = this.#controlScript(String(request.subtype));
+    if (script?.silent) return;
+    if (script?.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, script.delayMs));
+    const reply =
+      script?.error !== undefined
+        ? ({ kind: "error", error: script.error } as const)
+        : script?.reply !== undefined
+          ? ({ kind: "success", response: script.reply } as const)
+          : answerControl(request, this);
+    this.output.say(shapes.controlResponse(requestId, reply));
+    if (reply.kind === "success" && "after" in reply && reply.after !== undefined) this.output.say(reply.after);
+  }
+
+  #controlScript(subtype: string): ControlScript | undefined {
+    const script = this.#script.controls?.[subtype];
+    const count = this.#controlCounts.get(subtype) ?? 0;
+    this.#controlCounts.set(subtype, count + 1);
+    return script?.times !== undefined && count >= script.times ? undefined : script;
+  }
+
+  // ---- user and assistant lines ---------------------------------------------------------------------------------
+
+  #takeUser(message: JsonObject): void {
+    const inner = message.message;
+    const role = isObject(inner) ? inner.role : undefined;
+    if (!isObject(inner) || role !== "user") die(`Error: Expected message role 'user', got '${String(role)}'`);
+    const uuid = typeof message.uuid === "string" && message.uuid !== "" ? message.uuid : undefined;
+    if (uuid !== undefined && this.#seenUuids.has(uuid)) {
+      // A repeated uuid is dropped, without a result.
+      if (!this.#isWorking) this.#sayState("idle");
+      return;
+    }
+    if (!this.#isWorking) this.#sayState("running");
+    if (uuid !== undefined) {
+      this.#seenUuids.add(uuid);
+      this.#sayLifecycle(uuid, "queued");
+    }
+    this.#enqueue({
+      kind: "user",
+      uuid,
+      text: textOf(inner.content),
+      isComposed: message.client_composed === true,
+      asksModel: message.shouldQuery !== false,
+    });
+  }
+
+  #takeAssistant(message: JsonObject): void {
+    this.#enqueue({ kind: "assistant", uuid: typeof message.uuid === "string" ? message.uuid : randomUUID() });
+  }
+
+  #enqueue(job: Job): void {
+    this.#jobs.push(job);
+    if (this.#isWorking) return;
+    this.#isWorking = true;
+    this.#work().catch((error: unknown) => die(`fake claude: ${error instanceof Error ? error.stack : error}`));
+  }
+
+  async #work(): Promise<void> {
+    let hasRun = false;
+    for (let job = this.#jobs.shift(); job !== undefined; job = this.#jobs.shift()) {
+      if (job.kind === "assistant") {
+        await this.#storeAssistant(job.uuid);
+        continue;
+      }
+      // The first one runs alone; those that came meanwhile are one turn.
+      const more = hasRun && job.asksModel ? this.#takeMoreQuestions() : [];
+      hasRun = true;
+      await this.#runLine([job, ...more]);
+    }
+    this.#isWorking = false;
+    if (hasRun) this.#sayState("idle");
+    if (hasRun) void this.#acts.perform("idle", this.#processActs());
+    if (this.#ending !== undefined) this.#endIfDone();
+  }
+
+  #takeMoreQuestions(): readonly UserJob[] {
+    const taken: UserJob[] = [];
+    for (let job = this.#jobs[0]; job?.kind === "user" && job.asksModel; job = this.#jobs[0]) {
+      taken.push(job);
+      this.#jobs.shift();
+    }
+    return taken;
+  }
+
+  async #storeAssistant(uuid: string): Promise<void> {
+    await this.#acts.perform("seeding", this.#processActs());
+    this.conversation.addAssistant(uuid);
+    this.#sayLifecycle(uuid, "completed");
+  }
+
+  async #runLine(jobs: readonly UserJob[]): Promise<void> {
+    const uuids = jobs.flatMap(({ uuid }) => (uuid === undefined ? [] : [uuid]));
+    const last = jobs.at(-1)!;
+    for (const uuid of uuids) this.#sayLifecycle(uuid, "started");
+    for (const event of this.#staleEvents) this.output.say(event);
+    this.#staleEvents = [];
+    let state: "completed" | "cancelled" = "completed";
+    if (!last.isComposed && /^\/(?:clear|reset|new)$/u.test(last.text)) this.#clear(uuids);
+    else if (last.asksModel) state = await this.#runTurn(jobs, uuids);
+    else await this.#seed(last, uuids);
+    for (const uuid of uuids) this.#sayLifecycle(uuid, state);
+  }
+
+  async #seed(job: UserJob, uuids: readonly string[]): Promise<void> {
+    await this.#acts.perform("seeding", this.#processActs());
+    this.conversation.addPrompt(job.uuid ?? randomUUID(), job.text);
+    this.#sayLocalResult(uuids);
+  }
+
+  #clear(uuids: readonly string[]): void {
+    this.output.say(shapes.conversationReset(this.#sessionId, uuids.at(-1)));
+    this.output.say(shapes.backgroundTasks(this.#sessionId, 0));
+    this.#sessionId = randomUUID();
+    this.conversation.clear();
+    this.ledger.clear();
+    this.#sayLocalResult(uuids, "clear");
+  }
+
+  /** The whole of a "turn" that asks no model. */
+  #sayLocalResult(uuids: readonly string[], command?: string): void {
+    const context = this.#contextOf(uuids);
+    this.output.say(shapes.init(context, this.#initFacts()));
+    this.output.say(this.#makeResult(context, { end: { kind: "local", command } }));
+  }
+
+  async #runTurn(jobs: readonly UserJob[], uuids: readonly string[]): Promise<"completed" | "cancelled"> {
+    const prompt = jobs.map(({ text }) => text).join("\n");
+    const asked = readMarkers(prompt);
+    for (const job of jobs) this.conversation.addPrompt(job.uuid ?? randomUUID(), job.text);
+    const context = this.#contextOf(uuids);
+    const startedAtMs = performance.now();
+    const facts = {
+      context,
+      init: this.#initFacts(),
+      prompt,
+      answer: { ...this.#script.answer, ...asked.answer },
+      acts: [...this.#processActs(), ...(this.#script.turns?.[this.#turnCount++] ?? []), ...asked.acts],
+    };
+    const turn = new Turn(facts, this.output, this.#acts, (uuid) => this.conversation.addAssistant(uuid));
+    this.#turn = turn;
+    const { end, usage, booked, turnCount } = await turn.run();
+    // From here on it is too late to interrupt.
+    this.#turn = undefined;
+    this.ledger.book(context.model, booked);
+    const durationMs = Math.round(performance.now() - startedAtMs);
+    turn.sayResult(this.#makeResult(context, { end, usage, turnCount, durationMs }));
+    this.#staleEvents = turn.staleEvents;
+    await turn.at("afterResult");
+    return end.kind === "interrupted" ? "cancelled" : "completed";
+  }
+
+  #makeResult(
+    context: shapes.Context,
+    facts: Pick<shapes.ResultFacts, "end"> & Partial<Pick<shapes.ResultFacts, "usage" | "turnCount" | "durationMs">>,
+  ): object {
+    this.#lastResultWasError = facts.end.kind === "apiError" || facts.end.kind === "interrupted";
+    return shapes.result(context, {
+      index: this.#resultCount++,
+      durationMs: 1,
+      turnCount: 0,
+      usage: shapes.noUsage,
+      sessionUsage: this.ledger.session,
+      usageSinceLast: this.ledger.takeSinceLast(),
+      queuedTurnCount: 0,
+      ...facts,
+    });
+  }
+
+  // ---- the rest -------------------------------------------------------------------------------------------------
+
+  #endIfDone(): void {
+    // Something has to keep the process alive when its input does not.
+    if (this.#ignoresEof) setInterval(() => undefined, 3_600_000);
+    else void this.#exit(this.#ending?.code ?? (this.#lastResultWasError ? 1 : 0));
+  }
+
+  async #exit(code: number): Promise<never> {
+    await this.output.flushed();
+    process.exit(code);
+  }
+
+  #processActs(): readonly Act[] {
+    return this.#script.acts ?? [];
+  }
+
+  #contextOf(userUuids: readonly string[]): shapes.Context {
+    return { sessionId: this.#sessionId, model: modelOf(this.settings), userUuids };
+  }
+
+  #initFacts(): shapes.InitFacts {
+    return {
+      cwd: process.cwd(),
+      tools: this.#arguments.tools,
+      permissionMode: this.settings.permissionMode,
+      version: this.#arguments.version,
+      apiKeySource: process.env.ANTHROPIC_API_KEY === undefined ? "none" : "ANTHROPIC_API_KEY",
+    };
+  }
+
+  #sayState(state: "running" | "idle"): void {
+    if (this.#saysState) this.output.say(shapes.sessionState(this.#sessionId, state));
+  }
+
+  #sayLifecycle(uuid: string, state: Parameters<typeof shapes.lifecycle>[2]): void {
+    this.output.say(shapes.lifecycle(this.#sessionId, uuid, state));
+  }
+}
+
+function parseLine(line: string): JsonObject {
+  let message: unknown;
+  try {
+    message = JSON.parse(line);
+  } catch (error) {
+    die(`Error parsing streaming input line (type=unknown, ${line.length} chars): ${error}`);
+  }
+  if (message === null) die("Error parsing streaming input line (type=unknown, 4 chars): TypeError: null is no object");
+  return isObject(message) ? message : {};
+}
+
+/** How the real CLI ends at a line that it cannot take: one line on stderr, nothing on stdout. */
+function die(message: string): never {
+  writeSync(2, `${message}\n`);
+  process.exit(1);
+}
+
+/** The text of a content, or that of its last text block. */
+function textOf(content: unknown): string {
+  if (typeof content === "string") return content;
+  if (!Array.isArray(content)) return "";
+  const texts = content.flatMap((block: unknown) =>
+    isObject(block) && block.type === "text" && typeof block.text === "string" ? [block.text] : [],
+  );
+  return texts.at(-1) ?? "";
+}

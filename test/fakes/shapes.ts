@@ -1,0 +1,527 @@
+/**
+ * The messages of the CLI, member by member and in the order of members in which 2.1.329 writes them. Pure; what they are
+ * filled with is decided elsewhere.
+ */
+import { randomUUID } from "node:crypto";
+
+export const fakeVersion = "2.1.329";
+
+/** What most messages say about where they belong. */
+export interface Context {
+  readonly sessionId: string;
+  readonly model: string;
+  /** The uuids of the user lines that the turn answers; none for a line without one. */
+  readonly userUuids: readonly string[];
+}
+
+export interface Usage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly cacheReadInputTokens: number;
+  readonly cacheCreationInputTokens: number;
+}
+
+export const noUsage: Usage = {
+  inputTokens: 0,
+  outputTokens: 0,
+  cacheReadInputTokens: 0,
+  cacheCreationInputTokens: 0,
+};
+
+export function addUsage(a: Usage, b: Usage): Usage {
+  return {
+    inputTokens: a.inputTokens + b.inputTokens,
+    outputTokens: a.outputTokens + b.outputTokens,
+    cacheReadInputTokens: a.cacheReadInputTokens + b.cacheReadInputTokens,
+    cacheCreationInputTokens: a.cacheCreationInputTokens + b.cacheCreationInputTokens,
+  };
+}
+
+/** Both members, on the first messages that belong to a user line. */
+function userMarks({ userUuids }: Context): object {
+  return userUuids.length === 0 ? {} : { user_message_uuid: userUuids.at(-1), user_message_uuids: userUuids };
+}
+
+function userMarkList({ userUuids }: Context): object {
+  return userUuids.length === 0 ? {} : { user_message_uuids: userUuids };
+}
+
+export function uiInvalidate(sessionId: string): object {
+  return { type: "system", subtype: "ui_invalidate", event: "ui.render", uuid: randomUUID(), session_id: sessionId };
+}
+
+export function sessionState(sessionId: string, state: "running" | "idle"): object {
+  return { type: "system", subtype: "session_state_changed", state, uuid: randomUUID(), session_id: sessionId };
+}
+
+export function lifecycle(
+  sessionId: string,
+  commandUuid: string,
+  state: "queued" | "started" | "completed" | "cancelled",
+): object {
+  return { type: "command_lifecycle", command_uuid: commandUuid, state, uuid: randomUUID(), session_id: sessionId };
+}
+
+export const capabilities = [
+  "interrupt_receipt_v1",
+  "interrupt_cancel_queued_v1",
+  "interrupt_send_now_v1",
+  "interrupt_requeue_taken_v1",
+  "msg_lifecycle_v1",
+  "request_marker_lists_v1",
+  "sdk_mcp_tools_list_changed",
+  "sdk_mcp_manifests",
+];
+
+export interface InitFacts {
+  readonly cwd: string;
+  readonly tools: readonly string[];
+  readonly permissionMode: string;
+  readonly version: string;
+  readonly apiKeySource: string;
+}
+
+export function init(context: Context, facts: InitFacts): object {
+  return {
+    type: "system",
+    subtype: "init",
+    cwd: facts.cwd,
+    session_id: context.sessionId,
+    tools: facts.tools,
+    mcp_servers: [],
+    model: context.model,
+    permissionMode: facts.permissionMode,
+    slash_commands: ["clear", "compact"],
+    terminal_slash_commands: ["doctor", "color"],
+    apiKeySource: facts.apiKeySource,
+    claude_code_version: facts.version,
+    output_style: "default",
+    agents: ["claude", "Explore"],
+    skills: [],
+    plugins: [],
+    capabilities,
+    analytics_disabled: true,
+    product_feedback_disabled: true,
+    served_by_anthropic: false,
+    uuid: randomUUID(),
+    original_cwd: facts.cwd,
+    additional_directories: [],
+    fast_mode_state: "off",
+    fast_mode_disabled_reason: "sdk_opt_in_required",
+    per_turn_effort_active: true,
+    ultrathink_available: false,
+    ultrathink_typed_raises: false,
+    view_mode: "default",
+    ...userMarkList(context),
+  };
+}
+
+export function status(context: Context, value: string | null, members: object = {}): object {
+  return {
+    type: "system",
+    subtype: "status",
+    status: value,
+    ...members,
+    session_id: context.sessionId,
+    uuid: randomUUID(),
+    ...(value === "requesting" && userMarkList(context)),
+  };
+}
+
+/** The usage of one call as the API writes it. */
+export function apiUsage(usage: Usage, outputTokens = usage.outputTokens): object {
+  return {
+    input_tokens: usage.inputTokens,
+    cache_creation_input_tokens: usage.cacheCreationInputTokens,
+    cache_read_input_tokens: usage.cacheReadInputTokens,
+    output_tokens: outputTokens,
+    cache_creation: { ephemeral_5m_input_tokens: usage.cacheCreationInputTokens, ephemeral_1h_input_tokens: 0 },
+    service_tier: "standard",
+  };
+}
+
+function apiMessage(model: string, messageId: string, usage: Usage, content: readonly object[]): object {
+  return {
+    id: messageId,
+    type: "message",
+    role: "assistant",
+    model,
+    content,
+    stop_reason: null,
+    stop_sequence: null,
+    usage: apiUsage(usage, 1),
+  };
+}
+
+export function streamEvent(context: Context, event: object, messageId: string, members: object = {}): object {
+  return {
+    type: "stream_event",
+    event,
+    session_id: context.sessionId,
+    parent_tool_use_id: null,
+    uuid: randomUUID(),
+    api_message_id: messageId,
+    ...members,
+  };
+}
+
+export function messageStart(context: Context, messageId: string, usage: Usage, isFirst: boolean): object {
+  return {
+    type: "stream_event",
+    event: { type: "message_start", message: apiMessage(context.model, messageId, usage, []) },
+    session_id: context.sessionId,
+    parent_tool_use_id: null,
+    uuid: randomUUID(),
+    ttft_ms: 1,
+    thinking_display: "updates",
+    api_message_id: messageId,
+    ...(isFirst && { ...userMarks(context), owed_rows: [] }),
+  };
+}
+
+/**
+ * A text delta as three pieces of a line, for floods: everything before the text's JSON, everything between it and the
+ * line's uuid, and what follows.
+ */
+export function textDeltaParts(context: Context, messageId: string, index: number): readonly [string, string, string] {
+  const event = { type: "content_block_delta", index, delta: { type: "text_delta", text: "\u0001" } };
+  const line = JSON.stringify({ ...streamEvent(context, event, messageId), uuid: "\u0002" });
+  const [before = "", rest = ""] = line.split('"\\u0001"');
+  const [between = "", after = ""] = rest.split('"\\u0002"');
+  return [before, between, `${after}\n`];
+}
+
+export function assistant(
+  context: Context,
+  messageId: string,
+  usage: Usage,
+  block: object,
+  members: { readonly isFirst: boolean; readonly aborted?: boolean; readonly uuid?: string },
+): object {
+  return {
+    type: "assistant",
+    message: { ...apiMessage(context.model, messageId, usage, [block]), context_management: null },
+    parent_tool_use_id: null,
+    session_id: context.sessionId,
+    uuid: members.uuid ?? randomUUID(),
+    timestamp: new Date().toISOString(),
+    request_id: `req_${messageId.slice(4)}`,
+    ...(members.aborted && { aborted: true }),
+    ...(members.isFirst && userMarks(context)),
+  };
+}
+
+export interface ApiError {
+  readonly status: number | null;
+  readonly error: string;
+  readonly type: string | undefined;
+  readonly message: string;
+}
+
+export function apiErrorAssistant(context: Context, error: ApiError): object {
+  return {
+    type: "assistant",
+    message: {
+      diagnostics: null,
+      id: randomUUID(),
+      container: null,
+      model: "<synthetic>",
+      role: "assistant",
+      stop_details: null,
+      stop_reason: "stop_sequence",
+      stop_sequence: "",
+      type: "message",
+      usage: {
+        output_tokens_details: null,
+        input_tokens: 0,
+        output_tokens: 0,
+        cache_creation_input_tokens: 0,
+        cache_read_input_tokens: 0,
+        server_tool_use: { web_search_requests: 0, web_fetch_requests: 0 },
+        service_tier: null,
+        cache_creation: { ephemeral_1h_input_tokens: 0, ephemeral_5m_input_tokens: 0 },
+        inference_geo: null,
+        iterations: null,
+        speed: null,
+        fallback_credit: null,
+      },
+      content: [{ type: "text", text: error.message }],
+      context_management: null,
+    },
+    parent_tool_use_id: null,
+    session_id: context.sessionId,
+    uuid: randomUUID(),
+    timestamp: new Date().toISOString(),
+    error: error.error,
+    request_id: "req_fake",
+    is_api_error_message: true,
+    api_error_status: error.status,
+    ...(error.type !== undefined && { api_error_type: error.type }),
+    ...userMarks(context),
+  };
+}
+
+export function apiRetry(context: Context, attempt: number, maxRetries: number, statusCode: number | null): object {
+  return {
+    type: "system",
+    subtype: "api_retry",
+    attempt,
+    max_retries: maxRetries,
+    retry_delay_ms: 500 * 2 ** (attempt - 1),
+    error_status: statusCode,
+    error: statusCode === null ? "unknown" : statusCode === 401 ? "authentication_failed" : "server_error",
+    session_id: context.sessionId,
+    uuid: randomUUID(),
+  };
+}
+
+export function userText(context: Context, text: string, members: object = {}): object {
+  return {
+    type: "user",
+    message: { role: "user", content: [{ type: "text", text }] },
+    parent_tool_use_id: null,
+    session_id: context.sessionId,
+    uuid: randomUUID(),
+    timestamp: new Date().toISOString(),
+    ...members,
+  };
+}
+
+export function toolResult(context: Context, toolUseId: string, content: string, isError: boolean): object {
+  const decision = { decision: "accept", source: "config", reason_type: "rule" };
+  return {
+    type: "user",
+    message: {
+      role: "user",
+      content: [{ tool_use_id: toolUseId, type: "tool_result", content, is_error: isError }],
+    },
+    parent_tool_use_id: null,
+    session_id: context.sessionId,
+    uuid: randomUUID(),
+    timestamp: new Date().toISOString(),
+    tool_use_result: isError
+      ? `Error: ${content}`
+      : { stdout: content, stderr: "", interrupted: false, isImage: false, noOutputExpected: false },
+    tool_result_meta: [{ id: toolUseId, permission_decision: decision }],
+  };
+}
+
+/** A model's part of it, with the price that the CLI gives the tokens. */
+function modelUsage(model: string, usage: Usage): Readonly<Record<string, object>> {
+  return {
+    [model]: {
+      inputTokens: usage.inputTokens,
+      outputTokens: usage.outputTokens,
+      cacheReadInputTokens: usage.cacheReadInputTokens,
+      cacheCreationInputTokens: usage.cacheCreationInputTokens,
+      webSearchRequests: 0,
+      costUSD: costUsd(usage),
+      contextWindow: 1_000_000,
+      maxOutputTokens: 128_000,
+      thinkingTokens: 0,
+      cacheCreationEphemeral5mInputTokens: usage.cacheCreationInputTokens,
+      cacheCreationEphemeral1hInputTokens: 0,
+      canonicalModel: model,
+      provider: "firstParty",
+      costBasis: "list",
+    },
+  };
+}
+
+/** Dollars, at the list price of the default model. */
+export function costUsd(usage: Usage): number {
+  const perMillion =
+    4 * usage.inputTokens +
+    20 * usage.outputTokens +
+    0.2 * usage.cacheReadInputTokens +
+    5 * usage.cacheCreationInputTokens;
+  return perMillion / 1_000_000;
+}
+
+export interface ResultFacts {
+  readonly index: number;
+  readonly durationMs: number;
+  readonly turnCount: number;
+  readonly usage: Usage;
+  /** Of the whole session, by model. */
+  readonly sessionUsage: ReadonlyMap<string, Usage>;
+  /** Since the result before, by model. */
+  readonly usageSinceLast: ReadonlyMap<string, Usage>;
+  readonly queuedTurnCount: number;
+  readonly end:
+    | {
+        readonly kind: "completed";
+        readonly text: string;
+        readonly stopReason: string;
+        readonly structuredOutput?: unknown;
+      }
+    | { readonly kind: "apiError"; readonly error: ApiError }
+    | { readonly kind: "interrupted" }
+    /** Nothing was asked: seeded history, or a command of the CLI's own. */
+    | { readonly kind: "local"; readonly command: string | undefined };
+}
+
+export function result(context: Context, facts: ResultFacts): object {
+  const { end, usage } = facts;
+  const all = [...facts.sessionUsage];
+  return {
+    ...(end.kind === "local" && { is_error: false }),
+    duration_api_ms: end.kind === "completed" ? facts.durationMs : 0,
+    ...(end.kind === "local" && { num_turns: 0 }),
+    stop_reason: stopReasonOf(end),
+    session_id: context.sessionId,
+    total_cost_usd: all.reduce((sum, [, used]) => sum + costUsd(used), 0),
+    usage: {
+      input_tokens: usage.inputTokens,
+      cache_creation_input_tokens: usage.cacheCreationInputTokens,
+      cache_read_input_tokens: usage.cacheReadInputTokens,
+      output_tokens: usage.outputTokens,
+      output_tokens_details: { thinking_tokens: 0 },
+      server_tool_use: { web_search_requests: 0, web_fetch_requests: 0 },
+      service_tier: "standard",
+      cache_creation: { ephemeral_1h_input_tokens: 0, ephemeral_5m_input_tokens: usage.cacheCreationInputTokens },
+      inference_geo: "",
+      iterations: [],
+      speed: "standard",
+      fallback_credit: null,
+    },
+    modelUsage: usageByModel(facts.sessionUsage),
+    permission_denials: [],
+    ...(end.kind !== "local" && { terminal_reason: terminalReasons[end.kind] }),
+    fast_mode_state: "off",
+    fast_mode_disabled_reason: "sdk_opt_in_required",
+    subagent_stats: {
+      spawned: 0,
+      requested: { background: 0, foreground: 0, unset: 0 },
+      started_in_background: 0,
+      max_depth: 0,
+      spawned_by_subagents: 0,
+      completed: 0,
+      failed: 0,
+      killed: { parent: 0, user: 0, system: 0 },
+      refused: { depth_limit: 0, concurrency_limit: 0, budget: 0 },
+      by_type: {},
+    },
+    safety_stops: 0,
+    ...(end.kind !== "local" && { is_error: end.kind !== "completed", num_turns: facts.turnCount }),
+    subtype: end.kind === "interrupted" ? "error_during_execution" : "success",
+    ...endMembers(end),
+    type: "result",
+    duration_ms: facts.durationMs,
+    uuid: randomUUID(),
+    ...userMarks(context),
+    queued_turn_count: facts.queuedTurnCount,
+    result_index: facts.index,
+    model_usage_since_last_result: usageByModel(facts.usageSinceLast),
+  };
+}
+
+const terminalReasons = {
+  completed: "completed",
+  apiError: "api_error",
+  interrupted: "aborted_streaming",
+} as const;
+
+function stopReasonOf(end: ResultFacts["end"]): string | null {
+  if (end.kind === "completed") return end.stopReason;
+  return end.kind === "apiError" ? "stop_sequence" : null;
+}
+
+function endMembers(end: ResultFacts["end"]): object {
+  switch (end.kind) {
+    case "completed":
+      return {
+        api_error_status: null,
+        result: end.text,
+        ...(end.structuredOutput !== undefined && { structured_output: end.structuredOutput }),
+        ttft_ms: 2,
+        ttft_stream_ms: 2,
+        time_to_request_ms: 1,
+        first_content_frame_ms: 2,
+        request_sent_wall_ms: Date.now(),
+      };
+    case "apiError":
+      return {
+        api_error_status: end.error.status,
+        ...(end.error.type !== undefined && { api_error_type: end.error.type }),
+        result: end.error.message,
+      };
+    case "interrupted":
+      return { errors: ["[ede_diagnostic] result_type=user last_content_type=n/a stop_reason=null"] };
+    case "local":
+      return { result: "", ...(end.command !== undefined && { local_command: end.command }) };
+    default:
+      return end satisfies never;
+  }
+}
+
+/** What `result` and `get_usage` say about the models of a ledger. */
+export function usageByModel(usages: ReadonlyMap<string, Usage>): object {
+  return Object.assign({}, ...[...usages].map(([model, usage]) => modelUsage(model, usage)));
+}
+
+export function controlResponse(
+  requestId: string,
+  reply:
+    | { readonly kind: "success"; readonly response?: object }
+    | { readonly kind: "error"; readonly error: string; readonly code?: string },
+): object {
+  const { kind } = reply;
+  const members =
+    kind === "success"
+      ? reply.response !== undefined && { response: reply.response }
+      : { error: reply.error, ...(reply.code !== undefined && { error_code: reply.code }) };
+  return { type: "control_response", response: { subtype: kind, request_id: requestId, ...members } };
+}
+
+export function modelReplay(context: Context, model: string): object {
+  return {
+    type: "user",
+    message: { role: "user", content: `<local-command-stdout>Set model to \`${model}\`</local-command-stdout>` },
+    session_id: context.sessionId,
+    parent_tool_use_id: null,
+    uuid: randomUUID(),
+    timestamp: new Date().toISOString(),
+    isReplay: true,
+  };
+}
+
+export function conversationReset(sessionId: string, userUuid: string | undefined): object {
+  const id = randomUUID();
+  return {
+    type: "conversation_reset",
+    new_conversation_id: id,
+    uuid: id,
+    trigger: "clear",
+    ...(userUuid !== undefined && { user_message_uuid: userUuid }),
+    timestamp: new Date().toISOString(),
+    session_id: sessionId,
+  };
+}
+
+export function backgroundTasks(sessionId: string, count: number): object {
+  const tasks = Array.from({ length: count }, (_, index) => ({
+    task_id: `b${index}fake`,
+    run_id: `run-${index}`,
+    task_type: "local_bash",
+    description: "bg",
+  }));
+  return { type: "system", subtype: "background_tasks_changed", tasks, uuid: randomUUID(), session_id: sessionId };
+}
+
+export function compactBoundary(sessionId: string): object {
+  return {
+    type: "system",
+    subtype: "compact_boundary",
+    session_id: sessionId,
+    uuid: randomUUID(),
+    compact_metadata: {
+      trigger: "auto",
+      pre_tokens: 900_000,
+      post_tokens: 300,
+      cumulative_dropped_tokens: 899_700,
+      duration_ms: 12,
+    },
+    logical_parent_uuid: randomUUID(),
+  };
+}
