@@ -1,0 +1,64 @@
+/**
+ * What a person may say when starting the bench: flags, and environment variables for the same.
+ */
+import { parseArgs } from "node:util";
+
+export interface BenchOptions {
+  /** The scenarios to run, by name. Empty: all. */
+  readonly only: readonly string[];
+  readonly isQuick: boolean;
+  /** Exit code 1 when a target is not reached. */
+  readonly isStrict: boolean;
+  readonly rounds: number | undefined;
+  /** Where V8's CPU profiles of the servers go. */
+  readonly cpuProfileFolder: string | undefined;
+  /** Where results go; `undefined`: they are only shown. */
+  readonly resultsFolder: string | undefined;
+  readonly wantsHelp: boolean;
+}
+
+export const help = `Measures claude-runner against a process per turn and against raw pipes, on the real CLI.
+
+  npm run bench -- [flags]
+
+  --only NAME[,NAME]      only these scenarios                      BENCH_ONLY
+  --quick                 few samples, about a minute                BENCH_QUICK=1
+  --rounds N              so many rounds of each scenario            BENCH_ROUNDS
+  --strict                exit code 1 when a target is not reached
+  --results FOLDER        where JSON and Markdown go                 BENCH_RESULTS
+  --no-results            only show them
+  --cpu-profile FOLDER    V8 CPU profiles of the servers             BENCH_CPU_PROFILE
+  --help
+`;
+
+/** Throws an error whose message is for the person. */
+export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv, defaultResults: string): BenchOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: "string", default: env.BENCH_ONLY ?? "" },
+      quick: { type: "boolean", default: env.BENCH_QUICK === "1" },
+      rounds: { type: "string", ...(env.BENCH_ROUNDS !== undefined && { default: env.BENCH_ROUNDS }) },
+      strict: { type: "boolean", default: false },
+      results: { type: "string", default: env.BENCH_RESULTS ?? defaultResults },
+      "no-results": { type: "boolean", default: false },
+      "cpu-profile": { type: "string", ...(env.BENCH_CPU_PROFILE !== undefined && { default: env.BENCH_CPU_PROFILE }) },
+      help: { type: "boolean", default: false },
+    },
+  });
+  return {
+    only: values.only.split(",").filter((name) => name !== ""),
+    isQuick: values.quick,
+    isStrict: values.strict,
+    rounds: values.rounds === undefined ? undefined : positive(values.rounds),
+    cpuProfileFolder: values["cpu-profile"],
+    resultsFolder: values["no-results"] ? undefined : values.results,
+    wantsHelp: values.help,
+  };
+}
+
+function positive(text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) throw new RangeError(`rounds is a whole number from 1 on, not ${text}`);
+  return number;
+}
