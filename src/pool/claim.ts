@@ -47,6 +47,11 @@ export interface Claim extends Disposable {
   readonly queueWaitMs: number;
   /** Turns that waited when this one came. */
   readonly queueLengthSeen: number;
+  /**
+   * Says that the turn is over and the worker will be given back in a moment: a turn that fits it may wait for it instead
+   * of taking a spare.
+   */
+  finishing(): void;
   /** Gives the worker back. The first call counts. */
   release(how: Release): void;
 }

@@ -1,8 +1,8 @@
 /**
  * Which worker serves which waiting turn of a profile: a pure function of what is there.
  *
- * A turn takes the most recently used bound worker of its affinity; else it waits a moment for one that is being reset
- * or checked, one such worker for one such turn; else it takes the youngest spare that is known to answer; else it goes
+ * A turn takes the most recently used bound worker of its affinity; else it waits a moment for one that is just finishing
+ * its turn, being reset or checked, one such worker for one such turn; else it takes the youngest spare that is known to answer; else it goes
  * on waiting. How many workers to start for those is decided in `sizing.ts`.
  */
 import type { BoundIdleState, SpareState, WorkerState } from "./worker.ts";
@@ -37,7 +37,7 @@ export interface Matching<T extends TurnView, W extends WorkerView> {
   readonly check: readonly W[];
   /** Bound idle workers that nobody may have, because a turn needs their place. */
   readonly evict: readonly W[];
-  /** Turns for which there is no worker, nor one that is just being reset or checked. */
+  /** Turns for which there is no worker, nor one that is just finishing, being reset or checked. */
   readonly unfittedCount: number;
   /** When to look again though nothing has happened. */
   readonly lookAgainAtMs: number | undefined;
@@ -132,8 +132,10 @@ function sortOut<W extends WorkerView>(workers: Iterable<W>) {
       case "resetting":
         add(comingBound, state.affinity, state);
         break;
-      case "starting":
       case "claimed":
+        if (state.finishingSinceMs !== undefined) add(comingBound, state.affinity, { sinceMs: state.finishingSinceMs });
+        break;
+      case "starting":
       case "stopping":
       case "exited":
         break;

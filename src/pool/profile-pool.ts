@@ -182,6 +182,9 @@ export class ProfilePool {
         turnCount: worker.turnCount,
         queueWaitMs: now - turn.arrivedAtMs,
         queueLengthSeen: turn.lengthSeen,
+        finish: () => {
+          if (this.profile.reuse) worker.finishing();
+        },
         giveBack: (how) => release(this, worker, how),
       }),
     );
@@ -228,16 +231,27 @@ class GivenClaim implements Claim {
   readonly turnCount: number;
   readonly queueWaitMs: number;
   readonly queueLengthSeen: number;
+  readonly #finish: () => void;
   #giveBack: ((how: Release) => void) | undefined;
 
-  constructor(given: Omit<Claim, "release" | typeof Symbol.dispose> & { readonly giveBack: (how: Release) => void }) {
+  constructor(
+    given: Omit<Claim, "finishing" | "release" | typeof Symbol.dispose> & {
+      readonly finish: () => void;
+      readonly giveBack: (how: Release) => void;
+    },
+  ) {
     this.worker = given.worker;
     this.source = given.source;
     this.isBound = given.isBound;
     this.turnCount = given.turnCount;
     this.queueWaitMs = given.queueWaitMs;
     this.queueLengthSeen = given.queueLengthSeen;
+    this.#finish = given.finish;
     this.#giveBack = given.giveBack;
+  }
+
+  finishing(): void {
+    if (this.#giveBack !== undefined) this.#finish();
   }
 
   release(how: Release): void {

@@ -32,6 +32,7 @@ export type IdleState = SpareState | BoundIdleState;
 // checking  -> spare      [it answers]    checking  -> boundIdle  [it answers]
 // claimed   -> resetting  [finished]      resetting -> boundIdle  [clean]
 // claimed   -> spare      [unused]        claimed   -> boundIdle  [unused]
+// claimed   -> claimed    [finishing]
 // living    -> stopping   [stop]          any       -> exited     [the process is gone]
 export type WorkerState =
   | { readonly kind: "starting"; readonly sinceMs: number }
@@ -44,6 +45,8 @@ export type WorkerState =
       readonly affinity: string;
       /** What it goes back to when the claim is not used. */
       readonly before: IdleState;
+      /** Set when the turn is over and only the process's word that it is idle is missing. */
+      readonly finishingSinceMs?: number;
     }
   | { readonly kind: "resetting"; readonly sinceMs: number; readonly affinity: string }
   | { readonly kind: "stopping"; readonly sinceMs: number; readonly why: string }
@@ -56,7 +59,7 @@ const moves: Readonly<Record<WorkerKind, readonly WorkerKind[]>> = {
   spare: ["claimed", "checking", "stopping", "exited"],
   boundIdle: ["claimed", "checking", "stopping", "exited"],
   checking: ["spare", "boundIdle", "stopping", "exited"],
-  claimed: ["resetting", "spare", "boundIdle", "stopping", "exited"],
+  claimed: ["claimed", "resetting", "spare", "boundIdle", "stopping", "exited"],
   resetting: ["boundIdle", "stopping", "exited"],
   stopping: ["exited"],
   exited: [],
@@ -226,6 +229,12 @@ export class Worker {
     const { before } = this.#state;
     if (before.kind === "spare") this.#tenant = undefined;
     this.#become(before);
+  }
+
+  /** The claimed turn is over; the process will say in a moment that it is idle. */
+  finishing(): void {
+    if (this.#state.kind !== "claimed" || this.#state.finishingSinceMs !== undefined) return;
+    this.#become({ ...this.#state, finishingSinceMs: this.#around.clock.now() });
   }
 
   /** Counts the claimed turn as served. */

@@ -276,6 +276,7 @@ async function prepare(
 /** Gives the worker back when it is done with the turn. Never rejects. */
 async function release({ claim, running }: Started, leave: () => void): Promise<void> {
   const end = await running.ended;
+  if (end.workerReusable) claim.finishing();
   await running.idle;
   claim.release(end.workerReusable ? { kind: "finished" } : { kind: "discard", why: `after_${end.outcome}` });
   leave();

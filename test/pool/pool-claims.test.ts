@@ -68,6 +68,35 @@ test("lets a turn wait a moment for its worker that is being reset, and keeps th
   expect(asked.claim).toMatchObject({ source: "REUSED", queueWaitMs: 100 });
 });
 
+test("lets a turn wait already while its worker is finishing the turn before", async () => {
+  const t = await PoolUnderTest.warm({ worker: { resetMs: 10 } });
+  const claim = await t.claim();
+  claim.finishing();
+  const asked = t.ask();
+  await t.clock.advance(5);
+  expect(asked.isWaiting).toBe(true);
+  claim.release({ kind: "finished" });
+  await t.clock.advance(10);
+  expect(asked.claim).toMatchObject({ source: "REUSED", queueWaitMs: 15 });
+});
+
+test("gives a turn a spare when its worker only says that it is finishing", async () => {
+  const t = await PoolUnderTest.warm({ pool: { resetWaitMs: 250 } });
+  const claim = await t.claim();
+  claim.finishing();
+  const asked = t.ask();
+  await t.clock.advance(250);
+  expect(asked.claim?.source).toBe("SPARE");
+});
+
+test("keeps no turn waiting for a worker that serves one turn only", async () => {
+  const t = await PoolUnderTest.warm({ profiles: { default: { minSpares: 2, reuse: false } } });
+  const claim = await t.claim();
+  claim.finishing();
+  await t.clock.advance(1_000);
+  expect((await t.claim()).source).toBe("SPARE");
+});
+
 test("gives a turn a spare when the reset of its worker takes too long", async () => {
   const t = await PoolUnderTest.warm({ worker: { resetMs: 1000 }, pool: { resetWaitMs: 250 } });
   const claim = await t.claim();

@@ -179,6 +179,22 @@ describe("shedding", () => {
     expect(hurried.reason).toBe("QUEUE_FULL");
   });
 
+  test("does not take a time without turns for a slow queue", async () => {
+    const { t, running } = await busy();
+    let claim = running;
+    for (let i = 0; i < 10; i++) {
+      await t.clock.advance(60_000);
+      const next = t.ask();
+      claim.release({ kind: "finished" });
+      await t.clock.advance(10);
+      if (next.claim === undefined) throw new Error("not served");
+      claim = next.claim;
+    }
+    const asked = Array.from({ length: 10 }, () => t.ask());
+    await t.clock.settle();
+    expect(asked.every(({ isWaiting }) => isWaiting)).toBe(true);
+  });
+
   test("refuses nobody without evidence", async () => {
     const { t } = await busy();
     const asked = Array.from({ length: 64 }, () => t.ask({ deadlineMs: t.clock.now() + 1_000 }));

@@ -69,6 +69,18 @@ describe("when every start fails", () => {
     });
   });
 
+  test("waiting turns wait for the starts that are under way", async () => {
+    const t = new PoolUnderTest({ ...noSpares, pool: { ...limits, startFailuresToBreak: 1 } });
+    t.startError = failure;
+    const asked = [t.ask()];
+    t.startError = undefined;
+    asked.push(t.ask());
+    await t.clock.settle();
+    expect(t.profile()).toMatchObject({ starts: "open", workers: { starting: 1 } });
+    await t.clock.advance(1000);
+    expect(asked.map(({ claim }) => claim?.queueWaitMs)).toEqual([500, 1000]);
+  });
+
   test("there is one start per pause, whether anybody asks or not", async () => {
     const t = new PoolUnderTest({ ...noSpares, pool: limits });
     t.startError = failure;

@@ -179,6 +179,24 @@ describe("the memory budget", () => {
     expect(t.counts("one").spare).toBe(3);
   });
 
+  test("makes it at the cost of the bound worker of any profile that was used longest ago", async () => {
+    const t = await PoolUnderTest.warm({
+      profiles: { one: { minSpares: 0 }, two: { minSpares: 0 } },
+      pool: { memoryBudgetBytes: 450 * mebibytes },
+      worker: { usage },
+    });
+    for (const profile of ["one", "two"]) {
+      const asked = t.ask({ profile });
+      await t.clock.advance(10_000);
+      asked.claim?.release({ kind: "finished" });
+      await t.clock.advance(10);
+    }
+    const asked = t.ask({ profile: "two", tenant: "b" });
+    await t.clock.advance(520);
+    expect(asked.claim?.source).toBe("COLD_POOL_OFF");
+    expect([t.counts("one").boundIdle, t.counts("two").boundIdle]).toEqual([0, 1]);
+  });
+
   test("keeps counting a worker until its process is gone", async () => {
     const t = await PoolUnderTest.warm({
       profiles: { default: { minSpares: 0 } },

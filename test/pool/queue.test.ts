@@ -188,12 +188,14 @@ describe("a wait", () => {
     const t = new QueueUnderTest();
     const abort = new AbortController();
     const { turn, outcome } = t.wait({ signal: abort.signal });
+    const other = t.wait();
     t.queue.refuse(turn, "first");
     t.queue.give(turn, "worker");
     abort.abort("late");
     t.queue.expire(turn);
     expect(await outcome).toEqual({ error: "first" });
-    expect(t.queue.length).toBe(0);
+    expect([...t.queue]).toEqual([other.turn]);
+    expect(t.queue.length).toBe(1);
     expect(t.timedOut).toHaveLength(0);
   });
 });

@@ -214,6 +214,7 @@ export class ScriptedPool implements WorkerPool {
       turnCount: 0,
       queueWaitMs: 0,
       queueLengthSeen: 0,
+      finishing: () => {},
       release,
       [Symbol.dispose]: () => release({ kind: "discard", why: "disposed" }),
     };
