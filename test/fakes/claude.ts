@@ -32,7 +32,7 @@ async function main(): Promise<void> {
   const record = (entry: object) => {
     if (recordPath !== undefined) appendFileSync(recordPath, `${JSON.stringify({ pid: process.pid, ...entry })}\n`);
   };
-  record({ started: { args, cwd: process.cwd(), env: process.env } });
+  record({ started: { args, cwd: process.cwd(), env: environment() } });
   const version = script.version ?? fake.version ?? defaultVersion;
   const session = new Session(readArguments(args, version), script, new Output(), record);
   await session.start();
@@ -40,6 +40,12 @@ async function main(): Promise<void> {
     (line) => session.receive(line),
     () => session.endInput(),
   );
+}
+
+/** What the process was given, without what the launcher adds for the fake itself. */
+function environment(): object {
+  const isOfTheFake = (name: string) => name.startsWith("FAKE_CLAUDE_") || name === "NODE_COMPILE_CACHE";
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isOfTheFake(name)));
 }
 
 /** How many processes have started with this script before. The file system decides between two at once. */

@@ -36,11 +36,14 @@ export async function makeFakeCli(script: FakeScript = {}): Promise<FakeCli> {
   await writeFile(recordPath, "");
   await writeFile(scriptPath, JSON.stringify(script));
   const program = fileURLToPath(new URL("claude.ts", import.meta.url));
+  // Without it each start would strip the types again, which takes longer and more memory than all the rest.
+  const compiled = fileURLToPath(new URL("../../node_modules/.cache/fake-claude", import.meta.url));
   await writeFile(
     path,
     [
       "#!/bin/sh",
       `FAKE_CLAUDE_SCRIPT=${quote(scriptPath)} FAKE_CLAUDE_RECORD=${quote(recordPath)} \\`,
+      `NODE_COMPILE_CACHE=${quote(compiled)} \\`,
       `exec ${quote(process.execPath)} ${quote(program)} "$@"`,
       "",
     ].join("\n"),

@@ -1,23 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Standin, startStandin } from "../../src/standin/standin.ts";
-import { type CliMessage, findRealCli, type RealCli, startRealCli } from "./real-cli.ts";
+import { type CliMessage, resultsOf, type StreamJsonProcess, streamedText } from "../fakes/stream-json-process.ts";
+import { findRealCli, startRealCli } from "./real-cli.ts";
 
 const path = findRealCli();
 
-/** The deltas of a turn that were not taken back. */
-function streamedText(messages: readonly CliMessage[]): string {
-  let text = "";
-  let ofMessage = "";
-  for (const { event, abandoned_blocks: abandoned } of messages.filter(({ type }) => type === "stream_event")) {
-    if (event.type === "message_start") ofMessage = "";
-    if (event.delta?.type === "text_delta") ofMessage += event.delta.text;
-    if (event.type === "message_stop" && abandoned === undefined) text += ofMessage;
-  }
-  return text;
-}
-
 function resultOf(messages: readonly CliMessage[]): CliMessage {
-  const results = messages.filter(({ type }) => type === "result");
+  const results = resultsOf(messages);
   expect(results).toHaveLength(1);
   return results[0]!;
 }
@@ -37,7 +26,7 @@ describe.skipIf(path === undefined)("the real CLI, against the stand-in,", () =>
   afterAll(() => standin.close());
 
   describe("without tools", () => {
-    let cli: RealCli;
+    let cli: StreamJsonProcess;
     beforeAll(async () => {
       cli = await startRealCli({ path: path!, baseUrl: standin.url });
       await cli.control({ subtype: "initialize" });
