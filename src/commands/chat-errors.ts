@@ -37,11 +37,20 @@ export function callFailure(error: unknown, target: CallTarget): CallFailure {
   return {
     code: (Code[failed.code] ?? "unknown").replace(/(?!^)[A-Z]/g, "_$&").toLowerCase(),
     reason: info?.reason,
-    message: isUnreachable ? `no server answers at ${target.url}` : failed.rawMessage,
+    message: messageOf(failed, { isUnreachable, hasViolations: violations.length > 0, url: target.url }),
     violations,
     hint: isUnreachable ? unreachableHint(failed) : hintFor(failed.code, target, retryAfterMs),
     exitCode: exitCodeOf(failed.code, info?.reason),
   };
+}
+
+function messageOf(
+  error: ConnectError,
+  { isUnreachable, hasViolations, url }: { isUnreachable: boolean; hasViolations: boolean; url: string },
+): string {
+  if (isUnreachable) return `no server answers at ${url}`;
+  // The message of the status repeats the violations, for clients that read nothing else.
+  return hasViolations ? "the request is not valid" : error.rawMessage;
 }
 
 function unreachableHint(error: ConnectError): string {

@@ -134,10 +134,11 @@ export class ChatScreen {
   /** Shows what belongs to messages before this one: they cannot be retracted any more. */
   #showOlderThan(messageIndex: number): void {
     if (!this.#options.showsText) return;
-    const upTo = this.#pieces.findIndex((piece) => piece.messageIndex >= messageIndex);
-    this.#showPieces(upTo < 0 ? this.#pieces.length : upTo);
+    const newer = this.#pieces.findIndex((piece) => piece.messageIndex >= messageIndex);
+    const olderCount = newer < 0 ? this.#pieces.length : newer;
+    this.#showPieces(olderCount);
     // Each message is a paragraph of its own.
-    if (this.#pieces.length > 0 && this.#shownCount === this.#pieces.length) this.#endLine();
+    if (olderCount > 0 && this.#shownCount === olderCount) this.#endLine();
   }
 
   #showPieces(upTo: number): void {
@@ -167,8 +168,9 @@ export class ChatScreen {
   #toolUse({ toolUseId, toolName, inputJson, part }: ToolUse, isMain: boolean): void {
     this.#showOlderThan(Number.POSITIVE_INFINITY);
     this.#toolNames.set(toolUseId, toolName);
-    // A long input comes in slices; the first one says enough.
-    if ((part?.index ?? 0) === 0) this.note(`${isMain ? "" : "  "}${toolName} ${inputJson}`);
+    // A long input comes in slices; the first one says enough. With a schema the "tool" is the answer itself.
+    const isAnswer = !this.#options.showsText && toolName === "StructuredOutput";
+    if ((part?.index ?? 0) === 0 && !isAnswer) this.note(`${isMain ? "" : "  "}${toolName} ${inputJson}`);
     this.#wait(toolName);
   }
 
@@ -217,7 +219,8 @@ function noteOf(event: StreamChatResponse["event"]): string | undefined {
       if (event.value.status === "allowed") return undefined;
       return `rate limit of the server's account: ${event.value.status} ${event.value.window}`;
     case "modelSwitched":
-      return `now answered by ${event.value.toModel || "no model"} (${event.value.trigger})`;
+      if (event.value.toModel === "") return undefined; // the result says it better
+      return `now answered by ${event.value.toModel} (${event.value.trigger})`;
     case "compacted":
       return "the conversation was summarised to fit the model's context window";
     case "notice":

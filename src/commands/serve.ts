@@ -2,12 +2,12 @@
  * `claude-runner serve`: starts the server, tells where it is, and stops it when told to.
  */
 import { isatty } from "node:tty";
-import type { Command } from "commander";
 import type { LoadedSettings } from "../config/load.ts";
+import type { Settings } from "../config/settings.ts";
 import { SettingsError } from "../config/source.ts";
 import { runnerVersion } from "../config/version.ts";
 import type { Runner } from "../main.ts";
-import { createLog, type OpenLog } from "../telemetry/log.ts";
+import { createLog, type Log, type OpenLog } from "../telemetry/log.ts";
 import { type CommandEntry, helpSection } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { logText } from "./log-text.ts";
@@ -49,28 +49,17 @@ export const serve: CommandEntry = {
     const log = serverLog(terminal, loaded);
     // Loaded late: help and mistakes in the settings are told without the servers' libraries.
     const { startRunner } = await import("../main.ts");
+    const control = new ServerControl(log, {
+      reload: () => settingsOf(terminal, command).settings,
+      // A terminal that was closed sends SIGHUP as well: nobody means "reload" by that.
+      isTerminalGone: () => terminal.isStdinTty && !isatty(0),
+    });
+    using _signals = onSignals(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"], (signal) => control.take(signal));
     const runner = await startRunner({ settings: loaded.settings, env: terminal.env, log });
     if (terminal.isStderrTty) terminal.stderr.write(startSummary(loaded, runner, terminal.err));
     else log.info(placesOf(runner), "claude-runner has started");
-
-    let stopRequests = 0;
-    const stop = (signal: StopSignal): void => {
-      stopRequests = signal === "SIGQUIT" ? 3 : stopRequests + 1;
-      log.info({ signal }, stopWords(stopRequests));
-      const drainTimeoutMs = stopRequests === 1 ? undefined : stopRequests === 2 ? hurriedDrainMs : 0;
-      // Its end is awaited below, and so is its failure.
-      void runner.stop({ ...(drainTimeoutMs !== undefined && { drainTimeoutMs }) }).catch(() => undefined);
-    };
-    const reload = async (): Promise<void> => {
-      // The terminal was closed: nobody means "reload" by that.
-      if (terminal.isStdinTty && !isatty(0)) return stop("SIGHUP");
-      await reloadSettings(terminal, command, log, (settings) => runner.reload(settings));
-    };
-    const signals = onSignals(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"], (signal) =>
-      signal === "SIGHUP" ? void reload() : stop(signal),
-    );
+    control.started(runner);
     await runner.stopped;
-    signals[Symbol.dispose]();
     log.flush();
     return exitCodes.ok;
   },
@@ -93,24 +82,54 @@ function serverLog(terminal: Terminal, { settings }: LoadedSettings): OpenLog {
   return createLog({ level, write: (line) => void terminal.stderr.write(logText(line, terminal.err)) });
 }
 
-function stopWords(stopRequests: number): string {
-  if (stopRequests === 1) return "stopping: running turns may end; once more to hurry";
-  return stopRequests === 2 ? "hurrying: running turns have 10 seconds" : "ending running turns now";
-}
+/** What signals make of a server. One that comes before the server has started counts when it has. */
+export class ServerControl {
+  readonly #log: Log;
+  readonly #how: { readonly reload: () => Settings; readonly isTerminalGone: () => boolean };
+  #runner: Pick<Runner, "stop" | "reload"> | undefined;
+  #stopRequestCount = 0;
 
-/** A mistake in the file leaves everything as it is. */
-async function reloadSettings(
-  terminal: Terminal,
-  command: Command,
-  log: OpenLog,
-  apply: (settings: LoadedSettings["settings"]) => Promise<void>,
-): Promise<void> {
-  try {
-    const { settings } = settingsOf(terminal, command);
-    await apply(settings);
-    log.info({ tokenCount: settings.auth.tokens.length }, "tokens and certificates were read again");
-  } catch (error) {
-    const violations = error instanceof SettingsError ? { violations: error.message.split("\n") } : { err: error };
-    log.error(violations, "tokens and certificates were not read again: the old ones stay");
+  constructor(log: Log, how: { readonly reload: () => Settings; readonly isTerminalGone: () => boolean }) {
+    this.#log = log;
+    this.#how = how;
+  }
+
+  started(runner: Pick<Runner, "stop" | "reload">): void {
+    this.#runner = runner;
+    if (this.#stopRequestCount > 0) this.#stop();
+  }
+
+  take(signal: StopSignal): void {
+    if (signal === "SIGHUP" && !this.#how.isTerminalGone()) return void this.#reload();
+    this.#stopRequestCount = signal === "SIGQUIT" ? 3 : this.#stopRequestCount + 1;
+    const words = stopWords[Math.min(this.#stopRequestCount, 3) - 1];
+    this.#log.info({ signal }, words ?? "");
+    this.#stop();
+  }
+
+  #stop(): void {
+    const drainTimeoutMs = [undefined, undefined, hurriedDrainMs][this.#stopRequestCount];
+    const isNow = this.#stopRequestCount >= 3;
+    const options = isNow ? { drainTimeoutMs: 0 } : drainTimeoutMs === undefined ? {} : { drainTimeoutMs };
+    // How it ends is told by `stopped`, which `run` waits for.
+    this.#runner?.stop(options).catch(() => undefined);
+  }
+
+  /** A mistake in the file leaves everything as it is. */
+  async #reload(): Promise<void> {
+    try {
+      const settings = this.#how.reload();
+      await this.#runner?.reload(settings);
+      this.#log.info({ tokenCount: settings.auth.tokens.length }, "tokens and certificates were read again");
+    } catch (error) {
+      const why = error instanceof SettingsError ? { violations: error.message.split("\n") } : { err: error };
+      this.#log.error(why, "tokens and certificates were not read again: the old ones stay");
+    }
   }
 }
+
+const stopWords = [
+  "stopping: running turns may end; once more to hurry",
+  "hurrying: running turns have 10 seconds",
+  "ending running turns now",
+] as const;

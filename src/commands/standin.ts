@@ -51,13 +51,13 @@ export const standin: CommandEntry = {
       port: options.port,
       ...(options.scenarios !== undefined && { scenarios: options.scenarios }),
     });
+    const told = Promise.withResolvers<void>();
+    using _signals = onSignals(["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"], () => told.resolve());
     terminal.stdout.write(`${cyan(running.url)}\n`);
     terminal.stderr.write(
       `${dim(`ANTHROPIC_BASE_URL=${running.url} ANTHROPIC_API_KEY=stand-in claude-runner serve`)}\n` +
         `${dim("`--list` names the scenarios; Ctrl-C stops.")}\n`,
     );
-    const told = Promise.withResolvers<void>();
-    using _signals = onSignals(["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"], () => told.resolve());
     await told.promise;
     await running.close();
     return exitCodes.ok;

@@ -28,7 +28,9 @@ export interface Assignments {
 }
 
 /** Variables with our prefix that are no settings: the file, address and token of `chat`, and what `bin/` leaves. */
-export const otherVariables: readonly string[] = ["CONFIG", "URL", "TOKEN", "LAUNCHER_PID"].map((name) => `${variablePrefix}${name}`);
+export const otherVariables: readonly string[] = ["CONFIG", "URL", "TOKEN", "LAUNCHER_PID"].map(
+  (name) => `${variablePrefix}${name}`,
+);
 
 /** Kubernetes sets these for every service called claude-runner in the namespace. */
 const kubernetesVariable =

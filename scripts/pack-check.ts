@@ -1,0 +1,94 @@
+/**
+ * Packs the package, installs the file into an empty folder and uses it as a user would: with the machine's own Node,
+ * without this checkout, without a credential.
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+
+/** More than this means that something got in that does not belong there, in bytes. */
+const maxPackedBytes = 2_000_000;
+const allowedPaths =
+  /^(package\.json|README\.md|LICENSE|NOTICE|CHANGELOG\.md|bin\/|dist\/(src|gen)\/|proto\/|third_party\/|docs\/operations\.md)/;
+const requiredPaths = ["bin/claude-runner.js", "dist/src/main.js", "proto/claude/runner/v1/runner.proto", "LICENSE"];
+
+const folder = mkdtempSync(join(tmpdir(), "claude-runner-pack-"));
+// npm puts the checkout's Node first; a user has another one.
+const path = (process.env.PATH ?? "")
+  .split(delimiter)
+  .filter((part) => !part.includes("node_modules"))
+  .join(delimiter);
+
+try {
+  const file = pack();
+  install(file);
+  use();
+  console.log("the packed package works");
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+interface Packed {
+  readonly filename: string;
+  readonly size: number;
+  readonly files: readonly { readonly path: string }[];
+}
+
+function pack(): string {
+  const output = execFileSync("npm", ["pack", "--json", "--pack-destination", folder], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  // The build's own output comes before.
+  const parsed = JSON.parse(output.slice(output.search(/^[[{]/m))) as readonly Packed[] | Record<string, Packed>;
+  const packed = Object.values(parsed)[0] as Packed;
+  const paths = packed.files.map((file) => file.path);
+  const strangers = paths.filter((one) => !allowedPaths.test(one) || (one.endsWith(".ts") && !one.endsWith(".d.ts")));
+  const missing = requiredPaths.filter((one) => !paths.includes(one));
+  if (strangers.length > 0) throw new Error(`should not be in the package: ${strangers.join(", ")}`);
+  if (missing.length > 0) throw new Error(`missing in the package: ${missing.join(", ")}`);
+  if (packed.size > maxPackedBytes)
+    throw new Error(`the package has ${packed.size} bytes, more than ${maxPackedBytes}`);
+  console.log(`packed: ${paths.length} files, ${Math.round(packed.size / 1000)} kB`);
+  return join(folder, packed.filename);
+}
+
+function install(file: string): void {
+  const started = performance.now();
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "user", version: "1.0.0", private: true }));
+  execFileSync("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel", "error", file], {
+    cwd: folder,
+    env: { ...process.env, PATH: path },
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  console.log(`installed in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+}
+
+function use(): void {
+  const home = join(folder, "home");
+  mkdirSync(home);
+  const env = { PATH: path, HOME: home, TMPDIR: folder, NO_COLOR: "1" };
+  const node = execFileSync("node", ["--version"], { env, encoding: "utf8" }).trim();
+  console.log(`used with Node ${node}:`);
+  const run = (args: readonly string[], expected: RegExp, extra: Readonly<Record<string, string>> = {}) => {
+    const { status, stdout, stderr } = spawnSync(join(folder, "node_modules/.bin/claude-runner"), args, {
+      cwd: home,
+      env: { ...env, ...extra },
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: 180_000,
+    });
+    const isGood = status === 0 && expected.test(stdout);
+    console.log(`  ${isGood ? "ok" : "FAILED"}  claude-runner ${args.join(" ")}`);
+    if (!isGood) throw new Error(`exit code ${status}, expected ${expected} on stdout:\n${stdout}\n${stderr}`);
+  };
+  run(["--version"], /^\d+\.\d+\.\d+$/m);
+  run(["--help"], /chat \[prompt\.\.\.\]/);
+  run(["settings"], /grpc\.port +7433/);
+  run(["standin", "--list"], /^answer /m);
+  run(["doctor", "--grpc-port", "0", "--web-port", "0", "--admin-port", "0"], /✓ claude code/, {
+    ANTHROPIC_API_KEY: "none",
+  });
+  run(["demo"], /times faster/);
+}

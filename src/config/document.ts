@@ -1,0 +1,106 @@
+/**
+ * The settings as a page of documentation, made from the same schema that checks them.
+ *
+ * `scripts/reference.ts` puts it into `docs/operations.md`; a test fails when the page says something else.
+ */
+import { anyName, flagsOfSettings, type Setting, settingsCatalog, variableOf } from "./catalog.ts";
+
+/** The groups in reading order; a group that is missing here would be missing in the page, which a test notices. */
+const sections: readonly { readonly key: string; readonly title: string; readonly intro?: string }[] = [
+  { key: "grpc", title: "The gRPC port" },
+  { key: "web", title: "The web port" },
+  { key: "admin", title: "The admin port" },
+  { key: "behindProxy", title: "Behind a proxy" },
+  { key: "auth", title: "Who may call" },
+  { key: "cli", title: "Claude Code" },
+  {
+    key: "credentials",
+    title: "Credentials",
+    intro:
+      "Each has a name; profiles choose one. Without any there is `default`, with `apiKeyEnv: ANTHROPIC_API_KEY` and " +
+      "`baseUrlEnv: ANTHROPIC_BASE_URL`. A secret is never a setting: a setting names the variable or the file that holds it. " +
+      "Both are read for each worker that starts, so that a key can be changed without a restart.",
+  },
+  {
+    key: "profiles",
+    title: "Profiles",
+    intro:
+      "Each has a name, which a request puts into its field `profile`. Without any there is `default`, with every default " +
+      "of this table. Whoever sets one of the limits keeps the others.",
+  },
+  { key: "pool", title: "The pool" },
+  { key: "queue", title: "The queue" },
+  { key: "calls", title: "Calls" },
+  { key: "shutdown", title: "Shutdown" },
+  { key: "telemetry", title: "Telemetry" },
+];
+
+/** Markdown, from `### The gRPC port` on. */
+export function settingsReference(): string {
+  const known = new Set(sections.map(({ key }) => key));
+  const forgotten = settingsCatalog.find(({ path }) => !known.has(path[0] ?? ""));
+  if (forgotten !== undefined) throw new Error(`bug: no section for the setting ${forgotten.path.join(".")}`);
+  return sections.map(section).join("\n");
+}
+
+function section({ key, title, intro }: (typeof sections)[number]): string {
+  const settings = settingsCatalog.filter(({ path }) => path[0] === key);
+  const rows = settings.flatMap((setting) => [
+    row(setting),
+    ...setting.columns.map((column) => columnRow(setting, column)),
+  ]);
+  return [
+    `### ${title}`,
+    "",
+    ...(intro === undefined ? [] : [intro, ""]),
+    "| setting | value | default | meaning |",
+    "|---|---|---|---|",
+    ...rows,
+    "",
+  ].join("\n");
+}
+
+function row(setting: Setting): string {
+  const path = setting.path.map((segment) => (segment === anyName ? "<name>" : segment)).join(".");
+  const variable = variableOf(setting.path.map((segment) => (segment === anyName ? "NAME" : segment)));
+  const flags = flagsOfSettings.filter((one) => one.path === path).map(({ flag }) => `\`${flag}\``);
+  const names = [`**\`${path}\`**`, `\`${variable}\``, ...flags].join("<br>");
+  return tableRow(names, setting);
+}
+
+/** A member of a list of objects has no variable of its own. */
+function columnRow(table: Setting, column: Setting): string {
+  return tableRow(`**\`${table.path.join(".")}[].${column.path.join(".")}\`**`, column);
+}
+
+function tableRow(names: string, setting: Setting): string {
+  const meaning = setting.when === undefined ? setting.description : `${setting.description} ${setting.when}`;
+  const cells = [names, setting.rule, defaultOf(setting), meaning];
+  return `| ${cells.map((cell) => cell.replaceAll("|", "\\|").replaceAll("\n", " ")).join(" | ")} |`;
+}
+
+function defaultOf({ path, default: value, defaultText }: Setting): string {
+  if (defaultText !== undefined) return defaultText;
+  if (value === undefined) return "-";
+  if (Array.isArray(value)) return value.length === 0 ? "none" : `\`${value.join(", ")}\``;
+  if (value === "") return "empty";
+  if (typeof value !== "number") return `\`${value}\``;
+  const words = inWords(value, path.at(-1) ?? "");
+  return words === undefined ? `\`${value}\`` : `\`${value}\` (${words})`;
+}
+
+/** A number of milliseconds or bytes for people. */
+function inWords(value: number, key: string): string | undefined {
+  if (key.endsWith("Ms")) {
+    const units = [
+      [3_600_000, "h"],
+      [60_000, "min"],
+      [1_000, "s"],
+    ] as const;
+    const unit = units.find(([size]) => value >= size && value % size === 0);
+    return unit && `${value / unit[0]} ${unit[1]}`;
+  }
+  if (!key.endsWith("Bytes")) return undefined;
+  const mebibytes = value / 1024 / 1024;
+  return Number.isInteger(mebibytes) ? `${mebibytes} MiB` : undefined;
+}

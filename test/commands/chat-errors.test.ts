@@ -1,0 +1,60 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describe, expect, it } from "vitest";
+import { callFailure } from "../../src/commands/chat-errors.ts";
+import { exitCodes } from "../../src/commands/exit-codes.ts";
+import { RunnerError, type RunnerReason } from "../../src/errors.ts";
+import { toConnectError } from "../../src/service/errors.ts";
+
+const target = { url: "127.0.0.1:7433", hasToken: true };
+const failureOf = (reason: RunnerReason, options = {}) =>
+  callFailure(toConnectError(new RunnerError(reason, "the message", options)), target);
+
+describe("a failed call", () => {
+  it.each([
+    ["INVALID_REQUEST", exitCodes.usage],
+    ["UNAUTHENTICATED", exitCodes.denied],
+    ["NOT_ALLOWED", exitCodes.denied],
+    ["QUOTA_EXCEEDED", exitCodes.unavailable],
+    ["QUEUE_FULL", exitCodes.unavailable],
+    ["CLI_UNAVAILABLE", exitCodes.unavailable],
+    ["UPSTREAM_AUTH", exitCodes.failed],
+    ["UPSTREAM_MODEL_NOT_FOUND", exitCodes.failed],
+    ["WORKER_DIED", exitCodes.unavailable],
+    ["INTERNAL", exitCodes.failed],
+  ] as const)("with the reason %s ends with exit code %i", (reason, exitCode) => {
+    expect(failureOf(reason)).toMatchObject({ exitCode, reason });
+  });
+
+  it("shows every field that is wrong, and none of them twice", () => {
+    const failure = failureOf("INVALID_REQUEST", {
+      violations: [
+        { field: "prompt", description: "is empty" },
+        { field: "model", description: "is not allowed" },
+      ],
+    });
+    expect(failure.violations).toEqual(["prompt: is empty", "model: is not allowed"]);
+    expect(failure.message).toBe("the request is not valid");
+  });
+
+  it("says when to try again", () => {
+    expect(failureOf("QUEUE_FULL", { retryAfterMs: 2_500 }).hint).toBe("try again in 3 seconds");
+  });
+
+  it("tells a missing token from a wrong one", () => {
+    const error = toConnectError(new RunnerError("UNAUTHENTICATED", "no"));
+    expect(callFailure(error, { ...target, hasToken: false }).hint).toContain("no token was found");
+    expect(callFailure(error, target).hint).toContain("does not take the token");
+  });
+
+  it("tells a server that is not there from one that is busy", () => {
+    const failure = callFailure(new ConnectError("connect ECONNREFUSED", Code.Unavailable), target);
+    expect(failure).toMatchObject({ code: "unavailable", reason: undefined, exitCode: exitCodes.unavailable });
+    expect(failure.message).toBe("no server answers at 127.0.0.1:7433");
+    expect(failure.hint).toContain("claude-runner serve");
+  });
+
+  it("names the status as gRPC does", () => {
+    expect(callFailure(new ConnectError("x", Code.DeadlineExceeded), target).code).toBe("deadline_exceeded");
+    expect(callFailure(new ConnectError("x", Code.Internal), target).code).toBe("internal");
+  });
+});

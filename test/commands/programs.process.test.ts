@@ -1,0 +1,187 @@
+/**
+ * The commands as they are typed: `bin/claude-runner.js` in processes of its own, with the real Claude Code and the
+ * stand-in in the model's place.
+ */
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { exitCodes } from "../../src/commands/exit-codes.ts";
+import { sha256Of } from "../../src/policy/auth.ts";
+import { type Standin, startStandin } from "../../src/standin/standin.ts";
+
+const program = new URL("../../bin/claude-runner.js", import.meta.url).pathname;
+/** Makes the Node of a test take itself for an older one, as far as the launcher can see. */
+const olderNode = ["--import", 'data:text/javascript,Object.defineProperty(process,"version",{value:"v20.1.0"})'];
+
+let folder: string;
+let standin: Standin;
+const running = new Set<Run>();
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "claude-runner-programs-"));
+  standin = await startStandin();
+});
+afterAll(async () => {
+  for (const run of running) run.child.kill("SIGKILL");
+  await standin.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+class Run {
+  readonly child: ChildProcessByStdio<null, Readable, Readable>;
+  readonly ended: Promise<{ code: number | null; signal: string | null }>;
+  stdout = "";
+  stderr = "";
+
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv, nodeOptions: readonly string[] = []) {
+    this.child = spawn(process.execPath, [...nodeOptions, program, ...args], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, HOME: folder, TMPDIR: folder, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    running.add(this);
+    this.child.stdout.on("data", (part: Buffer) => (this.stdout += part.toString()));
+    this.child.stderr.on("data", (part: Buffer) => (this.stderr += part.toString()));
+    this.ended = once(this.child, "close").then(([code, signal]) => {
+      running.delete(this);
+      return { code: code as number | null, signal: signal as string | null };
+    });
+  }
+
+  /** Waits until stderr or stdout says something, and gives back the match. */
+  async says(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = pattern.exec(this.stderr) ?? pattern.exec(this.stdout);
+      if (found !== null) return found;
+      const next = await Promise.race([once(this.child.stderr, "data"), once(this.child.stdout, "data"), this.ended]);
+      const isOver = "code" in next;
+      if (isOver && !pattern.test(this.stderr + this.stdout))
+        throw new Error(`ended first:\n${this.stderr}${this.stdout}`);
+    }
+  }
+}
+
+const ports = ["--grpc-port", "0", "--web-port", "0", "--admin-port", "0"];
+
+async function serve(extra: readonly string[] = [], nodeOptions: readonly string[] = []) {
+  const env = { ANTHROPIC_BASE_URL: standin.url, ANTHROPIC_API_KEY: "sk-stand-in-0123456789" };
+  const run = new Run(["serve", ...ports, ...extra], env, nodeOptions);
+  const url = (await run.says(/"grpc":"([^"]+)"/))[1] ?? "";
+  return { run, url };
+}
+
+async function chat(url: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const run = new Run(["chat", "--url", url, ...args], env);
+  const { code } = await run.ended;
+  return { code, stdout: run.stdout, stderr: run.stderr };
+}
+
+describe("serve and chat", () => {
+  it("answer, keep secrets, take new tokens on SIGHUP and stop when told", async () => {
+    const config = join(folder, "served.yaml");
+    writeFileSync(config, "profiles: { default: { minSpares: 1 } }\n");
+    const { run, url } = await serve(["--config", config]);
+
+    const first = await chat(url, ['[[scenario text {"text":"Good morning."}]] hi']);
+    expect(first).toMatchObject({ code: exitCodes.ok, stdout: "Good morning.\n" });
+    expect(first.stderr).toMatch(/tokens in, .* out · \$\d+\.\d{4} · claude-/);
+
+    const events = await chat(url, ["--json", "hi"]);
+    const lines = events.stdout.trim().split("\n");
+    const parsed = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(parsed[0]).toHaveProperty("started");
+    expect(parsed.at(-1)).toHaveProperty("result");
+    expect(events.stderr).toBe("");
+
+    const refused = await chat(url, ["[[scenario refusal]] hi"]);
+    expect(refused.code).toBe(exitCodes.incomplete);
+    expect(refused.stderr).toContain("the model refused to answer");
+
+    const tokenFile = join(folder, ".local/state/claude-runner/token");
+    const token = readFileSync(tokenFile, "utf8").trim();
+    expect(statSync(tokenFile).mode & 0o777).toBe(0o600);
+
+    writeFileSync(config, `auth: { tokens: [{ tenant: other, sha256: ${sha256Of("another-token")} }] }\n`);
+    run.child.kill("SIGHUP");
+    await run.says(/were read again/);
+    expect((await chat(url, ["hi"])).code).toBe(exitCodes.denied);
+    expect((await chat(url, ["hi"], { CLAUDE_RUNNER_TOKEN: "another-token" })).code).toBe(exitCodes.ok);
+
+    writeFileSync(config, "grpc: { prot: 1 }\n");
+    run.child.kill("SIGHUP");
+    await run.says(/the old ones stay/);
+    expect((await chat(url, ["hi"], { CLAUDE_RUNNER_TOKEN: "another-token" })).code).toBe(exitCodes.ok);
+
+    run.child.kill("SIGTERM");
+    expect(await run.ended).toEqual({ code: exitCodes.ok, signal: null });
+    for (const secret of [token, "sk-stand-in-0123456789", "another-token"]) expect(run.stderr).not.toContain(secret);
+    for (const line of run.stderr.trim().split("\n")) expect(JSON.parse(line)).toHaveProperty("message");
+  });
+
+  it("give a running turn up at the third signal", async () => {
+    const { run, url } = await serve();
+    const talk = new Run(["chat", "--url", url, "--json", "[[scenario silence]] hi"], {});
+    await talk.says(/"started"/);
+    run.child.kill("SIGTERM");
+    await run.says(/once more to hurry/);
+    run.child.kill("SIGTERM");
+    await run.says(/have 10 seconds/);
+    run.child.kill("SIGTERM");
+    expect(await run.ended).toEqual({ code: exitCodes.ok, signal: null });
+    expect((await talk.ended).code).toBe(exitCodes.failed);
+    expect(talk.stdout).toContain('"reason":"DRAINED"');
+  });
+
+  it("interrupt a turn at Ctrl-C", async () => {
+    const { run, url } = await serve();
+    const talk = new Run(["chat", "--url", url, "--json", "[[scenario silence]] hi"], {});
+    await talk.says(/"started"/);
+    talk.child.kill("SIGINT");
+    expect((await talk.ended).code).toBe(exitCodes.interrupted);
+    await run.says(/"outcome":"cancelled"/);
+    run.child.kill("SIGQUIT");
+    await run.ended;
+  });
+
+  it("say which port is taken", async () => {
+    const { run, url } = await serve();
+    const second = new Run(["serve", ...ports, "--grpc-port", url.split(":")[1] ?? ""], {});
+    expect((await second.ended).code).toBe(exitCodes.failed);
+    expect(second.stderr).toMatch(/error: grpc\.port: 127\.0\.0\.1:\d+ is in use by another program/);
+    expect(second.stderr).not.toContain("    at ");
+    run.child.kill("SIGQUIT");
+    await run.ended;
+  });
+});
+
+describe("an older Node", () => {
+  it("hands over to the bundled one", async () => {
+    const run = new Run(["--version"], {}, olderNode);
+    expect(await run.ended).toEqual({ code: 0, signal: null });
+    expect(run.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it("passes the exit code on", async () => {
+    const run = new Run(["no-such-command"], {}, olderNode);
+    expect((await run.ended).code).toBe(exitCodes.usage);
+  });
+
+  it("passes signals on", async () => {
+    const run = new Run(["standin", "--port", "0"], {}, olderNode);
+    await run.says(/http:\/\/127/);
+    run.child.kill("SIGTERM");
+    expect(await run.ended).toEqual({ code: exitCodes.ok, signal: null });
+  });
+
+  it("takes the server along when it is killed", async () => {
+    const { run, url } = await serve([], olderNode);
+    run.child.kill("SIGKILL");
+    // The pipes close when the server, which has them too, is gone.
+    await run.ended;
+    expect((await chat(url, ["hi"])).code).toBe(exitCodes.unavailable);
+  });
+});
