@@ -27,6 +27,7 @@ import type { WorkerFolder, WorkFolders } from "./folders.ts";
 import { HostPaths } from "./host-paths.ts";
 import { type JsonObject, listAt, textAt } from "./json.ts";
 import { type Charge, Ledger } from "./ledger.ts";
+import { endLeftovers } from "./leftovers.ts";
 import { type LineSplitter, lineSplitter } from "./lines.ts";
 import { type CliMessage, parseLine } from "./messages.ts";
 import { applySettings, readSettings } from "./model-settings.ts";
@@ -420,7 +421,7 @@ export class ClaudeWorker implements WorkerProcess {
   }
 
   async #afterExit({ code, signal }: ProcessExit): Promise<WorkerExit> {
-    const { log, folders, folder } = this.#options;
+    const { log, folders, folder, profile } = this.#options;
     this.#timers.clear();
     const cutBytes = this.#splitter.pendingBytes();
     const why = [
@@ -437,6 +438,8 @@ export class ClaudeWorker implements WorkerProcess {
     this.#turn?.processGone(detail || `exit code ${code}, signal ${signal}`);
     this.#control.close(gone);
     for (const expected of [...this.#expected]) expected.reject(gone);
+    // Only tools start anything that outlives its worker.
+    if (profile.tools.length > 0) await endLeftovers(folder.path);
     await folders.sweep(folder);
     log.debug({ workerId: this.id, exitCode: code, signal, detail }, "a worker is gone");
     return { code, signal, detail };

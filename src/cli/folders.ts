@@ -10,6 +10,7 @@ import { join } from "node:path";
 import type { Log } from "../telemetry/log.ts";
 import type { WorkerPaths } from "./host-paths.ts";
 import { isObject, type JsonObject, numberAt, textAt } from "./json.ts";
+import { endLeftovers } from "./leftovers.ts";
 import { startTicks } from "./process-usage.ts";
 
 const basePrefix = "claude-runner-";
@@ -88,6 +89,7 @@ export class WorkFolders {
         // It ended by itself just now.
       }
     }
+    endedCount += await endLeftovers(base);
     this.#log.warn({ endedCount }, "swept what a server that was killed had left");
     await this.#remove(base);
   }

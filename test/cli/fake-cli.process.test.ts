@@ -1,0 +1,227 @@
+/** The driver on a CLI that misbehaves: what the real one cannot be made to do. */
+import { afterEach, describe, expect, it } from "vitest";
+import type { LocatedCli } from "../../src/cli/locate.ts";
+import { type FakeCli, makeFakeCli } from "../fakes/fake-cli.ts";
+import type { Act, FakeScript } from "../fakes/script.ts";
+import { play, type Rig, type RigOptions, rig, textOf, turnOf } from "./real-cli.ts";
+
+const open: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const made of open.splice(0).reverse()) await made[Symbol.asyncDispose]();
+});
+
+const quickly = { startTimeoutMs: 20_000, controlTimeoutMs: 2_000, interruptTimeoutMs: 1_000, stopTimeoutMs: 500 };
+
+async function fakeRig(script: FakeScript = {}, options: RigOptions = {}): Promise<Rig & { readonly fake: FakeCli }> {
+  const fake = await makeFakeCli(script);
+  open.push(fake);
+  const cli: LocatedCli = { kind: "found", path: fake.path, version: "2.1.329", source: "settings", fingerprint: "" };
+  const made = await rig({ ...options, cli, pool: { ...quickly, ...options.pool } });
+  open.push(made);
+  return { ...made, fake };
+}
+
+/** A turn with some acts, on a worker of its own. */
+async function playWith(acts: readonly Act[], options: RigOptions = {}, more = {}) {
+  const made = await fakeRig({ acts, answer: { text: "0123456789".repeat(6) } }, options);
+  const worker = await made.bound();
+  return { made, worker, ...(await play(worker, turnOf("x", more))) };
+}
+
+describe("a process that breaks", () => {
+  it.each<[string, Act]>([
+    ["ends without a result", { do: "exit", code: 0 }],
+    ["leaves half a line", { do: "halfLine" }],
+    ["is killed", { do: "kill", signal: "SIGKILL" }],
+    ["ends at a signal from outside", { do: "kill", signal: "SIGTERM" }],
+  ])("has failed its turn when it %s", async (_, act) => {
+    const { end, worker } = await playWith([act]);
+    expect(end).toMatchObject({ outcome: "workerDied", workerReusable: false });
+    await worker.exited;
+    expect(await worker.reset()).toEqual({ clean: false, why: "worker_died" });
+  });
+
+  it("may write three lines of garbage, and is then not used again", async () => {
+    const { end, events, worker } = await playWith([{ do: "garbage", lines: 3 }]);
+    expect(end).toMatchObject({ outcome: "completed", workerReusable: false });
+    expect(events.map(({ kind }) => kind)).not.toContain("unknown");
+    expect(await worker.reset()).toEqual({ clean: false, why: "garbage" });
+  });
+
+  it("is killed at the fourth line of garbage", async () => {
+    const { end, worker } = await playWith([{ do: "garbage", lines: 4 }]);
+    expect(end.outcome).toBe("workerDied");
+    expect((await worker.exited).detail).toMatch(/not JSON/);
+  });
+
+  it.each([true, false])("is killed when a line grows beyond the bound (ends: %s)", async (ends) => {
+    const { end, worker } = await playWith([{ do: "longLine", bytes: 300_000, ends }], { maxLineBytes: 100_000 });
+    expect(end.outcome).toBe("workerDied");
+    expect((await worker.exited).detail).toMatch(/a line is too long/);
+  });
+
+  it("is found by its silence", async () => {
+    const { end } = await playWith([{ do: "hang" }], { pool: { silenceTimeoutMs: 1_000 } });
+    expect(end.outcome).toBe("workerDied");
+  });
+
+  it("is killed when it does not heed an interrupt", async () => {
+    const made = await fakeRig({
+      acts: [{ do: "ignoreInterrupts" }],
+      answer: { text: "slowly ".repeat(500), perSecond: 20 },
+    });
+    const worker = await made.bound();
+    const { end } = await play(worker, turnOf("x"), (event, running) => {
+      if (event.kind === "textDelta") running.interrupt("cancelled");
+    });
+    expect(end).toMatchObject({ outcome: "cancelled", workerReusable: false });
+    expect((await worker.exited).signal).toBe("SIGKILL");
+  });
+
+  it("gives the prompt back when it does not take it", async () => {
+    const made = await fakeRig({ turns: [[{ do: "stopReading" }]] });
+    const worker = await made.bound();
+    await play(worker, turnOf("x"));
+    const running = worker.run(turnOf("y".repeat(1_000_000)));
+    await expect(running.written).rejects.toMatchObject({ reason: "WORKER_DIED" });
+    expect((await running.ended).outcome).toBe("workerDied");
+  });
+
+  it("is not ready when it does not start in time, and is ended", async () => {
+    const made = await fakeRig({ acts: [{ do: "hang", at: "start" }] }, { pool: { startTimeoutMs: 300 } });
+    await expect(made.worker()).rejects.toMatchObject({ reason: "WORKER_START_FAILED" });
+  });
+
+  it("is not ready when it exits, without a word of its stderr to the caller", async () => {
+    const made = await fakeRig({ acts: [{ do: "exit", code: 1, stderr: "host secret", at: "start" }] });
+    const error = await made.worker().catch((failure: unknown) => failure);
+    expect(error).toMatchObject({ reason: "WORKER_START_FAILED" });
+    expect(JSON.stringify(error)).not.toContain("secret");
+  });
+
+  it("is said not to start when its program is not there", async () => {
+    const cli: LocatedCli = { kind: "found", path: "/none/claude", version: "1", source: "settings", fingerprint: "" };
+    const made = await rig({ cli });
+    open.push(made);
+    await expect(made.worker()).rejects.toMatchObject({ reason: "WORKER_START_FAILED", facts: { code: "ENOENT" } });
+  });
+});
+
+describe("a process that is odd", () => {
+  it("is understood in single bytes and with CR LF", async () => {
+    const { end, events } = await playWith([{ do: "chunk", bytes: 3 }, { do: "crlf" }]);
+    expect(end).toMatchObject({ outcome: "completed", workerReusable: true });
+    expect(textOf(events)).toBe("0123456789".repeat(6));
+  });
+
+  it("may say what nobody knows", async () => {
+    const { end, events } = await playWith([{ do: "unknown" }]);
+    expect(end).toMatchObject({ outcome: "completed", workerReusable: true });
+    expect(events.some(({ kind }) => kind === "unknown")).toBe(true);
+  });
+
+  it("is not stopped by what it says on stderr, of which the end is kept without secrets", async () => {
+    const { end, worker } = await playWith([{ do: "stderr", bytes: 2_000_000 }]);
+    expect(end.outcome).toBe("completed");
+    await worker.stop();
+    expect((await worker.exited).detail.length).toBeLessThan(1_000);
+  });
+
+  it.each<[string, Act, string]>([
+    ["has compacted the conversation", { do: "compact" }, "compacted"],
+    ["has something running in the background", { do: "background", tasks: 1 }, "background_tasks"],
+  ])("is not reset when it %s", async (_, act, why) => {
+    const { end, worker } = await playWith([act]);
+    expect(end).toMatchObject({ outcome: "completed", workerReusable: false });
+    expect(await worker.reset()).toEqual({ clean: false, why });
+  });
+
+  it("is not reset after a second result", async () => {
+    const { worker } = await playWith([{ do: "secondResult" }]);
+    const outcome = await worker.reset();
+    expect(outcome.clean).toBe(false);
+  });
+
+  it("is not reset when the rewind did not reach the beginning", async () => {
+    const reply = { rewound: false, reason: "stale_target" };
+    const made = await fakeRig({ controls: { rewind_conversation: { reply } } });
+    const worker = await made.bound();
+    await play(worker, turnOf("x"));
+    expect(await worker.reset()).toEqual({ clean: false, why: "rewind_stale_target" });
+    expect(await worker.reset()).toEqual({ clean: false, why: "rewind_stale_target" });
+  });
+
+  it("is only reset as its CLI was proven to do it", async () => {
+    const made = await fakeRig({}, { capabilities: undefined });
+    const worker = await made.bound();
+    await play(worker, turnOf("x"));
+    expect(await worker.reset()).toEqual({ clean: false, why: "reset_not_proven" });
+  });
+
+  it("says when it does not take a model", async () => {
+    const made = await fakeRig({
+      controls: { get_settings: { reply: { applied: { model: "other", effort: "low" } } } },
+    });
+    const worker = await made.bound();
+    await expect(worker.configure({ model: "wanted", effort: "low" })).rejects.toMatchObject({
+      reason: "NOT_SUPPORTED_BY_CLI",
+    });
+  });
+
+  it("that does not end by itself is ended, with what it started", async () => {
+    const acts: Act[] = [{ do: "ignoreTerm" }, { do: "ignoreEof" }, { do: "grandchild", ignoreTerm: true }];
+    const { worker, made } = await playWith(acts);
+    const grandchild = (await made.fake.record()).find((entry) => entry.grandchild !== undefined)!.grandchild!;
+    await worker.stop();
+    expect((await worker.exited).signal).toBe("SIGKILL");
+    expect(() => process.kill(worker.pid!, 0)).toThrow();
+    while (isRunning(grandchild)) await new Promise(setImmediate);
+  });
+});
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false; // Gone.
+  }
+}
+
+describe("what a process is given", () => {
+  it("is the profile's launch, and nothing of a request but its lines", async () => {
+    const made = await fakeRig({}, { env: { SECRET_OF_THE_SERVER: "s3cret" } });
+    const worker = await made.bound();
+    await worker.seed([
+      { role: "user", text: "NEEDLE" },
+      { role: "assistant", text: "NEEDLE" },
+    ]);
+    await play(worker, turnOf("NEEDLE", { labels: { a: "NEEDLE" }, tenant: "NEEDLE" }));
+    const entries = await made.fake.record();
+    const started = entries.find((entry) => entry.started !== undefined)!.started!;
+    expect(JSON.stringify(started)).not.toMatch(/NEEDLE|s3cret/);
+    const lines = entries.flatMap((entry) => (entry.in === undefined ? [] : [entry.in]));
+    for (const line of lines.filter(({ type }) => type === "user"))
+      expect(line).toMatchObject({ client_composed: true });
+    expect(JSON.stringify(lines)).not.toContain("labels");
+  });
+});
+
+describe("a flood of text", () => {
+  it("is passed on whole, and a reader who stops holds the process up", async () => {
+    const made = await fakeRig({ answer: { flood: { deltas: 20_000, chars: 20 } } });
+    const worker = await made.bound();
+    const running = worker.run(turnOf("x", { detail: "text" }));
+    let text = 0;
+    let blockedMs = 0;
+    for await (const event of running.events) {
+      if (event.kind !== "textDelta") continue;
+      if (text === 0) while (running.blockedMs() === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      blockedMs = Math.max(blockedMs, running.blockedMs());
+      text += event.text.length;
+    }
+    expect(text).toBe(400_000);
+    expect(blockedMs).toBeGreaterThan(0);
+    expect((await running.ended).outcome).toBe("completed");
+  });
+});
