@@ -67,6 +67,7 @@ export class Acts {
         if (act.stderr !== undefined) process.stderr.write(`${act.stderr}\n`);
         return this.#exit(act.code ?? 1);
       case "kill":
+        output.close();
         await output.flushed();
         process.kill(process.pid, act.signal ?? "SIGKILL");
         return forever();
@@ -134,6 +135,7 @@ export class Acts {
   }
 
   async #exit(code: number): Promise<never> {
+    this.#stage.output.close();
     await this.#stage.output.flushed();
     process.exit(code);
   }

@@ -8,6 +8,7 @@ export class Output {
   readonly #stream = process.stdout;
   #lineEnd = "\n";
   #chunkBytes: number | undefined;
+  #isClosed = false;
   /** Everything that is written in pieces, in order. */
   #pieces: Promise<void> = Promise.resolve();
 
@@ -29,8 +30,14 @@ export class Output {
     this.write(`${JSON.stringify(message)}${this.#lineEnd}`);
   }
 
+  /** From here on nothing more is written, whatever is said. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
   /** Anything. */
   write(text: string): void {
+    if (this.#isClosed) return;
     if (this.#chunkBytes === undefined) {
       this.#stream.write(text);
       return;
@@ -49,7 +56,7 @@ export class Output {
     if (this.#chunkBytes !== undefined || this.#lineEnd !== "\n") {
       this.write(lines.replaceAll("\n", this.#lineEnd));
       await this.#pieces;
-    } else if (!this.#stream.write(lines)) {
+    } else if (!this.#isClosed && !this.#stream.write(lines)) {
       await once(this.#stream, "drain");
     }
   }

@@ -125,7 +125,7 @@ export class StreamJsonProcess implements AsyncDisposable {
   /** Ends it, whatever it does. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.stdin!.end();
-    const killing = setTimeout(() => this.#child.kill("SIGKILL"), 2_000);
+    const killing = setTimeout(() => this.#child.kill("SIGKILL"), 500);
     await this.exited;
     clearTimeout(killing);
     this.#child.stdout!.destroy();
