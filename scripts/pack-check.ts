@@ -25,6 +25,9 @@ try {
   install(file);
   use();
   console.log("the packed package works");
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -36,10 +39,11 @@ interface Packed {
 }
 
 function pack(): string {
-  const output = execFileSync("npm", ["pack", "--json", "--pack-destination", folder], {
+  const { status, stdout: output } = spawnSync("npm", ["pack", "--json", "--pack-destination", folder], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "inherit"],
   });
+  if (status !== 0) throw new Error(`the package cannot be built:\n${output}`);
   // The build's own output comes before.
   const parsed = JSON.parse(output.slice(output.search(/^[[{]/m))) as readonly Packed[] | Record<string, Packed>;
   const packed = Object.values(parsed)[0] as Packed;
