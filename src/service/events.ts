@@ -66,24 +66,40 @@ export class EventStream {
 
   /** Puts a line on the first response; what does not fit follows on `unknown` events. */
   withRaw(responses: Response[], raw: string, parentToolUseId?: string): Response[] {
-    const pieces = sliceUtf8(raw, maxRawBytes);
-    const totalBytes = BigInt(Buffer.byteLength(raw));
-    let offset = 0;
-    for (const [at, json] of pieces.entries()) {
-      const rawJson = { json, offsetBytes: BigInt(offset), totalBytes };
-      offset += Buffer.byteLength(json);
-      if (at === 0) responses[0]!.rawJson = rawJson;
-      else {
-        const more = this.envelop(
-          { case: "unknown", value: { kind: "raw_json", continuesRawJson: true } },
-          parentToolUseId,
-        );
-        more.rawJson = rawJson;
-        responses.push(more);
-      }
-    }
-    return responses;
+    const [first, ...more] = rawPieces(raw);
+    responses[0]!.rawJson = first;
+    return [...responses, ...more.map((piece) => this.#carrier(piece, parentToolUseId))];
   }
+
+  /** What of the last event's line has to go in front of it, since nothing may come behind; it carries the rest itself. */
+  beforeLast(raw: string): { readonly responses: Response[]; readonly rest: RawPiece } {
+    const pieces = rawPieces(raw);
+    return { responses: pieces.slice(0, -1).map((piece) => this.#carrier(piece)), rest: pieces.at(-1)! };
+  }
+
+  #carrier(piece: RawPiece, parentToolUseId?: string): Response {
+    const continuesRawJson = piece.offsetBytes > 0n;
+    const response = this.envelop({ case: "unknown", value: { kind: "raw_json", continuesRawJson } }, parentToolUseId);
+    response.rawJson = piece;
+    return response;
+  }
+}
+
+export interface RawPiece {
+  readonly json: string;
+  readonly offsetBytes: bigint;
+  readonly totalBytes: bigint;
+}
+
+/** A line in pieces that fit into an event; at least one. */
+function rawPieces(raw: string): RawPiece[] {
+  const totalBytes = BigInt(Buffer.byteLength(raw));
+  let offsetBytes = 0n;
+  return sliceUtf8(raw, maxRawBytes).map((json) => {
+    const piece = { json, offsetBytes, totalBytes };
+    offsetBytes += BigInt(Buffer.byteLength(json));
+    return piece;
+  });
 }
 
 function isWanted(event: TurnEventBody, detail: Detail): boolean {

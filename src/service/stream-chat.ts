@@ -130,22 +130,22 @@ export async function* runTurn(
       const { event } = next;
       trace.saw(event);
       if (event.kind === "ended") {
-        const { end } = event;
+        const { end, raw } = event;
         trace.finish();
         read.resolve();
+        // A turn that failed before it had begun for the caller has a status only.
+        const line = hasStarted && raw !== undefined ? stream.beforeLast(raw) : undefined;
         const result = toResult(end, {
           times: trace.times,
           lastSequence: stream.lastSequence,
           reusesWorkers: reusesWorkers(parts.profiles[turn.profile]!),
         });
         stage.result = result;
-        // A turn that failed before it had begun for the caller has a status only.
         if (hasStarted) {
+          for (const response of line?.responses ?? []) yield { response };
           const response = stream.envelop({ case: "result", value: result });
-          const responses = event.raw === undefined ? [response] : stream.withRaw([response], event.raw);
-          // The result is the last event: further pieces of its line go before it.
-          for (const more of lastFirst(responses)) yield { response: more };
-          yield { response: responses[0]!, end, result };
+          if (line !== undefined) response.rawJson = line.rest;
+          yield { response, end, result };
         }
         if (end.error !== undefined) throw fail(end.error);
         if (!hasStarted)
@@ -175,18 +175,6 @@ export async function* runTurn(
     running.interrupt(endCauseOf(scope.signal.reason));
     read.resolve();
   }
-}
-
-/** Pieces that may not come behind the result are numbered anew in front of it. */
-function lastFirst(responses: readonly Response[]): Response[] {
-  if (responses.length === 1) return [];
-  const [result, ...pieces] = responses as [Response, ...Response[]];
-  const first = result.sequence!;
-  result.sequence = first + pieces.length;
-  pieces.forEach((piece, at) => {
-    piece.sequence = first + at;
-  });
-  return pieces;
 }
 
 /** Gets a worker to hold the prompt. A worker that dies before it has the prompt costs the caller nothing, once. */
