@@ -8,14 +8,11 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { RunnerError, type RunnerReason } from "../errors.ts";
 import { toConnectError } from "../service/errors.ts";
+import type { Log } from "../telemetry/log.ts";
 import { maxResponseBytes } from "./limits.ts";
 
-/** Where the servers log to; pino fits. */
-export interface ServerLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
+/** Where the servers log to. */
+export type ServerLog = Pick<Log, "info" | "warn" | "error">;
 
 /** The status of whatever a handler threw. What was not meant for the caller is logged and becomes a bare INTERNAL. */
 export function statusOf(thrown: unknown, path: string, log: ServerLog, signal?: AbortSignal): ConnectError {

@@ -9,7 +9,7 @@
  * stream, which it keeps in a private field (`streamOf`). Without it a request would count with the largest size.
  * It also passes none of Node's HTTP/2 session limits on, and a `grpc-timeout` beyond 24 days overflows in it.
  */
-import type { Readable } from "node:stream";
+import type { ServerHttp2Stream } from "node:http2";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import {
   type Metadata,
@@ -24,6 +24,7 @@ import { toConnectError } from "../service/errors.ts";
 import { cancelledByCaller, libraryError, statusOf } from "./call-errors.ts";
 import type { ServerCore } from "./core.ts";
 import { grpcStatus, metadataBytes } from "./grpc-metadata.ts";
+import { endStalled, endUnread } from "./h2-session.ts";
 import { maxHeaderBytes } from "./limits.ts";
 
 type Status = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
@@ -40,6 +41,8 @@ export interface AdmittedCall {
   readonly closed: Promise<void>;
   /** Whether the handler has ended, so that the end of the call is nothing to tell it. */
   isHandled: boolean;
+  /** Cuts the call off if its client does not read the status soon. */
+  readonly endStalled: () => void;
 }
 
 export interface GrpcGate {
@@ -57,11 +60,13 @@ export function grpcGate(core: ServerCore): GrpcGate {
 
   const interceptor: ServerInterceptor = (method, call) => {
     const served = services.get(method.path);
+    const stream = streamOf(call);
     const abort = new AbortController();
     const closed = Promise.withResolvers<void>();
     // What a handler or this gate says stands as it is.
     const ours = new WeakSet<Status>();
     let hasRequest = false;
+    let isRead = false;
     let admitted: AdmittedCall | undefined;
 
     const end = (error: ConnectError) => {
@@ -79,7 +84,9 @@ export function grpcGate(core: ServerCore): GrpcGate {
       }
     };
     overrideStatus(call, (made) => {
-      const meant = ours.has(made) ? undefined : meaning(made, hasRequest, core.maxRequestBytes);
+      // A write that failed because the client has gone is no failure of ours, and nobody hears its status.
+      const isGone = stream?.destroyed === true;
+      const meant = isGone || ours.has(made) ? undefined : meaning(made, hasRequest, core.maxRequestBytes);
       if (meant === undefined) return made;
       if (meant.code === Code.Internal) core.log.error({ path: method.path, cause: made.details }, "grpc-js failed");
       abort.abort(meant);
@@ -100,13 +107,18 @@ export function grpcGate(core: ServerCore): GrpcGate {
                 served === undefined || served.isOpen
                   ? undefined
                   : core.authenticate(metadata.get("authorization").join(", ") || undefined);
-              admitted = { caller, abort, closed: closed.promise, isHandled: false };
+              admitted = {
+                caller,
+                abort,
+                closed: closed.promise,
+                isHandled: false,
+                endStalled: () => stream && endStalled(stream),
+              };
               calls.set(metadata, admitted);
             } catch (error) {
               // The body is never read: it stays in the peer's flow control window.
               return end(statusOf(error, method.path, core.log));
             }
-            const stream = streamOf(call);
             if (stream === undefined) read(core.maxRequestBytes);
             else stream.on("data", (chunk: Buffer) => read(chunk.length));
             pass(metadata);
@@ -120,6 +132,7 @@ export function grpcGate(core: ServerCore): GrpcGate {
             pass(message);
           },
           onReceiveHalfClose(pass) {
+            isRead = true;
             if (!method.requestStream) reading.done();
             pass();
           },
@@ -128,6 +141,8 @@ export function grpcGate(core: ServerCore): GrpcGate {
             reading.done();
             if (admitted?.isHandled === false) abort.abort(cancelledByCaller());
             closed.resolve();
+            // grpc-js would go on reading and throwing away what nobody wants any more, for as long as it is sent.
+            if (!isRead && stream !== undefined) endUnread(stream);
           },
         }),
       sendStatus(status, next) {
@@ -160,6 +175,6 @@ function meaning(made: Status, hasRequest: boolean, maxRequestBytes: number): Co
   return libraryError(code as number as Code, made.details ?? "", { hasRequest, maxRequestBytes });
 }
 
-function streamOf(call: ServerInterceptingCallInterface): Readable | undefined {
-  return (call as { readonly stream?: Readable }).stream;
+function streamOf(call: ServerInterceptingCallInterface): ServerHttp2Stream | undefined {
+  return (call as { readonly stream?: ServerHttp2Stream }).stream;
 }

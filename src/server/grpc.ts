@@ -192,5 +192,6 @@ function enter(admitted: AdmittedCall, { isEndedAtDrain }: ServedService, core: 
   return () => {
     admitted.isHandled = true;
     handled.resolve();
+    if (admitted.abort.signal.aborted) admitted.endStalled();
   };
 }

@@ -1,8 +1,10 @@
 /**
- * What Node does not do for an HTTP/2 connection by itself: find out that its peer is gone, and stop a flood of pings.
+ * What Node does not do for an HTTP/2 connection by itself: find out that its peer is gone, stop a flood of pings, and
+ * end streams that one side has no more use for.
  */
 import http2 from "node:http2";
 import type { CancelTimer, Clock } from "../clock.ts";
+import { statusLingerMs, unreadLingerMs } from "./limits.ts";
 
 export interface SessionGuardOptions {
   /** A ping goes out this often, in milliseconds. */
@@ -24,6 +26,25 @@ export function guardSession(session: http2.ServerHttp2Session, options: Session
   session.on("error", () => {}); // it closes by itself, and so do its calls
   keepAlive(session, options);
   limitPings(session, options.clock);
+}
+
+/**
+ * Ends a stream whose request has its answer and is still being sent. Not at once: connect-node takes a reset that
+ * overtakes its sending for a failure, and never looks at the answer.
+ */
+export function endUnread(stream: http2.ServerHttp2Stream): void {
+  resetLater(stream, http2.constants.NGHTTP2_NO_ERROR, unreadLingerMs);
+}
+
+/** Ends a stream whose client does not read the end of its call. */
+export function endStalled(stream: http2.ServerHttp2Stream): void {
+  resetLater(stream, http2.constants.NGHTTP2_CANCEL, statusLingerMs);
+}
+
+function resetLater(stream: http2.ServerHttp2Stream, code: number, afterMs: number): void {
+  if (stream.destroyed) return;
+  const timer = setTimeout(() => stream.close(code), afterMs).unref();
+  stream.once("close", () => clearTimeout(timer));
 }
 
 function keepAlive(session: http2.ServerHttp2Session, options: SessionGuardOptions): void {

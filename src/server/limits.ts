@@ -16,3 +16,9 @@ export const handshakeTimeoutMs = 10_000;
 
 /** How long a request may take to arrive. */
 export const requestTimeoutMs = 30_000;
+
+/** How long the client of a call that was ended may take to read its status, before its stream is reset. */
+export const statusLingerMs = 2_000;
+
+/** How long a client may go on sending a request that has been answered, before its stream is reset. */
+export const unreadLingerMs = 1_000;

@@ -42,8 +42,11 @@ export interface RunningServers {
   readonly web: Address | undefined;
   /** Calls that are being answered; those that never end by themselves do not count. */
   openCallCount(): number;
-  /** Reads certificates and keys again. If that fails, the old ones stay and it throws. */
-  reloadTls(): Promise<void>;
+  /**
+   * Reads certificates and keys again, from where these settings say. If that fails, the old ones stay and it throws.
+   * TLS as such is not switched on or off.
+   */
+  reloadTls(settings?: Settings): Promise<void>;
   /**
    * Accepts nothing more, waits for running calls, ends what is left, closes every connection. A second call waits for
    * the same end, and may only bring it nearer.
@@ -100,10 +103,10 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
     grpc: grpcAddress,
     web: webAddress,
     openCallCount: () => core.openCalls.count,
-    async reloadTls() {
+    async reloadTls(now = settings) {
       const fresh = [
-        { renew: grpcListener.renew, tls: await tlsOf(settings.grpc.tls, "grpc") },
-        { renew: web?.renew, tls: await tlsOf(settings.web.tls, "web") },
+        { renew: grpcListener.renew, tls: await tlsOf(now.grpc.tls, "grpc") },
+        { renew: web?.renew, tls: await tlsOf(now.web.tls, "web") },
       ];
       for (const { renew, tls } of fresh) if (tls !== undefined) renew?.(tls.context);
     },
@@ -154,17 +157,24 @@ class Drain {
       log.warn({ openCallCount: openCalls.count }, "calls were still running when the drain was over: they are ended");
       openCalls.endAll(drained());
     }
+    const graceOver = new AbortController();
+    const cancelGrace = clock.after(endGraceMs, () => graceOver.abort());
+    await openCalls.none(graceOver.signal);
     web?.closeIdle();
-
-    const graceOver = Promise.withResolvers<void>();
-    const cancelGrace = clock.after(endGraceMs, graceOver.resolve);
-    await Promise.race([Promise.all([grpcClosed, web?.closed]), graceOver.promise]);
+    await Promise.race([Promise.all([grpcClosed, web?.closed]), aborted(graceOver.signal)]);
     cancelGrace();
     grpc.server.forceShutdown();
     web?.destroy();
     await web?.closed;
     log.info({}, "the ports are closed");
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve());
+  });
 }
 
 /** For calls that can simply be made again, elsewhere. */

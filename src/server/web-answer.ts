@@ -4,6 +4,8 @@
  * no response headers.
  */
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { endStalled, endUnread } from "./h2-session.ts";
+import { statusLingerMs } from "./limits.ts";
 import type { WebRequest, WebResponse } from "./web-listener.ts";
 
 export const isGrpc = (request: WebRequest): boolean => hasType(request, /^application\/grpc(\+|;|$)/);
@@ -34,7 +36,8 @@ export async function sendAnswer(
   const first = await chunks?.next();
   if (isGone) return;
   if (chunks === undefined || first === undefined || (first.done && isGrpc(request))) {
-    return sendHeadersOnly(answer, response);
+    sendHeadersOnly(answer, response);
+    return leaveUnread(request, response);
   }
   response.writeHead(answer.status, Object.fromEntries(answer.header ?? []));
   for (let chunk = first; !chunk.done; chunk = await chunks.next()) {
@@ -49,6 +52,22 @@ export async function sendAnswer(
   if (isGone) return;
   if (answer.trailer !== undefined) response.addTrailers(trailerFields(answer.trailer));
   response.end();
+  leaveUnread(request, response);
+  if (signal.aborted) leaveStalled(response);
+}
+
+/** A client that did not read while its call lasted may not read its end either. */
+function leaveStalled(response: WebResponse): void {
+  if (response.stream !== undefined) {
+    endStalled(response.stream);
+  } else {
+    const timer = setTimeout(() => response.destroy(), statusLingerMs).unref();
+    response.once("close", () => clearTimeout(timer));
+  }
+}
+
+function leaveUnread(request: WebRequest, response: WebResponse): void {
+  if (!request.complete && response.stream !== undefined) endUnread(response.stream);
 }
 
 /** Headers and trailers in one frame, or a response without a body. */

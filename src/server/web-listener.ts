@@ -27,6 +27,8 @@ export interface WebListenerOptions {
   readonly keepaliveTimeMs: number;
   readonly keepaliveTimeoutMs: number;
   readonly clock: Clock;
+  /** For tests; see `limits.ts` for what holds otherwise. */
+  readonly times?: { readonly headersTimeoutMs: number; readonly checkIntervalMs: number };
 }
 
 export interface WebListener {
@@ -48,12 +50,16 @@ const keepAliveTimeoutMs = 60_000;
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
 export function webListener(handle: WebHandler, options: WebListenerOptions): WebListener {
+  const { headersTimeoutMs, checkIntervalMs } = options.times ?? {
+    headersTimeoutMs: handshakeTimeoutMs,
+    checkIntervalMs: connectionsCheckingIntervalMs,
+  };
   const http1Options: http.ServerOptions = {
     noDelay: true,
     maxHeaderSize: maxHeaderBytes,
-    headersTimeout: handshakeTimeoutMs,
+    headersTimeout: headersTimeoutMs,
     requestTimeout: requestTimeoutMs,
-    connectionsCheckingInterval: connectionsCheckingIntervalMs,
+    connectionsCheckingInterval: checkIntervalMs,
     keepAliveTimeout: keepAliveTimeoutMs,
   };
   const http2Options = {

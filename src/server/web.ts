@@ -28,7 +28,7 @@ import type { CallContext, Caller, ServedService } from "../service/calls.ts";
 import { cancelledByCaller, deadlinePassed, libraryError, statusOf } from "./call-errors.ts";
 import { handlerOf, type ServerCore } from "./core.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
-import { maxResponseBytes } from "./limits.ts";
+import { maxHeaderBytes, maxResponseBytes } from "./limits.ts";
 import type { RequestReading } from "./request-bytes.ts";
 import { answerPlainly, grpcMessage, isGrpc, isGrpcWeb, sendAnswer } from "./web-answer.ts";
 import type { WebHandler, WebRequest, WebResponse } from "./web-listener.ts";
@@ -101,6 +101,10 @@ interface Refusal {
 
 /** The Host and Origin rules. Sets the CORS headers of what comes after them. */
 function refuse(request: WebRequest, response: WebResponse, settings: Settings["web"]): Refusal | undefined {
+  // Over HTTP/1.1 Node counts; over HTTP/2 its limit is a request to the peer only.
+  if (request.rawHeaders.reduce((bytes, text) => bytes + text.length, 0) > maxHeaderBytes) {
+    return { status: 431, text: `the headers are larger than ${maxHeaderBytes} bytes` };
+  }
   const { host, origin } = request.headers;
   const rules = { allowedHosts: settings.allowedHosts, localAddress: request.socket.localAddress };
   // HTTP/2 may name the host twice.

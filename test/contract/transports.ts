@@ -81,7 +81,8 @@ export class CallFailed extends Error {
 export interface ContractCallOptions {
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Beside the token; `undefined` leaves a header out. */
+  readonly headers?: Readonly<Record<string, string | undefined>>;
   /** Called with what came behind a good answer. */
   readonly onTrailer?: (trailer: Headers) => void;
 }
@@ -183,11 +184,16 @@ function connectClient(transport: Transport, token: string | undefined): Contrac
     signal?.addEventListener("abort", () => abort.abort(signal.reason));
     const options: CallOptions = {
       signal: abort.signal,
-      headers: { ...(token !== undefined && { authorization: `Bearer ${token}` }), ...headers },
+      headers: sentHeaders(token, headers),
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(onTrailer !== undefined && { onTrailer }),
     };
-    return { options, done: () => open.delete(abort) };
+    // Leaving a stream early does not end an HTTP/1.1 request by itself.
+    const done = () => {
+      open.delete(abort);
+      abort.abort();
+    };
+    return { options, done };
   };
   const once = async <T>(options: ContractCallOptions | undefined, call: (options: CallOptions) => Promise<T>) => {
     const { options: prepared, done } = prepare(options);
@@ -222,6 +228,11 @@ function connectClient(transport: Transport, token: string | undefined): Contrac
       for (const abort of open) abort.abort();
     },
   };
+}
+
+function sentHeaders(token: string | undefined, headers: ContractCallOptions["headers"]): [string, string][] {
+  const all = { ...(token !== undefined && { authorization: `Bearer ${token}` }), ...headers };
+  return Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined);
 }
 
 function connectFailure(error: unknown): CallFailed {
@@ -267,8 +278,7 @@ export function grpcJsClient(
   };
   const metadataOf = (headers: ContractCallOptions["headers"]) => {
     const metadata = new grpc.Metadata();
-    if (token !== undefined) metadata.set("authorization", `Bearer ${token}`);
-    for (const [name, value] of Object.entries(headers ?? {})) metadata.set(name, value);
+    for (const [name, value] of sentHeaders(token, headers)) metadata.set(name, value);
     return metadata;
   };
   const callOptions = ({ timeoutMs }: ContractCallOptions) =>

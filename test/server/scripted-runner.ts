@@ -107,10 +107,10 @@ export class ScriptedRunner {
       case "throw-after":
         yield textEvent(1, "1");
         throw new TypeError("a secret of the inside");
-      case "flood":
+      case "flood": // so many events of so many bytes
         for (let at = 1; at <= number; at += 1) {
           signal.throwIfAborted();
-          yield textEvent(at, "x".repeat(150));
+          yield textEvent(at, "x".repeat(Number(words[1])));
         }
         return;
       case "wait":

@@ -1,0 +1,78 @@
+import { EventEmitter } from "node:events";
+import type { ServerHttp2Session } from "node:http2";
+import { describe, expect, it } from "vitest";
+import { guardSession } from "../../src/server/h2-session.ts";
+import { FakeClock } from "../fake-clock.ts";
+
+class FakeSession extends EventEmitter {
+  destroyed = false;
+  destroyCode: number | undefined;
+  readonly unanswered: ((error: Error | null) => void)[] = [];
+  ping(answer: (error: Error | null) => void): boolean {
+    this.unanswered.push(answer);
+    return true;
+  }
+  destroy(_?: Error, code?: number): void {
+    this.destroyed = true;
+    this.destroyCode = code;
+    this.emit("close");
+  }
+}
+
+function setUp() {
+  const clock = new FakeClock();
+  const session = new FakeSession();
+  guardSession(session as unknown as ServerHttp2Session, {
+    keepaliveTimeMs: 30_000,
+    keepaliveTimeoutMs: 20_000,
+    clock,
+  });
+  return { clock, session };
+}
+
+describe("an HTTP/2 connection", () => {
+  it("is pinged as long as its peer answers", async () => {
+    const { clock, session } = setUp();
+    for (let round = 0; round < 5; round += 1) {
+      await clock.advance(30_000);
+      expect(session.unanswered).toHaveLength(1);
+      session.unanswered.shift()?.(null);
+    }
+    await clock.advance(29_999);
+    expect(session.destroyed).toBe(false);
+  });
+
+  it("ends when its peer no longer answers", async () => {
+    const { clock, session } = setUp();
+    await clock.advance(30_000 + 19_999);
+    expect(session.destroyed).toBe(false);
+    await clock.advance(1);
+    expect(session.destroyed).toBe(true);
+  });
+
+  it("is left alone once it is closed", async () => {
+    const { clock, session } = setUp();
+    session.emit("close");
+    await clock.advance(120_000);
+    expect(session.unanswered).toHaveLength(0);
+  });
+
+  it("ends when its peer pings without end and calls nothing", () => {
+    const { session } = setUp();
+    for (let at = 0; at < 100; at += 1) session.emit("ping");
+    expect(session.destroyed).toBe(false);
+    session.emit("ping");
+    expect(session.destroyCode).toBe(11); // ENHANCE_YOUR_CALM
+  });
+
+  it("may be pinged often while calls are open, and now and then for ever", async () => {
+    const { clock, session } = setUp();
+    const stream = new EventEmitter();
+    session.emit("stream", stream);
+    for (let at = 0; at < 10_000; at += 1) session.emit("ping");
+    stream.emit("close");
+    await clock.advance(10_001);
+    for (let at = 0; at < 50; at += 1) session.emit("ping");
+    expect(session.destroyed).toBe(false);
+  });
+});
