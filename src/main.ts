@@ -103,7 +103,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     pool: settings.pool,
     maxLineBytes: settings.cli.maxLineBytes,
     eventBufferSize: settings.calls.eventBufferSize,
-    capabilities: () => keeper.state().capabilities,
+    capabilities: (cli) => keeper.capabilitiesOf(cli),
     folders,
     clock,
     log,

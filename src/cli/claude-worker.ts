@@ -41,8 +41,12 @@ import { type EarlierLine, type TurnHost, TurnRun } from "./turn-run.ts";
 
 /** Lines that are not JSON which a process may write before it is taken for broken. */
 const maxGarbageLines = 3;
+/** For how long a start runs at low priority at most, in milliseconds; one that is alone takes a tenth of it. */
+const maxLowPriorityMs = 2_000;
 /** How long a process that is stopped may take after the end of its input, in milliseconds; 30 as a rule. */
 const endOfInputMs = 1_000;
+/** After this share of the time for a start it goes on at full priority: on a busy machine it would never end. */
+const lowPriorityShare = 0.1;
 
 export interface WorkerOptions {
   readonly id: string;
@@ -59,8 +63,8 @@ export interface WorkerOptions {
   >;
   readonly maxLineBytes: number;
   readonly eventBufferSize: number;
-  /** What the CLI was found to be able to; `undefined` while that is not known. */
-  readonly capabilities: () => CliCapabilities | undefined;
+  /** What the CLI was found to be able to; whoever needs to know waits for the probe. `undefined`: nobody knows. */
+  readonly capabilities: () => Promise<CliCapabilities | undefined> | CliCapabilities | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -113,6 +117,7 @@ export class ClaudeWorker implements WorkerProcess {
       writeTimeoutMs: options.timeouts.controlTimeoutMs,
     });
     const worker = new ClaudeWorker(options, process);
+    worker.#timers.after(options.timeouts.startTimeoutMs * lowPriorityShare, () => void restorePriority(process.pid));
     try {
       await Promise.all([lowerPriority(process.pid), options.folders.occupy(options.folder, process.pid)]);
     } catch (error) {
@@ -148,12 +153,16 @@ export class ClaudeWorker implements WorkerProcess {
 
   async ready(signal?: AbortSignal): Promise<void> {
     const { startTimeoutMs } = this.#options.timeouts;
+    // On a machine that is busy with other things a start at low priority would hardly get on at all.
+    const cancelRestore = this.#options.clock.after(maxLowPriorityMs, () => void restorePriority(this.pid));
     try {
       const applied = await readSettings(this.#ask, { timeoutMs: startTimeoutMs, signal });
       this.#launchedModel = applied.model;
     } catch (cause) {
       if (signal?.aborted) throw signal.reason;
       throw new RunnerError("WORKER_START_FAILED", "a worker did not start", { facts: { startTimeoutMs }, cause });
+    } finally {
+      cancelRestore();
     }
     await restorePriority(this.pid);
   }
@@ -179,7 +188,7 @@ export class ClaudeWorker implements WorkerProcess {
 
   async seed(history: readonly HistoryMessage[], signal?: AbortSignal): Promise<void> {
     this.#checkIdle();
-    if (this.#options.capabilities()?.seeding === false) {
+    if ((await this.#options.capabilities())?.seeding === false) {
       throw new RunnerError("NOT_SUPPORTED_BY_CLI", "the installed Claude Code does not take a history");
     }
     this.#isSeeding = true;
@@ -332,7 +341,7 @@ export class ClaudeWorker implements WorkerProcess {
         request: this.#ask,
         expect: (fits: (message: CliMessage) => boolean) => this.#expect(fits),
       };
-      const canRewind = capabilities()?.rewind;
+      const canRewind = (await capabilities())?.rewind;
       if (!canRewind && !profile.acceptClearResidue) return "reset_not_proven";
       const why = canRewind ? await rewind(host, this.#conversation) : await clear(host);
       if (why !== undefined) return why;

@@ -6,9 +6,7 @@
  */
 import { RunnerError } from "../errors.ts";
 import type { CliCapabilities } from "./capabilities.ts";
-import type { LocatedCli } from "./locate.ts";
-
-export type FoundCli = Extract<LocatedCli, { kind: "found" }>;
+import type { FoundCli, LocatedCli } from "./locate.ts";
 
 /** The program as it was found last, and what it can do as far as that is known. */
 export interface CliState {

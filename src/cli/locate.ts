@@ -30,6 +30,8 @@ export type LocatedCli =
     }
   | { readonly kind: "unavailable"; readonly why: string; readonly whatToDo: string };
 
+export type FoundCli = Extract<LocatedCli, { kind: "found" }>;
+
 export interface LocateOptions {
   /** The program that the settings name. */
   readonly path: string | undefined;

@@ -13,7 +13,7 @@ import { ClaudeWorker } from "./claude-worker.ts";
 import { readCredential } from "./credential.ts";
 import type { WorkFolders } from "./folders.ts";
 import { launch, workspaceOf } from "./launch.ts";
-import type { LocatedCli } from "./locate.ts";
+import type { FoundCli, LocatedCli } from "./locate.ts";
 
 export interface WorkerFactoryOptions {
   /** The program to start; asked at each start. */
@@ -26,7 +26,8 @@ export interface WorkerFactoryOptions {
   >;
   readonly maxLineBytes: number;
   readonly eventBufferSize: number;
-  readonly capabilities: () => CliCapabilities | undefined;
+  /** What a program was found to be able to; `undefined`: nobody knows. */
+  readonly capabilities: (cli: FoundCli) => Promise<CliCapabilities | undefined> | CliCapabilities | undefined;
   readonly folders: WorkFolders;
   readonly clock: Clock;
   readonly log: Log;
@@ -84,7 +85,7 @@ async function startWorker(id: string, profileName: string, options: WorkerFacto
       timeouts: pool,
       maxLineBytes: options.maxLineBytes,
       eventBufferSize: options.eventBufferSize,
-      capabilities: options.capabilities,
+      capabilities: () => options.capabilities(cli),
       clock,
       log,
     });
