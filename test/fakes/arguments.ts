@@ -7,6 +7,7 @@ export interface Arguments {
   readonly model: string;
   readonly effort: string;
   readonly permissionMode: string;
+  readonly systemPrompt: string | undefined;
   readonly tools: readonly string[];
 }
 
@@ -25,6 +26,7 @@ export function readArguments(args: readonly string[], version: string): Argumen
     model: valueAfter("model") ?? "claude-opus-5-5",
     effort: valueAfter("effort") ?? "medium",
     permissionMode: valueAfter("permission-mode") ?? "default",
+    systemPrompt: valueAfter("system-prompt"),
     tools: (valueAfter("tools") ?? "").split(",").filter((tool) => tool !== ""),
   };
 }

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
+import { startStandin } from "../../src/standin/standin.ts";
 import { type FakeCli, makeFakeCli } from "./fake-cli.ts";
 import type { FakeScript } from "./script.ts";
 import { resultsOf, StreamJsonProcess, streamedText } from "./stream-json-process.ts";
@@ -429,4 +430,66 @@ test("an idle fake can burn its CPU and grow, and still answers", async () => {
   const cli = await started({ acts: [{ do: "burnCpu" }, { do: "grow", bytes: 30_000_000 }] });
   await cli.turn("hello");
   expect(resultsOf(await cli.turn("again"))).toHaveLength(1);
+});
+
+describe("a turn's request to the model", () => {
+  type Sent = {
+    readonly messages: readonly { readonly role: string; readonly content: readonly { text: string }[] }[];
+  };
+
+  async function withModel(script?: FakeScript) {
+    const standin = stack.use(await startStandin());
+    const fake = await fakeCli(script);
+    const args = ["--system-prompt", "fallback"];
+    const cli = stack.use(
+      new StreamJsonProcess({ path: fake.path, args, env: { ...env, ANTHROPIC_BASE_URL: standin.url } }),
+    );
+    const sent = () => standin.requests.map(({ body }) => body as Sent & { readonly system: object });
+    const texts = (body: Sent | undefined) =>
+      body?.messages.map(({ role, content }) => `${role}: ${content.map(({ text }) => text).join("|")}`);
+    return { cli, sent, texts };
+  }
+
+  test("holds the conversation, with the history that was seeded", async () => {
+    const { cli, sent, texts } = await withModel({ answer: { text: "A2" } });
+    const stored = cli.until(({ state }) => state === "completed");
+    cli.ask("Q1", { shouldQuery: false });
+    await stored;
+    const message = { role: "assistant", content: [{ type: "text", text: "A1" }] };
+    cli.write({ type: "assistant", message, parent_tool_use_id: null, session_id: "", uuid: crypto.randomUUID() });
+    await cli.turn("Q2");
+    await cli.turn("Q3");
+    expect(texts(sent().at(-1))).toEqual(["user: Q1", "assistant: A1", "user: Q2", "assistant: A2", "user: Q3"]);
+  });
+
+  test("is the same after a rewind as at first", async () => {
+    const { cli, sent } = await withModel();
+    await cli.control({ subtype: "initialize", systemPrompt: ["bound"] });
+    const uuid = crypto.randomUUID();
+    await cli.turn("hello", { uuid });
+    await cli.control({ subtype: "rewind_conversation", target_message_uuid: uuid, last_seen_user_message_uuid: uuid });
+    await cli.control({ subtype: "initialize", systemPrompt: ["too late"] });
+    await cli.turn("hello");
+    expect(sent()).toHaveLength(2);
+    expect(sent()[1]).toEqual(sent()[0]);
+    expect(sent()[0]!.system).toEqual([{ type: "text", text: "bound" }]);
+  });
+
+  test("still holds what was interrupted", async () => {
+    const { cli, sent, texts } = await withModel({ acts: [{ do: "hang", times: 1 }] });
+    const idle = cli.untilIdle();
+    cli.ask("one");
+    await cli.until(({ event }) => event?.type === "content_block_delta");
+    await cli.control({ subtype: "interrupt" });
+    await idle;
+    await cli.turn("two");
+    expect(texts(sent().at(-1))).toEqual(["user: one", expect.any(String), "user: [Request interrupted by user]|two"]);
+  });
+
+  test("does not matter when nobody is there", async () => {
+    const fake = await fakeCli();
+    const elsewhere = { ...env, ANTHROPIC_BASE_URL: "http://127.0.0.1:9" };
+    const cli = stack.use(new StreamJsonProcess({ path: fake.path, env: elsewhere }));
+    expect(resultsOf(await cli.turn("hello"))).toHaveLength(1);
+  });
 });

@@ -1,13 +1,13 @@
 /**
- * What the fake remembers of a conversation, and what `rewind_conversation` does to it. Measured with 2.1.329: uuids are
- * compared by their first 24 characters.
+ * What the fake remembers of a conversation, what a request to the model says of it, and what `rewind_conversation` does
+ * to it. Measured with 2.1.329: uuids are compared by their first 24 characters.
  */
 
-interface Prompt {
-  readonly uuid: string;
-  readonly text: string;
-  readonly precedingAssistantUuid: string | null;
-}
+type Entry =
+  | { readonly role: "user"; readonly uuid: string; readonly text: string }
+  /** What the CLI itself wrote into the user's part. */
+  | { readonly role: "user"; readonly uuid: undefined; readonly text: string }
+  | { readonly role: "assistant"; readonly uuid: string; readonly text: string };
 
 export type RewindReply =
   | {
@@ -25,48 +25,60 @@ export type RewindReply =
     };
 
 export class Conversation {
-  #prompts: Prompt[] = [];
-  #lastAssistantUuid: string | null = null;
+  #entries: Entry[] = [];
 
   get isEmpty(): boolean {
-    return this.#prompts.length === 0;
+    return this.#entries.length === 0;
   }
 
   addPrompt(uuid: string, text: string): void {
-    this.#prompts.push({ uuid, text, precedingAssistantUuid: this.#lastAssistantUuid });
+    this.#entries.push({ role: "user", uuid, text });
   }
 
-  addAssistant(uuid: string): void {
-    this.#lastAssistantUuid = uuid;
+  addNote(text: string): void {
+    this.#entries.push({ role: "user", uuid: undefined, text });
+  }
+
+  addAssistant(uuid: string, text: string): void {
+    this.#entries.push({ role: "assistant", uuid, text });
   }
 
   clear(): void {
-    this.#prompts = [];
-    this.#lastAssistantUuid = null;
+    this.#entries = [];
   }
 
   /** A summary takes the place of everything before the newest prompt, which cannot be reached any more. */
   compact(summaryUuid: string): void {
-    const newest = this.#prompts.at(-1);
-    this.#prompts = newest === undefined ? [] : [{ ...newest, precedingAssistantUuid: summaryUuid }];
+    const newest = this.#entries.findLastIndex((entry) => entry.role === "user" && entry.uuid !== undefined);
+    const summary: Entry = { role: "assistant", uuid: summaryUuid, text: "A summary of what was said before." };
+    this.#entries = [summary, ...this.#entries.slice(newest)];
+  }
+
+  /** The messages of a request. What one side said in a row is one message. */
+  messages(): readonly object[] {
+    const messages: { readonly role: string; readonly content: object[] }[] = [];
+    for (const { role, text } of this.#entries) {
+      if (messages.at(-1)?.role !== role) messages.push({ role, content: [] });
+      messages.at(-1)!.content.push({ type: "text", text });
+    }
+    return messages;
   }
 
   rewind(target: string, lastSeen: string | undefined): RewindReply {
-    const at = this.#prompts.findIndex(({ uuid }) => isSame(uuid, target));
-    const found = this.#prompts[at];
-    if (found === undefined) return refuseRewind("target_not_found");
-    const newest = this.#prompts.at(-1)!;
-    if (lastSeen === undefined ? found !== newest : !isSame(newest.uuid, lastSeen)) {
-      const isKnown = lastSeen !== undefined && this.#prompts.some(({ uuid }) => isSame(uuid, lastSeen));
+    const at = this.#entries.findIndex((entry) => isPrompt(entry, target));
+    const found = this.#entries[at];
+    if (found?.uuid === undefined) return refuseRewind("target_not_found");
+    const newest = this.#entries.findLast((entry) => entry.role === "user" && entry.uuid !== undefined)!;
+    if (lastSeen === undefined ? found !== newest : !isPrompt(newest, lastSeen)) {
+      const isKnown = lastSeen !== undefined && this.#entries.some((entry) => isPrompt(entry, lastSeen));
       return refuseRewind(isKnown ? "unseen_later_turn" : "stale_target");
     }
-    this.#prompts = this.#prompts.slice(0, at);
-    this.#lastAssistantUuid = found.precedingAssistantUuid;
+    this.#entries = this.#entries.slice(0, at);
     return {
       rewound: true,
       targetMessageUuid: found.uuid,
       prefillText: found.text,
-      precedingAssistantUuid: found.precedingAssistantUuid,
+      precedingAssistantUuid: this.#entries.findLast(({ role }) => role === "assistant")?.uuid ?? null,
     };
   }
 }
@@ -81,6 +93,6 @@ export function refuseRewind(reason: string): RewindReply {
   };
 }
 
-function isSame(a: string, b: string): boolean {
-  return a.slice(0, 24) === b.slice(0, 24);
+function isPrompt(entry: Entry, uuid: string): boolean {
+  return entry.role === "user" && entry.uuid?.slice(0, 24) === uuid.slice(0, 24);
 }

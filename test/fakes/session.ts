@@ -16,6 +16,7 @@ import {
 } from "./controls.ts";
 import { Conversation } from "./conversation.ts";
 import { Ledger } from "./ledger.ts";
+import { ModelCalls } from "./model-calls.ts";
 import type { Output } from "./output.ts";
 import { type Act, type ControlScript, type ProcessScript, readMarkers } from "./script.ts";
 import * as shapes from "./shapes.ts";
@@ -31,7 +32,7 @@ type Job =
       /** False for seeded history. */
       readonly asksModel: boolean;
     }
-  | { readonly kind: "assistant"; readonly uuid: string };
+  | { readonly kind: "assistant"; readonly uuid: string; readonly text: string };
 
 type UserJob = Job & { kind: "user" };
 
@@ -49,7 +50,11 @@ export class Session implements Stage, ControlledSession {
   readonly #controlCounts = new Map<string, number>();
   readonly #saysState = process.env.CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS === "1";
   readonly #startedAtMs = performance.now();
+  readonly #modelCalls = new ModelCalls(process.env.ANTHROPIC_BASE_URL);
   #sessionId: string = randomUUID();
+  #systemPrompt: string | undefined;
+  /** By the first `initialize`, or by a line that came before it. */
+  #isBound = false;
   #turn: Turn | undefined;
   #isWorking = false;
   #turnCount = 0;
@@ -69,6 +74,7 @@ export class Session implements Stage, ControlledSession {
     this.record = record;
     this.settings = { launched: args, model: undefined, effort: undefined, permissionMode: args.permissionMode };
     this.#acts = new Acts(this);
+    this.#systemPrompt = args.systemPrompt;
   }
 
   async start(): Promise<void> {
@@ -182,7 +188,10 @@ export class Session implements Stage, ControlledSession {
   // ---- control requests -----------------------------------------------------------------------------------------
 
   async #answer(requestId: string, request: JsonObject): Promise<void> {
-    if (request.subtype === "initialize") await this.#acts.perform("initialize", this.#processActs());
+    if (request.subtype === "initialize") {
+      await this.#acts.perform("initialize", this.#processActs());
+      this.#bind(request);
+    }
     const script = this.#controlScript(String(request.subtype));
     if (script?.silent) return;
     if (script?.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, script.delayMs));
@@ -194,6 +203,13 @@ export class Session implements Stage, ControlledSession {
           : answerControl(request, this);
     this.output.say(shapes.controlResponse(requestId, reply));
     if (reply.kind === "success" && "after" in reply && reply.after !== undefined) this.output.say(reply.after);
+  }
+
+  #bind({ systemPrompt, appendSystemPrompt }: JsonObject): void {
+    if (this.#isBound) return;
+    this.#isBound = true;
+    if (Array.isArray(systemPrompt)) this.#systemPrompt = systemPrompt.join("\n");
+    if (typeof appendSystemPrompt === "string") this.#systemPrompt += `\n${appendSystemPrompt}`;
   }
 
   #controlScript(subtype: string): ControlScript | undefined {
@@ -230,10 +246,13 @@ export class Session implements Stage, ControlledSession {
   }
 
   #takeAssistant(message: JsonObject): void {
-    this.#enqueue({ kind: "assistant", uuid: typeof message.uuid === "string" ? message.uuid : randomUUID() });
+    const uuid = typeof message.uuid === "string" ? message.uuid : randomUUID();
+    const text = isObject(message.message) ? textOf(message.message.content) : "";
+    this.#enqueue({ kind: "assistant", uuid, text });
   }
 
   #enqueue(job: Job): void {
+    this.#isBound = true;
     this.#jobs.push(job);
     if (this.#isWorking) return;
     this.#isWorking = true;
@@ -244,7 +263,7 @@ export class Session implements Stage, ControlledSession {
     let hasRun = false;
     for (let job = this.#jobs.shift(); job !== undefined; job = this.#jobs.shift()) {
       if (job.kind === "assistant") {
-        await this.#storeAssistant(job.uuid);
+        await this.#storeAssistant(job);
         continue;
       }
       // The first one runs alone; those that came meanwhile are one turn.
@@ -267,9 +286,9 @@ export class Session implements Stage, ControlledSession {
     return taken;
   }
 
-  async #storeAssistant(uuid: string): Promise<void> {
+  async #storeAssistant({ uuid, text }: Job & { kind: "assistant" }): Promise<void> {
     await this.#acts.perform("seeding", this.#processActs());
-    this.conversation.addAssistant(uuid);
+    this.conversation.addAssistant(uuid, text);
     this.#sayLifecycle(uuid, "completed");
   }
 
@@ -320,18 +339,30 @@ export class Session implements Stage, ControlledSession {
       prompt,
       answer: { ...this.#script.answer, ...asked.answer },
       acts: [...this.#processActs(), ...(this.#script.turns?.[this.#turnCount++] ?? []), ...asked.acts],
+      callModel: () => this.#callModel(),
+      onAssistant: (uuid: string, text: string) => this.conversation.addAssistant(uuid, text),
     };
-    const turn = new Turn(facts, this.output, this.#acts, (uuid) => this.conversation.addAssistant(uuid));
+    const turn = new Turn(facts, this.output, this.#acts);
     this.#turn = turn;
     const { end, usage, booked, turnCount } = await turn.run();
     // From here on it is too late to interrupt.
     this.#turn = undefined;
+    if (end.kind === "interrupted") this.conversation.addNote("[Request interrupted by user]");
     this.ledger.book(context.model, booked);
     const durationMs = Math.round(performance.now() - startedAtMs);
     turn.sayResult(this.#makeResult(context, { end, usage, turnCount, durationMs }));
     this.#staleEvents = turn.staleEvents;
     await turn.at("afterResult");
     return end.kind === "interrupted" ? "cancelled" : "completed";
+  }
+
+  #callModel(): Promise<void> {
+    return this.#modelCalls.send(this.#sessionId, {
+      model: modelOf(this.settings),
+      messages: this.conversation.messages(),
+      system: [{ type: "text", text: this.#systemPrompt ?? "" }],
+      metadata: { user_id: JSON.stringify({ session_id: this.#sessionId }) },
+    });
   }
 
   #makeResult(

@@ -17,6 +17,10 @@ export interface TurnFacts {
   readonly prompt: string;
   readonly answer: Answer;
   readonly acts: readonly Act[];
+  /** Sends what the real CLI would send to the model. */
+  readonly callModel: () => Promise<void>;
+  /** Each assistant line, for the conversation. */
+  readonly onAssistant: (uuid: string, text: string) => void;
 }
 
 export interface TurnEnd {
@@ -55,8 +59,6 @@ export class Turn implements TurnStage {
   readonly #output: Output;
   readonly #acts: Acts;
   readonly #interrupt = new AbortController();
-  /** Each assistant line's uuid, for the conversation. */
-  readonly #onAssistant: (uuid: string) => void;
   #message: OpenMessage | undefined;
   #lastMessageId = "";
   #callCount = 0;
@@ -65,11 +67,10 @@ export class Turn implements TurnStage {
   #result: object | undefined;
   #staleEvents: readonly object[] = [];
 
-  constructor(facts: TurnFacts, output: Output, acts: Acts, onAssistant: (uuid: string) => void) {
+  constructor(facts: TurnFacts, output: Output, acts: Acts) {
     this.#facts = facts;
     this.#output = output;
     this.#acts = acts;
-    this.#onAssistant = onAssistant;
   }
 
   /** What is said of it when the next turn has begun. */
@@ -169,6 +170,7 @@ export class Turn implements TurnStage {
 
   async #sayAnswer(): Promise<string> {
     const { answer, prompt } = this.#facts;
+    await this.#facts.callModel();
     this.#startMessage();
     if (answer.thinking !== undefined) this.#sayThinking(answer.thinking);
     this.#startBlock({ type: "text", text: "" });
@@ -237,6 +239,7 @@ export class Turn implements TurnStage {
 
   async #useTool(tool: NonNullable<Answer["tool"]>): Promise<void> {
     const { context } = this.#facts;
+    await this.#facts.callModel();
     this.#startMessage();
     const id = this.#sayToolUse(tool.name, tool.input ?? {});
     this.#endMessage("tool_use");
@@ -245,6 +248,7 @@ export class Turn implements TurnStage {
   }
 
   async #giveStructuredOutput(value: unknown): Promise<shapes.ResultFacts["end"]> {
+    await this.#facts.callModel();
     this.#startMessage();
     const id = this.#sayToolUse("StructuredOutput", value as object);
     this.#endMessage("tool_use");
@@ -255,6 +259,7 @@ export class Turn implements TurnStage {
   }
 
   async #sayRetractedMessage(): Promise<void> {
+    await this.#facts.callModel();
     const message = this.#startMessage();
     this.#startBlock({ type: "text", text: "" });
     this.#sayTextDelta("This is taken back. ");
@@ -326,7 +331,7 @@ export class Turn implements TurnStage {
     const { id, context, isFirst } = message;
     this.#output.say(shapes.assistant(context, id, callUsage, content, { isFirst, aborted, uuid }));
     message.isFirst = false;
-    this.#onAssistant(uuid);
+    this.#facts.onAssistant(uuid, "text" in content ? String(content.text) : "");
   }
 
   #event(event: object, members?: object): void {
