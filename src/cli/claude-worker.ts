@@ -23,6 +23,7 @@ import type {
 import { initializeRequest } from "./binding.ts";
 import type { CliCapabilities } from "./capabilities.ts";
 import { ControlChannel, type RequestOptions } from "./control.ts";
+import { Expectations } from "./expectations.ts";
 import type { WorkerFolder, WorkFolders } from "./folders.ts";
 import { HostPaths } from "./host-paths.ts";
 import { type JsonObject, listAt, textAt } from "./json.ts";
@@ -69,12 +70,6 @@ export interface WorkerOptions {
   readonly log: Log;
 }
 
-interface Expectation {
-  readonly fits: (message: CliMessage) => boolean;
-  readonly resolve: (message: CliMessage) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 export class ClaudeWorker implements WorkerProcess {
   readonly id: string;
   readonly startedAtMs: number;
@@ -83,6 +78,7 @@ export class ClaudeWorker implements WorkerProcess {
   readonly #paths: HostPaths;
   readonly #process: ChildProcess;
   readonly #control: ControlChannel;
+  readonly #expectations: Expectations;
   readonly #ledger = new Ledger();
   readonly #splitter: LineSplitter;
   readonly #timers: Timers;
@@ -99,7 +95,6 @@ export class ClaudeWorker implements WorkerProcess {
   /** Lines since the seeding of the turn to come began: at full detail they are its own. */
   #earlier: EarlierLine[] = [];
   #isSeeding = false;
-  readonly #expected = new Set<Expectation>();
   /** Why this process cannot be used again. There is no way back from it. */
   #unclean: string | undefined;
   #garbageCount = 0;
@@ -135,6 +130,7 @@ export class ClaudeWorker implements WorkerProcess {
     this.#process = process;
     this.startedAtMs = clock.now();
     this.#timers = new Timers(clock);
+    this.#expectations = new Expectations(clock, timeouts.controlTimeoutMs);
     this.#paths = new HostPaths(options.folder);
     this.#settings = { model: profile.model, effort: profile.effort };
     this.#splitter = lineSplitter(options.maxLineBytes, (line) => this.#receiveLine(line));
@@ -193,8 +189,7 @@ export class ClaudeWorker implements WorkerProcess {
     }
     this.#isSeeding = true;
     const host = {
-      write: (line: string) => this.#write(line),
-      expect: (fits: (message: CliMessage) => boolean) => this.#expect(fits),
+      ...this.#lineHost,
       willAdd: (role: HistoryMessage["role"], uuid: string) => {
         this.#unfinished.add(uuid);
         if (role === "user") this.#addToConversation(uuid);
@@ -265,7 +260,7 @@ export class ClaudeWorker implements WorkerProcess {
     else if (kind === "lifecycle" && /^(completed|cancelled)$/.test(textAt(body, "state"))) {
       this.#unfinished.delete(textAt(body, "command_uuid"));
     }
-    for (const expected of [...this.#expected]) if (expected.fits(message)) expected.resolve(message);
+    this.#expectations.receive(message);
     if (this.#turn !== undefined) this.#turn.receive(message, line, charge);
     else if (this.#isSeeding) this.#earlier.push({ message, line });
     else this.#receiveWhileIdle(message);
@@ -336,11 +331,7 @@ export class ClaudeWorker implements WorkerProcess {
     if (!this.#process.isRunning || this.#killedFor !== undefined) return "worker_died";
     await this.#whenFinished();
     if (this.#conversation !== undefined) {
-      const host = {
-        write: (line: string) => this.#write(line),
-        request: this.#ask,
-        expect: (fits: (message: CliMessage) => boolean) => this.#expect(fits),
-      };
+      const host = { ...this.#lineHost, request: this.#ask };
       const canRewind = (await capabilities())?.rewind;
       if (!canRewind && !profile.acceptClearResidue) return "reset_not_proven";
       const why = canRewind ? await rewind(host, this.#conversation) : await clear(host);
@@ -357,39 +348,16 @@ export class ClaudeWorker implements WorkerProcess {
 
   /** Waits until the CLI is done with every line that it was given: after an aborted seeding it may not be. */
   async #whenFinished(): Promise<void> {
-    if (this.#unfinished.size > 0) await this.#expect(() => this.#unfinished.size === 0);
-  }
-
-  /** The next message that fits. Rejects with WORKER_DIED when none comes in time. */
-  #expect(fits: (message: CliMessage) => boolean): Promise<CliMessage> {
-    const { clock, timeouts } = this.#options;
-    const { promise, resolve, reject } = Promise.withResolvers<CliMessage>();
-    const timeoutMs = timeouts.controlTimeoutMs;
-    const cancelTimer = clock.after(timeoutMs, () =>
-      expected.reject(
-        new RunnerError("WORKER_DIED", `the worker did not answer within ${timeoutMs} ms`, { facts: { timeoutMs } }),
-      ),
-    );
-    const settle = (): void => {
-      this.#expected.delete(expected);
-      cancelTimer();
-    };
-    const expected: Expectation = {
-      fits,
-      resolve: (message) => {
-        settle();
-        resolve(message);
-      },
-      reject: (error) => {
-        settle();
-        reject(error);
-      },
-    };
-    this.#expected.add(expected);
-    return promise;
+    if (this.#unfinished.size > 0) await this.#expectations.expect(() => this.#unfinished.size === 0);
   }
 
   // ---- The process ---------------------------------------------------------------------------------------------
+
+  /** What seeding and resets need. */
+  readonly #lineHost = {
+    write: (line: string): Promise<void> => this.#write(line),
+    expect: (fits: (message: CliMessage) => boolean): Promise<CliMessage> => this.#expectations.expect(fits),
+  };
 
   readonly #ask = (
     request: { readonly subtype: string; readonly [key: string]: unknown },
@@ -446,7 +414,7 @@ export class ClaudeWorker implements WorkerProcess {
     this.#turn?.flush();
     this.#turn?.processGone(detail || `exit code ${code}, signal ${signal}`);
     this.#control.close(gone);
-    for (const expected of [...this.#expected]) expected.reject(gone);
+    this.#expectations.close(gone);
     // Only tools start anything that outlives its worker.
     if (profile.tools.length > 0) await endLeftovers(folder.path);
     await folders.sweep(folder);

@@ -1,10 +1,12 @@
 /** The driver on the real CLI: what is measured there is the law, and these tests notice when it changes. */
 import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WorkFolders } from "../../src/cli/folders.ts";
+import { silentLog } from "../../src/telemetry/log.ts";
 import type { WorkerProcess } from "../../src/turn.ts";
-import { apiKey, bodyOf, conversationOf, play, type Rig, rig, saying, textOf, turnOf } from "./real-cli.ts";
+import { ableCli, apiKey, bodyOf, conversationOf, play, type Rig, rig, saying, textOf, turnOf } from "./real-cli.ts";
 
 /** Settles when a process has ended; who buries it, and when, is the system's matter. */
 async function isGone(pid: number): Promise<void> {
@@ -215,6 +217,43 @@ describe("a worker on the real CLI", () => {
     expect(await worker.reset()).toEqual({ clean: true });
   });
 
+  it("is clean again after an interrupt at any moment of a turn", async () => {
+    using _ = answering(longText, { beforeHeadersMs: 15, betweenDeltasMs: 5 });
+    for (const afterMs of [0, 1, 3, 6, 10, 15, 25, 40, 60]) {
+      const running = worker.run(turnOf("SECRET"));
+      const timer = setTimeout(() => running.interrupt("cancelled"), afterMs);
+      expect((await running.ended).outcome).toBe("cancelled");
+      clearTimeout(timer);
+      await running.idle;
+      expect(await worker.reset()).toEqual({ clean: true });
+    }
+    using _next = answering("next");
+    await play(worker, turnOf("next"));
+    expect(conversationOf(bodyOf(own.standin))).toEqual(["user: next"]);
+    expect(await worker.reset()).toEqual({ clean: true });
+  });
+
+  it("hands pictures and documents over as they are", async () => {
+    using _ = answering("seen");
+    const png = Buffer.from(
+      "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+      "base64",
+    );
+    const content = [
+      { kind: "image", mediaType: "image/png", data: png },
+      { kind: "textDocument", text: "a document", title: "its title" },
+      { kind: "text", text: "What is this?" },
+    ] as const;
+    expect((await play(worker, turnOf("", { content }))).end.outcome).toBe("completed");
+    const { messages } = bodyOf(own.standin) as { messages: { role: string; content: object[] }[] };
+    expect(messages.find(({ role }) => role === "user")!.content).toMatchObject([
+      { type: "image", source: { type: "base64", media_type: "image/png", data: png.toString("base64") } },
+      { type: "document", title: "its title", source: { type: "text", data: "a document" } },
+      { type: "text", text: "What is this?" },
+    ]);
+    expect(await worker.reset()).toEqual({ clean: true });
+  });
+
   it("tells what its process uses", async () => {
     const { privateBytes, cpuMs } = await worker.usage();
     if (process.platform !== "linux") return;
@@ -323,6 +362,70 @@ describe("a worker with tools", () => {
     expect((await running.ended).outcome).toBe("workerDied");
     await worker.exited;
     await isGone(Number(shell));
+  });
+});
+
+describe("a worker with a schema", () => {
+  it("answers with the structure that was asked for", async () => {
+    await using own = await rig();
+    const worker = await own.worker();
+    const binding = { outputSchemaJson: '{"type":"object","properties":{"n":{"type":"number"}},"required":["n"]}' };
+    await worker.bind(binding);
+    using _ = own.standin.script({
+      steps: [
+        {
+          play: {
+            answer: "message",
+            blocks: [{ type: "tool_use", name: "StructuredOutput", input: { n: 7 } }],
+            stopReason: "tool_use",
+          },
+        },
+      ],
+    });
+    const limits = { maxModelCallCount: 1 };
+    const { end } = await play(worker, turnOf("x", { binding, limits }));
+    expect(end).toMatchObject({ outcome: "completed", structuredOutput: { n: 7 }, structuredOutputJson: '{"n":7}' });
+    expect(await worker.reset()).toEqual({ clean: true });
+  });
+});
+
+describe("a CLI that cannot rewind", () => {
+  const unable = { ...ableCli, rewind: false };
+
+  it("is reset with its documented command where the profile accepts what that leaves", async () => {
+    await using own = await rig({ profile: { acceptClearResidue: true }, capabilities: unable });
+    const worker = await own.bound();
+    using _ = own.standin.script(saying("ok"));
+    const { end: first } = await play(worker, turnOf("SECRET"));
+    expect(await worker.reset()).toEqual({ clean: true });
+    const { end: second } = await play(worker, turnOf("next"));
+    const sent = conversationOf(bodyOf(own.standin)).join();
+    expect(sent).toContain("next");
+    expect(sent).not.toContain("SECRET");
+    // The CLI's accounts begin anew; the second turn is charged for itself all the same.
+    expect(second.costUsdMicros).toBeGreaterThan(0);
+    expect(Math.abs(second.usage.outputTokens - first.usage.outputTokens)).toBeLessThan(5);
+  });
+
+  it("is not reset where it does not", async () => {
+    await using own = await rig({ capabilities: unable });
+    const worker = await own.bound();
+    using _ = own.standin.script(saying("ok"));
+    await play(worker, turnOf("x"));
+    expect(await worker.reset()).toEqual({ clean: false, why: "reset_not_proven" });
+  });
+});
+
+describe("what a server that was killed left", () => {
+  it("is ended and swept by the next one", async () => {
+    await using own = await rig();
+    const worker = await own.worker();
+    // As if its server had been killed: its mark names a process that is no longer there.
+    await writeFile(join(own.folders.path, "process.json"), JSON.stringify({ pid: process.pid, startTicks: "1" }));
+    const next = await WorkFolders.open(dirname(own.folders.path), silentLog);
+    expect((await worker.exited).signal).toBe("SIGKILL");
+    expect(await readdir(dirname(own.folders.path))).toEqual([basename(next.path)]);
+    await next.close();
   });
 });
 
