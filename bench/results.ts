@@ -100,5 +100,8 @@ function conditionLines({ conditions, loadAfter, isQuick, elapsedMs }: BenchRun)
     `${cpuModel}, ${coreCount} cores, ${Math.round(memoryBytes / 2 ** 30)} GiB, ${os}`,
     `Node ${nodeVersion}, Claude Code ${cliVersion}, load average ${loadBefore} before and ${loadAfter} after`,
     "The model API is the stand-in on loopback, which answers at once: times are what is added to a real model's.",
+    ...(loadBefore > coreCount / 2
+      ? ["The machine had other work when the run began: compare within the run, not with other runs."]
+      : []),
   ];
 }

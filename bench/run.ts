@@ -62,16 +62,15 @@ async function main(): Promise<number> {
       progress.begin();
       const own = join(folder, scenario.name);
       await mkdir(own);
-      runs.push(
-        await runOne(scenario, options, {
-          signal: stop.signal,
-          cliPath: cli.path,
-          folder: own,
-          cpuProfileFolder: options.cpuProfileFolder && resolve(options.cpuProfileFolder),
-          progress: (step, doneShare) => progress.step(step, doneShare),
-        }),
-      );
+      const run = await runOne(scenario, options, {
+        signal: stop.signal,
+        cliPath: cli.path,
+        folder: own,
+        cpuProfileFolder: options.cpuProfileFolder && resolve(options.cpuProfileFolder),
+        progress: (step, doneShare) => progress.step(step, doneShare),
+      });
       if (stop.signal.aborted) break;
+      runs.push(run);
     }
   } finally {
     progress.end();
