@@ -23,6 +23,7 @@ export class StartBreaker {
   readonly #limits: BreakerLimits;
   #state: State = { kind: "closed" };
   #failureCount = 0;
+  #lastFailureAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(limits: BreakerLimits) {
     this.#limits = limits;
@@ -51,6 +52,7 @@ export class StartBreaker {
   /** A start failed, or a worker ended by itself as soon as it was there. */
   failed(error: RunnerError, nowMs: number): void {
     this.#failureCount++;
+    this.#lastFailureAtMs = nowMs;
     if (error.reason === "CLI_UNAVAILABLE") {
       const nextStartAtMs = nowMs + this.#limits.cliRecheckIntervalMs;
       this.#state = { kind: "cliUnavailable", nextStartAtMs, error };
@@ -71,9 +73,12 @@ export class StartBreaker {
     this.#state = { kind: "closed" };
   }
 
-  /** A worker has served a turn, or lived for a while. */
-  proved(): void {
-    this.#failureCount = 0;
+  /**
+   * A worker has served a turn, or lived for a while. One that is older than the last failure proves nothing: those
+   * that run are well, and no more of them start.
+   */
+  proved(startedAtMs: number): void {
+    if (startedAtMs > this.#lastFailureAtMs) this.#failureCount = 0;
   }
 
   /** What a turn is told for which there is no worker; `undefined` while starts do not fail. */

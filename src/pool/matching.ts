@@ -1,9 +1,9 @@
 /**
  * Which worker serves which waiting turn of a profile: a pure function of what is there.
  *
- * A turn takes the most recently used bound worker of its affinity; else it waits a moment for one that is just finishing
- * its turn, being reset or checked, one such worker for one such turn; else it takes the youngest spare that is known to answer; else it goes
- * on waiting. How many workers to start for those is decided in `sizing.ts`.
+ * A turn takes the most recently used bound worker of its affinity; else it waits a moment for one that is just
+ * finishing its turn, being reset or checked, one such worker for one such turn; else it takes the youngest spare that is
+ * known to answer; else it goes on waiting. How many workers to start for those is decided in `sizing.ts`.
  */
 import type { BoundIdleState, SpareState, WorkerState } from "./worker.ts";
 
@@ -38,7 +38,7 @@ export interface Matching<T extends TurnView, W extends WorkerView> {
   /** Bound idle workers that nobody may have, because a turn needs their place. */
   readonly evict: readonly W[];
   /** Turns for which there is no worker, nor one that is just finishing, being reset or checked. */
-  readonly unfittedCount: number;
+  readonly unfitted: readonly T[];
   /** When to look again though nothing has happened. */
   readonly lookAgainAtMs: number | undefined;
 }
@@ -61,8 +61,7 @@ export function matchTurns<T extends TurnView, W extends WorkerView>(
   const { spares, bound, comingSpares, comingBound } = sortOut(input.workers);
   const give: { turn: T; worker: W; isLateOvertaking: boolean }[] = [];
   const check: W[] = [];
-  let unfittedCount = 0;
-  let firstUnfittedAtMs: number | undefined;
+  const unfitted: T[] = [];
   let lookAgainAtMs: number | undefined;
 
   const isVerified = ({ state }: Idle<W>) => nowMs - state.verifiedAtMs < limits.checkIdleAfterMs;
@@ -72,7 +71,8 @@ export function matchTurns<T extends TurnView, W extends WorkerView>(
     const verified = idle?.findLastIndex(isVerified) ?? -1;
     if (idle !== undefined && verified >= 0) {
       const [chosen] = idle.splice(verified, 1);
-      const isLateOvertaking = firstUnfittedAtMs !== undefined && nowMs - firstUnfittedAtMs >= limits.overtakeMs;
+      const [head] = unfitted;
+      const isLateOvertaking = head !== undefined && nowMs - head.arrivedAtMs >= limits.overtakeMs;
       if (chosen) give.push({ turn, worker: chosen.worker, isLateOvertaking });
       return true;
     }
@@ -94,13 +94,12 @@ export function matchTurns<T extends TurnView, W extends WorkerView>(
   for (const turn of input.turns) {
     if (serve(turn, bound.get(turn.affinity), comingBound.get(turn.affinity))) continue;
     if (serve(turn, spares, comingSpares)) continue;
-    unfittedCount++;
-    firstUnfittedAtMs ??= turn.arrivedAtMs;
+    unfitted.push(turn);
   }
 
   // Who has waited long enough for a place is not kept waiting by turns that came later and happen to fit.
   const unused = [...bound.values()].flat().sort(leastRecentlyUsedFirst);
-  const placesToFree = input.placesToFree(unfittedCount);
+  const placesToFree = input.placesToFree(unfitted.length);
   const evict = unused.slice(0, placesToFree).map(({ worker }) => worker);
   for (let last = give.length - 1; last >= 0 && evict.length < placesToFree; last--) {
     const overtaking = give[last];
@@ -108,7 +107,7 @@ export function matchTurns<T extends TurnView, W extends WorkerView>(
     give.splice(last, 1);
     evict.push(overtaking.worker);
   }
-  return { give, check, evict, unfittedCount, lookAgainAtMs };
+  return { give, check, evict, unfitted, lookAgainAtMs };
 }
 
 function sortOut<W extends WorkerView>(workers: Iterable<W>) {

@@ -15,6 +15,7 @@ import type { PoolOptions } from "./pool-options.ts";
 import { ProfilePool } from "./profile-pool.ts";
 import { ageLimitMs, wornOut } from "./recycling.ts";
 import {
+  hasRoomForAll,
   type ProfileCounts,
   placesToFree,
   placesToFreeForSpares,
@@ -102,16 +103,18 @@ export class Pool implements WorkerPool {
     const turn = profile.queue.enter(request, ++this.#lastOrder);
     // Whoever is idle is given out first, in the queue's order, and only then is it asked whether there is a place to
     // wait: in one breath, so that no other turn comes between.
-    const { give } = this.#handOut(profile);
-    const refusal = profile.queue.has(turn) ? profile.refusal(turn) : undefined;
-    if (refusal === undefined) {
-      const claimed = profile.queue.has(turn) ? profile.keep(turn) : turn.outcome.promise;
-      this.#serve();
-      return claimed;
+    const { unfitted } = this.#handOut(profile);
+    if (profile.queue.has(turn)) {
+      const isCrowded = !hasRoomForAll(this.#inventory.sizing(profile, unfitted.length), profile.profile);
+      const refusal = profile.refusal(turn, isCrowded);
+      if (refusal !== undefined) {
+        profile.queue.withdraw(turn);
+        throw profile.shed(refusal);
+      }
+      profile.keep(turn);
     }
-    profile.queue.withdraw(turn);
-    if (give.length > 0) this.#serve();
-    throw profile.shed(refusal);
+    this.#serve();
+    return turn.outcome.promise;
   }
 
   /** Whether new turns are served: the pool is not draining, and at least one profile is ready. */
@@ -199,8 +202,8 @@ export class Pool implements WorkerPool {
       return { profile, ...matching };
     });
     // Waiting turns come before spares, whoever's they are.
-    for (const { profile, unfittedCount } of plans) this.#startForTurns(profile, unfittedCount);
-    for (const { profile, unfittedCount } of plans) this.#startSpares(profile, unfittedCount);
+    for (const { profile, unfitted } of plans) this.#startForTurns(profile, unfitted.length);
+    for (const { profile, unfitted } of plans) this.#startSpares(profile, unfitted.length);
     for (const profile of profiles) profile.lookAtReadiness();
     const now = this.#options.clock.now();
     const moments = plans.flatMap(({ profile, lookAgainAtMs }) => [lookAgainAtMs, profile.breaker.nextStartAtMs]);
@@ -258,6 +261,7 @@ export class Pool implements WorkerPool {
       ageLimitMs(settings.pool.maxWorkerAgeMs, random),
     );
     profile.workers.add(worker);
+    log.debug({ worker: worker.id, profile: profile.name, to: "starting" }, "worker changed state");
     instruments().workerStarts.add(1, about);
     const error = await worker.start((signal) => startWorker(profile.name, signal), settings.pool.startTimeoutMs);
     const startMs = clock.now() - worker.startedAtMs;
@@ -296,7 +300,7 @@ export class Pool implements WorkerPool {
         break;
       case "finished": {
         worker.countTurn();
-        profile.breaker.proved();
+        profile.breaker.proved(worker.startedAtMs);
         const why = this.#whyNotReused(profile, worker);
         if (why === undefined) void this.#reset(profile, worker);
         else worker.stop(why);

@@ -10,7 +10,7 @@ import { BindingChurn } from "./binding-churn.ts";
 import { StartBreaker } from "./breaker.ts";
 import type { Claim, ClaimSource, Release } from "./claim.ts";
 import { DrainRate, jitteredPushBackMs } from "./drain-rate.ts";
-import { type Matching, matchTurns } from "./matching.ts";
+import { type Matching, type MatchingLimits, matchTurns } from "./matching.ts";
 import type { PoolOptions, PoolProfile } from "./pool-options.ts";
 import { TurnQueue, type WaitingTurn } from "./queue.ts";
 import { Readiness } from "./readiness.ts";
@@ -47,6 +47,7 @@ export class ProfilePool {
   readonly breaker: StartBreaker;
   readonly readiness: Readiness;
   readonly #options: ProfilePoolOptions;
+  readonly #matchingLimits: MatchingLimits;
   readonly #drainRate = new DrainRate();
   readonly #churn = new BindingChurn();
 
@@ -55,6 +56,7 @@ export class ProfilePool {
     this.name = options.name;
     this.profile = profile;
     this.#options = options;
+    this.#matchingLimits = { ...settings.pool, ...settings.queue };
     this.breaker = new StartBreaker({ ...settings.pool, cliRecheckIntervalMs: settings.cli.recheckIntervalMs });
     this.readiness = new Readiness(clock, profile.minSpares > 0, options.healthChanged);
     this.queue = new TurnQueue(clock, settings.queue, {
@@ -78,11 +80,11 @@ export class ProfilePool {
    * workers would have to end for so many turns without a worker.
    */
   handOut(placesToFree: (unfittedCount: number) => number): Matching<WaitingTurn<Claim>, Worker> {
-    const { clock, settings } = this.#options;
+    const { clock } = this.#options;
     for (;;) {
       const matching = matchTurns(
         { nowMs: clock.now(), turns: this.queue, workers: this.workers, placesToFree },
-        { ...settings.pool, ...settings.queue },
+        this.#matchingLimits,
       );
       const overdue = matching.give.filter(({ turn }) => this.queue.isOverdue(turn));
       if (overdue.length === 0) {
@@ -93,8 +95,8 @@ export class ProfilePool {
     }
   }
 
-  /** Why a turn that has just come may not wait. */
-  refusal(turn: WaitingTurn<Claim>): Refusal | undefined {
+  /** Why a turn that has just come may not wait. `isCrowded`: it has to wait until some other turn ends. */
+  refusal(turn: WaitingTurn<Claim>, isCrowded: boolean): Refusal | undefined {
     const { clock, settings } = this.#options;
     const now = clock.now();
     if (this.queue.isOverfull) {
@@ -106,6 +108,7 @@ export class ProfilePool {
     if (this.breaker.startsAllowed(now, this.counts().starting) === 0 && !this.#hasProspect(turn)) {
       return this.#startRefusal();
     }
+    if (!isCrowded) return undefined;
     const position = this.queue.position(turn);
     const waitMs = this.#drainRate.waitMs(position, now);
     const leftMs = this.queue.leftMs(turn);
@@ -117,9 +120,9 @@ export class ProfilePool {
   }
 
   /** Lets a turn wait for which there is no worker at once. */
-  keep(turn: WaitingTurn<Claim>): Promise<Claim> {
+  keep(turn: WaitingTurn<Claim>): void {
     if (this.queue.length === 1) this.#drainRate.begin(this.#options.clock.now());
-    return this.queue.keep(turn);
+    this.queue.keep(turn);
   }
 
   /** Refuses the waiting turns that nothing can help as long as starts fail. */

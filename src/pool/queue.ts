@@ -86,12 +86,12 @@ export class TurnQueue<Given> {
   }
 
   /** Lets the turn wait: until it is given something, refused, cancelled, or its time is up. */
-  keep(turn: WaitingTurn<Given>): Promise<Given> {
+  keep(turn: WaitingTurn<Given>): void {
     const { signal } = turn.request;
     const leftMs = this.leftMs(turn);
     if (leftMs <= 0) {
       this.expire(turn);
-      return turn.outcome.promise;
+      return;
     }
     const onAbort = () => this.refuse(turn, signal.reason);
     const cancelTimer = this.#clock.after(leftMs, () => this.expire(turn));
@@ -100,7 +100,6 @@ export class TurnQueue<Given> {
       cancelTimer();
       signal.removeEventListener("abort", onAbort);
     };
-    return turn.outcome.promise;
   }
 
   /**

@@ -59,6 +59,12 @@ export function workersToStart(now: Sizing, limits: SizingLimits, spareTarget: n
   return Math.max(0, Math.min(wanted, places(counts, limits), room.startCount, room.memoryCount));
 }
 
+/** Whether each turn without a worker can have one without waiting for another turn to end. */
+export function hasRoomForAll(now: Sizing, limits: SizingLimits): boolean {
+  const { counts, room, unfittedCount } = now;
+  return unfittedCount <= counts.starting + Math.min(places(counts, limits), room.memoryCountSoon) + counts.boundIdle;
+}
+
 /** How many bound idle workers of the profile have to end so that the waiting turns get theirs. */
 export function placesToFree(now: Sizing, limits: SizingLimits): number {
   const { counts, room, unfittedCount } = now;

@@ -85,7 +85,7 @@ export class Upkeep {
     let surplus = profile.counts().spare - profile.profile.minSpares;
     for (const worker of profile.workers) {
       const { kind } = worker.state;
-      if (kind !== "starting" && kind !== "exited" && now - worker.startedAtMs >= provenAgeMs) profile.breaker.proved();
+      if (kind !== "starting" && now - worker.startedAtMs >= provenAgeMs) profile.breaker.proved(worker.startedAtMs);
       if (kind !== "spare" && kind !== "boundIdle") continue;
       const why = wornOut(worker, settings, now) ?? idleTooLong(worker, settings, now, surplus > 0);
       if (why === undefined) continue;

@@ -52,10 +52,18 @@ test("closes as soon as a worker answers, and opens again at once if that one wa
 test("forgets failures when a worker has proved itself", () => {
   const breaker = broken();
   breaker.answered();
-  breaker.proved();
+  breaker.proved(1001);
   breaker.failed(failure, 20_000);
   breaker.failed(failure, 20_000);
   expect(breaker.kind).toBe("closed");
+});
+
+test("is not fooled by a worker that started before the failures", () => {
+  const breaker = broken();
+  breaker.answered();
+  breaker.proved(1000);
+  breaker.failed(failure, 20_000);
+  expect(breaker.kind).toBe("open");
 });
 
 test("says at once that there is no program, and looks again at that interval", () => {

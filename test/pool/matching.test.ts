@@ -35,15 +35,12 @@ function match(
   workers: Candidate[],
   placesToFree: MatchingInput<Turn, Candidate>["placesToFree"] = () => 0,
 ) {
-  const { give, check, evict, unfittedCount, lookAgainAtMs } = matchTurns(
-    { nowMs, turns, workers, placesToFree },
-    limits,
-  );
+  const { give, check, evict, unfitted, lookAgainAtMs } = matchTurns({ nowMs, turns, workers, placesToFree }, limits);
   return {
     give: give.map((pair) => `${pair.turn.id}-${pair.worker.id}`),
     check: check.map(({ id }) => id),
     evict: evict.map(({ id }) => id),
-    unfittedCount,
+    unfittedCount: unfitted.length,
     lookAgainAtMs,
   };
 }

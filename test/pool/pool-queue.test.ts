@@ -195,6 +195,23 @@ describe("shedding", () => {
     expect(asked.every(({ isWaiting }) => isWaiting)).toBe(true);
   });
 
+  test("refuses nobody for whom a worker can still start, however slow the queue was", async () => {
+    const t = await PoolUnderTest.warm({ profiles: { default: { minSpares: 0, maxWorkers: 20 } } });
+    const claims = Array.from({ length: 20 }, () => t.ask());
+    await t.clock.advance(10_000);
+    for (let i = 0; i < 10; i++) {
+      t.ask();
+      await t.clock.advance(20_000);
+      claims[i]?.claim?.release({ kind: "discard", why: "test" });
+      await t.clock.advance(520);
+    }
+    for (const { claim } of claims) claim?.release({ kind: "discard", why: "test" });
+    await t.clock.advance(1000);
+    const asked = Array.from({ length: 10 }, () => t.ask());
+    await t.clock.settle();
+    expect(asked.map(({ reason }) => reason)).toEqual(Array(10).fill(undefined));
+  });
+
   test("refuses nobody without evidence", async () => {
     const { t } = await busy();
     const asked = Array.from({ length: 64 }, () => t.ask({ deadlineMs: t.clock.now() + 1_000 }));

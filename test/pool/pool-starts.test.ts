@@ -132,6 +132,21 @@ describe("when every start fails", () => {
     expect(fits.claim?.source).toBe("REUSED");
   });
 
+  test("turns that end on older workers do not hide it", async () => {
+    const t = await PoolUnderTest.warm({ profiles: { default: { minSpares: 1 } }, pool: limits });
+    t.startError = failure;
+    t.startErrorAfterMs = 30;
+    const before = t.startAttempts;
+    let claim = await t.claim();
+    for (let turn = 0; turn < 50; turn++) {
+      claim.release({ kind: "finished" });
+      await t.clock.advance(10);
+      claim = await t.claim();
+    }
+    expect(t.startAttempts - before).toBeLessThanOrEqual(5);
+    expect(t.profile().starts).toBe("open");
+  });
+
   test("a waiting turn whose last hope died is told then", async () => {
     const t = await PoolUnderTest.warm({ profiles: { default: { minSpares: 1 } }, pool: limits });
     t.startError = failure;

@@ -1,6 +1,7 @@
 /**
  * A pool over in-memory workers and a fake clock, with short words for what the tests do with it.
  */
+import { sleep } from "../../src/clock.ts";
 import { type Settings, settingsSchema } from "../../src/config/settings.ts";
 import { RunnerError } from "../../src/errors.ts";
 import type { Claim, ClaimRequest } from "../../src/pool/claim.ts";
@@ -34,6 +35,8 @@ export class PoolUnderTest {
   readonly logLines: LogLine[] = [];
   /** While set, starts fail with it. */
   startError: RunnerError | undefined;
+  /** How long it takes them to. */
+  startErrorAfterMs = 0;
   /** What the next workers are like. */
   workerOptions: InMemoryWorkerOptions;
   startAttempts = 0;
@@ -61,7 +64,9 @@ export class PoolUnderTest {
       },
       startWorker: async () => {
         this.startAttempts++;
-        if (this.startError !== undefined) throw this.startError;
+        const error = this.startError;
+        if (error !== undefined && this.startErrorAfterMs > 0) await sleep(this.clock, this.startErrorAfterMs);
+        if (error !== undefined) throw error;
         const worker = new InMemoryWorker(this.clock, `w${this.workers.length + 1}`, this.workerOptions);
         this.workers.push(worker);
         return worker;

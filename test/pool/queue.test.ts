@@ -34,7 +34,8 @@ class QueueUnderTest {
   /** Enters and stays. */
   wait(changes: Partial<ClaimRequest> = {}) {
     const turn = this.enter(changes);
-    const outcome = this.queue.keep(turn).then(
+    this.queue.keep(turn);
+    const outcome = turn.outcome.promise.then(
       (given) => ({ given }),
       (error) => ({ error }),
     );

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
+  hasRoomForAll,
   memoryRoom,
   type ProfileCounts,
   placesToFree,
@@ -52,6 +53,18 @@ describe("the number of bound idle workers to end for waiting turns", () => {
     ["none where memory is short, but will be free", sizing({ boundIdle: 2 }, 1, { memoryCountSoon: 1 }), 0],
   ])("is %s", (_, now, count) => {
     expect(placesToFree(now, limits)).toBe(count);
+  });
+});
+
+describe("there is room for all waiting turns", () => {
+  test.each<[string, Sizing, boolean]>([
+    ["while workers for them are starting", sizing({ claimed: 6, starting: 2 }, 2), true],
+    ["while there are places", sizing({ claimed: 6, starting: 1 }, 2), true],
+    ["while bound workers are idle that can give theirs", sizing({ claimed: 6, boundIdle: 2 }, 2), true],
+    ["but not beyond", sizing({ claimed: 6, boundIdle: 2 }, 3), false],
+    ["nor without memory", sizing({ claimed: 1 }, 1, { memoryCountSoon: 0 }), false],
+  ])("%s", (_, now, hasRoom) => {
+    expect(hasRoomForAll(now, limits)).toBe(hasRoom);
   });
 });
 
