@@ -46,8 +46,6 @@ const maxGarbageLines = 3;
 const maxLowPriorityMs = 2_000;
 /** How long a process that is stopped may take after the end of its input, in milliseconds; 30 as a rule. */
 const endOfInputMs = 1_000;
-/** After this share of the time for a start it goes on at full priority: on a busy machine it would never end. */
-const lowPriorityShare = 0.1;
 
 export interface WorkerOptions {
   readonly id: string;
@@ -112,7 +110,6 @@ export class ClaudeWorker implements WorkerProcess {
       writeTimeoutMs: options.timeouts.controlTimeoutMs,
     });
     const worker = new ClaudeWorker(options, process);
-    worker.#timers.after(options.timeouts.startTimeoutMs * lowPriorityShare, () => void restorePriority(process.pid));
     try {
       await Promise.all([lowerPriority(process.pid), options.folders.occupy(options.folder, process.pid)]);
     } catch (error) {
