@@ -8,6 +8,7 @@
  */
 import { appendFileSync, closeSync, openSync, readFileSync } from "node:fs";
 import { readArguments } from "./arguments.ts";
+import { readLines } from "./input.ts";
 import { Output } from "./output.ts";
 import { checkAct, type FakeScript, type ProcessScript } from "./script.ts";
 import { Session } from "./session.ts";
@@ -58,22 +59,4 @@ function takeOrdinal(prefix: string): number {
       // Another process has it.
     }
   }
-}
-
-function readLines(onLine: (line: string) => void, onEnd: () => void): void {
-  let chunks: Buffer[] = [];
-  process.stdin.on("data", (chunk: Buffer) => {
-    let start = 0;
-    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
-      chunks.push(chunk.subarray(start, end));
-      onLine(Buffer.concat(chunks).toString("utf8"));
-      chunks = [];
-      start = end + 1;
-    }
-    if (start < chunk.length) chunks.push(chunk.subarray(start));
-  });
-  process.stdin.on("end", () => {
-    if (chunks.length > 0) onLine(Buffer.concat(chunks).toString("utf8"));
-    onEnd();
-  });
 }

@@ -5,6 +5,7 @@
 import { type Conversation, refuseRewind } from "./conversation.ts";
 import type { Ledger } from "./ledger.ts";
 import * as shapes from "./shapes.ts";
+import { costUsd, usageByModel } from "./usage.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -127,12 +128,12 @@ function usageReply({ ledger, ageMs }: ControlledSession): object {
   const all = [...ledger.session];
   return {
     session: {
-      total_cost_usd: all.reduce((sum, [, usage]) => sum + shapes.costUsd(usage), 0),
+      total_cost_usd: all.reduce((sum, [, usage]) => sum + costUsd(usage), 0),
       total_api_duration_ms: 0,
       total_duration_ms: ageMs,
       total_lines_added: 0,
       total_lines_removed: 0,
-      model_usage: shapes.usageByModel(ledger.session),
+      model_usage: usageByModel(ledger.session),
     },
     subscription_type: null,
     rate_limits_available: false,

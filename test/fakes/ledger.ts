@@ -1,20 +1,20 @@
 /** What the fake's calls to the model "cost": of the whole session, and since the last result. */
-import * as shapes from "./shapes.ts";
+import { addUsage, noUsage, type Usage } from "./usage.ts";
 
-type ByModel = ReadonlyMap<string, shapes.Usage>;
+type ByModel = ReadonlyMap<string, Usage>;
 
 export class Ledger {
-  #session = new Map<string, shapes.Usage>();
-  #sinceLast = new Map<string, shapes.Usage>();
+  #session = new Map<string, Usage>();
+  #sinceLast = new Map<string, Usage>();
 
   get session(): ByModel {
     return this.#session;
   }
 
-  book(model: string, usage: shapes.Usage): void {
+  book(model: string, usage: Usage): void {
     if (usage.inputTokens === 0) return;
     for (const ledger of [this.#session, this.#sinceLast]) {
-      ledger.set(model, shapes.addUsage(ledger.get(model) ?? shapes.noUsage, usage));
+      ledger.set(model, addUsage(ledger.get(model) ?? noUsage, usage));
     }
   }
 

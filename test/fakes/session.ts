@@ -3,7 +3,6 @@
  * input, signals. Leaves out what control requests are answered (`controls.ts`) and what a turn says (`turn.ts`).
  */
 import { randomUUID } from "node:crypto";
-import { writeSync } from "node:fs";
 import { Acts, type Stage } from "./acts.ts";
 import type { Arguments } from "./arguments.ts";
 import {
@@ -15,12 +14,15 @@ import {
   type Settings,
 } from "./controls.ts";
 import { Conversation } from "./conversation.ts";
+import { die, parseLine, textOf } from "./input.ts";
 import { Ledger } from "./ledger.ts";
 import { ModelCalls } from "./model-calls.ts";
 import type { Output } from "./output.ts";
+import { type ResultFacts, result } from "./result-shape.ts";
 import { type Act, type ControlScript, type ProcessScript, readMarkers } from "./script.ts";
 import * as shapes from "./shapes.ts";
 import { Turn } from "./turn.ts";
+import { noUsage } from "./usage.ts";
 
 /** A line that waits until it is worked off. */
 type Job =
@@ -367,14 +369,14 @@ export class Session implements Stage, ControlledSession {
 
   #makeResult(
     context: shapes.Context,
-    facts: Pick<shapes.ResultFacts, "end"> & Partial<Pick<shapes.ResultFacts, "usage" | "turnCount" | "durationMs">>,
+    facts: Pick<ResultFacts, "end"> & Partial<Pick<ResultFacts, "usage" | "turnCount" | "durationMs">>,
   ): object {
     this.#lastResultWasError = facts.end.kind === "apiError" || facts.end.kind === "interrupted";
-    return shapes.result(context, {
+    return result(context, {
       index: this.#resultCount++,
       durationMs: 1,
       turnCount: 0,
-      usage: shapes.noUsage,
+      usage: noUsage,
       sessionUsage: this.ledger.session,
       usageSinceLast: this.ledger.takeSinceLast(),
       queuedTurnCount: 0,
@@ -420,31 +422,4 @@ export class Session implements Stage, ControlledSession {
   #sayLifecycle(uuid: string, state: Parameters<typeof shapes.lifecycle>[2]): void {
     this.output.say(shapes.lifecycle(this.#sessionId, uuid, state));
   }
-}
-
-function parseLine(line: string): JsonObject {
-  let message: unknown;
-  try {
-    message = JSON.parse(line);
-  } catch (error) {
-    die(`Error parsing streaming input line (type=unknown, ${line.length} chars): ${error}`);
-  }
-  if (message === null) die("Error parsing streaming input line (type=unknown, 4 chars): TypeError: null is no object");
-  return isObject(message) ? message : {};
-}
-
-/** How the real CLI ends at a line that it cannot take: one line on stderr, nothing on stdout. */
-function die(message: string): never {
-  writeSync(2, `${message}\n`);
-  process.exit(1);
-}
-
-/** The text of a content, or that of its last text block. */
-function textOf(content: unknown): string {
-  if (typeof content === "string") return content;
-  if (!Array.isArray(content)) return "";
-  const texts = content.flatMap((block: unknown) =>
-    isObject(block) && block.type === "text" && typeof block.text === "string" ? [block.text] : [],
-  );
-  return texts.at(-1) ?? "";
 }

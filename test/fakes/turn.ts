@@ -8,8 +8,10 @@ import { randomUUID } from "node:crypto";
 import { setImmediate as nextTask } from "node:timers/promises";
 import type { Acts, TurnStage } from "./acts.ts";
 import type { Output } from "./output.ts";
+import type { ResultFacts } from "./result-shape.ts";
 import type { Act, Answer, Point } from "./script.ts";
 import * as shapes from "./shapes.ts";
+import { addUsage, noUsage, type Usage } from "./usage.ts";
 
 export interface TurnFacts {
   readonly context: shapes.Context;
@@ -24,16 +26,16 @@ export interface TurnFacts {
 }
 
 export interface TurnEnd {
-  readonly end: shapes.ResultFacts["end"];
+  readonly end: ResultFacts["end"];
   /** Of the calls that were answered; an interrupted one has none. */
-  readonly usage: shapes.Usage;
+  readonly usage: Usage;
   /** What is booked, an estimate for an interrupted call included. */
-  readonly booked: shapes.Usage;
+  readonly booked: Usage;
   readonly turnCount: number;
 }
 
 /** What each call to the model "uses". */
-const callUsage: shapes.Usage = {
+const callUsage: Usage = {
   inputTokens: 1000,
   outputTokens: 50,
   cacheReadInputTokens: 300,
@@ -62,8 +64,8 @@ export class Turn implements TurnStage {
   #message: OpenMessage | undefined;
   #lastMessageId = "";
   #callCount = 0;
-  #usage = shapes.noUsage;
-  #booked = shapes.noUsage;
+  #usage = noUsage;
+  #booked = noUsage;
   #result: object | undefined;
   #staleEvents: readonly object[] = [];
 
@@ -128,7 +130,7 @@ export class Turn implements TurnStage {
       if (!(error instanceof Interrupted)) throw error;
       this.#sayInterrupted();
       const turnCount = this.#callCount + 1;
-      return { end: { kind: "interrupted" }, usage: shapes.noUsage, booked: this.#booked, turnCount };
+      return { end: { kind: "interrupted" }, usage: noUsage, booked: this.#booked, turnCount };
     }
   }
 
@@ -137,7 +139,7 @@ export class Turn implements TurnStage {
     this.#output.say(result);
   }
 
-  async #play(): Promise<shapes.ResultFacts["end"]> {
+  async #play(): Promise<ResultFacts["end"]> {
     const { answer, context, init } = this.#facts;
     await this.at("beforeInit");
     this.#output.say(shapes.init(context, init));
@@ -247,7 +249,7 @@ export class Turn implements TurnStage {
     this.#output.say(shapes.status(context, "requesting"));
   }
 
-  async #giveStructuredOutput(value: unknown): Promise<shapes.ResultFacts["end"]> {
+  async #giveStructuredOutput(value: unknown): Promise<ResultFacts["end"]> {
     await this.#facts.callModel();
     this.#startMessage();
     const id = this.#sayToolUse("StructuredOutput", value as object);
@@ -321,8 +323,8 @@ export class Turn implements TurnStage {
     this.#event({ type: "message_delta", delta, usage: shapes.apiUsage(callUsage) });
     this.#event({ type: "message_stop" });
     this.#message = undefined;
-    this.#usage = shapes.addUsage(this.#usage, callUsage);
-    this.#booked = shapes.addUsage(this.#booked, callUsage);
+    this.#usage = addUsage(this.#usage, callUsage);
+    this.#booked = addUsage(this.#booked, callUsage);
   }
 
   #sayAssistant(content: object, aborted: boolean): void {
@@ -353,7 +355,7 @@ export class Turn implements TurnStage {
     const abandoned = { api_message_id: message.id, from_block_index: message.blockCount };
     this.#event({ type: "message_stop" }, { abandoned_blocks: abandoned });
     const estimate = { ...callUsage, outputTokens: Math.ceil((block?.text.length ?? 0) / 3) };
-    this.#booked = shapes.addUsage(this.#booked, estimate);
+    this.#booked = addUsage(this.#booked, estimate);
   }
 }
 
