@@ -475,6 +475,19 @@ describe("a turn's request to the model", () => {
     expect(sent()[0]!.system).toEqual([{ type: "text", text: "bound" }]);
   });
 
+  test("holds what /clear and a change of model leave behind, as the real one's does", async () => {
+    const { cli, sent, texts } = await withModel();
+    await cli.turn("one");
+    await cli.turn("/clear", { client_composed: false });
+    await cli.turn("two");
+    expect(texts(sent().at(-1))).toEqual([
+      expect.stringMatching(/^user: <local-command-caveat>[^]*\/clear[^]*\|two$/u),
+    ]);
+    await cli.control({ subtype: "apply_flag_settings", settings: { model: "another" } });
+    await cli.turn("three");
+    expect(texts(sent().at(-1))!.at(-1)).toMatch(/Set model to `another`[^]*\|three$/u);
+  });
+
   test("still holds what was interrupted", async () => {
     const { cli, sent, texts } = await withModel({ acts: [{ do: "hang", times: 1 }] });
     const idle = cli.untilIdle();

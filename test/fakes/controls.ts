@@ -149,11 +149,13 @@ function applyFlagSettings(flags: JsonObject, session: ControlledSession): void 
   else if (flags.effortLevel !== undefined) session.settings.effort = String(flags.effortLevel);
 }
 
-/** In a conversation the CLI says so as a replayed user line. */
+/** In a conversation the CLI says so as a replayed user line, and tells the model too. */
 function setModel(model: string, session: ControlledSession): void {
   const isNew = model !== modelOf(session.settings);
   session.settings.model = model;
-  if (isNew && !session.conversation.isEmpty) session.say(shapes.modelReplay(session.context, model));
+  if (!isNew || session.conversation.isEmpty) return;
+  session.conversation.addCommandResidue("model", model, `Set model to \`${model}\``);
+  session.say(shapes.modelReplay(session.context, model));
 }
 
 function interrupt(cancelsQueued: boolean, session: ControlledSession): Reply {

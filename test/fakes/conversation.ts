@@ -27,8 +27,9 @@ export type RewindReply =
 export class Conversation {
   #entries: Entry[] = [];
 
+  /** Whether nobody has said anything yet; notes do not count. */
   get isEmpty(): boolean {
-    return this.#entries.length === 0;
+    return !this.#entries.some(({ uuid }) => uuid !== undefined);
   }
 
   addPrompt(uuid: string, text: string): void {
@@ -43,8 +44,17 @@ export class Conversation {
     this.#entries.push({ role: "assistant", uuid, text });
   }
 
+  /** What a command of the CLI's own leaves behind for the model. */
+  addCommandResidue(command: string, args: string, output: string): void {
+    this.addNote("<local-command-caveat>The command below was run by the user.</local-command-caveat>\n");
+    this.addNote(`<command-name>/${command}</command-name>\n<command-args>${args}</command-args>\n`);
+    this.addNote(`<local-command-stdout>${output}</local-command-stdout>\n`);
+  }
+
+  /** Forgets everything, and remembers that it was told to. */
   clear(): void {
     this.#entries = [];
+    this.addCommandResidue("clear", "", "");
   }
 
   /** A summary takes the place of everything before the newest prompt, which cannot be reached any more. */
