@@ -5,7 +5,8 @@
  * Two bounds hold at once. `maxWorkers` bounds a profile; the memory budget and `maxStartingWorkers` bound all of them.
  * A worker that is being ended still has its memory, but not its place: ending takes up to ten seconds, and a
  * single-use profile would pay them between any two turns. So that slow ends cannot pile up either, this holds for a
- * few of them only, a quarter of `maxWorkers`; more than that keep their places until they are gone.
+ * few of them only, a quarter of `maxWorkers`, rounded down; more than that keep their places until they are gone. So
+ * where `maxWorkers` is 1, because turns share a folder, no worker runs beside one that has not let go of it yet.
  */
 
 export interface ProfileCounts {
@@ -105,5 +106,5 @@ function places(counts: ProfileCounts, limits: SizingLimits): number {
 
 /** Workers that are being ended and keep their places until they are gone. */
 function lateStops(counts: ProfileCounts, limits: SizingLimits): number {
-  return Math.max(0, counts.stopping - Math.ceil(limits.maxWorkers / 4));
+  return Math.max(0, counts.stopping - Math.floor(limits.maxWorkers / 4));
 }

@@ -93,7 +93,7 @@ describe("the queue", () => {
     for (let i = 0; i < 100; i++) t.ask({ tenant: "elephant" });
     const mouse = t.ask({ tenant: "mouse" });
     running.release({ kind: "discard", why: "test" });
-    await t.clock.advance(500);
+    await t.clock.advance(520);
     expect(mouse.isWaiting).toBe(true);
     t.workers.at(-1)?.die();
     await t.clock.advance(500);
@@ -112,9 +112,26 @@ describe("at maxWorkers", () => {
     }
     const asked = t.ask({ tenant: "c" });
     expect(t.recycleReasons).toEqual(["evicted"]);
-    await t.clock.advance(500);
+    await t.clock.advance(520);
     expect(asked.claim?.source).toBe("COLD_POOL_OFF");
     expect((await t.claim({ tenant: "b" })).source).toBe("REUSED");
+  });
+
+  test("a worker that is slow to end does not hold up its successor, but for where there may be only one", async () => {
+    const startedAtMs = async (maxWorkers: number) => {
+      const t = await PoolUnderTest.warm({
+        profiles: { default: { minSpares: 0, maxWorkers, reuse: false } },
+        worker: { stopMs: 10_000 },
+      });
+      const claims = Array.from({ length: maxWorkers }, () => t.ask());
+      await t.clock.advance(1000);
+      claims[0]?.claim?.release({ kind: "finished" });
+      const asked = t.ask();
+      await t.clock.advance(20_000);
+      return asked.claim?.queueWaitMs;
+    };
+    expect(await startedAtMs(4)).toBe(500);
+    expect(await startedAtMs(1)).toBe(10_500);
   });
 
   test("nobody is evicted for a turn for which a worker is starting", async () => {

@@ -40,6 +40,12 @@ describe("the number of workers to start", () => {
   });
 });
 
+test("a profile for one worker starts none beside one that has not ended yet", () => {
+  const one = { minSpares: 1, maxWorkers: 1 };
+  expect(workersToStart(sizing({ stopping: 1 }, 1), one, 0)).toBe(0);
+  expect(workersToStart(sizing({}, 1), one, 0)).toBe(1);
+});
+
 describe("the number of bound idle workers to end for waiting turns", () => {
   test.each<[string, Sizing, number]>([
     ["none while there are places", sizing({ claimed: 5, boundIdle: 2 }, 1), 0],
