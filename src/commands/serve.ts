@@ -55,13 +55,17 @@ export const serve: CommandEntry = {
       isTerminalGone: () => terminal.isStdinTty && !isatty(0),
     });
     using _signals = onSignals(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"], (signal) => control.take(signal));
-    const runner = await startRunner({ settings: loaded.settings, env: terminal.env, log });
-    if (terminal.isStderrTty) terminal.stderr.write(startSummary(loaded, runner, terminal.err));
-    else log.info(placesOf(runner), "claude-runner has started");
-    control.started(runner);
-    await runner.stopped;
-    log.flush();
-    return exitCodes.ok;
+    using _bugs = onBugs((error) => control.fail(error));
+    try {
+      const runner = await startRunner({ settings: loaded.settings, env: terminal.env, log });
+      if (terminal.isStderrTty) terminal.stderr.write(startSummary(loaded, runner, terminal.err));
+      else log.info(placesOf(runner), "claude-runner has started");
+      control.started(runner);
+      await runner.stopped;
+    } finally {
+      log.flush();
+    }
+    return control.hasFailed ? exitCodes.failed : exitCodes.ok;
   },
 };
 
@@ -73,6 +77,18 @@ function placesOf({ grpcAddress, webAddress, adminAddress, tokenNotice }: Runner
     web: webAddress && addressText(webAddress),
     admin: adminAddress && addressText(adminAddress),
     tokenFile: tokenNotice?.file,
+  };
+}
+
+/** Errors that nobody caught. By default they would end the process at once and leave its workers behind. */
+function onBugs(handle: (error: unknown) => void): Disposable {
+  process.on("uncaughtException", handle);
+  process.on("unhandledRejection", handle);
+  return {
+    [Symbol.dispose]() {
+      process.off("uncaughtException", handle);
+      process.off("unhandledRejection", handle);
+    },
   };
 }
 
@@ -88,10 +104,24 @@ export class ServerControl {
   readonly #how: { readonly reload: () => Settings; readonly isTerminalGone: () => boolean };
   #runner: Pick<Runner, "stop" | "reload"> | undefined;
   #stopRequestCount = 0;
+  #hasFailed = false;
 
   constructor(log: Log, how: { readonly reload: () => Settings; readonly isTerminalGone: () => boolean }) {
     this.#log = log;
     this.#how = how;
+  }
+
+  /** Whether it stops because of a mistake of its own. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
+
+  /** After an error that nobody caught nothing is certain: what runs may end, and whoever watches starts it anew. */
+  fail(error: unknown): void {
+    this.#log.error({ err: error }, "a mistake of claude-runner's own: it stops, running turns have 10 seconds");
+    this.#hasFailed = true;
+    this.#stopRequestCount = Math.max(2, this.#stopRequestCount);
+    this.#stop();
   }
 
   started(runner: Pick<Runner, "stop" | "reload">): void {

@@ -103,6 +103,18 @@ describe("a server that gets signals", () => {
     expect(closed.reloads).toEqual([]);
   });
 
+  it("lets running turns end after an error that nobody caught, and says that it failed", () => {
+    const { control: server, runner, stops, lines } = control();
+    server.started(runner);
+    server.fail(new Error("boom for crt_0123456789abcdef"));
+    expect(stops).toEqual([{ drainTimeoutMs: 10_000 }]);
+    expect(server.hasFailed).toBe(true);
+    expect(lines.join()).toContain("boom");
+    expect(lines.join()).not.toContain("0123456789");
+    server.take("SIGTERM");
+    expect(stops.at(-1)).toEqual({ drainTimeoutMs: 0 });
+  });
+
   it("keeps what it has when the new settings are wrong", async () => {
     const wrong = { source: { kind: "flag", name: "--x" }, path: "a.b", problem: "is no setting" } as const;
     const {
