@@ -54,6 +54,23 @@ const pixel = Buffer.from(
   "base64",
 );
 
+/** The body ends in the second block, after the first one was complete. */
+const cutAfterBlock = {
+  steps: [
+    {
+      play: {
+        answer: "message",
+        blocks: [
+          { type: "text", text: "The first block is whole. " },
+          { type: "text", text: "This one breaks off before it is complete." },
+        ],
+        breaks: { how: "end", afterBlocks: 1, afterDeltas: 2 },
+      },
+    },
+    { play: { answer: "message", blocks: [{ type: "text", text: "And this is how it goes on." }] } },
+  ],
+};
+
 type StreamRequest = Parameters<ContractClient["streamChat"]>[0];
 
 export function streamChatContract(kind: TransportKind, theScene: () => Scene): void {
@@ -188,7 +205,6 @@ export function streamChatContract(kind: TransportKind, theScene: () => Scene): 
 
     describe("text that is taken back", () => {
       it.each([
-        ["the stream breaks and is begun anew", "stream-reset-once", "It worked in the end."],
         ["the rest comes without streaming", "stream-error", "This is the whole text, not streamed."],
         ["the body ends too early", "stream-end", "This is the whole text, not streamed."],
         ["an event is no JSON", "stream-malformed", "This is the whole text, not streamed."],
@@ -202,10 +218,16 @@ export function streamChatContract(kind: TransportKind, theScene: () => Scene): 
       });
 
       it("leaves the blocks that were complete", async () => {
-        const turn = await run({ prompt: "[[scenario stream-cut-after-block]]" });
+        const turn = await run({ prompt: `[[scenario ${JSON.stringify(cutAfterBlock)}]]` });
         expect(turn.all("retracted")).toMatchObject([{ messageIndex: 0, fromBlockIndex: 1 }]);
         expect(turn.text).toBe("The first block is whole. And this is how it goes on.");
         expect(turn.result.text).toBe(turn.lastMessageText);
+      });
+
+      it("need not have arrived: a stream that is reset is begun anew, and the text is the answer's", async () => {
+        const turn = await run({ prompt: "[[scenario stream-reset-once]]" });
+        expect(turn.text).toBe("It worked in the end.");
+        expect(turn.result).toMatchObject({ outcome: Outcome.COMPLETED, text: turn.text });
       });
     });
 
@@ -343,7 +365,7 @@ export function streamChatContract(kind: TransportKind, theScene: () => Scene): 
         const turn = await run({ prompt, detail: Detail.TEXT });
         expect([...new Set(turn.kinds)]).toEqual(["started", "textDelta", "result"]);
         expect(turn.text).toBe("Yes.");
-        const broken = await run({ prompt: "[[scenario stream-reset-once]]", detail: Detail.TEXT });
+        const broken = await run({ prompt: "[[scenario stream-error]]", detail: Detail.TEXT });
         expect([...new Set(broken.kinds)]).toEqual(["started", "textDelta", "retracted", "result"]);
         expect(broken.text).toBe(broken.result.text);
       });
@@ -570,7 +592,9 @@ export function streamChatContract(kind: TransportKind, theScene: () => Scene): 
           turn = await run({ prompt: "[[scenario silence]]", labels }, { timeoutMs: 700 });
         });
         expect(turn?.failure?.code).toBe(Code.DeadlineExceeded);
-        expect(line).toMatchObject({ message: "turn ended", outcome: "deadlineExceeded", reason: "DEADLINE_EXCEEDED" });
+        // The client gives up at the same moment: its reset may be there before the server's own timer.
+        expect(line.message).toBe("turn ended");
+        expect(["deadlineExceeded", "cancelled"]).toContain(line.outcome);
         await expectCleanTurn();
       });
 
