@@ -1,7 +1,6 @@
 /**
  * The composition root: builds the parts in order, starts them, and stops them in reverse. No logic of its own.
  */
-import { readFileSync } from "node:fs";
 import { CliKeeper, type CliState } from "./cli/cli-keeper.ts";
 import { WorkFolders } from "./cli/folders.ts";
 import { CliLocator } from "./cli/locate.ts";
@@ -10,6 +9,7 @@ import { createWorkerFactory } from "./cli/worker-factory.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { checkSettings } from "./config/checks.ts";
 import { reusesWorkers, type Settings } from "./config/settings.ts";
+import { runnerVersion } from "./config/version.ts";
 import { Authenticator, defaultToken } from "./policy/auth.ts";
 import { TurnsInFlight } from "./policy/quota.ts";
 import { Pool } from "./pool/pool.ts";
@@ -58,16 +58,6 @@ export interface Runner {
   readonly stopped: Promise<void>;
 }
 
-/** The version of claude-runner, from its package.json. */
-export const serverVersion = (
-  JSON.parse(readFileSync(new URL(packagePath(), import.meta.url), "utf8")) as { version: string }
-).version;
-
-/** package.json lies above `src/`, and above `dist/src/` where the package is compiled. */
-function packagePath(): string {
-  return import.meta.url.endsWith(".ts") ? "../package.json" : "../../package.json";
-}
-
 /** Starts a server, or throws and leaves nothing behind. Settings that contradict each other are refused. */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
   const { settings, env, log, clock = systemClock } = options;
@@ -80,7 +70,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   // What is opened is closed in reverse, also when something further down does not start.
   await using opened = new AsyncDisposableStack();
 
-  const telemetry = startTelemetry({ settings: settings.telemetry, version: serverVersion, log, clock });
+  const telemetry = startTelemetry({ settings: settings.telemetry, version: runnerVersion, log, clock });
   opened.defer(() => telemetry.stop());
 
   const folders = await WorkFolders.open(settings.cli.workFolder, log);
@@ -155,7 +145,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
         calls: settings.calls,
         log: turnLog(log),
         settings,
-        serverVersion,
+        serverVersion: runnerVersion,
         cli: () => keeper.info(),
         errorLog: log,
       }),

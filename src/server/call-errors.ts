@@ -6,7 +6,7 @@
  * `service/errors.ts` knows codes and details; this file only chooses the reason.
  */
 import { Code, ConnectError } from "@connectrpc/connect";
-import { RunnerError, type RunnerReason } from "../errors.ts";
+import { isRunnerError, RunnerError, type RunnerReason } from "../errors.ts";
 import { toConnectError } from "../service/errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import { maxResponseBytes } from "./limits.ts";
@@ -21,6 +21,17 @@ export function statusOf(thrown: unknown, path: string, log: ServerLog, signal?:
   if (error instanceof ConnectError || error instanceof RunnerError) return toConnectError(error);
   log.error({ path, err: error }, "a handler failed in a way that it should not");
   return toConnectError(error);
+}
+
+/**
+ * Throws when there is nobody left to speak to. A drain ends a turn, not the talk with its caller: what the handler says
+ * then, the turn's result and how far it had come, is still sent.
+ */
+export function throwIfOver(signal: AbortSignal): void {
+  if (!signal.aborted) return;
+  const { reason } = signal;
+  if (reason instanceof ConnectError && isRunnerError(reason.cause, "DRAINED")) return;
+  throw reason;
 }
 
 export const cancelledByCaller = (): ConnectError =>

@@ -11,17 +11,19 @@ import { create, type DescMessage, type DescMethod, fromBinary, type Message, to
 import {
   type handleServerStreamingCall,
   type handleUnaryCall,
+  logVerbosity,
   type Metadata,
   Server,
   ServerCredentials,
   type ServerDuplexStream,
   type ServerWritableStream,
   type ServiceDefinition,
+  setLogVerbosity,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import type { Settings } from "../config/settings.ts";
 import type { CallContext, ServedService } from "../service/calls.ts";
-import { statusOf } from "./call-errors.ts";
+import { statusOf, throwIfOver } from "./call-errors.ts";
 import { handlerOf, type ServerCore } from "./core.ts";
 import { type AdmittedCall, type GrpcGate, grpcGate, Undecodable } from "./grpc-gate.ts";
 import { grpcError, headersOf, metadataOf } from "./grpc-metadata.ts";
@@ -38,6 +40,8 @@ export interface GrpcServer {
 
 /** The gRPC server without a listener. */
 export function grpcServer(core: ServerCore, settings: Settings): GrpcServer {
+  // It would print what is wrong with a peer's metadata to the console, values included.
+  setLogVerbosity(logVerbosity.NONE);
   const gate = grpcGate(core);
   const server = new Server({
     interceptors: [gate.interceptor],
@@ -118,14 +122,14 @@ function answerOnce(
   const path = `/${served.service.typeName}/${method.name}`;
   return async (call, reply) => {
     const admitted = gate.admitted(call.metadata);
-    const context = contextOf(call.metadata, call.getDeadline(), admitted);
     const leave = enter(admitted, served, core);
     try {
+      const context = contextOf(call.metadata, call.getDeadline(), admitted);
       const response = (await handler(call.request, context)) as Init;
-      context.signal.throwIfAborted();
+      throwIfOver(context.signal);
       reply(null, create(method.output, response), metadataOf(context.responseTrailer));
     } catch (error) {
-      reply(grpcError(statusOf(error, path, core.log, context.signal)));
+      reply(grpcError(statusOf(error, path, core.log, admitted.abort.signal)));
     } finally {
       leave();
     }
@@ -143,28 +147,29 @@ function answerStream(
   return async (serverCall) => {
     const call = serverCall as StreamCall;
     const admitted = gate.admitted(call.metadata);
-    const context = contextOf(call.metadata, call.getDeadline(), admitted);
+    const { signal } = admitted.abort;
     const leave = enter(admitted, served, core);
     // One listener for the whole call, not one per blocked write.
     let wake: (() => void) | undefined;
     const poke = () => wake?.();
     call.on("drain", poke);
-    context.signal.addEventListener("abort", poke);
+    signal.addEventListener("abort", poke);
     try {
+      const context = contextOf(call.metadata, call.getDeadline(), admitted);
       const input = streamsRequests(method) ? call : call.request;
       for await (const event of handler(input, context) as AsyncIterable<Init>) {
-        context.signal.throwIfAborted();
+        throwIfOver(signal);
         if (!call.write(create(method.output, event))) {
           await new Promise<void>((resolve) => {
             wake = resolve;
           });
-          context.signal.throwIfAborted();
+          throwIfOver(signal);
         }
       }
-      context.signal.throwIfAborted();
+      throwIfOver(signal);
       call.end(metadataOf(context.responseTrailer));
     } catch (error) {
-      const status = statusOf(error, path, core.log, context.signal);
+      const status = statusOf(error, path, core.log, signal);
       if (!call.cancelled) call.emit("error", grpcError(status));
     } finally {
       leave();
@@ -180,6 +185,7 @@ function contextOf(metadata: Metadata, deadline: Date | number, { abort, caller 
     responseTrailer: new Headers(),
     protocolName: "grpc",
     timeoutMs: () => (Number.isFinite(endsAtMs) ? endsAtMs - Date.now() : undefined),
+    giveUp: (status) => abort.abort(status),
     caller,
   };
 }

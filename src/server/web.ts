@@ -25,7 +25,7 @@ import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/co
 import type { Settings } from "../config/settings.ts";
 import { isAllowedHost, isAllowedOrigin } from "../policy/hosts.ts";
 import type { CallContext, Caller, ServedService } from "../service/calls.ts";
-import { cancelledByCaller, deadlinePassed, libraryError, statusOf } from "./call-errors.ts";
+import { cancelledByCaller, deadlinePassed, libraryError, statusOf, throwIfOver } from "./call-errors.ts";
 import { handlerOf, type ServerCore } from "./core.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
 import { maxHeaderBytes, maxResponseBytes } from "./limits.ts";
@@ -59,7 +59,7 @@ export function webHandler(core: ServerCore, settings: Settings["web"]): WebHand
   for (const served of core.services) addRoutes(router, served, core);
   const byPath = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
-  return (request, response) => {
+  const answer: WebHandler = (request, response) => {
     const refusal = refuse(request, response, settings);
     if (refusal !== undefined) return answerPlainly(response, refusal.status, refusal.text);
     if (request.method === "OPTIONS" && request.headers.origin !== undefined) {
@@ -72,12 +72,8 @@ export function webHandler(core: ServerCore, settings: Settings["web"]): WebHand
     if (handler === undefined) return answerUnknownPath(request, response, path);
 
     const { call, closed } = webCall(response, handler.method, core);
-    const universal = universalRequestFromNodeRequest(
-      request,
-      response,
-      undefined,
-      createContextValues().set(callKey, call),
-    );
+    const values = createContextValues().set(callKey, call);
+    const universal = universalRequestFromNodeRequest(request, response, undefined, values);
     clampTimeout(universal.header);
     const body = takesOneMessage(handler.method)
       ? counted(universal.body as AsyncIterable<Uint8Array>, call, path, core)
@@ -88,6 +84,15 @@ export function webHandler(core: ServerCore, settings: Settings["web"]): WebHand
         if (!closed.isClosed) core.log.error({ path, err: error }, "an answer could not be sent");
         response.destroy();
       });
+  };
+  return (request, response) => {
+    try {
+      answer(request, response);
+    } catch (error) {
+      // An exception in a request handler would end the process.
+      core.log.error({ err: error }, "a request could not be answered");
+      response.destroy();
+    }
   };
 }
 
@@ -226,7 +231,7 @@ function answerOnce(method: DescMethod, served: ServedService, core: ServerCore)
     const { call, leave } = enter(context, served, core);
     try {
       const response = await handler(request, call);
-      call.signal.throwIfAborted();
+      throwIfOver(call.signal);
       return response;
     } catch (error) {
       throw statusOf(error, path, core.log, call.signal);
@@ -243,11 +248,11 @@ function answerStream(method: DescMethod, served: ServedService, core: ServerCor
     const { call, leave } = enter(context, served, core);
     try {
       for await (const event of handler(input, call) as AsyncIterable<unknown>) {
-        call.signal.throwIfAborted();
+        throwIfOver(call.signal);
         yield event;
-        call.signal.throwIfAborted();
+        throwIfOver(call.signal);
       }
-      call.signal.throwIfAborted();
+      throwIfOver(call.signal);
     } catch (error) {
       throw statusOf(error, path, core.log, call.signal);
     } finally {
@@ -278,6 +283,7 @@ function enter(context: HandlerContext, { isEndedAtDrain }: ServedService, core:
     responseTrailer: context.responseTrailer,
     protocolName: context.protocolName,
     timeoutMs: context.timeoutMs,
+    giveUp: (status) => abort.abort(status),
     caller: webCall.caller,
   };
   const leave = () => {

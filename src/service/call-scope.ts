@@ -9,6 +9,7 @@ import type { Clock } from "../clock.ts";
 import { RunnerError } from "../errors.ts";
 import type { EndCause } from "../turn.ts";
 import type { CallContext } from "./calls.ts";
+import { type FailureStage, toConnectError } from "./errors.ts";
 
 export interface CallLimits {
   readonly defaultTimeoutMs: number;
@@ -42,9 +43,14 @@ export class CallScope implements Disposable {
     this.#cancelTimer = clock.after(timeoutMs, () => this.#abort.abort(deadlineExceeded(timeoutMs)));
   }
 
-  /** Ends the call as if the caller had: for a caller who does not read. */
+  /** Ends the turn as if the caller had: for a caller who does not read. */
   end(reason: RunnerError): void {
     this.#abort.abort(reason);
+  }
+
+  /** Ends the call itself, with what it failed with: nothing more is sent. */
+  giveUp(failure: { readonly error: unknown; readonly stage: FailureStage }): void {
+    this.#call.giveUp(toConnectError(failure.error, failure.stage));
   }
 
   get deadlinePassed(): boolean {

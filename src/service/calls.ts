@@ -8,7 +8,9 @@
  * gets there only when the listener calls `return()`); on abort throw `signal.reason`; throw ConnectError only (see
  * `service/errors.ts`), since anything else reaches the caller as a bare INTERNAL.
  */
+
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
 
 /** Who calls, as the token says. */
 export interface Caller {
@@ -18,7 +20,10 @@ export interface Caller {
 }
 
 export interface CallContext {
-  /** Aborts when the caller goes, the deadline passes or the server gives up draining; the reason is a ConnectError. */
+  /**
+   * Aborts when the caller goes, the deadline passes or the server gives up draining; the reason is a ConnectError. After
+   * a drain, and only then, the handler's last words still reach the caller.
+   */
   readonly signal: AbortSignal;
   readonly requestHeader: Headers;
   readonly responseTrailer: Headers;
@@ -26,6 +31,11 @@ export interface CallContext {
   readonly protocolName: string;
   /** What is left until the call's own deadline, in milliseconds; `undefined` when the caller set none. */
   readonly timeoutMs: () => number | undefined;
+  /**
+   * Ends the call of a caller who does not read, with this status: its stream is reset when it is not read even then.
+   * Afterwards nothing that the handler yields is sent.
+   */
+  readonly giveUp: (status: ConnectError) => void;
   /** Absent for services that need no token, such as health. */
   readonly caller: Caller | undefined;
 }

@@ -15,7 +15,7 @@ import { isRunnerError, RunnerError } from "../errors.ts";
 import type { TurnsInFlight } from "../policy/quota.ts";
 import type { Claim, WorkerPool } from "../pool/claim.ts";
 import { attributeNames, instruments } from "../telemetry/instruments.ts";
-import type { RunningTurn, Turn, TurnEnd } from "../turn.ts";
+import type { RunningTurn, Turn, TurnEnd, TurnEvent } from "../turn.ts";
 import { type CallScope, endCauseOf } from "./call-scope.ts";
 import type { FailureStage } from "./errors.ts";
 import { EventStream, heartbeat, type Response, toStarted } from "./events.ts";
@@ -53,6 +53,19 @@ export interface Step {
   readonly end?: TurnEnd;
   readonly result?: TurnResult;
 }
+
+/** What stands in `started` when the turn was over before the CLI had said anything. */
+const unsaid: Extract<TurnEvent, { kind: "init" }> = {
+  kind: "init",
+  cliVersion: "",
+  model: "",
+  upstreamSessionId: "",
+  permissionMode: "",
+  tools: [],
+  mcpServers: [],
+  capabilities: [],
+  apiKeySource: "",
+};
 
 /** A claimed worker that has the prompt. */
 interface Started {
@@ -113,7 +126,10 @@ export async function* runTurn(
   using reader = new QuietReader(running.events, parts.clock, tickMs);
   let hasStarted = false;
   let lastSentMs = writtenAtMs;
-  using _stall = watchForStall(running, scope, parts);
+  using _stall = watchForStall(running, parts, (error) => {
+    scope.end(error);
+    void running.ended.then((end) => scope.giveUp(fail(end.error ?? error)));
+  });
   try {
     for (;;) {
       const next = await reader.next();
@@ -133,6 +149,12 @@ export async function* runTurn(
         const { end, raw } = event;
         trace.finish();
         read.resolve();
+        // A bound of the caller's own can end a turn before the CLI has said a word: that is OK, so it begins and ends.
+        if (!hasStarted && end.error === undefined) {
+          hasStarted = true;
+          const at = { nowMs: parts.clock.now(), queueWaitMs: begun.queueWaitMs };
+          yield { response: stream.envelop(toStarted(unsaid, turn, claim, at)) };
+        }
         // A turn that failed before it had begun for the caller has a status only.
         const line = hasStarted && raw !== undefined ? stream.beforeLast(raw) : undefined;
         const result = toResult(end, {
@@ -148,12 +170,6 @@ export async function* runTurn(
           yield { response, end, result };
         }
         if (end.error !== undefined) throw fail(end.error);
-        if (!hasStarted)
-          throw fail(
-            new RunnerError("INTERNAL", "internal error", {
-              cause: new Error("bug: a turn ended well before it began"),
-            }),
-          );
         return;
       }
       if (event.kind === "init" && !hasStarted) {
@@ -295,16 +311,17 @@ function refuse(turn: Turn, trace: TurnTrace, parts: TurnParts, error: unknown):
  * Ends the call of a caller who keeps the turn from going on by not reading. Looks at the clock four times within the
  * bound; the generator itself is parked at its `yield` then and cannot.
  */
-function watchForStall(running: RunningTurn, scope: CallScope, { clock, calls }: TurnParts): Disposable {
+function watchForStall(
+  running: RunningTurn,
+  { clock, calls }: TurnParts,
+  end: (error: RunnerError) => void,
+): Disposable {
   let cancel = () => {};
   const look = () => {
-    const blockedMs = running.blockedMs();
+    const blockedMs = Math.round(running.blockedMs());
     if (blockedMs >= calls.stalledReaderMs) {
-      scope.end(
-        new RunnerError("CLIENT_STALLED", `the caller read nothing for ${Math.round(blockedMs)} ms`, {
-          facts: { blockedMs: Math.round(blockedMs), limitMs: calls.stalledReaderMs },
-        }),
-      );
+      const facts = { blockedMs, limitMs: calls.stalledReaderMs };
+      end(new RunnerError("CLIENT_STALLED", `the caller read nothing for ${blockedMs} ms`, { facts }));
       return;
     }
     cancel = clock.after(calls.stalledReaderMs / 4, look);

@@ -39,12 +39,14 @@ function scene(options: { workers?: ScriptedWorker[]; maxInFlight?: number } = {
     errorLog: silentLog,
   });
   const abort = new AbortController();
+  const givenUp: ConnectError[] = [];
   const context = (timeoutMs?: number): CallContext => ({
     signal: abort.signal,
     requestHeader: new Headers(),
     responseTrailer: new Headers(),
     protocolName: "grpc",
     timeoutMs: () => timeoutMs,
+    giveUp: (status) => void givenUp.push(status),
     caller: { tenant: "acme", profiles: ["*"] },
   });
   const open = (init: Init = { prompt: "hi" }, timeoutMs?: number) =>
@@ -59,7 +61,7 @@ function scene(options: { workers?: ScriptedWorker[]; maxInFlight?: number } = {
         call: CallContext,
       ) => Promise<{ text: string; turnId: string; result: { text: string } }>
     )(create(ChatRequestSchema, init), context());
-  return { clock, worker, pool, inFlight, lines, abort, open, chat };
+  return { clock, worker, pool, inFlight, lines, abort, givenUp, open, chat };
 }
 
 /** Reads a stream to its end: what came, and what it failed with. */
@@ -173,6 +175,15 @@ describe("a turn", () => {
     expect(error).toBeUndefined();
     expect(events.at(-1)?.event?.value).toMatchObject({ outcome: Outcome.MODEL_CALL_LIMIT });
   });
+});
+
+test("a bound that ends a turn before the CLI has said a word is OK: it begins and ends", async () => {
+  const { worker, open } = scene();
+  worker.turn.end({ ...goodEnd, outcome: "durationLimit", text: "" });
+  const { events, error } = await read(open());
+  expect(error).toBeUndefined();
+  expect(cases(events)).toEqual(["started", "result"]);
+  expect(events[0]?.event?.value).toMatchObject({ workerId: "w1", cliVersion: "" });
 });
 
 describe("a turn that fails", () => {
@@ -330,8 +341,8 @@ describe("a caller who goes", () => {
     expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "finished" } }]);
   });
 
-  test("by not reading: after 60 s of keeping the worker from going on the turn is interrupted", async () => {
-    const { worker, open, clock } = scene();
+  test("by not reading: after 60 s of keeping the worker from going on the turn is interrupted and the call given up", async () => {
+    const { worker, open, clock, givenUp } = scene();
     worker.turn.push(init, text("a"));
     const stream = open();
     await stream.next();
@@ -341,6 +352,9 @@ describe("a caller who goes", () => {
     worker.turn.blocked = 60_000;
     await clock.advance(15_000);
     expect(worker.turn.causes).toEqual(["clientStalled"]);
+    expect(
+      givenUp.map((status) => [status.code, reason(status), status.metadata.get("grpc-retry-pushback-ms")]),
+    ).toEqual([[Code.Aborted, "CLIENT_STALLED", "-1"]]);
     const { events, error } = await read(stream);
     expect(cases(events).at(-1)).toBe("result");
     expect([error?.code, reason(error)]).toEqual([Code.Aborted, "CLIENT_STALLED"]);
