@@ -5,7 +5,7 @@
  */
 import { systemClock } from "../src/clock.ts";
 import { settingsSchema } from "../src/config/settings.ts";
-import { serverVersion } from "../src/main.ts";
+import { runnerVersion } from "../src/config/version.ts";
 import { Authenticator } from "../src/policy/auth.ts";
 import { TurnsInFlight } from "../src/policy/quota.ts";
 import { Pool } from "../src/pool/pool.ts";
@@ -28,7 +28,7 @@ const commands: ServerCommands = {
     const settings = settingsSchema.parse(input);
     const clock = systemClock;
     const log = createLog({ level: settings.telemetry.logLevel });
-    const telemetry = startTelemetry({ settings: settings.telemetry, version: serverVersion, log, clock });
+    const telemetry = startTelemetry({ settings: settings.telemetry, version: runnerVersion, log, clock });
     opened.defer(() => telemetry.stop());
     pool = new Pool({
       profiles: Object.fromEntries(
@@ -60,7 +60,7 @@ const commands: ServerCommands = {
           calls: settings.calls,
           log: turnLog(log),
           settings,
-          serverVersion,
+          serverVersion: runnerVersion,
           cli: () => ({ version: undefined, seeds: true }),
           errorLog: log,
         }),

@@ -112,7 +112,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       ]),
     ),
     settings,
-    startWorker: (profile) => factory.start(profile),
+    startWorker: (profile, signal) => factory.start(profile, signal),
     clock,
     random: Math.random,
     log,

@@ -387,7 +387,7 @@ export class TurnRun implements RunningTurn {
     // The CLI's own word; bounded, since it becomes an attribute.
     instruments().unknownEvents.add(1, {
       [attributeNames.profile]: this.#turn.profile,
-      "runner.event.name": name.slice(0, 80),
+      [attributeNames.eventName]: name.slice(0, 80),
     });
   }
 }

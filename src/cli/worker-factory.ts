@@ -40,22 +40,28 @@ export interface WorkerFactoryOptions {
 export interface WorkerFactory {
   /**
    * Starts a worker; it is not ready yet. Rejects with CLI_UNAVAILABLE, WORKER_START_FAILED, or INTERNAL for a profile
-   * that should have been refused when the settings were read.
+   * that should have been refused when the settings were read. Aborting the signal before the process runs leaves none,
+   * and rejects with its reason.
    */
-  start(profileName: string): Promise<WorkerProcess>;
+  start(profileName: string, signal?: AbortSignal): Promise<WorkerProcess>;
 }
 
 export function createWorkerFactory(options: WorkerFactoryOptions): WorkerFactory {
   let startedCount = 0;
   return {
-    start(profileName) {
+    start(profileName, signal) {
       startedCount += 1;
-      return startWorker(`${options.idPrefix ?? "w"}${startedCount}`, profileName, options);
+      return startWorker(`${options.idPrefix ?? "w"}${startedCount}`, profileName, options, signal);
     },
   };
 }
 
-async function startWorker(id: string, profileName: string, options: WorkerFactoryOptions): Promise<ClaudeWorker> {
+async function startWorker(
+  id: string,
+  profileName: string,
+  options: WorkerFactoryOptions,
+  signal: AbortSignal | undefined,
+): Promise<ClaudeWorker> {
   const { folders, pool, clock, log, env } = options;
   const profile = options.profiles[profileName];
   const credentialSettings = profile && options.credentials[profile.credential];
@@ -72,6 +78,7 @@ async function startWorker(id: string, profileName: string, options: WorkerFacto
     throw startFailed("its folders could not be made", cause);
   });
   try {
+    signal?.throwIfAborted();
     const { args, env: workerEnv } = launch({ profile, credential: credential.variables, folders: folder });
     return await ClaudeWorker.start({
       id,
@@ -91,6 +98,7 @@ async function startWorker(id: string, profileName: string, options: WorkerFacto
     });
   } catch (cause) {
     await folders.sweep(folder);
+    if (signal?.aborted) throw signal.reason;
     throw isRunnerError(cause) ? cause : startFailed("its process could not be started", cause);
   }
 }

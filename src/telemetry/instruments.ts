@@ -41,6 +41,7 @@ export const attributeNames = {
   seededMessageCount: "runner.seeded_message_count",
   toolName: "runner.tool.name",
   toolIsError: "runner.tool.is_error",
+  eventName: "runner.event.name",
   stage: "runner.stage",
   errorReason: "runner.error.reason",
   costUsdMicros: "runner.cost_usd_micros",
