@@ -53,6 +53,10 @@ const limits = z.strictObject({
   maxDurationMs: about(ms().min(1).optional(), "Time from the prompt to the result, in milliseconds."),
 });
 
+/** What a credential may hand to workers: nothing that changes how the CLI works, only where and how it reaches a model. */
+const passable =
+  /^((AWS|ANTHROPIC|GOOGLE|VERTEX_REGION)_[A-Z0-9_]+|CLAUDE_CODE_USE_(BEDROCK|VERTEX)|CLAUDE_CODE_SKIP_(BEDROCK|VERTEX)_AUTH|CLOUD_ML_REGION|HTTPS?_PROXY|NO_PROXY|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE)$/;
+
 const credential = z.strictObject({
   baseUrl: about(
     z.url().optional(),
@@ -72,14 +76,11 @@ const credential = z.strictObject({
       .array(
         z
           .string()
-          .regex(
-            /^(AWS_|ANTHROPIC_|CLAUDE_CODE_USE_(BEDROCK|VERTEX)$|CLAUDE_CODE_SKIP_(BEDROCK|VERTEX)_AUTH$|GOOGLE_|CLOUD_ML_REGION$|VERTEX_REGION_)[A-Z0-9_]*$|^(CLAUDE_CODE_USE_BEDROCK|CLAUDE_CODE_USE_VERTEX|CLOUD_ML_REGION)$/,
-            "only variables of Bedrock, Vertex and the model API",
-          ),
+          .regex(passable, "only variables of Bedrock, Vertex, the model API, proxies and certificate authorities"),
       )
       .default([]),
-    "Variables of Bedrock or Vertex that are handed to the workers from the server's environment.",
-    "For Bedrock: CLAUDE_CODE_USE_BEDROCK, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY. For Vertex: CLAUDE_CODE_USE_VERTEX, CLOUD_ML_REGION, ANTHROPIC_VERTEX_PROJECT_ID, GOOGLE_APPLICATION_CREDENTIALS.",
+    "Variables of the server's environment that are handed to the workers: those of Bedrock, Vertex, a proxy or a private certificate authority.",
+    "For Bedrock: CLAUDE_CODE_USE_BEDROCK, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY. For Vertex: CLAUDE_CODE_USE_VERTEX, CLOUD_ML_REGION, ANTHROPIC_VERTEX_PROJECT_ID, GOOGLE_APPLICATION_CREDENTIALS. Behind a proxy: HTTPS_PROXY, NO_PROXY, NODE_EXTRA_CA_CERTS.",
   ),
 });
 
