@@ -81,6 +81,10 @@ const retryAfterOf: Partial<Record<RunnerReason, number>> = {
 
 /** How far a turn had come when it failed. */
 export interface FailureStage {
+  /** The turn, as logs and spans name it; absent while the request was not yet one. */
+  readonly turnId?: string;
+  /** The sequence of the last event that was sent; 0 or absent: none was. */
+  readonly lastSequence?: number;
   /** Whether the prompt line had been written: the turn may have cost money, so nobody repeats it by himself. */
   readonly promptWritten: boolean;
   /** Whether text or a tool use had been streamed. */
@@ -136,6 +140,8 @@ function detailsOf(error: RunnerError, stage: FailureStage): Detail[] {
     factBytes += key.length + text.length;
     if (factBytes < 1500) facts[key] = text;
   }
+  if (stage.turnId !== undefined) facts.turnId = stage.turnId;
+  if (stage.lastSequence) facts.lastSequence = String(stage.lastSequence);
   if (error.violations.length > 0) facts.violationCount = String(error.violations.length);
   const retryAfterMs = error.retryAfterMs ?? retryAfterOf[error.reason];
   if (retryAfterMs !== undefined) facts.retryAfterMs = String(Math.ceil(retryAfterMs));

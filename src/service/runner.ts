@@ -136,7 +136,13 @@ async function collect(steps: AsyncIterable<Step>): Promise<MessageInitShape<typ
           facts: { textBytes, limitBytes: maxChatTextBytes },
         },
       );
-      throw new TurnFailure(error, { promptWritten: true, contentStreamed: true, deadlinePassed: false, result });
+      throw new TurnFailure(error, {
+        turnId: response.turnId ?? "",
+        promptWritten: true,
+        contentStreamed: true,
+        deadlinePassed: false,
+        result,
+      });
     }
     return {
       turnId: response.turnId ?? "",

@@ -84,13 +84,20 @@ export async function* runTurn(
   parts: TurnParts,
 ): AsyncGenerator<Step, void> {
   const trace = new TurnTrace(parts.clock, turn, parent, scope.arrivedAtMs);
+  const stream = new EventStream(turn, () => parts.clock.wallNow());
   const stage = {
+    turnId: turn.id,
     promptWritten: false,
     contentStreamed: false,
     deadlinePassed: false,
     result: undefined as TurnResult | undefined,
   };
-  const fail = (error: unknown) => new TurnFailure(error, { ...stage, deadlinePassed: scope.deadlinePassed });
+  const fail = (error: unknown) =>
+    new TurnFailure(error, {
+      ...stage,
+      lastSequence: stream.lastSequence,
+      deadlinePassed: scope.deadlinePassed,
+    });
 
   let leave: () => void;
   let begun: Started;
@@ -120,7 +127,6 @@ export async function* runTurn(
     scope.signal.removeEventListener("abort", onAbort),
   );
 
-  const stream = new EventStream(turn, () => parts.clock.wallNow());
   const writtenAtMs = parts.clock.now();
   const tickMs = Math.max(1, Math.min(parts.calls.heartbeatMs, parts.calls.stalledReaderMs / 4, 1_000));
   using reader = new QuietReader(running.events, parts.clock, tickMs);

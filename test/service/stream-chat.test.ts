@@ -229,8 +229,11 @@ describe("a turn that fails", () => {
       workerReusable: false,
     });
     worker.turn.becomeIdle();
-    const { error } = await read(open());
+    const { events, error } = await read(open());
     expect([error?.code, reason(error)]).toEqual([Code.Aborted, "WORKER_DIED"]);
+    // For whoever looks for the turn in the logs, and to know whether all events have arrived.
+    const { turnId, sequence } = events.at(-1)!;
+    expect(error?.findDetails(ErrorInfoSchema)[0]?.metadata).toMatchObject({ turnId, lastSequence: String(sequence) });
     await clock.settle();
     expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "discard", why: "after_workerDied" } }]);
     expect(pool.requests).toHaveLength(1);
