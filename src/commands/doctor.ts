@@ -1,11 +1,12 @@
 /**
  * `claude-runner doctor`: looks at everything that a server needs before one is started.
  */
+import type { Settings } from "../config/settings.ts";
 import { runnerVersion } from "../config/version.ts";
 import { redactSecrets } from "../telemetry/redact.ts";
 import { type CommandEntry, helpSection } from "./command.ts";
 import type { Finding } from "./doctor-checks.ts";
-import { exitCodes } from "./exit-codes.ts";
+import { type ExitCode, exitCodes } from "./exit-codes.ts";
 import { addSettingsOptions, settingsOf } from "./settings-options.ts";
 import { type Terminal, withoutControls } from "./terminal.ts";
 
@@ -19,6 +20,7 @@ export const doctor: CommandEntry = {
         "Checks Claude Code, credentials, ports, folders, memory and settings. Changes nothing, asks no model, " +
           "shows no secret. Exit code 1 when there is a problem.",
       )
+      .option("--deep", "also prove that nothing crosses from one turn to the next, as `verify` does; takes a minute")
       .option("--json", "print one JSON object");
     addSettingsOptions(command);
     command.addHelpText(
@@ -33,7 +35,8 @@ export const doctor: CommandEntry = {
       { name: "settings", level: "ok", text: fileName ?? "defaults, without a settings file", advice: "" },
       ...warnings.map((text): Finding => ({ name: "settings", level: "warning", text, advice: "" })),
     ];
-    const isJson = command.opts<{ json?: true }>().json === true;
+    const { json, deep } = command.opts<{ json?: true; deep?: true }>();
+    const isJson = json === true;
     if (!isJson)
       terminal.stdout.write(
         `${terminal.out.bold(`claude-runner ${runnerVersion}`)}\n\n${found.map((one) => shown(one, terminal)).join("")}`,
@@ -45,14 +48,27 @@ export const doctor: CommandEntry = {
       if (!isJson) terminal.stdout.write(these.map((one) => shown(one, terminal)).join(""));
     }
     const problemCount = found.filter(({ level }) => level === "problem").length;
-    if (isJson)
-      terminal.stdout.write(
-        `${JSON.stringify({ version: runnerVersion, problemCount, findings: found }, undefined, 2)}\n`,
-      );
-    else terminal.stdout.write(`\n${verdict(problemCount, terminal)}\n`);
-    return problemCount > 0 ? exitCodes.failed : exitCodes.ok;
+    const proof = deep ? await proveReuse(terminal, settings) : undefined;
+    if (isJson) {
+      const report = { version: runnerVersion, problemCount, findings: found, ...(proof && { verify: proof.data }) };
+      terminal.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+    } else {
+      if (proof !== undefined) terminal.stdout.write(`\n${proof.text}`);
+      terminal.stdout.write(`\n${verdict(problemCount, terminal)}\n`);
+    }
+    return problemCount > 0 ? exitCodes.failed : (proof?.exitCode ?? exitCodes.ok);
   },
 };
+
+/** The suite of `verify`. Without a usable Claude Code there is nothing to prove; the findings say so already. */
+async function proveReuse(terminal: Terminal, settings: Settings) {
+  const { verifyInstalled } = await import("./verify-cli.ts");
+  const { reportData, reportText } = await import("../verify/report.ts");
+  const report = await verifyInstalled(terminal, settings);
+  if (typeof report === "number") return { text: "", data: null, exitCode: report };
+  const exitCode: ExitCode = report.hasPassed ? exitCodes.ok : exitCodes.failed;
+  return { text: reportText(report, terminal.out), data: reportData(report), exitCode };
+}
 
 function shown({ name, level, text, advice }: Finding, { out }: Terminal): string {
   const mark = { ok: out.green("✓"), note: out.dim("·"), warning: out.yellow("!"), problem: out.red("✗") }[level];

@@ -9,5 +9,6 @@ import { serve } from "./serve.ts";
 import { settings } from "./settings.ts";
 import { standin } from "./standin.ts";
 import { token } from "./token.ts";
+import { verify } from "./verify-cli.ts";
 
-export const commands: readonly CommandEntry[] = [demo, serve, chat, doctor, settings, token, standin];
+export const commands: readonly CommandEntry[] = [demo, serve, chat, doctor, verify, settings, token, standin];

@@ -1,0 +1,89 @@
+/**
+ * What the suite stands on: one Claude Code program, what it can do, and folders that are gone afterwards. Everything is
+ * on loopback, with a stand-in in the model API's place and a key that opens nothing.
+ */
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { CliCapabilities } from "../cli/capabilities.ts";
+import { WorkFolders } from "../cli/folders.ts";
+import type { FoundCli } from "../cli/locate.ts";
+import { probeCli } from "../cli/probe.ts";
+import { createWorkerFactory } from "../cli/worker-factory.ts";
+import { systemClock } from "../clock.ts";
+import { settingsSchema } from "../config/settings.ts";
+import { openProbeSink } from "../standin/probe-sink.ts";
+import { startStandin } from "../standin/standin.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { WorkerProcess } from "../turn.ts";
+import { Lane } from "./lane.ts";
+import { type LaneName, lanes } from "./lanes.ts";
+
+export interface RigOptions {
+  readonly cli: FoundCli;
+  readonly log: Log;
+  /** Stands between the suite and a worker; to see that a worker that lies is found out. */
+  readonly wrapWorker?: (worker: WorkerProcess) => WorkerProcess;
+}
+
+export interface Rig extends AsyncDisposable {
+  /** A folder for whatever else is started. */
+  readonly folder: string;
+  readonly capabilities: CliCapabilities;
+  openLane(name: LaneName): Promise<Lane>;
+}
+
+/** Rejects when the program does not start. */
+export async function openRig({ cli, log, wrapWorker = (worker) => worker }: RigOptions): Promise<Rig> {
+  await using opened = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), "claude-runner-verify-"));
+  opened.defer(() => rm(folder, { recursive: true, force: true }));
+  const folders = await WorkFolders.open(folder, log);
+  opened.defer(() => folders.close());
+  await using sink = await openProbeSink();
+  const capabilities = await probeCli({ cli, sink, folders, clock: systemClock, log });
+
+  const openLane = async (name: LaneName): Promise<Lane> => {
+    const { binding, profile, hasWorkspace, usualScenario = "text" } = lanes[name];
+    const workspace = join(folder, `workspace-${name}`);
+    await mkdir(workspace, { mode: 0o700 });
+    // A stand-in of its own: what it gets is this lane's.
+    const standin = await startStandin({ defaultScenario: usualScenario });
+    const settings = settingsSchema.parse({
+      profiles: { [profileName(name)]: { ...profile, ...(hasWorkspace && { workspace: { path: workspace } }) } },
+      credentials: { verify: { baseUrl: standin.url, apiKeyEnv: "VERIFY_KEY" } },
+    });
+    const factory = createWorkerFactory({
+      cli: async () => cli,
+      profiles: settings.profiles,
+      credentials: settings.credentials,
+      pool: settings.pool,
+      maxLineBytes: settings.cli.maxLineBytes,
+      eventBufferSize: settings.calls.eventBufferSize,
+      capabilities: () => capabilities,
+      idPrefix: `${name}-`,
+      folders,
+      clock: systemClock,
+      log,
+      env: { VERIFY_KEY: "opens-nothing" },
+    });
+    const { model, effort } = settings.profiles[profileName(name)]!;
+    return new Lane({
+      start: async () => wrapWorker(await factory.start(profileName(name))),
+      standin,
+      capabilities,
+      profile: profileName(name),
+      binding,
+      settings: { model, effort },
+      workspace,
+    });
+  };
+
+  const parts = opened.move();
+  return { folder, capabilities, openLane, [Symbol.asyncDispose]: () => parts.disposeAsync() };
+}
+
+/** Profiles have no capital letters. */
+function profileName(lane: LaneName): string {
+  return lane.toLowerCase();
+}

@@ -1,0 +1,210 @@
+/**
+ * Runs the suite against one Claude Code program: the cases lane by lane, random walks, and two tenants through the real
+ * server. Offline: what is asked is a stand-in on loopback, and nothing of the user's is read.
+ */
+import { randomInt } from "node:crypto";
+import { availableParallelism } from "node:os";
+import type { CliCapabilities } from "../cli/capabilities.ts";
+import type { FoundCli } from "../cli/locate.ts";
+import { type Log, silentLog } from "../telemetry/log.ts";
+import type { WorkerProcess } from "../turn.ts";
+import type { ResetCase } from "./case.ts";
+import { caseGroups } from "./cases.ts";
+import { type Lane, usualLeaseCount } from "./lane.ts";
+import type { LaneName } from "./lanes.ts";
+import { type CaseOutcome, type CaseResult, errorText, isFailure } from "./outcome.ts";
+import { openRig, type Rig } from "./rig.ts";
+import { tenantChecks } from "./tenant-checks.ts";
+import { verifyTenants } from "./tenants.ts";
+import { walk } from "./walk.ts";
+
+export interface VerifyOptions {
+  readonly cli: FoundCli;
+  /** Of the random walks. Default: a new one, which the report names. */
+  readonly seed?: number | undefined;
+  /** Only cases whose name or group contains this text, in any case of letters. */
+  readonly only?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly log?: Log;
+  /** Stands between the suite and each worker that it drives itself; to see that one that lies is found out. */
+  readonly wrapWorker?: (worker: WorkerProcess) => WorkerProcess;
+}
+
+/** Told after each case, in the order in which they end. */
+export interface Progress {
+  readonly result: CaseResult;
+  readonly doneCount: number;
+  readonly totalCount: number;
+}
+
+export interface VerifyReport {
+  readonly cli: Pick<FoundCli, "path" | "version" | "source">;
+  readonly capabilities: CliCapabilities;
+  readonly seed: number;
+  /** In the order of the table. */
+  readonly results: readonly CaseResult[];
+  readonly durationMs: number;
+  /** No leak, no end that was missing, nothing that could not be carried out. */
+  readonly hasPassed: boolean;
+}
+
+const walks = [
+  { lane: "plain", leaseCount: 30, what: "without tools" },
+  { lane: "tools", leaseCount: 12, what: "with tools" },
+] as const;
+
+/** A row of the table that is still to be filled. */
+interface Task {
+  readonly group: string;
+  readonly name: string;
+  readonly leaseCount: number;
+  readonly lane: LaneName | "tenants";
+  readonly run: (lane: Lane) => Promise<CaseOutcome>;
+}
+
+/** The order in which lanes begin: those that mostly wait first. */
+const laneOrder: readonly Task["lane"][] = ["waiting", "plain", "tools", "tenants", "schema"];
+
+/** Rejects when the program does not start, or with the signal's reason. Nothing is left running either way. */
+export async function verifyCli(options: VerifyOptions): Promise<VerifyReport> {
+  const startedAtMs = performance.now();
+  const { cli, signal, seed = randomInt(2 ** 31), log = silentLog } = options;
+  signal?.throwIfAborted();
+  await using rig = await openRig({ cli, log, ...(options.wrapWorker && { wrapWorker: options.wrapWorker }) });
+
+  const tasks = allTasks(seed, signal).filter(({ name, group }) => isWanted(options.only, name, group));
+  const results = new Map<Task, CaseResult>();
+  const finish = (task: Task, outcome: CaseOutcome, durationMs: number): void => {
+    const { group, name, leaseCount } = task;
+    const result = { group, name, outcome, leaseCount, durationMs: Math.round(durationMs) };
+    results.set(task, result);
+    options.onProgress?.({ result, doneCount: results.size, totalCount: tasks.length });
+  };
+
+  const jobs = laneOrder.map((name) => ({ name, tasks: tasks.filter(({ lane }) => lane === name) }));
+  await sideBySide(
+    jobs.filter((job) => job.tasks.length > 0),
+    // A lane has one process that works; a few wait most of the time.
+    Math.max(2, Math.min(4, availableParallelism())),
+    (job) =>
+      job.name === "tenants"
+        ? runTenants(rig, options, job.tasks, finish)
+        : runLane(rig, job.name, job.tasks, signal, finish),
+  );
+  signal?.throwIfAborted();
+
+  const inOrder = tasks.map((task) => results.get(task)).filter((result) => result !== undefined);
+  return {
+    cli: { path: cli.path, version: cli.version, source: cli.source },
+    capabilities: rig.capabilities,
+    seed,
+    results: inOrder,
+    durationMs: Math.round(performance.now() - startedAtMs),
+    hasPassed: !inOrder.some(({ outcome }) => isFailure(outcome)),
+  };
+}
+
+type Finish = (task: Task, outcome: CaseOutcome, durationMs: number) => void;
+
+function allTasks(seed: number, signal: AbortSignal | undefined): Task[] {
+  const fresh = (lane: LaneName, what: string): Task => ({
+    group: "Comparing",
+    name: `two fresh workers send the same${what}`,
+    lane,
+    leaseCount: 0,
+    run: (opened) => opened.compareFreshWorkers(),
+  });
+  const cases = caseGroups.flatMap(({ name: group, cases }) =>
+    cases.map(
+      (one): Task => ({
+        group,
+        name: one.name,
+        lane: one.lane,
+        leaseCount: one.leaseCount ?? usualLeaseCount,
+        run: (lane) => lane.play(one, signal),
+      }),
+    ),
+  );
+  const walked = walks.map(
+    ({ lane, leaseCount, what }): Task => ({
+      group: "Random walks",
+      name: `${leaseCount} leases ${what} on one worker, seed ${seed}`,
+      lane,
+      leaseCount,
+      run: (opened) => walk(opened, { cases: walkable(lane), leaseCount, seed, signal }),
+    }),
+  );
+  const tenants = tenantChecks.map(
+    ({ group, name }): Task => ({
+      group,
+      name,
+      lane: "tenants",
+      leaseCount: 0,
+      run: () => Promise.reject(new Error("bug: not on a lane")),
+    }),
+  );
+  return [
+    fresh("plain", ""),
+    fresh("tools", ", with tools"),
+    fresh("schema", ", with a schema"),
+    ...cases,
+    ...walked,
+    ...tenants,
+  ];
+}
+
+function walkable(lane: LaneName): readonly ResetCase[] {
+  return caseGroups
+    .flatMap(({ cases }) => cases)
+    .filter((one) => one.lane === lane && one.reset === "clean" && one.inWalk !== false);
+}
+
+function isWanted(only: string | undefined, name: string, group: string): boolean {
+  return only === undefined || `${group}: ${name}`.toLowerCase().includes(only.toLowerCase());
+}
+
+async function runLane(
+  rig: Rig,
+  name: LaneName,
+  tasks: readonly Task[],
+  signal: AbortSignal | undefined,
+  finish: Finish,
+): Promise<void> {
+  await using lane = await rig.openLane(name);
+  for (const task of tasks) {
+    if (signal?.aborted) return;
+    const startedAtMs = performance.now();
+    const outcome = await task.run(lane).catch(broken);
+    // What a Ctrl-C broke off is no result.
+    if (!signal?.aborted) finish(task, outcome, performance.now() - startedAtMs);
+  }
+}
+
+async function runTenants(
+  { folder }: Rig,
+  { cli, signal }: VerifyOptions,
+  tasks: readonly Task[],
+  finish: Finish,
+): Promise<void> {
+  const startedAtMs = performance.now();
+  const all = (outcome: CaseOutcome) => Object.fromEntries(tenantChecks.map(({ name }) => [name, outcome]));
+  const outcomes = await verifyTenants({ cli, folder, signal }).catch((error: unknown) => all(broken(error)));
+  if (signal?.aborted) return;
+  const durationMs = performance.now() - startedAtMs;
+  for (const task of tasks) finish(task, outcomes[task.name] ?? broken("bug: no outcome"), durationMs);
+}
+
+function broken(error: unknown): Extract<CaseOutcome, { kind: "broken" }> {
+  return { kind: "broken", error: errorText(error) };
+}
+
+/** Works on all of them, so many at a time. Rejects with the first failure once all have ended. */
+async function sideBySide<T>(items: readonly T[], width: number, work: (item: T) => Promise<void>): Promise<void> {
+  const left = [...items];
+  const lines = Array.from({ length: Math.min(width, left.length) }, async () => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);
+  });
+  const ended = await Promise.allSettled(lines);
+  for (const line of ended) if (line.status === "rejected") throw line.reason;
+}
