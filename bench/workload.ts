@@ -3,14 +3,14 @@
  */
 import { settingsSchema } from "../src/config/settings.ts";
 
-/** About 200 characters of prompt. */
+/** 195 characters of prompt. */
 export const prompt = "Say in a few words what a warm pool is good for. ".repeat(4).trim();
 
 const answer = "A warm pool keeps processes that have started already, so that nobody waits for a start. "
   .repeat(8)
   .trim();
 
-/** 712 characters in 60 deltas, as fast as they are read. */
+/** 711 characters in 60 deltas, as fast as they are read. */
 export const answerScenario = { name: "text", options: { text: answer, deltas: 12 } };
 
 /** A profile with every default: what the sides without a server are launched with too. */
