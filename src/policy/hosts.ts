@@ -41,7 +41,8 @@ export function isAllowedOrigin(origin: string | undefined, allowedOrigins: read
 
 /** The host of `host`, `host:port` or `[address]:port`, in lower case; `undefined` for anything else. */
 function hostOf(authority: string): string | undefined {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/?#@[\]\\]+))(?::\d{1,5})?$/.exec(authority);
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/?#@[\]\\]+))(?::(\d{1,5}))?$/.exec(authority);
+  if (Number(match?.[3] ?? 0) > 65_535) return undefined;
   return (match?.[1] ?? match?.[2])?.toLowerCase();
 }
 

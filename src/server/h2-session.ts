@@ -29,8 +29,8 @@ export function guardSession(session: http2.ServerHttp2Session, options: Session
 }
 
 /**
- * Ends a stream whose request has its answer and is still being sent. Not at once: connect-node takes a reset that
- * overtakes its sending for a failure, and never looks at the answer.
+ * Ends a stream whose request has its answer and is still being sent. Not at once: connect-node takes a reset while it
+ * sends for a failure, and never looks at the answer.
  */
 export function endUnread(stream: http2.ServerHttp2Stream): void {
   resetLater(stream, http2.constants.NGHTTP2_NO_ERROR, unreadLingerMs);

@@ -20,5 +20,5 @@ export const requestTimeoutMs = 30_000;
 /** How long the client of a call that was ended may take to read its status, before its stream is reset. */
 export const statusLingerMs = 2_000;
 
-/** How long a client may go on sending a request that has been answered, before its stream is reset. */
-export const unreadLingerMs = 1_000;
+/** How long a client may go on sending a request that has been answered, before that is cut off. */
+export const unreadLingerMs = 3_000;

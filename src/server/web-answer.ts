@@ -5,7 +5,7 @@
  */
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { endStalled, endUnread } from "./h2-session.ts";
-import { statusLingerMs } from "./limits.ts";
+import { statusLingerMs, unreadLingerMs } from "./limits.ts";
 import type { WebRequest, WebResponse } from "./web-listener.ts";
 
 export const isGrpc = (request: WebRequest): boolean => hasType(request, /^application\/grpc(\+|;|$)/);
@@ -66,8 +66,22 @@ function leaveStalled(response: WebResponse): void {
   }
 }
 
+/**
+ * What is left of a request that has its answer is read and thrown away, for a moment: a client that is still sending
+ * it may not look at the answer before, and one over HTTP/1.1 could not send its next request.
+ */
 function leaveUnread(request: WebRequest, response: WebResponse): void {
-  if (!request.complete && response.stream !== undefined) endUnread(response.stream);
+  if (request.complete) return;
+  request.resume();
+  if (response.stream !== undefined) {
+    endUnread(response.stream);
+  } else {
+    const { socket } = request;
+    const timer = setTimeout(() => {
+      if (!request.complete) socket.destroy();
+    }, unreadLingerMs).unref();
+    request.once("close", () => clearTimeout(timer));
+  }
 }
 
 /** Headers and trailers in one frame, or a response without a body. */

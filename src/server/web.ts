@@ -75,9 +75,11 @@ export function webHandler(core: ServerCore, settings: Settings["web"]): WebHand
     const values = createContextValues().set(callKey, call);
     const universal = universalRequestFromNodeRequest(request, response, undefined, values);
     clampTimeout(universal.header);
-    const body = takesOneMessage(handler.method)
-      ? counted(universal.body as AsyncIterable<Uint8Array>, call, path, core)
-      : universal.body;
+    // Whoever stops reading must not destroy the request: over HTTP/1.1 its socket would stay paused for ever.
+    const chunks: AsyncIterable<Uint8Array> = {
+      [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }),
+    };
+    const body = takesOneMessage(handler.method) ? counted(chunks, call, path, core) : chunks;
     handler({ ...universal, body })
       .then((answer) => sendAnswer(answer, request, response, call.abort.signal))
       .catch((error: unknown) => {

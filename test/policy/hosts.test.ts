@@ -28,6 +28,7 @@ describe("the Host rule", () => {
     "user@localhost",
     "localhost/evil",
     "localhost:port",
+    "localhost:65536",
     "10.0.0.6",
     "[::1",
     "127.0.0.1.nip.io",

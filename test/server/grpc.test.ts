@@ -1,7 +1,7 @@
 import { connect as connectHttp2, constants, type IncomingHttpHeaders } from "node:http2";
 import { fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { type ContractClient, grpcJsClient } from "../contract/transports.ts";
@@ -107,6 +107,15 @@ describe.each(["grpc", "web"] as const)("on the %s port", (port) => {
     if (port === "grpc") expect(answer).toMatchObject({ status: 8, reason: "REQUEST_TOO_LARGE" });
     else expect(answer.httpStatus).toBe(431);
     expect(test.runner.calls).toHaveLength(0);
+  });
+
+  it("header names and values that are no metadata harm nobody, and are printed nowhere", async () => {
+    const print = vi.spyOn(console, "error");
+    const headers = { "x*odd": "canary", "x-odd": "caf\xe9 \t|", "x-odd-bin": "no base64!", "grpc-encoding": "odd" };
+    await raw({ port, headers, body: envelope(prompt("count 1")) });
+    expect(print).not.toHaveBeenCalled();
+    expect(await raw({ port, body: envelope(prompt("count 1")) })).toMatchObject({ status: 0 });
+    print.mockRestore();
   });
 
   it("an unknown method is UNIMPLEMENTED", async () => {

@@ -1,4 +1,4 @@
-import { request as httpRequest } from "node:http";
+import { Agent, request as httpRequest } from "node:http";
 import { connect as connectHttp2, constants } from "node:http2";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -32,14 +32,15 @@ interface Sent {
   readonly path?: string;
   readonly headers?: Record<string, string>;
   readonly body?: string | Buffer;
+  readonly agent?: Agent;
 }
 
 /** Plain HTTP/1.1, as curl speaks it. */
-function http1({ method = "POST", path = chatPath, headers = {}, body = "" }: Sent): Promise<Answer> {
+function http1({ method = "POST", path = chatPath, headers = {}, body = "", agent }: Sent): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const outgoing = httpRequest(
       `${test.webUrl}${path}`,
-      { method, headers: { authorization, "content-type": "application/json", ...headers }, agent: false },
+      { method, headers: { authorization, "content-type": "application/json", ...headers }, agent: agent ?? false },
       (incoming) => {
         const chunks: Buffer[] = [];
         incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -143,6 +144,25 @@ describe("plain JSON, as curl sends it", () => {
   });
 });
 
+describe("a request that is answered before it has been read", () => {
+  it("does not cost its connection: the next one follows on it", async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const sockets = new Set<unknown>();
+    agent.on("free", (socket) => sockets.add(socket));
+    const path = "/claude.runner.v1.ClaudeRunner/StreamChat";
+    for (let round = 0; round < 10; round += 1) {
+      const tooLarge = Buffer.alloc(8 * 1024 * 1024);
+      tooLarge.writeUInt32BE(tooLarge.length - 5, 1);
+      const type = { "content-type": "application/connect+proto" };
+      const refused = await http1({ path, body: tooLarge, agent, headers: type });
+      expect(refused.text).toContain("resource_exhausted");
+      expect((await http1({ body: JSON.stringify({ prompt: "count 1" }), agent })).status).toBe(200);
+    }
+    expect(sockets.size).toBe(1);
+    agent.destroy();
+  });
+});
+
 describe("what web pages can send without asking first", () => {
   it.each(["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])(
     "is refused: %s",
@@ -174,7 +194,7 @@ describe.each([
   });
 
   it("answers 421 for any other host, whatever else is right", async () => {
-    for (const host of ["evil.example.com", "localhost.example.com", "10.1.2.3"]) {
+    for (const host of ["evil.example.com", "localhost.example.com", "10.1.2.3", "localhost:99999"]) {
       expect((await send({ body, headers: { ...type, [hostHeader]: host } })).status).toBe(421);
     }
     expect(test.runner.calls).toHaveLength(0);
