@@ -446,6 +446,11 @@ export interface RunningTurn {
    * output after a bounded number of events. `init` may be missing when the turn ends before it.
    */
   readonly events: AsyncIterable<TurnEvent>;
+  /**
+   * The next of `events` if it is there already, without a wait: a reader of many small events takes them by the dozen.
+   * Absent: there is no such way. Not while a `next()` of `events` is under way.
+   */
+  takeReady?(): TurnEvent | undefined;
   /** How the turn ended; known also when nobody reads `events`. Never rejects. */
   readonly ended: Promise<TurnEnd>;
   /** Settles after `ended`, when the process has said that it is idle, or is gone. Never rejects. */

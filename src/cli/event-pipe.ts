@@ -47,16 +47,21 @@ export class EventPipe implements AsyncIterableIterator<TurnEvent> {
     this.#at = 0;
   }
 
-  next(): Promise<IteratorResult<TurnEvent>> {
-    if (this.#at < this.#items.length) {
-      const value = this.#items[this.#at++]!;
-      if (this.#at === this.#items.length) {
-        this.#items = [];
-        this.#at = 0;
-      }
-      this.#onRead();
-      return Promise.resolve({ done: false, value });
+  /** The next event if there is one, without a wait. */
+  takeReady(): TurnEvent | undefined {
+    if (this.#at >= this.#items.length) return undefined;
+    const value = this.#items[this.#at++]!;
+    if (this.#at === this.#items.length) {
+      this.#items = [];
+      this.#at = 0;
     }
+    this.#onRead();
+    return value;
+  }
+
+  next(): Promise<IteratorResult<TurnEvent>> {
+    const value = this.takeReady();
+    if (value !== undefined) return Promise.resolve({ done: false, value });
     if (this.#isEnded) return Promise.resolve(done);
     return new Promise((resolve) => {
       this.#waiting = resolve;

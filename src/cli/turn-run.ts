@@ -144,6 +144,10 @@ export class TurnRun implements RunningTurn {
     return this.#pipe;
   }
 
+  takeReady(): TurnEvent | undefined {
+    return this.#pipe.takeReady();
+  }
+
   /** Why the process cannot be reset after this turn, as far as is known. */
   get taint(): Taint | undefined {
     return this.#mapped.taint;

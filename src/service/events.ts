@@ -4,6 +4,7 @@
  * Keeps every event below 1 MiB: at most 256 KiB of text, 208 KiB of structure and 512 KiB of raw line in one.
  */
 import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import {
   Activity,
   BlockKind as BlockKindMessage,
@@ -12,7 +13,7 @@ import {
   RetractionCause,
   TaskState as TaskStateMessage,
 } from "../../gen/claude/runner/v1/event_pb.ts";
-import type { StreamChatResponseSchema } from "../../gen/claude/runner/v1/runner_pb.ts";
+import type { StreamChatResponse, StreamChatResponseSchema } from "../../gen/claude/runner/v1/runner_pb.ts";
 import type { Claim, ClaimSource } from "../pool/claim.ts";
 import type { BlockKind, Detail, TaskState, Turn, TurnEvent, TurnEventBody } from "../turn.ts";
 import { duration, struct, timestamp } from "./protobuf.ts";
@@ -33,6 +34,8 @@ export class EventStream {
   readonly #turn: Turn;
   readonly #wallNow: () => number;
   #sequence = 0;
+  #createTime = timestamp(0);
+  #createTimeMs = 0;
 
   constructor(turn: Turn, wallNow: () => number) {
     this.#turn = turn;
@@ -49,7 +52,7 @@ export class EventStream {
     this.#sequence += 1;
     return {
       sequence: this.#sequence,
-      createTime: timestamp(this.#wallNow()),
+      createTime: this.#now(),
       turnId: this.#turn.id,
       parentToolUseId: parentToolUseId ?? "",
       event,
@@ -58,6 +61,9 @@ export class EventStream {
 
   /** What a caller gets of an event at the detail that it asked for: nothing, one response, or several. */
   responses(event: TurnEvent): Response[] {
+    if (event.kind === "textDelta" && event.raw === undefined && event.text.length * 3 <= maxSliceBytes) {
+      return [this.#textDelta(event)];
+    }
     if (!isWanted(event, this.#turn.detail)) return [];
     const events = toEvents(event);
     const responses = events.map((each) => this.envelop(each, event.parentToolUseId));
@@ -75,6 +81,32 @@ export class EventStream {
   beforeLast(raw: string): { readonly responses: Response[]; readonly rest: RawPiece } {
     const pieces = rawPieces(raw);
     return { responses: pieces.slice(0, -1).map((piece) => this.#carrier(piece)), rest: pieces.at(-1)! };
+  }
+
+  /** Nearly all events are short pieces of text: made as the finished message, which nobody has to build from parts. */
+  #textDelta({ text, blockIndex, messageIndex, parentToolUseId = "" }: Extract<TurnEvent, { kind: "textDelta" }>) {
+    this.#sequence += 1;
+    return {
+      $typeName: "claude.runner.v1.StreamChatResponse",
+      sequence: this.#sequence,
+      createTime: this.#now(),
+      turnId: this.#turn.id,
+      parentToolUseId,
+      event: {
+        case: "textDelta",
+        value: { $typeName: "claude.runner.v1.TextDelta", text, blockIndex, messageIndex },
+      },
+    } satisfies StreamChatResponse;
+  }
+
+  /** Many events share a millisecond, and so their timestamp. */
+  #now(): Timestamp {
+    const nowMs = this.#wallNow();
+    if (nowMs !== this.#createTimeMs) {
+      this.#createTimeMs = nowMs;
+      this.#createTime = timestamp(nowMs);
+    }
+    return this.#createTime;
   }
 
   #carrier(piece: RawPiece, parentToolUseId?: string): Response {

@@ -20,11 +20,23 @@ export class QuietReader<T> implements Disposable {
   #isAsking = false;
   #kept: { read: Read<T> } | { error: unknown } | undefined;
 
-  /** `tickMs`: how long a wait lasts until it answers with a tick. */
-  constructor(source: AsyncIterable<T>, clock: Clock, tickMs: number) {
+  readonly #takeReady: (() => T | undefined) | undefined;
+
+  /**
+   * `tickMs`: how long a wait lasts until it answers with a tick. `takeReady`: the source's next event if it is there
+   * already.
+   */
+  constructor(source: AsyncIterable<T>, clock: Clock, tickMs: number, takeReady?: () => T | undefined) {
+    this.#takeReady = takeReady;
     this.#source = source[Symbol.asyncIterator]();
     this.#clock = clock;
     this.#tickMs = tickMs;
+  }
+
+  /** The next event if it is there already, without a wait. Not while a `next()` is under way. */
+  poll(): T | undefined {
+    // What was asked for comes first.
+    return this.#isAsking || this.#kept !== undefined ? undefined : this.#takeReady?.();
   }
 
   /** The next event, or a tick. One call at a time. */

@@ -8,8 +8,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Context } from "@opentelemetry/api";
 import { StartedSchema, type ToolUseSchema } from "../../gen/claude/runner/v1/event_pb.ts";
+import type { TurnResult } from "../../gen/claude/runner/v1/result_pb.ts";
 import {
   type ChatRequest,
   type ChatResponseSchema,
@@ -21,14 +21,15 @@ import {
 import { type ProfileSettings, reusesWorkers, type Settings } from "../config/settings.ts";
 import { isRunnerError, RunnerError } from "../errors.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { TurnEnd } from "../turn.ts";
 import { CallScope } from "./call-scope.ts";
 import { type CallContext, type Caller, type ServedService, served } from "./calls.ts";
 import { toConnectError } from "./errors.ts";
 import type { Response } from "./events.ts";
 import { duration } from "./protobuf.ts";
 import { profilesOf, toTurn } from "./requests.ts";
-import { runTurn, type Step, TurnFailure, type TurnParts } from "./stream-chat.ts";
-import { traced, tracedStream } from "./traced.ts";
+import { runTurn, type TurnCall, TurnFailure, type TurnParts } from "./stream-chat.ts";
+import { CallSpan, traced } from "./traced.ts";
 
 /** The longest text of a collected answer, in bytes: with everything else it stays below the 4 MiB of gRPC clients. */
 export const maxChatTextBytes = 3 * 1024 * 1024;
@@ -59,100 +60,125 @@ const policies = {
 
 /** ClaudeRunner as the listeners take it. */
 export function runnerService(parts: RunnerParts): ServedService {
-  const method = (name: string) => `${ClaudeRunner.typeName}/${name}`;
   return served(ClaudeRunner, {
-    streamChat: (request, call) =>
-      tracedStream(method("StreamChat"), call, parts.clock, (parent) => streamChat(request, call, parent, parts)),
-    chat: (request, call) => traced(method("Chat"), call, parts.clock, (parent) => chat(request, call, parent, parts)),
-    getInfo: (_request, call) => traced(method("GetInfo"), call, parts.clock, async () => info(callerOf(call), parts)),
+    streamChat: (request, call) => onFirstPull(() => openTurn("StreamChat", request, call, parts)),
+    chat: (request, call) => chat(request, call, parts),
+    getInfo: (_request, call) =>
+      traced(methodName("GetInfo"), call, parts.clock, async () => info(callerOf(call), parts)),
   });
 }
 
-async function* streamChat(
-  request: StreamChatRequest,
+const methodName = (name: string) => `${ClaudeRunner.typeName}/${name}`;
+
+/** Checks a request and opens its turn. Throws what the caller gets. */
+function openTurn(
+  method: string,
+  request: StreamChatRequest | ChatRequest,
   call: CallContext,
-  parent: Context,
   parts: RunnerParts,
+  ended?: TurnCall["ended"],
 ): AsyncGenerator<Response, void> {
+  const span = new CallSpan(methodName(method), call, parts.clock);
+  let scope: CallScope | undefined;
+  const failed = (error: unknown) => {
+    const status = refusal(error, parts);
+    span.end(status);
+    return status;
+  };
+  // An end without a failure is OK if the turn had its result, else the caller has gone.
+  let hasEnded = false;
+  const over = () => {
+    scope?.[Symbol.dispose]();
+    span.end(hasEnded ? undefined : (call.signal.reason ?? new ConnectError("cancelled", Code.Canceled)));
+  };
   try {
-    using scope = new CallScope(call, parts.clock, parts.calls);
-    for await (const { response } of turnOf(request, call, scope, parent, parts)) yield response;
+    scope = new CallScope(call, parts.clock, parts.calls);
+    const turn = toTurn(request, callerOf(call), parts.profiles);
+    const { seeds, version = "" } = parts.cli();
+    if (turn.history.length > 0 && seeds === false) {
+      const message = `Claude Code ${version} does not take a history; a newer version may`;
+      throw new RunnerError("NOT_SUPPORTED_BY_CLI", message, { facts: { cliVersion: version } });
+    }
+    const frame: TurnCall = {
+      scope,
+      context: span.context,
+      ended: (end, result) => {
+        hasEnded = true;
+        ended?.(end, result);
+      },
+      failed,
+      over,
+    };
+    return runTurn(turn, frame, parts);
   } catch (error) {
-    throw refusal(error, parts);
+    const status = failed(error);
+    over();
+    throw status;
   }
 }
 
 async function chat(
   request: ChatRequest,
   call: CallContext,
-  parent: Context,
   parts: RunnerParts,
 ): Promise<MessageInitShape<typeof ChatResponseSchema>> {
-  try {
-    using scope = new CallScope(call, parts.clock, parts.calls);
-    return await collect(turnOf(request, call, scope, parent, parts));
-  } catch (error) {
-    throw refusal(error, parts);
-  }
-}
-
-function turnOf(
-  request: StreamChatRequest | ChatRequest,
-  call: CallContext,
-  scope: CallScope,
-  parent: Context,
-  parts: RunnerParts,
-): AsyncGenerator<Step, void> {
-  const turn = toTurn(request, callerOf(call), parts.profiles);
-  if (turn.history.length > 0 && parts.cli().seeds === false) {
-    throw new RunnerError(
-      "NOT_SUPPORTED_BY_CLI",
-      `Claude Code ${parts.cli().version ?? ""} does not take a history; a newer version may`,
-      {
-        facts: { cliVersion: parts.cli().version ?? "" },
-      },
-    );
-  }
-  return runTurn(turn, scope, parent, parts);
-}
-
-async function collect(steps: AsyncIterable<Step>): Promise<MessageInitShape<typeof ChatResponseSchema>> {
+  let answer: { readonly end: TurnEnd; readonly result: TurnResult } | undefined;
+  const responses = openTurn("Chat", request, call, parts, (end, result) => {
+    answer = { end, result };
+  });
+  let turnId = "";
+  let lastSequence = 0;
+  let started: MessageInitShape<typeof StartedSchema> | undefined;
   const toolUses: MessageInitShape<typeof ToolUseSchema>[] = [];
   let toolBytes = 0;
-  let started: MessageInitShape<typeof StartedSchema> | undefined;
-  for await (const { response, end, result } of steps) {
+  for await (const response of responses) {
+    turnId = response.turnId ?? "";
+    lastSequence = response.sequence ?? 0;
     if (response.event?.case === "started") started = response.event.value;
     if (response.event?.case === "toolUse" && toolUses.length < maxChatToolUses) {
       toolBytes += response.event.value.inputJson?.length ?? 0;
       if (toolBytes <= maxChatToolBytes) toolUses.push(response.event.value);
     }
-    if (end === undefined || result === undefined || end.error !== undefined) continue;
-    const textBytes = Buffer.byteLength(end.text);
-    if (textBytes > maxChatTextBytes) {
-      const error = new RunnerError(
-        "RESPONSE_TOO_LARGE",
-        `the answer has ${textBytes} bytes of text, more than ${maxChatTextBytes}: call StreamChat`,
-        {
-          facts: { textBytes, limitBytes: maxChatTextBytes },
-        },
-      );
-      throw new TurnFailure(error, {
-        turnId: response.turnId ?? "",
-        promptWritten: true,
-        contentStreamed: true,
-        deadlinePassed: false,
-        result,
-      });
-    }
-    return {
-      turnId: response.turnId ?? "",
-      text: end.text,
-      ...(started && { started: create(StartedSchema, started) }),
-      result: { ...result, text: "", textTruncated: false },
-      toolUses,
-    };
   }
-  throw new Error("bug: a turn without an end");
+  if (answer === undefined) throw refusal(new Error("bug: a turn without an end"), parts);
+  const { end, result } = answer;
+  const textBytes = Buffer.byteLength(end.text);
+  if (textBytes > maxChatTextBytes) {
+    const message = `the answer has ${textBytes} bytes of text, more than ${maxChatTextBytes}: call StreamChat`;
+    const error = new RunnerError("RESPONSE_TOO_LARGE", message, {
+      facts: { textBytes, limitBytes: maxChatTextBytes },
+    });
+    const stage = { turnId, lastSequence, promptWritten: true, contentStreamed: true, deadlinePassed: false, result };
+    throw refusal(new TurnFailure(error, stage), parts);
+  }
+  return {
+    turnId,
+    text: end.text,
+    ...(started && { started: create(StartedSchema, started) }),
+    result: { ...result, text: "", textTruncated: false },
+    toolUses,
+  };
+}
+
+/** An iterable that is opened when it is first asked, so that what opening throws comes where failures are expected. */
+function onFirstPull<T>(open: () => AsyncGenerator<T, void>): AsyncGenerator<T, void> {
+  let opened: AsyncGenerator<T, void> | undefined;
+  const iterator: Omit<AsyncGenerator<T, void>, typeof Symbol.asyncDispose> = {
+    next: () => {
+      try {
+        opened ??= open();
+      } catch (error) {
+        return Promise.reject(error);
+      }
+      return opened.next();
+    },
+    return: (value) => opened?.return(value) ?? Promise.resolve({ done: true, value: undefined }),
+    throw: (error) => opened?.throw(error) ?? Promise.reject(error),
+    [Symbol.asyncIterator]() {
+      return this as AsyncGenerator<T, void>;
+    },
+  };
+  return Object.assign(iterator, { [Symbol.asyncDispose]: async () => void (await iterator.return()) });
 }
 
 function info(

@@ -46,12 +46,17 @@ export class TurnFailure extends Error {
   }
 }
 
-/** One step of a turn for its caller: a response to send. The last one of a turn that began holds its end. */
-export interface Step {
-  readonly response: Response;
-  /** Set on the `result`. */
-  readonly end?: TurnEnd;
-  readonly result?: TurnResult;
+/** The call around a turn: what is told of the turn's end, and what becomes of its failure. */
+export interface TurnCall {
+  readonly scope: CallScope;
+  /** Holds the call's span. */
+  readonly context: Context;
+  /** The turn has ended, well or not; called before its `result` is sent. */
+  readonly ended?: (end: TurnEnd, result: TurnResult) => void;
+  /** Turns what the turn failed with into what the caller gets. */
+  readonly failed: (error: unknown) => Error;
+  /** Nothing more comes, for whatever reason. */
+  readonly over: () => void;
 }
 
 /** What stands in `started` when the turn was over before the CLI had said anything. */
@@ -68,139 +73,150 @@ const unsaid: Extract<TurnEvent, { kind: "init" }> = {
 };
 
 /** A claimed worker that has the prompt. */
-interface Started {
+interface Begun {
   readonly claim: Claim;
   readonly running: RunningTurn;
   readonly queueWaitMs: number;
 }
 
+/** The same, with the turn's place among those in flight. */
+interface Admitted extends Begun {
+  readonly leave: () => void;
+}
+
 /**
- * Runs a turn. Yields `started` first and `result` last; throws TurnFailure.
+ * Runs a turn. Yields `started` first and `result` last; throws what the call makes of a failure.
+ *
+ * One generator from the worker's events to the listener: each further one would cost every event a wait.
  */
-export async function* runTurn(
-  turn: Turn,
-  scope: CallScope,
-  parent: Context,
-  parts: TurnParts,
-): AsyncGenerator<Step, void> {
-  const trace = new TurnTrace(parts.clock, turn, parent, scope.arrivedAtMs);
+export async function* runTurn(turn: Turn, call: TurnCall, parts: TurnParts): AsyncGenerator<Response, void> {
+  const { scope } = call;
+  const trace = new TurnTrace(parts.clock, turn, call.context, scope.arrivedAtMs);
   const stream = new EventStream(turn, () => parts.clock.wallNow());
   const stage = {
     turnId: turn.id,
     promptWritten: false,
     contentStreamed: false,
-    deadlinePassed: false,
     result: undefined as TurnResult | undefined,
   };
-  const fail = (error: unknown) =>
-    new TurnFailure(error, {
-      ...stage,
-      lastSequence: stream.lastSequence,
-      deadlinePassed: scope.deadlinePassed,
+  const failure = (error: unknown) =>
+    new TurnFailure(error, { ...stage, lastSequence: stream.lastSequence, deadlinePassed: scope.deadlinePassed });
+  try {
+    const begun = await admit(turn, scope, trace, parts);
+    const { claim, running } = begun;
+    // From here on the turn may have cost money, and it has exactly one end.
+    stage.promptWritten = true;
+    using reading = follow(turn, begun, scope, trace, parts);
+    using _stall = watchForStall(running, parts, (error) => {
+      scope.end(error);
+      void running.ended.then((end) => scope.giveUp(failure(end.error ?? error)));
     });
-
-  let leave: () => void;
-  let begun: Started;
-  try {
-    leave = parts.inFlight.enter(turn.tenant);
-  } catch (error) {
-    refuse(turn, trace, parts, error);
-    throw fail(error);
-  }
-  try {
-    begun = await begin(turn, scope, trace, parts);
-  } catch (error) {
-    leave();
-    refuse(turn, trace, parts, error);
-    throw fail(error);
-  }
-
-  // From here on the turn may have cost money, and it has exactly one end.
-  stage.promptWritten = true;
-  const { claim, running } = begun;
-  const onAbort = () => running.interrupt(endCauseOf(scope.signal.reason));
-  if (scope.signal.aborted) onAbort();
-  else scope.signal.addEventListener("abort", onAbort, { once: true });
-  const read = Promise.withResolvers<void>();
-  void release(begun, leave);
-  void record(turn, begun, trace, parts, read.promise).finally(() =>
-    scope.signal.removeEventListener("abort", onAbort),
-  );
-
-  const writtenAtMs = parts.clock.now();
-  const tickMs = Math.max(1, Math.min(parts.calls.heartbeatMs, parts.calls.stalledReaderMs / 4, 1_000));
-  using reader = new QuietReader(running.events, parts.clock, tickMs);
-  let hasStarted = false;
-  let lastSentMs = writtenAtMs;
-  using _stall = watchForStall(running, parts, (error) => {
-    scope.end(error);
-    void running.ended.then((end) => scope.giveUp(fail(end.error ?? error)));
-  });
-  try {
+    const { reader } = reading;
+    const writtenAtMs = parts.clock.now();
+    let lastSentMs = writtenAtMs;
+    let hasStarted = false;
     for (;;) {
-      const next = await reader.next();
-      if (next.kind === "end")
-        throw fail(new RunnerError("INTERNAL", "internal error", { cause: new Error("bug: a turn without an end") }));
-      if (next.kind === "tick") {
-        const nowMs = parts.clock.now();
-        if (hasStarted && nowMs - lastSentMs >= parts.calls.heartbeatMs) {
+      let event = reader.poll();
+      if (event === undefined) {
+        const next = await reader.next();
+        if (next.kind === "end") throw new Error("bug: a turn without an end");
+        if (next.kind === "tick") {
+          const nowMs = parts.clock.now();
+          if (!hasStarted || nowMs - lastSentMs < parts.calls.heartbeatMs) continue;
           lastSentMs = nowMs;
-          yield { response: stream.envelop(heartbeat(nowMs - writtenAtMs)) };
+          yield stream.envelop(heartbeat(nowMs - writtenAtMs));
+          continue;
         }
-        continue;
+        event = next.event;
       }
-      const { event } = next;
       trace.saw(event);
       if (event.kind === "ended") {
         const { end, raw } = event;
         trace.finish();
-        read.resolve();
+        reading.finish();
         // A bound of the caller's own can end a turn before the CLI has said a word: that is OK, so it begins and ends.
         if (!hasStarted && end.error === undefined) {
           hasStarted = true;
           const at = { nowMs: parts.clock.now(), queueWaitMs: begun.queueWaitMs };
-          yield { response: stream.envelop(toStarted(unsaid, turn, claim, at)) };
+          yield stream.envelop(toStarted(unsaid, turn, claim, at));
         }
         // A turn that failed before it had begun for the caller has a status only.
         const line = hasStarted && raw !== undefined ? stream.beforeLast(raw) : undefined;
-        const result = toResult(end, {
+        stage.result = toResult(end, {
           times: trace.times,
           lastSequence: stream.lastSequence,
           reusesWorkers: reusesWorkers(parts.profiles[turn.profile]!),
         });
-        stage.result = result;
+        call.ended?.(end, stage.result);
         if (hasStarted) {
-          for (const response of line?.responses ?? []) yield { response };
-          const response = stream.envelop({ case: "result", value: result });
+          yield* line?.responses ?? [];
+          const response = stream.envelop({ case: "result", value: stage.result });
           if (line !== undefined) response.rawJson = line.rest;
-          yield { response, end, result };
+          yield response;
         }
-        if (end.error !== undefined) throw fail(end.error);
+        if (end.error !== undefined) throw end.error;
         return;
       }
       if (event.kind === "init" && !hasStarted) {
         hasStarted = true;
-        const started = stream.envelop(
-          toStarted(event, turn, claim, { nowMs: parts.clock.now(), queueWaitMs: begun.queueWaitMs }),
-        );
-        for (const response of event.raw === undefined ? [started] : stream.withRaw([started], event.raw))
-          yield { response };
-        lastSentMs = parts.clock.now();
-        continue;
+        const at = { nowMs: parts.clock.now(), queueWaitMs: begun.queueWaitMs };
+        const started = stream.envelop(toStarted(event, turn, claim, at));
+        yield* event.raw === undefined ? [started] : stream.withRaw([started], event.raw);
+      } else {
+        if (event.kind === "textDelta" || event.kind === "toolUse") stage.contentStreamed = true;
+        for (const response of stream.responses(event)) yield response;
       }
-      if (event.kind === "textDelta" || event.kind === "toolUse") stage.contentStreamed = true;
-      for (const response of stream.responses(event)) yield { response };
       lastSentMs = parts.clock.now();
     }
+  } catch (error) {
+    throw call.failed(failure(error));
   } finally {
-    // The caller went in mid-turn. After the end this does nothing.
-    running.interrupt(endCauseOf(scope.signal.reason));
-    read.resolve();
+    call.over();
   }
 }
 
+/** Admits a turn and gets a worker to hold its prompt. Whoever is refused is booked here. */
+async function admit(turn: Turn, scope: CallScope, trace: TurnTrace, parts: TurnParts): Promise<Admitted> {
+  let leave: (() => void) | undefined;
+  try {
+    leave = parts.inFlight.enter(turn.tenant);
+    return { ...(await begin(turn, scope, trace, parts)), leave };
+  } catch (error) {
+    leave?.();
+    refuse(turn, trace, parts, error);
+    throw error;
+  }
+}
+
+/** Ties a running turn to its call for as long as its events are read. */
+function follow(turn: Turn, begun: Admitted, scope: CallScope, trace: TurnTrace, parts: TurnParts) {
+  const { running } = begun;
+  const onAbort = () => running.interrupt(endCauseOf(scope.signal.reason));
+  if (scope.signal.aborted) onAbort();
+  else scope.signal.addEventListener("abort", onAbort, { once: true });
+  const read = Promise.withResolvers<void>();
+  void release(begun);
+  void record(turn, begun, trace, parts, read.promise);
+
+  const tickMs = Math.max(1, Math.min(parts.calls.heartbeatMs, parts.calls.stalledReaderMs / 4, 1_000));
+  const takeReady = running.takeReady?.bind(running);
+  const reader = new QuietReader(running.events, parts.clock, tickMs, takeReady);
+  return {
+    reader,
+    /** The caller's side is over: what it saw last is known. */
+    finish: () => read.resolve(),
+    [Symbol.dispose]() {
+      reader[Symbol.dispose]();
+      // The caller may have gone in mid-turn. After the end this does nothing.
+      onAbort();
+      scope.signal.removeEventListener("abort", onAbort);
+      read.resolve();
+    },
+  };
+}
+
 /** Gets a worker to hold the prompt. A worker that dies before it has the prompt costs the caller nothing, once. */
-async function begin(turn: Turn, scope: CallScope, trace: TurnTrace, parts: TurnParts): Promise<Started> {
+async function begin(turn: Turn, scope: CallScope, trace: TurnTrace, parts: TurnParts): Promise<Begun> {
   let queueWaitMs = 0;
   for (let attempt = 1; ; attempt += 1) {
     const claimStartedMs = parts.clock.now();
@@ -284,7 +300,7 @@ async function prepare(
 }
 
 /** Gives the worker back when it is done with the turn. Never rejects. */
-async function release({ claim, running }: Started, leave: () => void): Promise<void> {
+async function release({ claim, running, leave }: Admitted): Promise<void> {
   const end = await running.ended;
   if (end.workerReusable) claim.finishing();
   await running.idle;
@@ -295,7 +311,7 @@ async function release({ claim, running }: Started, leave: () => void): Promise<
 /** Books the turn when both sides have ended: what the caller saw last, such as the first text, belongs to it. */
 async function record(
   turn: Turn,
-  begun: Started,
+  begun: Begun,
   trace: TurnTrace,
   parts: TurnParts,
   read: Promise<void>,

@@ -29,7 +29,7 @@ const fromHeaders: TextMapGetter<Headers> = {
 const ourFault = new Set(["UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"]);
 
 /** A call's span and clock, from its arrival to its end. */
-class CallSpan {
+export class CallSpan {
   readonly context: Context;
   readonly #span: Span;
   readonly #attributes: Record<string, string>;
@@ -49,9 +49,11 @@ class CallSpan {
     this.#startedMs = clock.now();
   }
 
-  end(status: string): void {
+  /** Ends it with what the call failed with, or well. The first end counts. */
+  end(failure?: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    const status = failure === undefined ? "OK" : statusName(failure);
     if (ourFault.has(status)) this.#span.setStatus({ code: SpanStatusCode.ERROR });
     this.#span.setAttribute("rpc.status_code", status);
     if (status !== "OK") this.#span.setAttribute("error.type", status);
@@ -71,30 +73,11 @@ export async function traced<T>(
   const span = new CallSpan(method, call, clock);
   try {
     const answer = await context.with(span.context, () => run(span.context));
-    span.end("OK");
+    span.end();
     return answer;
   } catch (error) {
-    span.end(statusName(error));
+    span.end(error);
     throw error;
-  }
-}
-
-/** One streaming call. */
-export async function* tracedStream<T>(
-  method: string,
-  call: CallContext,
-  clock: Clock,
-  run: (parent: Context) => AsyncIterable<T>,
-): AsyncGenerator<T, void> {
-  const span = new CallSpan(method, call, clock);
-  try {
-    yield* run(span.context);
-    span.end("OK");
-  } catch (error) {
-    span.end(statusName(error));
-    throw error;
-  } finally {
-    span.end(statusName(call.signal.reason ?? new ConnectError("cancelled", Code.Canceled))); // nobody asked for more
   }
 }
 
