@@ -115,7 +115,8 @@ ${bold("Call it")} (Ctrl-C ends it)
     -d '{"prompt": "Hello!"}'
 
   buf curl --http2-prior-knowledge ${webUrl(scene)}/${service}/StreamChat \\
-    ${auth} -d '{"prompt": "Hello!"}'
+    ${auth} --reflect-header 'authorization: Bearer ${scene.token}' \\
+    -d '{"prompt": "Hello!"}'
 
   grpcurl -plaintext ${auth} \\
     -d '{"prompt": "Hello!"}' ${host}:${port} ${service}/StreamChat

@@ -1,0 +1,94 @@
+/** What the README tells a newcomer to type does what it says. */
+import { execFile } from "node:child_process";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type DemoScene, openDemoScene } from "../../src/commands/demo-scene.ts";
+import { silentLog } from "../../src/telemetry/log.ts";
+
+const root = join(import.meta.dirname, "../..");
+const run = promisify(execFile);
+let scene: DemoScene;
+let readme: string;
+
+beforeAll(async () => {
+  scene = await openDemoScene({ grpc: 0, web: 0 }, silentLog);
+  readme = await readFile(join(root, "README.md"), "utf8");
+});
+afterAll(() => scene?.close());
+
+/** The blocks of one language, in order. */
+function blocks(language: string): string[] {
+  return [...readme.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, "gs"))].map(([, code]) => code!);
+}
+
+/** Runs a shell command of the README against this server, whose ports are not the default ones. */
+async function shell(command: string): Promise<string> {
+  const here = command
+    .replaceAll("127.0.0.1:7434", `127.0.0.1:${scene.runner.webAddress!.port}`)
+    .replaceAll("127.0.0.1:7433", `127.0.0.1:${scene.runner.grpcAddress.port}`);
+  const env = {
+    PATH: `${join(root, "node_modules/.bin")}:${process.env.PATH}`,
+    TOKEN: scene.token,
+    HOME: "/nonexistent",
+  };
+  const { stdout } = await run("sh", ["-c", here], { env, cwd: root });
+  return stdout;
+}
+
+test("curl gets a whole answer as JSON", async () => {
+  const command = blocks("sh").find((block) => block.startsWith("curl"))!;
+  const answer = JSON.parse(await shell(command)) as { text: string; result: { outcome: string } };
+  expect(answer.text).toContain("Say hello");
+  expect(answer.result.outcome).toBe("OUTCOME_COMPLETED");
+});
+
+test("buf curl gets a stream by reflection", async () => {
+  const command = blocks("sh").find((block) => block.startsWith("buf curl"))!;
+  const output = await shell(command);
+  expect(output).toContain('"started"');
+  expect(output).toContain('"textDelta"');
+  expect(output).toContain("OUTCOME_COMPLETED");
+});
+
+test("the TypeScript client prints the answer and its cost", async () => {
+  const [code] = blocks("ts");
+  const file = join(root, `.readme-example-${process.pid}.ts`);
+  await writeFile(file, code!);
+  try {
+    const { host, port } = scene.runner.grpcAddress;
+    const env = {
+      PATH: process.env.PATH,
+      CLAUDE_RUNNER_URL: `http://${host}:${port}`,
+      CLAUDE_RUNNER_TOKEN: scene.token,
+    };
+    const { stdout } = await run(process.execPath, [file], { env, cwd: root });
+    expect(stdout).toContain("Say hello");
+    expect(stdout).toMatch(/\d+ µ\$/);
+  } finally {
+    await rm(file);
+  }
+});
+
+test("the profiles are settings that the server takes", async () => {
+  const { loadSettings } = await import("../../src/config/load.ts");
+  const [yaml] = blocks("yaml");
+  const file = join(root, `.readme-profiles-${process.pid}.yaml`);
+  await writeFile(file, yaml!.replace("/srv/checkout", root));
+  try {
+    const { settings } = loadSettings({ env: {}, workingFolder: root, configFile: file });
+    expect(Object.keys(settings.profiles)).toEqual(["default", "translator", "coder"]);
+  } finally {
+    await rm(file);
+  }
+});
+
+test("every command that it names exists", async () => {
+  const { scripts } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as {
+    scripts: Record<string, string>;
+  };
+  for (const [, name] of readme.matchAll(/`npm run ([a-z:]+)/g)) expect(Object.keys(scripts)).toContain(name);
+  const { stdout } = await run(process.execPath, [join(root, "bin/claude-runner.js"), "--help"]);
+  for (const [, name] of readme.matchAll(/npx claude-runner ([a-z]+)/g)) expect(stdout).toContain(`  ${name}`);
+});
