@@ -1,10 +1,9 @@
 /**
- * What happens in a turn as the caller gets it: TurnEvent to StreamChatResponse, in slices where it is long.
+ * What happens in a turn as the caller gets it: TurnEvent to the events of the contract, in slices where it is long.
  *
- * Keeps every event below 1 MiB: at most 256 KiB of text, 208 KiB of structure and 512 KiB of raw line in one.
+ * Leaves out the envelope and the raw lines (`event-stream.ts`), complete blocks (`blocks.ts`) and what tools answer
+ * (`tool-results.ts`).
  */
-import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import {
   Activity,
   BlockKind as BlockKindMessage,
@@ -13,132 +12,17 @@ import {
   RetractionCause,
   TaskState as TaskStateMessage,
 } from "../../gen/claude/runner/v1/event_pb.ts";
-import type { StreamChatResponse, StreamChatResponseSchema } from "../../gen/claude/runner/v1/runner_pb.ts";
 import type { Claim, ClaimSource } from "../pool/claim.ts";
-import type { BlockKind, Detail, TaskState, Turn, TurnEvent, TurnEventBody } from "../turn.ts";
+import type { BlockKind, TaskState, Turn, TurnEvent } from "../turn.ts";
+import { isSmall, toAssistantBlocks, toToolUses } from "./blocks.ts";
 import { duration, struct, timestamp } from "./protobuf.ts";
-import { maxStructJsonBytes, toUsage } from "./result.ts";
+import { type Event, parts } from "./responses.ts";
+import { toUsage } from "./result.ts";
 import { cutUtf8, maxSliceBytes, sliceUtf8 } from "./slices.ts";
 import { toToolResults } from "./tool-results.ts";
 
-export type Response = MessageInitShape<typeof StreamChatResponseSchema>;
-/** The `event` of a response. */
-export type Event = NonNullable<Response["event"]>;
-
-const maxRawBytes = 512 * 1024;
 /** For texts that are short in all sane cases; the fullest detail has them whole. */
 const maxShortTextBytes = 64 * 1024;
-
-/** Numbers the events of one turn and puts them into their envelope. */
-export class EventStream {
-  readonly #turn: Turn;
-  readonly #wallNow: () => number;
-  #sequence = 0;
-  #createTime = timestamp(0);
-  #createTimeMs = 0;
-
-  constructor(turn: Turn, wallNow: () => number) {
-    this.#turn = turn;
-    this.#wallNow = wallNow;
-  }
-
-  /** The sequence of the last event. */
-  get lastSequence(): number {
-    return this.#sequence;
-  }
-
-  /** One event in its envelope. */
-  envelop(event: Event, parentToolUseId?: string): Response {
-    this.#sequence += 1;
-    return {
-      sequence: this.#sequence,
-      createTime: this.#now(),
-      turnId: this.#turn.id,
-      parentToolUseId: parentToolUseId ?? "",
-      event,
-    };
-  }
-
-  /** What a caller gets of an event at the detail that it asked for: nothing, one response, or several. */
-  responses(event: TurnEvent): Response[] {
-    if (event.kind === "textDelta" && event.raw === undefined && event.text.length * 3 <= maxSliceBytes) {
-      return [this.#textDelta(event)];
-    }
-    if (!isWanted(event, this.#turn.detail)) return [];
-    const events = toEvents(event);
-    const responses = events.map((each) => this.envelop(each, event.parentToolUseId));
-    return event.raw === undefined ? responses : this.withRaw(responses, event.raw, event.parentToolUseId);
-  }
-
-  /** Puts a line on the first response; what does not fit follows on `unknown` events. */
-  withRaw(responses: Response[], raw: string, parentToolUseId?: string): Response[] {
-    const [first, ...more] = rawPieces(raw);
-    responses[0]!.rawJson = first;
-    return [...responses, ...more.map((piece) => this.#carrier(piece, parentToolUseId))];
-  }
-
-  /** What of the last event's line has to go in front of it, since nothing may come behind; it carries the rest itself. */
-  beforeLast(raw: string): { readonly responses: Response[]; readonly rest: RawPiece } {
-    const pieces = rawPieces(raw);
-    return { responses: pieces.slice(0, -1).map((piece) => this.#carrier(piece)), rest: pieces.at(-1)! };
-  }
-
-  /** Nearly all events are short pieces of text: made as the finished message, which nobody has to build from parts. */
-  #textDelta({ text, blockIndex, messageIndex, parentToolUseId = "" }: Extract<TurnEvent, { kind: "textDelta" }>) {
-    this.#sequence += 1;
-    return {
-      $typeName: "claude.runner.v1.StreamChatResponse",
-      sequence: this.#sequence,
-      createTime: this.#now(),
-      turnId: this.#turn.id,
-      parentToolUseId,
-      event: {
-        case: "textDelta",
-        value: { $typeName: "claude.runner.v1.TextDelta", text, blockIndex, messageIndex },
-      },
-    } satisfies StreamChatResponse;
-  }
-
-  /** Many events share a millisecond, and so their timestamp. */
-  #now(): Timestamp {
-    const nowMs = this.#wallNow();
-    if (nowMs !== this.#createTimeMs) {
-      this.#createTimeMs = nowMs;
-      this.#createTime = timestamp(nowMs);
-    }
-    return this.#createTime;
-  }
-
-  #carrier(piece: RawPiece, parentToolUseId?: string): Response {
-    const continuesRawJson = piece.offsetBytes > 0n;
-    const response = this.envelop({ case: "unknown", value: { kind: "raw_json", continuesRawJson } }, parentToolUseId);
-    response.rawJson = piece;
-    return response;
-  }
-}
-
-export interface RawPiece {
-  readonly json: string;
-  readonly offsetBytes: bigint;
-  readonly totalBytes: bigint;
-}
-
-/** A line in pieces that fit into an event; at least one. */
-function rawPieces(raw: string): RawPiece[] {
-  const totalBytes = BigInt(Buffer.byteLength(raw));
-  let offsetBytes = 0n;
-  return sliceUtf8(raw, maxRawBytes).map((json) => {
-    const piece = { json, offsetBytes, totalBytes };
-    offsetBytes += BigInt(Buffer.byteLength(json));
-    return piece;
-  });
-}
-
-function isWanted(event: TurnEventBody, detail: Detail): boolean {
-  if (detail === "full") return true;
-  if (event.kind === "unknown" && event.internal) return false;
-  return detail === "standard" || event.kind === "textDelta" || event.kind === "retracted";
-}
 
 const claimSources = {
   REUSED: ClaimSourceMessage.REUSED,
@@ -221,7 +105,7 @@ const noticeLevels = {
 const short = (text: string) => cutUtf8(text, maxShortTextBytes);
 
 /** One event of the turn as events of the contract: more than one where it is long, at least one always. */
-function toEvents(event: TurnEvent): Event[] {
+export function toEvents(event: TurnEvent): Event[] {
   switch (event.kind) {
     case "textDelta": {
       const { blockIndex, messageIndex } = event;
@@ -454,65 +338,4 @@ function toEvents(event: TurnEvent): Event[] {
     default:
       return event satisfies never;
   }
-}
-
-/** Slices as events; those of something whole carry no `part`. */
-export function parts(
-  slices: readonly string[],
-  make: (slice: string, part: { part?: { index: number; count: number } }) => Event,
-): Event[] {
-  const count = slices.length;
-  return slices.map((slice, index) => make(slice, count === 1 ? {} : { part: { index, count } }));
-}
-
-function isSmall(json: unknown): boolean {
-  return JSON.stringify(json).length <= maxStructJsonBytes;
-}
-
-function toAssistantBlocks(event: Extract<TurnEvent, { kind: "assistantBlock" }>): Event[] {
-  const { messageIndex, messageId, model, synthetic, aborted, error, block } = event;
-  const shared = { messageIndex, messageId, model, synthetic, aborted, error };
-  switch (block.kind) {
-    case "text":
-      return parts(sliceUtf8(block.text, maxSliceBytes), (text, part) => ({
-        case: "assistantBlock",
-        value: { ...shared, block: { case: "text", value: { text } }, ...part },
-      }));
-    case "thinking": {
-      // A signature or encrypted thinking is never cut: a piece of one is of no use.
-      const signature = block.signature.length <= maxSliceBytes ? block.signature : "";
-      const redactedData = block.redactedData.length <= maxSliceBytes ? block.redactedData : "";
-      return parts(sliceUtf8(block.thinking, maxSliceBytes), (thinking, part) => ({
-        case: "assistantBlock",
-        value: {
-          ...shared,
-          block: {
-            case: "thinking",
-            value: { thinking, ...((part.part?.index ?? 0) === 0 && { signature, redactedData }) },
-          },
-          ...part,
-        },
-      }));
-    }
-    case "other": {
-      const other: JsonObject | undefined = struct(block.value);
-      return [
-        {
-          case: "assistantBlock",
-          value: { ...shared, ...(other && isSmall(other) && { block: { case: "other", value: other } }) },
-        },
-      ];
-    }
-    default:
-      return block satisfies never;
-  }
-}
-
-function toToolUses(event: Extract<TurnEvent, { kind: "toolUse" }>): Event[] {
-  const { toolUseId, toolName, messageIndex, unparsable, inputJson } = event;
-  const input = inputJson.length <= maxStructJsonBytes && !unparsable ? struct(event.input) : undefined;
-  return parts(sliceUtf8(inputJson, maxSliceBytes), (slice, part) => ({
-    case: "toolUse",
-    value: { toolUseId, toolName, messageIndex, unparsable, inputJson: slice, ...(input && { input }), ...part },
-  }));
 }

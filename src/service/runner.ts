@@ -25,9 +25,9 @@ import type { TurnEnd } from "../turn.ts";
 import { CallScope } from "./call-scope.ts";
 import { type CallContext, type Caller, type ServedService, served } from "./calls.ts";
 import { toConnectError } from "./errors.ts";
-import type { Response } from "./events.ts";
 import { duration } from "./protobuf.ts";
 import { profilesOf, toTurn } from "./requests.ts";
+import type { Response } from "./responses.ts";
 import { runTurn, type TurnCall, TurnFailure, type TurnParts } from "./stream-chat.ts";
 import { CallSpan, traced } from "./traced.ts";
 

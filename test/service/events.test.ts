@@ -2,7 +2,8 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { StreamChatResponseSchema } from "../../gen/claude/runner/v1/runner_pb.ts";
-import { EventStream, type Response } from "../../src/service/events.ts";
+import { EventStream } from "../../src/service/event-stream.ts";
+import type { Response } from "../../src/service/responses.ts";
 import type { Detail, Json, Turn, TurnEvent } from "../../src/turn.ts";
 
 const MiB = 1024 * 1024;

@@ -8,7 +8,7 @@ import { settingsSchema } from "../../src/config/settings.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { TurnsInFlight } from "../../src/policy/quota.ts";
 import type { CallContext } from "../../src/service/calls.ts";
-import type { Response } from "../../src/service/events.ts";
+import type { Response } from "../../src/service/responses.ts";
 import { runnerService } from "../../src/service/runner.ts";
 import { turnLog } from "../../src/service/turn-log.ts";
 import { createLog, silentLog } from "../../src/telemetry/log.ts";
