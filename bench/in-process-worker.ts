@@ -3,16 +3,10 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { RunnerError } from "../src/errors.ts";
-import {
-  type EndCause,
-  noUsage,
-  type ResetOutcome,
-  type RunningTurn,
-  type TurnEnd,
-  type TurnEvent,
-  type WorkerExit,
-  type WorkerProcess,
-} from "../src/turn.ts";
+import type { EndCause, TurnEnd } from "../src/turn-end.ts";
+import type { TurnEvent } from "../src/turn-event.ts";
+import { noUsage } from "../src/usage.ts";
+import type { ResetOutcome, RunningTurn, WorkerExit, WorkerProcess } from "../src/worker-process.ts";
 
 const deltaIntervalMs = 1_000;
 const words: TurnEvent = { kind: "textDelta", text: "a few words, ", messageIndex: 0, blockIndex: 0 };

@@ -9,17 +9,8 @@ import type { ProfileSettings, Settings } from "../config/settings.ts";
 import { isRunnerError, RunnerError } from "../errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import { redactSecrets } from "../telemetry/redact.ts";
-import type {
-  Binding,
-  HistoryMessage,
-  ModelSettings,
-  ProcessUsage,
-  ResetOutcome,
-  RunningTurn,
-  Turn,
-  WorkerExit,
-  WorkerProcess,
-} from "../turn.ts";
+import type { Binding, HistoryMessage, ModelSettings, Turn } from "../turn.ts";
+import type { ProcessUsage, ResetOutcome, RunningTurn, WorkerExit, WorkerProcess } from "../worker-process.ts";
 import { initializeRequest } from "./binding.ts";
 import type { CliCapabilities } from "./capabilities.ts";
 import { ControlChannel, type RequestOptions } from "./control.ts";

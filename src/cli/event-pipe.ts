@@ -4,7 +4,7 @@
  * Made for one reader and for many small events: a batch is handed over as it is, and an event that is there costs its
  * reader no wait. Leaves out what to do when it is full: whoever pushes is told how much is unread.
  */
-import type { TurnEvent } from "../turn.ts";
+import type { TurnEvent } from "../turn-event.ts";
 
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined };
 

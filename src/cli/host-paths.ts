@@ -4,7 +4,7 @@
  * Text that the model wrote is never touched: which member of which line that is, is decided here for whole lines and by
  * the mappers for single texts.
  */
-import type { Json } from "../turn.ts";
+import type { Json } from "../json-value.ts";
 import { flagAt, isObject, type JsonObject, objectAt, textAt } from "./json.ts";
 import { memberRanges } from "./member-ranges.ts";
 import type { CliMessage } from "./messages.ts";

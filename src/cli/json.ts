@@ -3,7 +3,7 @@
  *
  * Each function answers with something usable when a member is missing or of another type; nothing here throws.
  */
-import type { Json } from "../turn.ts";
+import type { Json } from "../json-value.ts";
 
 export type JsonObject = { readonly [key: string]: Json };
 

@@ -4,7 +4,7 @@
  * Books every result, also those of seeded messages and of turns that the CLI started itself: a result that is not
  * booked would be charged to the next turn. Leaves out prices; the CLI's own estimate is taken as it is.
  */
-import { type ModelUsage, noUsage, type Usage } from "../turn.ts";
+import { type ModelUsage, noUsage, type Usage } from "../usage.ts";
 import { countAt, isObject, type JsonObject, objectAt } from "./json.ts";
 import { addUsage, modelUsage, usdMicros } from "./usage.ts";
 

@@ -4,7 +4,8 @@
  * A message that came without a stream, because the CLI fell back to a request that does not, is passed on as if it had
  * been streamed: so the text of a turn always is its deltas.
  */
-import type { Json, TurnEvent } from "../turn.ts";
+import type { Json } from "../json-value.ts";
+import type { TurnEvent } from "../turn-event.ts";
 import { isSynthetic } from "./host-paths.ts";
 import { flagAt, isObject, type JsonObject, numberAt, objectAt, objectsAt, textAt, textsAt } from "./json.ts";
 import { blockKindOf, noteRefusal, retracted } from "./map-stream.ts";

@@ -3,7 +3,7 @@
  *
  * Only the main conversation streams; sub-agents' messages come whole (`map-assistant.ts`).
  */
-import type { BlockKind, TurnEvent } from "../turn.ts";
+import type { BlockKind, TurnEvent } from "../turn-event.ts";
 import { countAt, isObject, type JsonObject, numberAt, objectAt, textAt } from "./json.ts";
 import { keepUnknown, type MappedTurn, parentOf } from "./mapped-turn.ts";
 import type { BlockRecord, MessageRecord, Retraction } from "./turn-messages.ts";

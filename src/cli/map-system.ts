@@ -1,7 +1,7 @@
 /**
  * The CLI's words about itself: `system/*`, rate limits, tool progress. One function per kind.
  */
-import type { TaskState, TurnEvent } from "../turn.ts";
+import type { TaskState, TurnEvent } from "../turn-event.ts";
 import { countAt, flagAt, isObject, type JsonObject, numberAt, objectAt, objectsAt, textAt, textsAt } from "./json.ts";
 import { retracted } from "./map-stream.ts";
 import { type MappedTurn, withParent } from "./mapped-turn.ts";

@@ -1,7 +1,8 @@
 /**
  * `user` lines: what tools answered, and prompts that the CLI itself put into the conversation.
  */
-import type { Json, ToolResultContent, TurnEvent } from "../turn.ts";
+import type { Json } from "../json-value.ts";
+import type { ToolResultContent, TurnEvent } from "../turn-event.ts";
 import type { HostPaths } from "./host-paths.ts";
 import { flagAt, isObject, type JsonObject, objectAt, objectsAt, textAt } from "./json.ts";
 import { type MappedTurn, parentOf, withParent } from "./mapped-turn.ts";

@@ -2,7 +2,8 @@
  * What the mappers of one turn share: its settings, its messages, its meter, and what they found out on the way that
  * decides how the turn ended.
  */
-import type { Detail, TurnEvent, TurnEventBody } from "../turn.ts";
+import type { Detail } from "../turn.ts";
+import type { TurnEvent, TurnEventBody } from "../turn-event.ts";
 import type { HostPaths } from "./host-paths.ts";
 import { type JsonObject, textAt } from "./json.ts";
 import type { TurnMeter } from "./meter.ts";

@@ -4,7 +4,8 @@
  * Counting only: it ends nothing and knows no time. Cost is not counted here, since only the CLI knows prices; this says
  * when it is time to ask.
  */
-import { noUsage, type TurnLimits, type Usage } from "../turn.ts";
+import type { TurnLimits } from "../turn.ts";
+import { noUsage, type Usage } from "../usage.ts";
 import { addUsage } from "./usage.ts";
 
 export type CountedLimit = "modelCallLimit" | "outputLimit";

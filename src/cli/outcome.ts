@@ -6,7 +6,7 @@
  * the fact `contentStreamed`.
  */
 import { RunnerError, type RunnerReason } from "../errors.ts";
-import type { EndCause, Outcome, UpstreamFailure } from "../turn.ts";
+import type { EndCause, Outcome, UpstreamFailure } from "../turn-end.ts";
 import { flagAt, isObject, type JsonObject, numberAt, objectAt, textAt } from "./json.ts";
 import type { ReportedFailure } from "./mapped-turn.ts";
 import { upstreamReason } from "./upstream-reason.ts";

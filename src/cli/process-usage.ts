@@ -2,7 +2,7 @@
  * What a process uses, and when it was started, as Linux tells it under /proc. Elsewhere it is not known.
  */
 import { readFile } from "node:fs/promises";
-import type { ProcessUsage } from "../turn.ts";
+import type { ProcessUsage } from "../worker-process.ts";
 
 const unknownUsage: ProcessUsage = { privateBytes: undefined, cpuMs: undefined };
 /** Processor time is told in hundredths of a second on every Linux. */

@@ -4,7 +4,8 @@
  * Told by shape and not by the tool's name: names change between versions, and a tool of an MCP server may be called
  * anything. What repeats whole files is left out and counted.
  */
-import type { Hunk, Json, ToolOutput } from "../turn.ts";
+import type { Json } from "../json-value.ts";
+import type { Hunk, ToolOutput } from "../turn-event.ts";
 import type { HostPaths } from "./host-paths.ts";
 import { countAt, flagAt, isObject, type JsonObject, numberAt, objectAt, objectsAt, textAt, textsAt } from "./json.ts";
 

@@ -1,7 +1,9 @@
 /**
  * Everything that is known about a turn that is over, put together: the verdict, the charge, the answer.
  */
-import type { EndCause, Json, TurnEnd, Usage } from "../turn.ts";
+import type { Json } from "../json-value.ts";
+import type { EndCause, TurnEnd } from "../turn-end.ts";
+import type { Usage } from "../usage.ts";
 import { flagAt, type JsonObject, objectsAt, textAt } from "./json.ts";
 import type { Charge } from "./ledger.ts";
 import type { MappedTurn } from "./mapped-turn.ts";

@@ -4,7 +4,7 @@
  * Knows what each kind of line means, not when the turn ends: that, and the order before `init`, is `turn-run.ts`. Never
  * throws, whatever the line holds.
  */
-import type { TurnEvent } from "../turn.ts";
+import type { TurnEvent } from "../turn-event.ts";
 import { mapAssistant } from "./map-assistant.ts";
 import { mapStreamEvent } from "./map-stream.ts";
 import {

@@ -2,7 +2,7 @@
  * Token counts as the CLI writes them, to Usage. It has two forms: the model API's own on messages, and one of its own,
  * with other names, in the account per model.
  */
-import type { ModelUsage, Usage } from "../turn.ts";
+import type { ModelUsage, Usage } from "../usage.ts";
 import { countAt, type JsonObject, objectAt, textAt } from "./json.ts";
 
 /** `message.usage`, `event.usage`: one model call, in the model API's words. */

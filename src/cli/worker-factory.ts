@@ -7,7 +7,7 @@ import type { Clock } from "../clock.ts";
 import type { CredentialSettings, ProfileSettings, Settings } from "../config/settings.ts";
 import { isRunnerError, RunnerError } from "../errors.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { WorkerProcess } from "../turn.ts";
+import type { WorkerProcess } from "../worker-process.ts";
 import type { CliCapabilities } from "./capabilities.ts";
 import { ClaudeWorker } from "./claude-worker.ts";
 import { readCredential } from "./credential.ts";

@@ -15,6 +15,7 @@ interface VerifyCommandOptions {
   readonly cli?: string;
   readonly only?: string;
   readonly seed?: string;
+  readonly clear?: true;
   readonly json?: true;
 }
 
@@ -32,6 +33,7 @@ export const verify: CommandEntry = {
       .option("--cli <path>", "the Claude Code program to look at; else the one that the server would use")
       .option("--only <text>", "only cases whose name or group contains this")
       .option("--seed <number>", "of the random walks; else a new one, which is told")
+      .option("--clear", "reset by /clear, as `acceptClearResidue` allows: shows what that leaves, and so fails")
       .option("--json", "print one JSON object")
       .option("-c, --config <file>", "the settings file, for the program that it names")
       .addHelpText(
@@ -45,12 +47,13 @@ export const verify: CommandEntry = {
   },
   async run(terminal, command) {
     const { settings } = settingsOf(terminal, command);
-    const { cli, only, seed, json } = command.opts<VerifyCommandOptions>();
+    const { cli, only, seed, clear, json } = command.opts<VerifyCommandOptions>();
     if (seed !== undefined && !/^\d{1,9}$/.test(seed)) throw new UsageError(`--seed ${seed}: has to be a number`);
     const report = await verifyInstalled(terminal, settings, {
       cliPath: cli,
       only,
       seed: seed === undefined ? undefined : Number(seed),
+      resetByClear: clear,
     });
     if (typeof report === "number") return report;
     if (report.results.length === 0) throw new UsageError(`--only ${only}: there is no such case`);
@@ -66,13 +69,14 @@ export interface VerifyInstalledOptions {
   readonly cliPath?: string | undefined;
   readonly only?: string | undefined;
   readonly seed?: number | undefined;
+  readonly resetByClear?: boolean | undefined;
 }
 
 /** Runs the suite, with its progress on stderr. An exit code where there is nothing to report. */
 export async function verifyInstalled(
   terminal: Terminal,
   settings: Settings,
-  { cliPath = settings.cli.path, only, seed }: VerifyInstalledOptions = {},
+  { cliPath = settings.cli.path, only, seed, resetByClear }: VerifyInstalledOptions = {},
 ): Promise<VerifyReport | ExitCode> {
   const { CliLocator } = await import("../cli/locate.ts");
   const { verifyCli } = await import("../verify/run.ts");
@@ -92,6 +96,7 @@ export async function verifyInstalled(
       cli,
       only,
       seed,
+      resetByClear,
       signal: abort.signal,
       onProgress: (progress) => showProgress(terminal, progressText(progress)),
     });

@@ -1,7 +1,7 @@
 /**
  * What the pool is asked for and what it gives: the words between `service/` and `pool/`.
  */
-import type { WorkerProcess } from "../turn.ts";
+import type { WorkerProcess } from "../worker-process.ts";
 
 /**
  * How a turn got its worker; a closed set, counted, on the span and in `started`.

@@ -4,7 +4,7 @@
 import type { Clock } from "../clock.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { WorkerProcess } from "../turn.ts";
+import type { WorkerProcess } from "../worker-process.ts";
 
 /** What the pool has to know of a profile. */
 export interface PoolProfile {

@@ -6,7 +6,7 @@
  */
 import type { Clock } from "../clock.ts";
 import { isRunnerError, RunnerError } from "../errors.ts";
-import type { WorkerExit, WorkerProcess } from "../turn.ts";
+import type { WorkerExit, WorkerProcess } from "../worker-process.ts";
 import { within } from "./within.ts";
 
 export interface SpareState {

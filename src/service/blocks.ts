@@ -2,7 +2,7 @@
  * Complete blocks of a message and tool uses as the caller gets them, in slices where they are long.
  */
 import type { JsonObject } from "@bufbuild/protobuf";
-import type { TurnEvent } from "../turn.ts";
+import type { TurnEvent } from "../turn-event.ts";
 import { struct } from "./protobuf.ts";
 import { type Event, parts } from "./responses.ts";
 import { maxStructJsonBytes } from "./result.ts";

@@ -6,7 +6,8 @@
  */
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { StreamChatResponse } from "../../gen/claude/runner/v1/runner_pb.ts";
-import type { Detail, Turn, TurnEvent, TurnEventBody } from "../turn.ts";
+import type { Detail, Turn } from "../turn.ts";
+import type { TurnEvent, TurnEventBody } from "../turn-event.ts";
 import { toEvents } from "./events.ts";
 import { timestamp } from "./protobuf.ts";
 import type { Event, Response } from "./responses.ts";

@@ -13,7 +13,8 @@ import {
   TaskState as TaskStateMessage,
 } from "../../gen/claude/runner/v1/event_pb.ts";
 import type { Claim, ClaimSource } from "../pool/claim.ts";
-import type { BlockKind, TaskState, Turn, TurnEvent } from "../turn.ts";
+import type { Turn } from "../turn.ts";
+import type { BlockKind, TaskState, TurnEvent } from "../turn-event.ts";
 import { isSmall, toAssistantBlocks, toToolUses } from "./blocks.ts";
 import { duration, struct, timestamp } from "./protobuf.ts";
 import { type Event, parts } from "./responses.ts";

@@ -10,7 +10,7 @@ import {
   type Value,
   ValueSchema,
 } from "@bufbuild/protobuf/wkt";
-import type { Json } from "../turn.ts";
+import type { Json } from "../json-value.ts";
 
 /** Milliseconds, with fractions, as a Duration. */
 export function duration(ms: number): Duration {

@@ -16,7 +16,9 @@ import {
   WorkerFate,
 } from "../../gen/claude/runner/v1/result_pb.ts";
 import type { RunnerReason } from "../errors.ts";
-import type { Json, ModelUsage, Outcome, TurnEnd, Usage } from "../turn.ts";
+import type { Json } from "../json-value.ts";
+import type { Outcome, TurnEnd } from "../turn-end.ts";
+import type { ModelUsage, Usage } from "../usage.ts";
 import { duration, value } from "./protobuf.ts";
 import { cutUtf8 } from "./slices.ts";
 import type { StageTimes } from "./turn-trace.ts";

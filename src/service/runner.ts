@@ -21,7 +21,7 @@ import {
 import { type ProfileSettings, reusesWorkers, type Settings } from "../config/settings.ts";
 import { isRunnerError, RunnerError } from "../errors.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { TurnEnd } from "../turn.ts";
+import type { TurnEnd } from "../turn-end.ts";
 import { CallScope } from "./call-scope.ts";
 import { type CallContext, type Caller, type ServedService, served } from "./calls.ts";
 import { toConnectError } from "./errors.ts";

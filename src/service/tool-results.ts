@@ -4,7 +4,7 @@
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ToolResultContentSchema, ToolResultSchema } from "../../gen/claude/runner/v1/event_pb.ts";
-import type { Hunk, ToolOutput, ToolResultContent, TurnEvent } from "../turn.ts";
+import type { Hunk, ToolOutput, ToolResultContent, TurnEvent } from "../turn-event.ts";
 import { duration, struct, value } from "./protobuf.ts";
 import type { Event } from "./responses.ts";
 import { maxStructJsonBytes } from "./result.ts";

@@ -6,7 +6,8 @@
 import { isRunnerError } from "../errors.ts";
 import type { Claim } from "../pool/claim.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { Turn, TurnEnd } from "../turn.ts";
+import type { Turn } from "../turn.ts";
+import type { TurnEnd } from "../turn-end.ts";
 import type { TurnTrace } from "./turn-trace.ts";
 
 export interface TurnLog {

@@ -7,7 +7,9 @@ import { type Attributes, type Context, context, type Span, trace } from "@opent
 import type { Clock } from "../clock.ts";
 import type { Claim } from "../pool/claim.ts";
 import { attributeNames, instruments, spanNames, tracer } from "../telemetry/instruments.ts";
-import type { Turn, TurnEnd, TurnEvent } from "../turn.ts";
+import type { Turn } from "../turn.ts";
+import type { TurnEnd } from "../turn-end.ts";
+import type { TurnEvent } from "../turn-event.ts";
 
 /** The stages that are measured, in milliseconds once they are over. */
 export type StageName = keyof typeof spanNames &

@@ -5,7 +5,7 @@
  * and kept with it, so that serving a long answer costs one write. Knows no sockets and no time.
  */
 import { randomUUID } from "node:crypto";
-import type { Json } from "../turn.ts";
+import type { Json } from "../json-value.ts";
 import type { Block, MessageAnswer, TextBlock } from "./scenario.ts";
 
 /** What one answer adds to what its scenario says. */

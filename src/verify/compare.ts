@@ -172,7 +172,8 @@ function sides(where: string, fresh: string, reused: string): Difference {
 }
 
 function shown(value: unknown): string {
-  return excerpt(JSON.stringify(value) ?? "undefined", 0);
+  const text = JSON.stringify(value) ?? "undefined";
+  return text.length <= excerptChars ? text : `${text.slice(0, excerptChars)}…`;
 }
 
 function commonPrefix(one: string, other: string): number {

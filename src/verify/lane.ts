@@ -4,7 +4,8 @@
  */
 import type { CliCapabilities } from "../cli/capabilities.ts";
 import type { Standin } from "../standin/standin.ts";
-import type { Binding, Effort, HistoryMessage, ModelSettings, WorkerProcess } from "../turn.ts";
+import type { Binding, Effort, HistoryMessage, ModelSettings } from "../turn.ts";
+import type { WorkerProcess } from "../worker-process.ts";
 import type { ResetCase } from "./case.ts";
 import { firstDifference, keepsConnections, type SentRequest } from "./compare.ts";
 import { CrossedOver, Lease, nextIndex, requestsSince } from "./lease.ts";
@@ -185,7 +186,9 @@ export class Lane implements AsyncDisposable {
     const lease = new Lease({ ...this.#options, worker });
     if (history.length > 0) await lease.seed(history);
     await lease.turn({ prompt, settings: { ...settings, ...(effort && { effort }) } });
-    return { sent: requestsSince(standin, first), deviations: lease.deviations };
+    // What was under way when a turn was cancelled may arrive only now: that turn's, and broken off by the CLI itself.
+    const sent = requestsSince(standin, first).filter(({ aborted }) => !aborted);
+    return { sent, deviations: lease.deviations };
   }
 
   async #start(): Promise<WorkerProcess> {

@@ -4,22 +4,13 @@
  * Drives the port WorkerProcess as the service does. Leaves out the reset and the comparison (`lane.ts`).
  */
 import { randomUUID } from "node:crypto";
-import type { ScenarioReference } from "../standin/choose.ts";
+import type { ScenarioReference, ScenarioScript } from "../standin/choose.ts";
 import type { RecordedRequest } from "../standin/record.ts";
 import type { Standin } from "../standin/standin.ts";
-import type {
-  Binding,
-  ContentBlock,
-  Detail,
-  HistoryMessage,
-  ModelSettings,
-  Outcome,
-  Turn,
-  TurnEnd,
-  TurnEvent,
-  TurnLimits,
-  WorkerProcess,
-} from "../turn.ts";
+import type { Binding, ContentBlock, Detail, HistoryMessage, ModelSettings, Turn, TurnLimits } from "../turn.ts";
+import type { Outcome, TurnEnd } from "../turn-end.ts";
+import type { TurnEvent } from "../turn-event.ts";
+import type { WorkerProcess } from "../worker-process.ts";
 
 /** When a turn is interrupted: before anything came of it, when the model API has its request, or at an event. */
 export type InterruptAt = "once" | "request" | ((event: TurnEvent) => boolean);
@@ -30,13 +21,13 @@ export interface LeaseTurn {
   /** In place of a prompt. */
   readonly content?: readonly ContentBlock[];
   /** What the model API answers. Absent: a short text. */
-  readonly scenario?: ScenarioReference;
+  readonly scenario?: ScenarioReference | ScenarioScript;
   readonly settings?: Partial<ModelSettings>;
   readonly limits?: TurnLimits;
   readonly detail?: Detail;
   readonly interruptAt?: InterruptAt;
-  /** What is to come of it: else it was not the situation that the case is about. Default `completed`. */
-  readonly outcome?: Outcome;
+  /** What is to come of it: else it was not the situation that the case is about. Default `completed` or `cancelled`. */
+  readonly outcome?: Outcome | readonly Outcome[];
 }
 
 export interface PlayedTurn {
@@ -99,8 +90,11 @@ export class Lease {
     await running.idle;
     over.abort();
     const end = await running.ended;
-    const expected = asked.outcome ?? (interruptAt === undefined ? "completed" : "cancelled");
-    this.expect(end.outcome === expected, `a turn that was to end as ${expected} ended as ${end.outcome}`);
+    const expected = [asked.outcome ?? (interruptAt === undefined ? "completed" : "cancelled")].flat();
+    this.expect(
+      expected.includes(end.outcome),
+      `a turn that was to end as ${expected.join(" or ")} ended as ${end.outcome}`,
+    );
     return { end, events, requests: requestsSince(standin, first) };
   }
 

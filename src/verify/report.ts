@@ -104,9 +104,9 @@ function verdict(report: VerifyReport, style: ReportStyle): string {
   const parts = [
     [counts.identical, "identical"],
     [counts.clean, "clean"],
-    [counts.ended, "ended by their worker's end"],
+    [counts.ended, "ended the worker"],
     [counts.notApplicable, "not applicable"],
-    [counts.leak, "LEAKS"],
+    [counts.leak, counts.leak === 1 ? "LEAK" : "LEAKS"],
     [counts.notEnded, "without the end that was due"],
     [counts.broken, "could not be carried out"],
   ] as const;

@@ -15,13 +15,15 @@ import { settingsSchema } from "../config/settings.ts";
 import { openProbeSink } from "../standin/probe-sink.ts";
 import { startStandin } from "../standin/standin.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { WorkerProcess } from "../turn.ts";
+import type { WorkerProcess } from "../worker-process.ts";
 import { Lane } from "./lane.ts";
 import { type LaneName, lanes } from "./lanes.ts";
 
 export interface RigOptions {
   readonly cli: FoundCli;
   readonly log: Log;
+  /** Resets by `/clear`, as a profile may with `acceptClearResidue`, whatever else the CLI can do. */
+  readonly resetByClear?: boolean | undefined;
   /** Stands between the suite and a worker; to see that a worker that lies is found out. */
   readonly wrapWorker?: (worker: WorkerProcess) => WorkerProcess;
 }
@@ -34,7 +36,8 @@ export interface Rig extends AsyncDisposable {
 }
 
 /** Rejects when the program does not start. */
-export async function openRig({ cli, log, wrapWorker = (worker) => worker }: RigOptions): Promise<Rig> {
+export async function openRig(options: RigOptions): Promise<Rig> {
+  const { cli, log, resetByClear = false, wrapWorker = (worker: WorkerProcess) => worker } = options;
   await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "claude-runner-verify-"));
   opened.defer(() => rm(folder, { recursive: true, force: true }));
@@ -42,6 +45,7 @@ export async function openRig({ cli, log, wrapWorker = (worker) => worker }: Rig
   opened.defer(() => folders.close());
   await using sink = await openProbeSink();
   const capabilities = await probeCli({ cli, sink, folders, clock: systemClock, log });
+  const forReset = resetByClear ? { ...capabilities, rewind: false } : capabilities;
 
   const openLane = async (name: LaneName): Promise<Lane> => {
     const { binding, profile, hasWorkspace, usualScenario = "text" } = lanes[name];
@@ -50,7 +54,13 @@ export async function openRig({ cli, log, wrapWorker = (worker) => worker }: Rig
     // A stand-in of its own: what it gets is this lane's.
     const standin = await startStandin({ defaultScenario: usualScenario });
     const settings = settingsSchema.parse({
-      profiles: { [profileName(name)]: { ...profile, ...(hasWorkspace && { workspace: { path: workspace } }) } },
+      profiles: {
+        [profileName(name)]: {
+          ...profile,
+          ...(hasWorkspace && { workspace: { path: workspace } }),
+          acceptClearResidue: resetByClear,
+        },
+      },
       credentials: { verify: { baseUrl: standin.url, apiKeyEnv: "VERIFY_KEY" } },
     });
     const factory = createWorkerFactory({
@@ -60,7 +70,7 @@ export async function openRig({ cli, log, wrapWorker = (worker) => worker }: Rig
       pool: settings.pool,
       maxLineBytes: settings.cli.maxLineBytes,
       eventBufferSize: settings.calls.eventBufferSize,
-      capabilities: () => capabilities,
+      capabilities: () => forReset,
       idPrefix: `${name}-`,
       folders,
       clock: systemClock,

@@ -7,7 +7,7 @@ import { availableParallelism } from "node:os";
 import type { CliCapabilities } from "../cli/capabilities.ts";
 import type { FoundCli } from "../cli/locate.ts";
 import { type Log, silentLog } from "../telemetry/log.ts";
-import type { WorkerProcess } from "../turn.ts";
+import type { WorkerProcess } from "../worker-process.ts";
 import type { ResetCase } from "./case.ts";
 import { caseGroups } from "./cases.ts";
 import { type Lane, usualLeaseCount } from "./lane.ts";
@@ -27,6 +27,8 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (progress: Progress) => void;
   readonly log?: Log;
+  /** Resets by `/clear`, to see what that leaves: it is not expected to pass. */
+  readonly resetByClear?: boolean | undefined;
   /** Stands between the suite and each worker that it drives itself; to see that one that lies is found out. */
   readonly wrapWorker?: (worker: WorkerProcess) => WorkerProcess;
 }
@@ -71,7 +73,8 @@ export async function verifyCli(options: VerifyOptions): Promise<VerifyReport> {
   const startedAtMs = performance.now();
   const { cli, signal, seed = randomInt(2 ** 31), log = silentLog } = options;
   signal?.throwIfAborted();
-  await using rig = await openRig({ cli, log, ...(options.wrapWorker && { wrapWorker: options.wrapWorker }) });
+  const { resetByClear, wrapWorker } = options;
+  await using rig = await openRig({ cli, log, resetByClear, ...(wrapWorker && { wrapWorker }) });
 
   const tasks = allTasks(seed, signal).filter(({ name, group }) => isWanted(options.only, name, group));
   const results = new Map<Task, CaseResult>();

@@ -38,13 +38,11 @@ export function checkTenants(gathered: Gathered): Readonly<Record<string, CaseOu
 
 /** Turns that did not go as planned, or workers that were not used again: then nothing could have crossed. */
 function whatIsMissing({ turns }: Gathered): CaseOutcome | undefined {
-  for (const { turn, outcome, text } of turns) {
-    if (outcome !== turn.outcome) {
-      const ended = `the turn "${turn.owner}" ended as ${nameOf(outcome)}, not as ${nameOf(turn.outcome)}`;
-      return outcome === Outcome.UNSPECIFIED ? broken(`${ended}: ${text.slice(-200)}`) : broken(ended);
-    }
-  }
-  return undefined;
+  const odd = turns.find(({ turn, outcome }) => outcome !== turn.outcome);
+  if (odd === undefined) return undefined;
+  const { turn, outcome, error } = odd;
+  const ended = `the turn "${turn.owner}" ended as ${nameOf(outcome)}, not as ${nameOf(turn.outcome)}`;
+  return broken(error === "" ? ended : `${ended}: ${error}`);
 }
 
 function lookAtModelRequests({ canaries, modelRequests, turns }: Gathered): CaseOutcome {

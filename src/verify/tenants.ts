@@ -39,6 +39,8 @@ export interface SeenTurn {
   readonly workerId: string;
   readonly wasReused: boolean;
   readonly outcome: Outcome;
+  /** The message of the error that it ended with; empty without one. */
+  readonly error: string;
 }
 
 /** Everything that came out of the server while the tenants asked. */
@@ -150,6 +152,7 @@ async function ask(
   let workerId = "";
   let wasReused = false;
   let outcome: Outcome = Outcome.UNSPECIFIED;
+  let error = "";
   try {
     const responses = client.streamChat(turn.request, {
       headers: { authorization: `Bearer ${token}` },
@@ -168,10 +171,12 @@ async function ask(
       if (event.case === "result") outcome = event.value.outcome;
       if (event.case === "textDelta" && turn.leavesAtFirstText) caller.abort();
     }
-  } catch (error) {
-    seen.push(bytesOfError(ConnectError.from(error)));
+  } catch (thrown) {
+    const failure = ConnectError.from(thrown);
+    error = failure.rawMessage;
+    seen.push(bytesOfError(failure));
   }
-  return { tenant, turn, text: seen.join("\n"), workerId, wasReused, outcome };
+  return { tenant, turn, text: seen.join("\n"), workerId, wasReused, outcome, error };
 }
 
 async function readFiles(folder: string): Promise<Gathered["files"]> {

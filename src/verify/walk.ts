@@ -18,7 +18,10 @@ export interface WalkOptions {
 /** How many of the last steps are named with a leak. */
 const namedSteps = 6;
 
-export async function walk(lane: Lane, { cases, leaseCount, seed, signal }: WalkOptions): Promise<CaseOutcome> {
+export async function walk(
+  lane: Pick<Lane, "playOnce">,
+  { cases, leaseCount, seed, signal }: WalkOptions,
+): Promise<CaseOutcome> {
   const random = randomNumbers(seed);
   const steps: string[] = [];
   let unforeseen: CaseOutcome | undefined;

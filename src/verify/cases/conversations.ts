@@ -75,6 +75,13 @@ function lastUserTexts(body: unknown): readonly string[] {
   return Array.isArray(content) ? content.map((block: { text?: unknown }) => String(block.text)) : [];
 }
 
+const summarising = { lane: "plain", reset: "mayEnd", inWalk: false } as const;
+
+/** Whether the CLI asks for a summary of the conversation, by the words in which 2.1.300 and later do. */
+function asksForSummary(bodyText: string): boolean {
+  return bodyText.includes("Your task is to create a detailed summary");
+}
+
 export const conversations: CaseGroup = {
   name: "Histories, commands, settings",
   cases: [
@@ -129,6 +136,29 @@ export const conversations: CaseGroup = {
         lease.expect(
           events.some(({ kind }) => kind === "compacted"),
           "nothing was summarised",
+        );
+      },
+    },
+    {
+      name: "cancelled while Claude Code summarises",
+      ...summarising,
+      async play(lease) {
+        for (let turn = 1; turn <= 3; turn++) await lease.turn();
+        await lease.turn({
+          scenario: ({ bodyText }) => (asksForSummary(bodyText) ? "slow-text" : "prompt-too-long"),
+          interruptAt: (event) => event.kind === "status" && event.activity === "compacting",
+        });
+      },
+    },
+    {
+      name: "a conversation that is too long and cannot be summarised",
+      ...summarising,
+      async play(lease) {
+        for (let turn = 1; turn <= 3; turn++) await lease.turn();
+        const { requests } = await lease.turn({ scenario: "prompt-too-long", outcome: "upstreamError" });
+        lease.expect(
+          requests.some(({ bodyText }) => asksForSummary(bodyText)),
+          "no summary was asked for",
         );
       },
     },

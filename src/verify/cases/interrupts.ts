@@ -1,7 +1,7 @@
 /**
  * Cases in which a turn is broken off: by its caller, or at one of its limits.
  */
-import type { TurnEvent } from "../../turn.ts";
+import type { TurnEvent } from "../../turn-event.ts";
 import type { CaseGroup } from "../case.ts";
 
 const isText = ({ kind }: TurnEvent) => kind === "textDelta";
@@ -47,6 +47,15 @@ export const interrupts: CaseGroup = {
         await lease.turn({ scenario: "slow-text", interruptAt: isText });
         await lease.turn();
       },
+    },
+    {
+      name: "cancelled as the answer ends",
+      lane: "plain",
+      reset: "clean",
+      leaseCount: 4,
+      // Whichever comes first, the result or the interrupt.
+      play: (lease) =>
+        lease.turn({ interruptAt: ({ kind }) => kind === "messageDelta", outcome: ["completed", "cancelled"] }),
     },
     {
       name: "cancelled while it waits to try again",

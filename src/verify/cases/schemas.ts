@@ -1,7 +1,7 @@
 /**
  * Cases in which the answer has to follow a schema: it does, it does not, and there is none.
  */
-import type { Outcome } from "../../turn.ts";
+import type { Outcome } from "../../turn-end.ts";
 import type { CaseGroup, ResetCase } from "../case.ts";
 
 const structured = (name: string, scenario: string, outcome: Outcome = "completed"): ResetCase => ({

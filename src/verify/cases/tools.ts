@@ -5,7 +5,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ScenarioReference } from "../../standin/choose.ts";
 import type { AnswerInput } from "../../standin/scenario.ts";
-import type { TurnEvent } from "../../turn.ts";
+import type { TurnEvent } from "../../turn-event.ts";
 import type { CaseGroup, ResetCase } from "../case.ts";
 import type { LeaseTurn, PlayedTurn } from "../lease.ts";
 

@@ -1,0 +1,74 @@
+/**
+ * How a turn ends: what ended it early, what came of it, and what it used.
+ */
+import type { RunnerError } from "./errors.ts";
+import type { Json } from "./json-value.ts";
+import type { ModelUsage, Usage } from "./usage.ts";
+
+/** What ended a turn before Claude was done. The first one wins. */
+export type EndCause =
+  | "cancelled"
+  | "deadlineExceeded"
+  | "drained"
+  | "clientStalled"
+  | "modelCallLimit"
+  | "costLimit"
+  | "outputLimit"
+  | "durationLimit"
+  /** The model API does not accept the credential; waiting out the CLI's retries would help nobody. */
+  | "upstreamAuth";
+
+/** What came of a turn, as in result.proto. */
+export type Outcome =
+  | "completed"
+  | "refused"
+  | "maxOutputTokens"
+  | "contextWindow"
+  | "modelCallLimit"
+  | "costLimit"
+  | "outputLimit"
+  | "durationLimit"
+  | "structuredOutputFailed"
+  | "blockedByHook"
+  | "cancelled"
+  | "deadlineExceeded"
+  | "upstreamError"
+  | "workerDied"
+  | "drained"
+  | "clientStalled"
+  | "internalError";
+
+/** What the model API or the CLI said about a failure. */
+export interface UpstreamFailure {
+  readonly httpStatus: number | undefined;
+  readonly cliError: string;
+  readonly apiErrorType: string;
+  readonly requestId: string;
+}
+
+/** The end of a turn, as the worker saw it. */
+export interface TurnEnd {
+  readonly outcome: Outcome;
+  /** Set exactly when the call ends with a failing status. */
+  readonly error: RunnerError | undefined;
+  readonly upstreamFailure: UpstreamFailure | undefined;
+  /** The final answer. */
+  readonly text: string;
+  readonly structuredOutput: Json | undefined;
+  readonly structuredOutputJson: string;
+  readonly usage: Usage;
+  readonly modelUsage: readonly ModelUsage[];
+  readonly costUsdMicros: number;
+  readonly costIsEstimate: boolean;
+  readonly modelCallCount: number;
+  readonly stopReason: string;
+  readonly terminalReason: string;
+  readonly cliSubtype: string;
+  readonly permissionDenials: readonly { readonly toolName: string; readonly toolUseId: string }[];
+  readonly refusalCategory: string;
+  readonly refusalExplanation: string;
+  /** Time in requests to the model API by the CLI's account, in milliseconds. */
+  readonly apiMs: number | undefined;
+  /** Whether the worker may be tried with a reset: false after anything that a reset does not undo. */
+  readonly workerReusable: boolean;
+}
