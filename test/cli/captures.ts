@@ -9,7 +9,9 @@ import { parseLine } from "../../src/cli/messages.ts";
 import { TurnMeter } from "../../src/cli/meter.ts";
 import { turnEnd } from "../../src/cli/turn-end.ts";
 import { mapMessage } from "../../src/cli/turn-mapper.ts";
-import type { Detail, TurnEnd, TurnEvent } from "../../src/turn.ts";
+import type { Detail } from "../../src/turn.ts";
+import type { TurnEnd } from "../../src/turn-end.ts";
+import type { TurnEvent } from "../../src/turn-event.ts";
 
 const folder = fileURLToPath(new URL("../fixtures/streams/", import.meta.url));
 

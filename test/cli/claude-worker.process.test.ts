@@ -5,7 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WorkFolders } from "../../src/cli/folders.ts";
 import { silentLog } from "../../src/telemetry/log.ts";
-import type { WorkerProcess } from "../../src/turn.ts";
+import type { WorkerProcess } from "../../src/worker-process.ts";
 import { ableCli, apiKey, bodyOf, conversationOf, play, type Rig, rig, saying, textOf, turnOf } from "./real-cli.ts";
 
 /** Settles when a process has ended; who buries it, and when, is the system's matter. */

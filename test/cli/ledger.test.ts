@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { JsonObject } from "../../src/cli/json.ts";
 import { type Charge, Ledger } from "../../src/cli/ledger.ts";
 import { TurnMeter } from "../../src/cli/meter.ts";
-import { noUsage } from "../../src/turn.ts";
+import { noUsage } from "../../src/usage.ts";
 import { entriesOf } from "./captures.ts";
 
 /** What the results of a capture are charged for, perhaps without the member that newer versions have. */

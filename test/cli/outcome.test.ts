@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { judge, type TurnFacts } from "../../src/cli/outcome.ts";
-import type { EndCause } from "../../src/turn.ts";
+import type { EndCause } from "../../src/turn-end.ts";
 import { turnsOf } from "./captures.ts";
 
 /** The end of each turn of a capture: the reason of its error, else its outcome. */

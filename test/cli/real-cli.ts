@@ -12,7 +12,10 @@ import { type Settings, settingsSchema } from "../../src/config/settings.ts";
 import type { ScenarioReference } from "../../src/standin/choose.ts";
 import { type Standin, startStandin } from "../../src/standin/standin.ts";
 import { silentLog } from "../../src/telemetry/log.ts";
-import type { Detail, RunningTurn, Turn, TurnEnd, TurnEvent, WorkerProcess } from "../../src/turn.ts";
+import type { Detail, Turn } from "../../src/turn.ts";
+import type { TurnEnd } from "../../src/turn-end.ts";
+import type { TurnEvent } from "../../src/turn-event.ts";
+import type { RunningTurn, WorkerProcess } from "../../src/worker-process.ts";
 
 export const apiKey = "sk-ant-test-0123456789";
 

@@ -6,7 +6,7 @@ import { parseLine } from "../../src/cli/messages.ts";
 import { TurnMeter } from "../../src/cli/meter.ts";
 import { turnEnd } from "../../src/cli/turn-end.ts";
 import { mapMessage } from "../../src/cli/turn-mapper.ts";
-import type { TurnEvent } from "../../src/turn.ts";
+import type { TurnEvent } from "../../src/turn-event.ts";
 import { capturedPaths, captureNames, isFilledByCli, linesOf, newTurn, turnsOf } from "./captures.ts";
 
 type Of<K extends TurnEvent["kind"]> = Extract<TurnEvent, { kind: K }>;

@@ -6,7 +6,8 @@ import { Ledger } from "../../src/cli/ledger.ts";
 import { parseLine } from "../../src/cli/messages.ts";
 import { type TurnHost, TurnRun } from "../../src/cli/turn-run.ts";
 import { silentLog } from "../../src/telemetry/log.ts";
-import type { Turn, TurnEvent } from "../../src/turn.ts";
+import type { Turn } from "../../src/turn.ts";
+import type { TurnEvent } from "../../src/turn-event.ts";
 import { FakeClock } from "../fake-clock.ts";
 import { capturedPaths, linesOf } from "./captures.ts";
 

@@ -3,7 +3,7 @@
  */
 import type { Clock } from "../../src/clock.ts";
 import { RunnerError } from "../../src/errors.ts";
-import type { ProcessUsage, ResetOutcome, RunningTurn, WorkerExit, WorkerProcess } from "../../src/turn.ts";
+import type { ProcessUsage, ResetOutcome, RunningTurn, WorkerExit, WorkerProcess } from "../../src/worker-process.ts";
 
 export interface InMemoryWorkerOptions {
   /** How long it takes to answer after its start. */

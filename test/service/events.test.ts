@@ -2,9 +2,11 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { StreamChatResponseSchema } from "../../gen/claude/runner/v1/runner_pb.ts";
+import type { Json } from "../../src/json-value.ts";
 import { EventStream } from "../../src/service/event-stream.ts";
 import type { Response } from "../../src/service/responses.ts";
-import type { Detail, Json, Turn, TurnEvent } from "../../src/turn.ts";
+import type { Detail, Turn } from "../../src/turn.ts";
+import type { TurnEvent } from "../../src/turn-event.ts";
 
 const MiB = 1024 * 1024;
 const position = { messageIndex: 0, blockIndex: 0 };

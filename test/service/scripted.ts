@@ -3,18 +3,11 @@
  */
 import { RunnerError } from "../../src/errors.ts";
 import type { Claim, ClaimRequest, Release, WorkerPool } from "../../src/pool/claim.ts";
-import {
-  type EndCause,
-  type HistoryMessage,
-  noUsage,
-  type ResetOutcome,
-  type RunningTurn,
-  type Turn,
-  type TurnEnd,
-  type TurnEvent,
-  type WorkerExit,
-  type WorkerProcess,
-} from "../../src/turn.ts";
+import type { HistoryMessage, Turn } from "../../src/turn.ts";
+import type { EndCause, TurnEnd } from "../../src/turn-end.ts";
+import type { TurnEvent } from "../../src/turn-event.ts";
+import { noUsage } from "../../src/usage.ts";
+import type { ResetOutcome, RunningTurn, WorkerExit, WorkerProcess } from "../../src/worker-process.ts";
 
 export const goodEnd: TurnEnd = {
   outcome: "completed",
