@@ -1,6 +1,7 @@
 /** What the README tells a newcomer to type does what it says. */
 import { execFile } from "node:child_process";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -10,13 +11,18 @@ import { silentLog } from "../../src/telemetry/log.ts";
 const root = join(import.meta.dirname, "../..");
 const run = promisify(execFile);
 let scene: DemoScene;
+let home: string;
 let readme: string;
 
 beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), "claude-runner-readme-"));
   scene = await openDemoScene({ grpc: 0, web: 0 }, silentLog);
   readme = await readFile(join(root, "README.md"), "utf8");
 });
-afterAll(() => scene?.close());
+afterAll(async () => {
+  await scene?.close();
+  await rm(home, { recursive: true, force: true });
+});
 
 /** The blocks of one language, in order. */
 function blocks(language: string): string[] {
@@ -31,7 +37,7 @@ async function shell(command: string): Promise<string> {
   const env = {
     PATH: `${join(root, "node_modules/.bin")}:${process.env.PATH}`,
     TOKEN: scene.token,
-    HOME: "/nonexistent",
+    HOME: home,
   };
   const { stdout } = await run("sh", ["-c", here], { env, cwd: root });
   return stdout;
