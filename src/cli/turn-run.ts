@@ -23,7 +23,7 @@ import type { RequestOptions } from "./control.ts";
 import { CostWatch } from "./cost-watch.ts";
 import { EventPipe } from "./event-pipe.ts";
 import type { HostPaths } from "./host-paths.ts";
-import { type JsonObject, textAt } from "./json.ts";
+import { type JsonObject, objectAt, textAt } from "./json.ts";
 import type { Charge } from "./ledger.ts";
 import { MappedTurn, type Taint } from "./mapped-turn.ts";
 import type { CliMessage, CliMessageKind } from "./messages.ts";
@@ -188,7 +188,7 @@ export class TurnRun implements RunningTurn {
         return;
       }
       this.#mapped.taint ??= isOurs ? "second_result" : "foreign_turn";
-    } else if (this.#phase === "waiting" && turnKinds.has(kind)) {
+    } else if (this.#isStale(kind, body)) {
       // Of an older turn, after a cancel: never to be taken for this one's.
       this.#mapped.taint ??= "stale_events";
       return;
@@ -199,6 +199,16 @@ export class TurnRun implements RunningTurn {
     if (meter.reached !== undefined) this.#endEarly(meter.reached);
     if (meter.takeCostDue()) void this.#cost?.ask();
     this.#advance();
+  }
+
+  /** Whether a line is of a turn before: it comes before ours was acknowledged, or to a message that did not begin in ours. */
+  #isStale(kind: CliMessageKind, body: JsonObject): boolean {
+    if (this.#phase === "waiting") return turnKinds.has(kind);
+    if (kind !== "streamEvent") return false;
+    const messageId = textAt(body, "api_message_id");
+    const { messages } = this.#mapped;
+    if (messageId === "" || messageId === messages.current?.id || messages.find(messageId) !== undefined) return false;
+    return objectAt(body, "event").type !== "message_start";
   }
 
   /** The process wrote something; what was read of it is passed on together. */

@@ -148,6 +148,17 @@ describe("a turn", () => {
     expect(run.taint).toBe("stale_events");
   });
 
+  it("takes nothing of an older turn for its own when it comes late, after this one was acknowledged", async () => {
+    const { run, says } = start({ turn: { detail: "full" } });
+    const late = textDelta("of another turn").slice(0, -1).concat(',"api_message_id":"msg_older"}');
+    const begun = happy.findIndex((line) => line.includes('"started"')) + 1;
+    says(...happy.slice(0, begun), late, ...happy.slice(begun, -3), late, ...happy.slice(-3));
+    const events = await all(run.events);
+    expect(JSON.stringify(events)).not.toContain("of another turn");
+    expect((await run.ended).outcome).toBe("completed");
+    expect(run.taint).toBe("stale_events");
+  });
+
   it("is not ended by the result of a turn that the CLI began itself", async () => {
     const { run, says } = start();
     const own = JSON.stringify({ type: "result", is_error: false, origin: { kind: "task-notification" } });
