@@ -5,7 +5,8 @@
  * keep it from being used again, and how it ends.
  */
 import type { Clock } from "../clock.ts";
-import type { ProfileSettings, Settings } from "../config/settings.ts";
+import type { ProfileSettings } from "../config/profile-settings.ts";
+import type { Settings } from "../config/settings.ts";
 import { isRunnerError, RunnerError } from "../errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import { redactSecrets } from "../telemetry/redact.ts";

@@ -5,7 +5,7 @@
  * what was found.
  */
 import { readFile } from "node:fs/promises";
-import type { CredentialSettings } from "../config/settings.ts";
+import type { CredentialSettings } from "../config/profile-settings.ts";
 import { RunnerError } from "../errors.ts";
 
 export interface Credential {

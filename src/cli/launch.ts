@@ -4,7 +4,7 @@
  * Nothing of a request ever comes here: what a turn may choose is set on the running process. The system prompt is not
  * here either: it is bound by the first `initialize`, which may be longer than an argument and is not seen by `ps`.
  */
-import type { ProfileSettings } from "../config/settings.ts";
+import type { ProfileSettings } from "../config/profile-settings.ts";
 import { RunnerError } from "../errors.ts";
 import type { WorkerPaths } from "./host-paths.ts";
 

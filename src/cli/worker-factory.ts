@@ -4,7 +4,8 @@
  * The one thing of this folder that `main` hands to the pool.
  */
 import type { Clock } from "../clock.ts";
-import type { CredentialSettings, ProfileSettings, Settings } from "../config/settings.ts";
+import type { CredentialSettings, ProfileSettings } from "../config/profile-settings.ts";
+import type { Settings } from "../config/settings.ts";
 import { isRunnerError, RunnerError } from "../errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { WorkerProcess } from "../worker-process.ts";

@@ -5,7 +5,8 @@
  * model API is there (the server starts without them and says so).
  */
 import { accessSync, constants, statSync } from "node:fs";
-import type { ProfileSettings, Settings, TlsSettings } from "./settings.ts";
+import type { ProfileSettings } from "./profile-settings.ts";
+import type { Settings, TlsSettings } from "./settings.ts";
 
 /** A rule that is broken, and by which setting. */
 export interface BrokenRule {

@@ -19,7 +19,7 @@ import {
   StreamChatRequestSchema,
   type TurnLimits as TurnLimitsMessage,
 } from "../../gen/claude/runner/v1/runner_pb.ts";
-import type { ProfileSettings } from "../config/settings.ts";
+import type { ProfileSettings } from "../config/profile-settings.ts";
 import { RunnerError, type Violation } from "../errors.ts";
 import type { Binding, ContentBlock, Detail, Effort, HistoryMessage, Turn, TurnLimits } from "../turn.ts";
 import type { Caller } from "./calls.ts";

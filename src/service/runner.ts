@@ -18,7 +18,8 @@ import {
   type StreamChatRequest,
   SystemPromptPolicy,
 } from "../../gen/claude/runner/v1/runner_pb.ts";
-import { type ProfileSettings, reusesWorkers, type Settings } from "../config/settings.ts";
+import { type ProfileSettings, reusesWorkers } from "../config/profile-settings.ts";
+import type { Settings } from "../config/settings.ts";
 import { isRunnerError, RunnerError } from "../errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { TurnEnd } from "../turn-end.ts";

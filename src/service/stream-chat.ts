@@ -10,7 +10,8 @@
 import type { Context } from "@opentelemetry/api";
 import type { TurnResult } from "../../gen/claude/runner/v1/result_pb.ts";
 import type { Clock } from "../clock.ts";
-import { type ProfileSettings, reusesWorkers, type Settings } from "../config/settings.ts";
+import { type ProfileSettings, reusesWorkers } from "../config/profile-settings.ts";
+import type { Settings } from "../config/settings.ts";
 import { isRunnerError, RunnerError } from "../errors.ts";
 import type { TurnsInFlight } from "../policy/quota.ts";
 import type { Claim, WorkerPool } from "../pool/claim.ts";

@@ -1,0 +1,169 @@
+/**
+ * The settings of profiles and of the credentials that they use: what callers choose from, and where the model API is.
+ */
+import { z } from "zod";
+import { about, cores, file, mebibytes, ms, name, variable } from "./setting-parts.ts";
+
+const limits = z.strictObject({
+  maxModelCallCount: about(z.number().int().min(1).max(1000).optional(), "Model calls of one turn."),
+  maxCostUsdMicros: about(
+    z.number().int().min(1).optional(),
+    "Estimated cost of one turn, in millionths of a US dollar.",
+  ),
+  maxOutputBytes: about(
+    z.number().int().min(1).optional(),
+    "Text, thinking and tool input that the model writes in one turn, in bytes.",
+  ),
+  maxDurationMs: about(ms().min(1).optional(), "Time from the prompt to the result, in milliseconds."),
+});
+
+/** What a credential may hand to workers: nothing that changes how the CLI works, only where and how it reaches a model. */
+const passable =
+  /^((AWS|ANTHROPIC|GOOGLE|VERTEX_REGION)_[A-Z0-9_]+|CLAUDE_CODE_USE_(BEDROCK|VERTEX)|CLAUDE_CODE_SKIP_(BEDROCK|VERTEX)_AUTH|CLOUD_ML_REGION|HTTPS?_PROXY|NO_PROXY|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE)$/;
+
+export const credential = z.strictObject({
+  baseUrl: about(
+    z.url().optional(),
+    "Where the model API is. Absent: Anthropic's own.",
+    "Set it for a gateway, a proxy or the stand-in.",
+  ),
+  baseUrlEnv: about(variable.optional(), "The environment variable of the server that holds the base URL."),
+  apiKeyEnv: about(variable.optional(), "The environment variable of the server that holds the API key."),
+  apiKeyFile: about(file.optional(), "The file that holds the API key; one trailing line end is ignored."),
+  authTokenEnv: about(
+    variable.optional(),
+    "The environment variable of the server that holds a bearer token for the model API, as gateways want it.",
+  ),
+  authTokenFile: about(file.optional(), "The file that holds such a bearer token."),
+  passEnv: about(
+    z
+      .array(
+        z
+          .string()
+          .regex(passable, "only variables of Bedrock, Vertex, the model API, proxies and certificate authorities"),
+      )
+      .default([]),
+    "Variables of the server's environment that are handed to the workers: those of Bedrock, Vertex, a proxy or a private certificate authority.",
+    "For Bedrock: CLAUDE_CODE_USE_BEDROCK, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY. For Vertex: CLAUDE_CODE_USE_VERTEX, CLOUD_ML_REGION, ANTHROPIC_VERTEX_PROJECT_ID, GOOGLE_APPLICATION_CREDENTIALS. Behind a proxy: HTTPS_PROXY, NO_PROXY, NODE_EXTRA_CA_CERTS.",
+  ),
+});
+
+export const profile = z.strictObject({
+  description: about(z.string().max(500).default(""), "What the profile is for, shown by GetInfo."),
+  credential: about(name.default("default"), "The credential of `credentials` that its workers use."),
+  tenant: about(
+    name.optional(),
+    "The one tenant that may use it. Absent: every tenant whose token names it.",
+    "Needed for `isolation: none`.",
+  ),
+  model: about(
+    z.string().min(1).max(128).default("claude-opus-5-5"),
+    "The model that answers when a request names none, by its full name.",
+  ),
+  allowedModels: about(z.array(z.string().min(1).max(128)).default([]), "Further models that a request may name."),
+  effort: about(
+    z.enum(["low", "medium", "high", "xhigh", "max"]).default("medium"),
+    "The effort when a request names none.",
+  ),
+  systemPrompt: about(
+    z.string().min(1).max(262_144).default("You are a helpful assistant."),
+    "The system prompt when a request sets none.",
+  ),
+  systemPromptPolicy: about(
+    z.enum(["fixed", "append", "replace"]).default("replace"),
+    "What a request's own system prompt does: refused, added behind the profile's, or used in its place.",
+    "`fixed` where callers must not change the role; it also keeps the number of bindings at one.",
+  ),
+  tools: about(
+    z.array(z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/)).default([]),
+    "Built-in tools that Claude may use, such as Bash, Read, Edit. None by default.",
+    "Needs `workspace` and `isolation`. Built-in tools read what the server's user can read.",
+  ),
+  allowedTools: about(
+    z
+      .array(
+        z
+          .string()
+          .min(1)
+          .max(256)
+          .refine((rule) => !rule.startsWith("-") && !rule.includes("\0"), "a permission rule, not a flag"),
+      )
+      .default([]),
+    "Permission rules of what runs without a question, such as `Bash(git log *)`. Absent: the tools of `tools`.",
+  ),
+  permissionMode: about(
+    z.enum(["default", "dontAsk", "acceptEdits", "plan"]).default("dontAsk"),
+    "The permission mode. Nobody is there to be asked: what is not allowed is denied.",
+  ),
+  workspace: about(
+    z
+      .strictObject({
+        path: about(z.string().startsWith("/"), "The folder in which tools work. An absolute path; it has to exist."),
+        access: about(
+          z.enum(["read-only", "read-write"]).default("read-write"),
+          "`read-write`: one turn at a time. `read-only`: many, and tools that write are refused at start.",
+        ),
+      })
+      .optional(),
+    "Where tools work.",
+  ),
+  isolation: about(
+    z.enum(["none", "sandbox"]).optional(),
+    "What keeps tools from the rest of the machine. `none`: nothing; for one named tenant, warned about at start. `sandbox` does not exist yet and is refused.",
+  ),
+  reuse: about(
+    z.boolean().optional(),
+    "Whether a worker serves many turns of its tenant, each after a reset that leaves nothing behind. Default: yes without tools, no with tools.",
+    "Switch it off where one process per turn is wanted whatever it costs.",
+    "true without tools, false with tools",
+  ),
+  acceptClearResidue: about(
+    z.boolean().default(false),
+    "Whether a worker may be reset with /clear, which leaves three short blocks about itself in the next prompt, when the CLI cannot rewind.",
+  ),
+  minSpares: about(
+    z.number().int().min(0).max(256).default(2),
+    "Started workers to hold ready for new tenants and new system prompts. 0 switches spares off: turns without a worker to reuse start cold.",
+    "Raise it when `started` often says COLD_NO_SPARE. Each takes about 100 MB.",
+  ),
+  maxWorkers: about(
+    z
+      .number()
+      .int()
+      .min(1)
+      .max(1024)
+      .default(Math.max(8, 4 * cores)),
+    "The most workers of this profile at once, and so the most turns that run at once.",
+    "`pool.memoryBudgetBytes` bounds all profiles together.",
+    "4 per core, at least 8",
+  ),
+  defaultLimits: about(
+    limits.prefault({ maxModelCallCount: 50, maxOutputBytes: 8 * mebibytes, maxDurationMs: 600_000 }),
+    "Bounds of a turn that sets none.",
+  ),
+  maxLimits: about(
+    limits.prefault({ maxModelCallCount: 200, maxOutputBytes: 64 * mebibytes, maxDurationMs: 3_600_000 }),
+    "The largest bounds that a request may ask for.",
+  ),
+  upstreamMaxRetries: about(
+    z.number().int().min(0).max(10).default(2),
+    "How often the CLI repeats a failed request to the model API.",
+    "The CLI's own default of 10 keeps a caller waiting for three minutes.",
+  ),
+  upstreamTimeoutMs: about(
+    ms().min(1000).default(60_000),
+    "How long the CLI waits for the model API's response headers, in milliseconds, for each attempt.",
+  ),
+  upstreamIdleTimeoutMs: about(
+    ms(1_800_000).min(10_000).default(60_000),
+    "How long the CLI waits for the next byte of an answer, in milliseconds.",
+  ),
+});
+
+export type ProfileSettings = z.output<typeof profile>;
+export type CredentialSettings = z.output<typeof credential>;
+
+/** Whether workers of a profile serve more than one turn. */
+export function reusesWorkers(settings: ProfileSettings): boolean {
+  return settings.reuse ?? settings.tools.length === 0;
+}

@@ -1,0 +1,29 @@
+/**
+ * What settings are made of: how one is described, and the shapes that many share.
+ */
+import { availableParallelism } from "node:os";
+import { z } from "zod";
+
+/** What a setting's documentation says beside its meaning. */
+export interface SettingMeta {
+  /** What it is and what it does; the first sentence stands alone. */
+  readonly description: string;
+  /** When a person would change it, and what it interacts with. */
+  readonly when?: string;
+  /** A default that depends on the machine, in words. */
+  readonly defaultText?: string;
+}
+
+export const cores = availableParallelism();
+export const mebibytes = 1024 * 1024;
+
+export const about = <T extends z.ZodType>(schema: T, description: string, when?: string, defaultText?: string): T =>
+  schema.meta({ description, ...(when && { when }), ...(defaultText && { defaultText }) } satisfies SettingMeta) as T;
+
+export const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, "1 to 63 characters out of a-z, 0-9, - and _, not beginning with - or _");
+export const ms = (max = 24 * 3_600_000) => z.number().int().min(0).max(max);
+export const port = z.number().int().min(0).max(65_535);
+export const file = z.string().min(1);
+export const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "the name of an environment variable");
