@@ -6,7 +6,8 @@ import { initializeRequest } from "../../src/cli/binding.ts";
 import { readCredential } from "../../src/cli/credential.ts";
 import { launch, workspaceOf } from "../../src/cli/launch.ts";
 import { isOlder, packageNames } from "../../src/cli/locate.ts";
-import { type CredentialSettings, type ProfileSettings, settingsSchema } from "../../src/config/settings.ts";
+import type { CredentialSettings, ProfileSettings } from "../../src/config/profile-settings.ts";
+import { settingsSchema } from "../../src/config/settings.ts";
 import { isRunnerError } from "../../src/errors.ts";
 
 const folders = { home: "/b/home", tmp: "/b/tmp", cwd: "/b/cwd" };
