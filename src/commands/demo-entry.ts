@@ -46,7 +46,12 @@ export const demo: CommandEntry = {
         webPort,
         signal: abort.signal,
         log: createLog({ level: "warn" }),
-        screen: { write: (text) => void terminal.stdout.write(text), dim: terminal.out.dim, bold: terminal.out.bold },
+        screen: {
+          columns: process.stdout.columns ?? 100,
+          write: (text) => void terminal.stdout.write(text),
+          dim: terminal.out.dim,
+          bold: terminal.out.bold,
+        },
       });
     } catch (error) {
       if (!abort.signal.aborted) throw error;

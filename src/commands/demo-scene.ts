@@ -30,7 +30,11 @@ export const demoModel = "claude-opus-5-5";
 export async function openDemoScene(ports: DemoPorts, log: Log): Promise<DemoScene> {
   const folder = await mkdtemp(join(tmpdir(), "claude-runner-demo-"));
   // Words come one by one, as from a model; the first one comes at once, so that what is measured is the server.
-  const standin = await startStandin({ defaultScenario: { name: "answer", options: { betweenDeltasMs: 12 } } });
+  const standin = await startStandin({
+    defaultScenario: { name: "answer", options: { betweenDeltasMs: 12, brief: true } },
+  });
+  // It introduces itself once.
+  standin.script({ name: "answer", options: { betweenDeltasMs: 12 } }, { times: 1 });
   const token = `crt_${randomBytes(24).toString("base64url")}`;
   const close = async () => {
     await runner?.stop();

@@ -21,6 +21,8 @@ export interface DemoTurn {
 }
 
 export interface DemoScreen {
+  /** How many characters a line has. */
+  readonly columns: number;
   readonly write: (text: string) => void;
   readonly dim: (text: string) => string;
   readonly bold: (text: string) => string;
@@ -65,6 +67,7 @@ export async function demoTurn(
 ): Promise<DemoTurn> {
   const { write, dim, bold } = screen;
   write(`\n${bold(request.label)}\n${dim("you    ")} ${request.prompt}\n${dim("claude ")} `);
+  const line = new WrappedLine("claude ".length, screen.columns);
   let claim = "";
   let workerId = "";
   const { profile, prompt, systemPrompt } = request;
@@ -78,7 +81,7 @@ export async function demoTurn(
         workerId = event.value.workerId;
         break;
       case "textDelta":
-        write(event.value.text);
+        write(line.take(event.value.text));
         break;
       case "result": {
         const result = event.value;
@@ -97,13 +100,40 @@ export async function demoTurn(
   throw new Error("the turn ended without a result");
 }
 
+/** Breaks text that streams in at its spaces, so that no word is cut by the edge of the terminal. */
+class WrappedLine {
+  #column: number;
+  readonly #columns: number;
+
+  constructor(column: number, columns: number) {
+    this.#column = column;
+    this.#columns = columns;
+  }
+
+  take(text: string): string {
+    return text.replace(/(\n)|( ?)([^ \n]+)|( )/g, (all: string, lineEnd?: string, _space?: string, word?: string) => {
+      if (lineEnd !== undefined) {
+        this.#column = 0;
+        return all;
+      }
+      if (word !== undefined && all.startsWith(" ") && this.#column + all.length >= this.#columns) {
+        this.#column = word.length;
+        return `\n${word}`;
+      }
+      this.#column += all.length;
+      return all;
+    });
+  }
+}
+
 /** Cold against warm, on one scale: the time from the call to its first text. */
 export function comparison(turns: readonly DemoTurn[], columns = 48): string[] {
-  const longest = Math.max(...turns.map(({ firstTextMs }) => firstTextMs));
-  return turns.map(
-    ({ label, firstTextMs }) =>
-      `${label.padEnd(30)} │${bar(0, firstTextMs, longest, columns).padEnd(columns)}│ ${formatMs(firstTextMs).padStart(8)}`,
-  );
+  const longestMs = Math.max(...turns.map(({ firstTextMs }) => firstTextMs));
+  const width = Math.max(...turns.map(({ label }) => label.length));
+  return turns.map(({ label, firstTextMs }) => {
+    const drawn = bar(0, firstTextMs, longestMs, columns).padEnd(columns);
+    return `${label.padEnd(width)} │${drawn}│ ${formatMs(firstTextMs).padStart(8)}`;
+  });
 }
 
 /** How many times faster the median of some turns is than another turn. */

@@ -13,9 +13,9 @@ export const answers = [
   builtIn(
     "answer",
     "A friendly answer to whatever was asked. The default.",
-    { ...pauses, ...usage },
-    (options, { request, conversation }) =>
-      always(text(friendlyAnswer(conversation.prompt, earlierPrompts(request, conversation)), options)),
+    { brief: z.boolean().default(false), ...pauses, ...usage },
+    ({ brief, ...options }, { request, conversation }) =>
+      always(text(friendlyAnswer(conversation.prompt, earlierPrompts(request, conversation), brief), options)),
   ),
   builtIn(
     "text",
@@ -219,7 +219,7 @@ export const answers = [
   ),
 ];
 
-function friendlyAnswer(prompt: string, earlier: readonly string[]): string {
+function friendlyAnswer(prompt: string, earlier: readonly string[], brief: boolean): string {
   const asked = withoutMarker(prompt);
   const words = asked.split(/\s+/).filter((word) => word !== "").length;
   const before = earlier.at(-1);
@@ -227,8 +227,10 @@ function friendlyAnswer(prompt: string, earlier: readonly string[]): string {
     before === undefined
       ? "It is the first thing you tell me."
       : `Before, you told me ${earlier.length === 1 ? "one thing" : `${earlier.length} things`}, the last one “${excerpt(withoutMarker(before))}”.`;
+  const answer = `You wrote “${excerpt(asked)}”, which is ${words} ${words === 1 ? "word" : "words"}. ${memory}`;
+  if (brief) return answer;
   return (
-    `You wrote “${excerpt(asked)}”, which is ${words} ${words === 1 ? "word" : "words"}. ${memory}\n\n` +
+    `${answer}\n\n` +
     "I am not a model: I am the stand-in for the model API, a small program on this machine. " +
     "Everything else is real. Your call went over RPC to a Claude Code process that was already running, " +
     "that process sent its request to me, and my answer streams back to you the same way. " +
