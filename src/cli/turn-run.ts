@@ -83,6 +83,15 @@ const turnKinds: ReadonlySet<CliMessageKind> = new Set([
   "apiRetry",
 ]);
 
+/** Events of a stream that come after its `message_start`. */
+const partsOfMessages: ReadonlySet<unknown> = new Set([
+  "content_block_start",
+  "content_block_delta",
+  "content_block_stop",
+  "message_delta",
+  "message_stop",
+]);
+
 type Phase = "waiting" | "running" | "resulted" | "idle";
 
 export class TurnRun implements RunningTurn {
@@ -205,10 +214,12 @@ export class TurnRun implements RunningTurn {
   #isStale(kind: CliMessageKind, body: JsonObject): boolean {
     if (this.#phase === "waiting") return turnKinds.has(kind);
     if (kind !== "streamEvent") return false;
+    const { current } = this.#mapped.messages;
     const messageId = textAt(body, "api_message_id");
-    const { messages } = this.#mapped;
-    if (messageId === "" || messageId === messages.current?.id || messages.find(messageId) !== undefined) return false;
-    return objectAt(body, "event").type !== "message_start";
+    if (messageId === current?.id) return false;
+    const { type } = objectAt(body, "event");
+    if (messageId === "") return current === undefined && partsOfMessages.has(type);
+    return type !== "message_start" && this.#mapped.messages.find(messageId) === undefined;
   }
 
   /** The process wrote something; what was read of it is passed on together. */

@@ -40,17 +40,6 @@ export function grpcFrame(message: Buffer, { length = message.length, flags = 0 
   return Buffer.concat([head, message]);
 }
 
-/** The messages in the frames of a body. */
-export function messagesOf(body: Buffer): Buffer[] {
-  const messages: Buffer[] = [];
-  for (let at = 0; at + 5 <= body.length; ) {
-    const end = at + 5 + body.readUInt32BE(at + 1);
-    messages.push(body.subarray(at + 5, end));
-    at = end;
-  }
-  return messages;
-}
-
 /** Sends a body on an HTTP/2 stream of its own, and reads the answer to its end. */
 export async function rawCall({ port, path, headers, body, token, onHeaders }: RawCall): Promise<RawAnswer> {
   const session = connectHttp2(`http://127.0.0.1:${port}`);

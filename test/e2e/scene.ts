@@ -45,6 +45,8 @@ export interface Scene {
   /** The living processes of the workers, by worker id. */
   workerPids(): Promise<ReadonlyMap<string, number>>;
   workers(profile?: string): PoolSnapshot["profiles"][number]["workers"];
+  /** The ids of the workers in a state, by the log. */
+  workersIn(state: string): readonly string[];
   close(): Promise<void>;
 }
 
@@ -87,6 +89,11 @@ export async function openScene({ settings = {}, untilWarm = true }: SceneOption
       const found = snapshotOf(profile);
       if (found === undefined) throw new Error(`there is no profile ${profile}`);
       return found.workers;
+    },
+    workersIn(state) {
+      const states = new Map<unknown, unknown>();
+      for (const { message, worker, to } of book.lines) if (message === "worker changed state") states.set(worker, to);
+      return [...states].flatMap(([worker, to]) => (to === state ? String(worker) : []));
     },
     close: () => parts.disposeAsync(),
   };
