@@ -269,7 +269,10 @@ export class Pool implements WorkerPool {
       instruments().workerStartFailures.add(1, { ...about, [attributeNames.errorReason]: error.reason });
       profile.breaker.failed(error, clock.now());
       const { failureCount } = profile.breaker;
-      log.warn({ profile: profile.name, worker: worker.id, startMs, failureCount, err: error }, "worker did not start");
+      // What is expected to happen, such as a missing credential, is a sentence; only its cause, if any, has a stack.
+      const why = { reason: error.reason, why: error.message, ...(error.cause !== undefined && { err: error.cause }) };
+      const fields = { profile: profile.name, worker: worker.id, startMs: Math.round(startMs), failureCount };
+      log.warn({ ...fields, ...why }, "worker did not start");
     } else if (worker.state.kind === "spare") {
       instruments().workerStartDuration.record(startMs / 1000, about);
       profile.breaker.answered();
