@@ -53,7 +53,7 @@ export const doctor: CommandEntry = {
       const report = { version: runnerVersion, problemCount, findings: found, ...(proof && { verify: proof.data }) };
       terminal.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
     } else {
-      if (proof !== undefined) terminal.stdout.write(`\n${proof.text}`);
+      if (proof?.text) terminal.stdout.write(`\n${proof.text}`);
       terminal.stdout.write(`\n${verdict(problemCount, terminal)}\n`);
     }
     return problemCount > 0 ? exitCodes.failed : (proof?.exitCode ?? exitCodes.ok);

@@ -143,6 +143,14 @@ describe.skipIf(path === undefined)("on the pinned Claude Code", () => {
   });
 });
 
+it("doctor --deep says that there is nothing to prove where no Claude Code can be used", async () => {
+  const terminal = testTerminal();
+  const exitCode = await runProgram(["doctor", "--deep", "--json", "--cli-path", "/nonexistent/claude"], terminal);
+  expect(JSON.parse(terminal.written.stdout)).toMatchObject({ verify: null });
+  expect(terminal.written.stderr).toContain("cli.path");
+  expect(exitCode).toBe(1);
+});
+
 const chat: Omit<Turn, "id"> = {
   tenant: "verify",
   profile: "plain",
