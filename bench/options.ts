@@ -10,6 +10,8 @@ export interface BenchOptions {
   /** Exit code 1 when a target is not reached. */
   readonly isStrict: boolean;
   readonly rounds: number | undefined;
+  /** Flags of Node for the servers, beside those that the command itself starts with. */
+  readonly nodeFlags: readonly string[];
   /** Where V8's CPU profiles of the servers go. */
   readonly cpuProfileFolder: string | undefined;
   /** Where results go; `undefined`: they are only shown. */
@@ -27,6 +29,7 @@ export const help = `Measures claude-runner against a process per turn and again
   --strict                exit code 1 when a target is not reached
   --results FOLDER        where JSON and Markdown go                 BENCH_RESULTS
   --no-results            only show them
+  --node-flags "FLAGS"    further flags of Node for the servers      BENCH_NODE_FLAGS
   --cpu-profile FOLDER    V8 CPU profiles of the servers             BENCH_CPU_PROFILE
   --help
 `;
@@ -42,6 +45,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv, def
       strict: { type: "boolean", default: false },
       results: { type: "string", default: env.BENCH_RESULTS ?? defaultResults },
       "no-results": { type: "boolean", default: false },
+      "node-flags": { type: "string", default: env.BENCH_NODE_FLAGS ?? "" },
       "cpu-profile": { type: "string", ...(env.BENCH_CPU_PROFILE !== undefined && { default: env.BENCH_CPU_PROFILE }) },
       help: { type: "boolean", default: false },
     },
@@ -51,6 +55,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv, def
     isQuick: values.quick,
     isStrict: values.strict,
     rounds: values.rounds === undefined ? undefined : positive(values.rounds),
+    nodeFlags: values["node-flags"].split(" ").filter((flag) => flag !== ""),
     cpuProfileFolder: values["cpu-profile"],
     resultsFolder: values["no-results"] ? undefined : values.results,
     wantsHelp: values.help,

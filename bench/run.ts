@@ -4,6 +4,7 @@
  * What a scenario starts it ends, also after Ctrl-C; the private folder goes with it. A scenario that fails does not
  * keep the others from being measured.
  */
+import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -66,6 +67,7 @@ async function main(): Promise<number> {
         signal: stop.signal,
         cliPath: cli.path,
         folder: own,
+        nodeFlags: [...commandFlags(join(checkout, "bin", "claude-runner.js")), ...options.nodeFlags],
         cpuProfileFolder: options.cpuProfileFolder && resolve(options.cpuProfileFolder),
         progress: (step, doneShare) => progress.step(step, doneShare),
       });
@@ -93,6 +95,12 @@ async function main(): Promise<number> {
   }
   if (runs.some(({ outcome }) => "error" in outcome)) return 1;
   return options.isStrict && targetsOf(run).some(({ reached }) => !reached) ? 1 : 0;
+}
+
+/** The flags of Node that the installed command runs with, from its first line: the bench measures what people run. */
+function commandFlags(command: string): readonly string[] {
+  const [first = ""] = readFileSync(command, "utf8").split("\n", 1);
+  return first.startsWith("#!") ? first.split(" ").filter((word) => word.startsWith("--")) : [];
 }
 
 function choose({ only }: BenchOptions): readonly Scenario[] {

@@ -41,6 +41,8 @@ export interface Bench {
   readonly cliPath: string;
   /** A private folder of the scenario's own; removed behind it. */
   readonly folder: string;
+  /** Flags of Node for the server. */
+  readonly nodeFlags: readonly string[];
   /** Where V8's CPU profiles of the server go; `undefined`: none are made. */
   readonly cpuProfileFolder: string | undefined;
   /** Says what is being measured, and how much of the scenario is done, from 0 to 1. */

@@ -44,7 +44,7 @@ export class BenchServer implements AsyncDisposable {
       script,
       folder: bench.folder,
       signal: bench.signal,
-      nodeFlags: profiling(bench),
+      nodeFlags: [...bench.nodeFlags, ...profiling(bench)],
     });
     try {
       const ports = await child.call("start", settings(options, token));

@@ -27,7 +27,7 @@ interface Parameters {
 export const memory = defineScenario<Parameters>({
   name: "memory",
   about: "Memory of the server with 0, 100 and 1,000 open streams",
-  full: { rounds: 2, settleMs: 3_000, windowMs: 3_000, sampleEveryMs: 250 },
+  full: { rounds: 2, settleMs: 2_000, windowMs: 2_000, sampleEveryMs: 250 },
   quick: { rounds: 1, settleMs: 1_000, windowMs: 1_000, sampleEveryMs: 250 },
   estimateMs: ({ rounds, settleMs, windowMs }) => rounds * ports.length * (2_500 + 3 * (settleMs + windowMs)),
 

@@ -68,6 +68,7 @@ export const throughput = defineScenario<Parameters>({
       }),
     );
 
+    const costs: number[] = [];
     const sides: readonly Side[] = [
       {
         name: processPerTurn,
@@ -82,8 +83,11 @@ export const throughput = defineScenario<Parameters>({
         async rate(concurrency) {
           await streams(concurrency);
           await sleep(rampMs, undefined, { signal: bench.signal });
+          const before = await server.figures();
           const { turnCount, elapsedMs } = await load.during(windowMs);
+          const after = await server.figures();
           await load.close();
+          costs.push((after.cpuUs - before.cpuUs) / 1_000 / turnCount);
           return (turnCount / elapsedMs) * 1_000;
         },
       },
@@ -105,7 +109,7 @@ export const throughput = defineScenario<Parameters>({
         }
       }
     }
-    return evaluate(rates);
+    return evaluate(rates, costs);
   },
 });
 
@@ -136,7 +140,7 @@ async function rateOf(
   return rates.reduce((sum, rate) => sum + rate, 0);
 }
 
-function evaluate(rates: ReadonlyMap<string, readonly (readonly number[])[]>) {
+function evaluate(rates: ReadonlyMap<string, readonly (readonly number[])[]>, costs: readonly number[]) {
   const of = (name: string, concurrency: number) => rates.get(`${name} ×${concurrency}`)!;
   const comparisons = concurrencies.map((concurrency) => ({
     concurrency,
@@ -157,6 +161,7 @@ function evaluate(rates: ReadonlyMap<string, readonly (readonly number[])[]>) {
       ...comparisons.map(({ concurrency, overFloor }) =>
         figure(`reused over floor, ${concurrency} at once`, "×", overFloor),
       ),
+      figure("server CPU per turn", "ms", costs),
     ],
     targets: [
       {
@@ -166,6 +171,9 @@ function evaluate(rates: ReadonlyMap<string, readonly (readonly number[])[]>) {
         reached: median(atFour) >= 10,
       },
     ],
-    samples: Object.fromEntries([...rates].map(([name, rounds]) => [`${name}, turns/s`, rounds.flat()])),
+    samples: {
+      ...Object.fromEntries([...rates].map(([name, rounds]) => [`${name}, turns/s`, rounds.flat()])),
+      "server CPU per turn, ms": costs,
+    },
   };
 }
