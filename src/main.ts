@@ -79,9 +79,9 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
 
   const keeper = new CliKeeper({
     locator: new CliLocator({ path: settings.cli.path, env, clock }),
-    probe: async (cli) => {
+    probe: async (cli, signal) => {
       await using sink = await openProbeSink();
-      return await probeCli({ cli, sink, folders, clock, log });
+      return await probeCli({ cli, sink, folders, clock, log, signal });
     },
     log,
   });

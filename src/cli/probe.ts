@@ -32,6 +32,8 @@ export interface ProbeOptions {
   readonly folders: WorkFolders;
   readonly clock: Clock;
   readonly log: Log;
+  /** Ends the process: nobody wants to know any more. */
+  readonly signal?: AbortSignal;
 }
 
 /** Looks like a command: that it arrives as it is, is part of what is found out. */
@@ -43,13 +45,18 @@ const answer = "What is answered first";
 export async function probeCli(options: ProbeOptions): Promise<CliCapabilities> {
   const nothing = { cliVersion: options.cli.version, rewind: false, seeding: false, literalPrompts: false };
   const worker = await startProbe(options);
+  // Whatever is waited for of it then fails.
+  const onAbort = () => void worker.stop();
+  options.signal?.addEventListener("abort", onAbort);
+  if (options.signal?.aborted) onAbort();
   try {
-    await worker.ready();
+    await worker.ready(options.signal);
     return { ...nothing, ...(await probe(worker, options.sink)) };
   } catch (error) {
     options.log.warn({ err: error }, "the CLI could not be probed to the end");
     return { ...nothing, detail: error instanceof Error ? error.message : "unknown error" };
   } finally {
+    options.signal?.removeEventListener("abort", onAbort);
     await worker.stop();
   }
 }

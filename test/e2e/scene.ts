@@ -124,8 +124,9 @@ export function testSettings(standinUrl: string, workFolder: string, change: Set
   });
 }
 
-/** Until the CLI was probed, and every profile that keeps spares has one. */
+/** Until the CLI was probed, and every profile that keeps spares has one. Where none does, nothing happens before a turn. */
 async function untilSettled(book: LogBook, runner: Runner): Promise<void> {
+  if (runner.pool.snapshot().profiles.every(({ workers }) => workers.starting === 0)) return;
   await book.wait(({ message }) => message.startsWith("Claude Code can"));
   const isWarm = () => runner.pool.snapshot().profiles.every(({ workers }) => workers.starting === 0);
   while (!isWarm()) await book.wait(({ from }) => from === "starting", book.position);

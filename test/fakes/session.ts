@@ -169,6 +169,8 @@ export class Session implements Stage, ControlledSession {
 
   stopReading(): void {
     process.stdin.pause();
+    // Without anything to wait for, Node would end.
+    setInterval(() => undefined, 3_600_000);
   }
 
   compactConversation(): void {
