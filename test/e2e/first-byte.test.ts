@@ -4,15 +4,10 @@
  */
 import { once } from "node:events";
 import { request as http1Request, type IncomingMessage } from "node:http";
-import { create, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { StreamChatRequestSchema } from "../../gen/claude/runner/v1/runner_pb.ts";
-import { grpcFrame, rawCall, streamChatPath } from "./raw-calls.ts";
+import { rawCall, requestFrame, streamChatPath } from "./raw-calls.ts";
 import { openScene, type Scene, tenants } from "./scene.ts";
-
-const frameOf = (prompt: string, profile = "") =>
-  grpcFrame(Buffer.from(toBinary(StreamChatRequestSchema, create(StreamChatRequestSchema, { prompt, profile }))));
 
 describe("on the wire", () => {
   let scene: Scene;
@@ -33,7 +28,7 @@ describe("on the wire", () => {
     let claimed = false;
     const answer = await rawCall({
       port: port(),
-      body: frameOf("[[scenario text]]", "cold"),
+      body: requestFrame({ prompt: "[[scenario text]]", profile: "cold" }),
       headers: { "content-type": type },
       token: tenants.acme,
       onHeaders() {
@@ -55,7 +50,7 @@ describe("on the wire", () => {
         path: streamChatPath,
         headers: { "content-type": type, authorization: `Bearer ${tenants.acme}` },
       });
-      request.end(frameOf("[[scenario text]]", "cold"));
+      request.end(requestFrame({ prompt: "[[scenario text]]", profile: "cold" }));
       const [response] = (await once(request, "response")) as [IncomingMessage];
       expect(scene.book.since(from, "worker changed state").some(({ to }) => to === "claimed")).toBe(true);
       response.resume();
@@ -66,7 +61,7 @@ describe("on the wire", () => {
   it.each(http2.slice(0, 2))("$name: a refusal is a single HEADERS frame", async ({ port, type }) => {
     const answer = await rawCall({
       port: port(),
-      body: frameOf(" "),
+      body: requestFrame({ prompt: " " }),
       headers: { "content-type": type },
       token: tenants.acme,
     });
@@ -79,7 +74,7 @@ describe("on the wire", () => {
       const booked = scene.book.wait(({ message }) => message === "turn ended", scene.book.position);
       const answer = await rawCall({
         port: port(),
-        body: frameOf("[[scenario silence]]"),
+        body: requestFrame({ prompt: "[[scenario silence]]" }),
         headers: { "content-type": type, "grpc-timeout": "900m" },
         token: tenants.acme,
       });

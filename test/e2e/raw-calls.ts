@@ -1,10 +1,11 @@
 /**
  * Calls without a client library: bytes on a socket, frames on an HTTP/2 stream. For what no library would send.
  */
-import { connect as connectHttp2, constants } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from "node:http2";
 import { connect as connectTcp } from "node:net";
-import { fromBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
+import { StreamChatRequestSchema } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 
@@ -40,34 +41,50 @@ export function grpcFrame(message: Buffer, { length = message.length, flags = 0 
   return Buffer.concat([head, message]);
 }
 
-/** Sends a body on an HTTP/2 stream of its own, and reads the answer to its end. */
-export async function rawCall({ port, path, headers, body, token, onHeaders }: RawCall): Promise<RawAnswer> {
+/** A frame with a request. */
+export function requestFrame(request: MessageInitShape<typeof StreamChatRequestSchema>): Buffer {
+  return grpcFrame(Buffer.from(toBinary(StreamChatRequestSchema, create(StreamChatRequestSchema, request))));
+}
+
+/** A call whose answer nobody reads yet. */
+export interface RawStream {
+  readonly session: ClientHttp2Session;
+  readonly stream: ClientHttp2Stream;
+}
+
+/** Sends a body on an HTTP/2 stream of its own connection. */
+export function rawStream({ port, path, headers, body, token }: RawCall): RawStream {
   const session = connectHttp2(`http://127.0.0.1:${port}`);
   session.on("error", () => undefined);
+  const stream = session.request({
+    ":method": "POST",
+    ":path": path ?? streamChatPath,
+    "content-type": "application/grpc",
+    te: "trailers",
+    authorization: `Bearer ${token}`,
+    ...headers,
+  });
+  stream.on("error", () => undefined);
+  stream.end(body);
+  return { session, stream };
+}
+
+/** Sends a body and reads the answer to its end. */
+export async function rawCall(call: RawCall): Promise<RawAnswer> {
+  const { session, stream } = rawStream(call);
   try {
-    const stream = session.request({
-      ":method": "POST",
-      ":path": path ?? streamChatPath,
-      "content-type": "application/grpc",
-      te: "trailers",
-      authorization: `Bearer ${token}`,
-      ...headers,
-    });
     let response: Record<string, unknown> = {};
     let trailers: Record<string, unknown> | undefined;
     const chunks: Buffer[] = [];
-    stream.on("error", () => undefined);
     stream.on("response", (got) => {
       response = got;
-      onHeaders?.();
+      call.onHeaders?.();
     });
     stream.on("trailers", (got) => {
       trailers = got;
     });
     stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-    const closed = new Promise((resolve) => stream.once("close", resolve));
-    stream.end(body);
-    await closed;
+    await new Promise((resolve) => stream.once("close", resolve));
     const told = trailers ?? response;
     const bytes = told["grpc-status-details-bin"];
     const status = told["grpc-status"];
