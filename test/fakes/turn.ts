@@ -50,7 +50,6 @@ class Interrupted extends Error {
 interface OpenMessage {
   readonly id: string;
   readonly context: shapes.Context;
-  isFirst: boolean;
   /** The block that is open, with its text so far. */
   block: { readonly index: number; text: string } | undefined;
   blockCount: number;
@@ -64,6 +63,7 @@ export class Turn implements TurnStage {
   #message: OpenMessage | undefined;
   #lastMessageId = "";
   #callCount = 0;
+  #assistantCount = 0;
   #usage = noUsage;
   #booked = noUsage;
   #result: object | undefined;
@@ -272,10 +272,11 @@ export class Turn implements TurnStage {
   }
 
   #sayThinking(thinking: string): void {
-    const index = this.#startBlock({ type: "thinking", thinking: "", signature: "" });
-    this.#event({ type: "content_block_delta", index, delta: { type: "thinking_delta", thinking } });
+    const display = { thinking_display: "updates" };
+    const index = this.#startBlock({ type: "thinking", thinking: "", signature: "" }, display);
+    this.#event({ type: "content_block_delta", index, delta: { type: "thinking_delta", thinking } }, display);
     this.#event({ type: "content_block_delta", index, delta: { type: "signature_delta", signature: "c2ln" } });
-    this.#endBlock({ type: "thinking", thinking, signature: "c2ln" });
+    this.#endBlock({ type: "thinking", thinking, signature: "c2ln" }, { ...display, thinking_duration_ms: 1 });
   }
 
   #sayToolUse(name: string, input: object): string {
@@ -292,16 +293,16 @@ export class Turn implements TurnStage {
     const { context } = this.#facts;
     const id = `msg_${randomUUID().replaceAll("-", "").slice(0, 12)}`;
     this.#lastMessageId = id;
-    this.#message = { id, context, isFirst, block: undefined, blockCount: 0 };
+    this.#message = { id, context, block: undefined, blockCount: 0 };
     this.#output.say(shapes.messageStart(context, id, callUsage, isFirst));
     return this.#message;
   }
 
-  #startBlock(contentBlock: object): number {
+  #startBlock(contentBlock: object, members?: object): number {
     const message = this.#message!;
     const index = message.blockCount++;
     message.block = { index, text: "" };
-    this.#event({ type: "content_block_start", index, content_block: contentBlock });
+    this.#event({ type: "content_block_start", index, content_block: contentBlock }, members);
     return index;
   }
 
@@ -311,9 +312,9 @@ export class Turn implements TurnStage {
     this.#event({ type: "content_block_delta", index: block.index, delta: { type: "text_delta", text } });
   }
 
-  #endBlock(content: object): void {
+  #endBlock(content: object, members?: object): void {
     const message = this.#message!;
-    this.#sayAssistant(content, false);
+    this.#sayAssistant(content, false, members);
     this.#event({ type: "content_block_stop", index: message.block!.index });
     message.block = undefined;
   }
@@ -327,12 +328,12 @@ export class Turn implements TurnStage {
     this.#booked = addUsage(this.#booked, callUsage);
   }
 
-  #sayAssistant(content: object, aborted: boolean): void {
+  #sayAssistant(content: object, aborted: boolean, members?: object): void {
     const message = this.#message!;
     const uuid = randomUUID();
-    const { id, context, isFirst } = message;
-    this.#output.say(shapes.assistant(context, id, callUsage, content, { isFirst, aborted, uuid }));
-    message.isFirst = false;
+    const { id, context } = message;
+    const isFirst = this.#assistantCount++ === 0;
+    this.#output.say({ ...shapes.assistant(context, id, callUsage, content, { isFirst, aborted, uuid }), ...members });
     this.#facts.onAssistant(uuid, "text" in content ? String(content.text) : "");
   }
 
