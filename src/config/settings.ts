@@ -322,6 +322,7 @@ export const settingsSchema = z.strictObject({
         z.number().min(0).max(1).default(1),
         "The share of turns without a sampled parent that are traced.",
       ),
+      tracesIntervalMs: about(ms().min(10).default(5_000), "How often spans are sent, in milliseconds."),
       metricsIntervalMs: about(ms().min(100).default(15_000), "How often metrics are sent, in milliseconds."),
       prometheus: about(z.boolean().default(true), "Whether the admin port serves /metrics."),
       logLevel: about(

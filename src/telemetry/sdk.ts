@@ -118,7 +118,13 @@ function tracing(settings: Settings["telemetry"]): Pick<TracerProviderOptions, "
   });
   return {
     sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(settings.traceSampleRatio) }),
-    spanProcessors: [new BatchSpanProcessor({ exporter, exportTimeoutMillis: exportTimeoutMs })],
+    spanProcessors: [
+      new BatchSpanProcessor({
+        exporter,
+        exportTimeoutMillis: exportTimeoutMs,
+        scheduledDelayMillis: settings.tracesIntervalMs,
+      }),
+    ],
   };
 }
 
