@@ -86,11 +86,11 @@ function openTurn(
     span.end(status);
     return status;
   };
-  // An end without a failure is OK if the turn had its result, else the caller has gone.
-  let hasEnded = false;
+  // An end without a failure is OK if the turn ended well, else the caller has gone.
+  let endedWell = false;
   const over = () => {
     scope?.[Symbol.dispose]();
-    span.end(hasEnded ? undefined : (call.signal.reason ?? new ConnectError("cancelled", Code.Canceled)));
+    span.end(endedWell ? undefined : (call.signal.reason ?? new ConnectError("cancelled", Code.Canceled)));
   };
   try {
     scope = new CallScope(call, parts.clock, parts.calls);
@@ -104,7 +104,7 @@ function openTurn(
       scope,
       context: span.context,
       ended: (end, result) => {
-        hasEnded = true;
+        endedWell = end.error === undefined;
         ended?.(end, result);
       },
       failed,
