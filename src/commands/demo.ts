@@ -53,43 +53,38 @@ function webUrl({ runner }: DemoScene): string {
 }
 
 async function makeTurns(scene: DemoScene, screen: DemoScreen, signal: AbortSignal): Promise<DemoTurn[]> {
-  const clients = demoClients(grpcUrl(scene), webUrl(scene), scene.token);
-  const warm = { profile: "default" };
+  const { grpc, web } = demoClients(grpcUrl(scene), webUrl(scene), scene.token);
+  // Otherwise the cold turn would share the machine with the spares that are starting, and look worse than it is.
+  await untilWarm(scene, screen, signal);
   const turns = [
-    await demoTurn(
-      clients.grpc,
-      { label: "1  cold, through gRPC", prompt: "Hello! What are you?", profile: "cold" },
-      screen,
-      signal,
-    ),
+    { client: grpc, profile: "cold", label: "1  cold, through gRPC", prompt: "Hello! What are you?" },
+    { client: grpc, label: "2  a spare, through gRPC", prompt: "What is a warm pool?" },
+    { client: grpc, label: "3  reused, through gRPC", prompt: "Why is a process that is already running faster?" },
+    { client: grpc, label: "4  reused, through gRPC", prompt: "/clear is not a command here, is it?" },
+    { client: grpc, label: "5  reused, through gRPC", prompt: "And what do you remember of the turns before?" },
+    { client: web, label: "6  reused, through the web port", prompt: "Does this work from a browser?" },
   ];
-  await untilWarm(scene, signal);
-  const prompts = [
-    { label: "2  a spare, through gRPC", prompt: "What is a warm pool?" },
-    { label: "3  reused, through gRPC", prompt: "Why is a process that is already running faster?" },
-    { label: "4  reused, through gRPC", prompt: "/clear is not a command here, is it?" },
-    { label: "5  reused, through gRPC", prompt: "And what do you remember of the turns before?" },
-  ];
-  for (const prompt of prompts) turns.push(await demoTurn(clients.grpc, { ...warm, ...prompt }, screen, signal));
-  turns.push(
-    await demoTurn(
-      clients.web,
-      { ...warm, label: "6  reused, through the web port", prompt: "Does this work from a browser?" },
-      screen,
-      signal,
-    ),
-  );
-  return turns;
+  const done: DemoTurn[] = [];
+  for (const { client, ...turn } of turns) {
+    done.push(await demoTurn(client, { profile: "default", ...turn }, screen, signal));
+  }
+  return done;
 }
 
-/** Waits until spares are ready, so that the next turn shows what a warm one costs. */
-async function untilWarm({ runner }: DemoScene, signal: AbortSignal): Promise<void> {
-  const started = performance.now();
-  const spares = () => runner.pool.snapshot().profiles.find(({ profile }) => profile === "default")?.workers.spare ?? 0;
-  while (spares() === 0) {
-    if (performance.now() - started > 30_000) throw new Error("no worker was ready within 30 seconds");
-    await wait(20, undefined, { signal });
+/** Waits until the spares are ready and the CLI was probed, and says so meanwhile. */
+async function untilWarm({ runner }: DemoScene, { write, dim }: DemoScreen, signal: AbortSignal): Promise<void> {
+  const startedMs = performance.now();
+  const isWarm = () => {
+    const workers = runner.pool.snapshot().profiles.find(({ profile }) => profile === "default")?.workers;
+    return workers?.starting === 0 && workers.spare > 0 && runner.cli().capabilities !== undefined;
+  };
+  write(dim("Starting two workers and trying what this Claude Code can do "));
+  for (let ticks = 0; !isWarm(); ticks += 1) {
+    if (performance.now() - startedMs > 60_000) throw new Error("no worker was ready within a minute");
+    if (ticks % 10 === 0) write(dim("·"));
+    await wait(25, undefined, { signal });
   }
+  write(dim(` ${((performance.now() - startedMs) / 1000).toFixed(1)} s\n`));
 }
 
 function summary(turns: readonly DemoTurn[], { write, bold, dim }: DemoScreen): void {

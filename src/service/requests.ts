@@ -88,7 +88,8 @@ export function toTurn(
       : validator.validate(ChatRequestSchema, request);
   if (rules.kind === "error") throw rules.error;
   if (rules.kind === "invalid") {
-    for (const { field, message } of rules.violations) broken(pathToString(field), message);
+    // A rule of the whole message is about which of the two is set.
+    for (const { field, message } of rules.violations) broken(pathToString(field) || "prompt", message);
   }
 
   const profileName = request.profile || "default";
