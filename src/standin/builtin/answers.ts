@@ -232,7 +232,7 @@ function friendlyAnswer(prompt: string, earlier: readonly string[], brief: boole
   return (
     `${answer}\n\n` +
     "I am not a model: I am the stand-in for the model API, a small program on this machine. " +
-    "Everything else is real. Your call went over RPC to a Claude Code process that was already running, " +
+    "Everything else is real. Your call went over RPC to a Claude Code process, " +
     "that process sent its request to me, and my answer streams back to you the same way. " +
     "Give the server a credential, and the same call is answered by Claude."
   );
