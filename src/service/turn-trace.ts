@@ -159,8 +159,8 @@ export class TurnTrace {
   /** The last event has come: what is measured up to it is complete. */
   finish(): void {
     if (this.times.total !== undefined) return;
+    this.#whole?.end(); // before the whole, of which it is a part
     this.times.total = this.#clock.now() - this.#arrivedAtMs;
-    this.#whole?.end();
     this.#firstEvent?.drop(); // what had not happened by now did not happen
     this.#firstText?.drop();
   }
