@@ -54,20 +54,26 @@ describe("a server in its own process", () => {
     await fake[Symbol.asyncDispose]();
   });
 
-  const serve = async (shutdown: object = {}): Promise<Server> => {
+  const serve = async (
+    options: { readonly shutdown?: object; readonly maxDescriptors?: number } = {},
+  ): Promise<Server> => {
     const config = join(folder, "claude-runner.yaml");
     const settings = {
       grpc: { port: 0 },
       web: { port: 0 },
       admin: { enabled: false },
-      auth: { tokens: [{ tenant: "acme", sha256: sha256Of(tenants.acme) }] },
       cli: { path: fake.path, workFolder: folder },
       credentials: { default: { baseUrl: "http://127.0.0.1:9", apiKeyEnv: "STANDIN_KEY" } },
-      profiles: { default: { acceptClearResidue: true, minSpares: 1, maxWorkers: 4 } },
-      shutdown,
+      profiles: { default: { acceptClearResidue: true, minSpares: 1, maxWorkers: 40 } },
+      auth: { tokens: [{ tenant: "acme", sha256: sha256Of(tenants.acme) }], maxTurnsInFlightPerTenant: 100 },
+      pool: { startFailuresToBreak: 2, startRetryMs: 200 },
+      shutdown: options.shutdown ?? {},
     };
     await writeFile(config, JSON.stringify(settings));
-    const child = spawn(process.execPath, [program, "serve", "--config", config], {
+    const command = [process.execPath, program, "serve", "--config", config];
+    const limited = ["/bin/sh", "-c", `ulimit -n ${options.maxDescriptors}; exec "$@"`, "sh", ...command];
+    const [file = "", ...args] = options.maxDescriptors === undefined ? command : limited;
+    const child = spawn(file, args, {
       cwd: folder,
       env: { PATH: process.env.PATH, HOME: folder, STANDIN_KEY: "none" },
       stdio: ["ignore", "ignore", "pipe"],
@@ -110,7 +116,7 @@ describe("a server in its own process", () => {
   const basesOf = async () => (await readdir(folder)).filter((name) => name.startsWith("claude-runner-"));
 
   it("that is told to end lets running turns end, refuses new ones with a push-back, and leaves nothing", async () => {
-    const server = await serve({ noticeMs: 1_500 });
+    const server = await serve({ shutdown: { noticeMs: 1_500 } });
     const { reading } = await begin(server, '[[fake answer {"flood":{"deltas":250,"chars":10},"perSecond":100}]]');
     server.process.kill("SIGTERM");
     await server.said("stopping: running turns may end; once more to hurry");
@@ -171,6 +177,30 @@ describe("a server in its own process", () => {
     expect(await basesOf()).not.toContain(left);
     const turn = await readTurn(second.client.streamChat({ prompt: "Are you well?" }));
     expect(turn.text).toBe("You said: Are you well?");
+  });
+
+  it("out of descriptors refuses what it cannot serve, lives on, and serves again when there are some", async () => {
+    const server = await serve({ maxDescriptors: 70 });
+    const stop = new AbortController();
+    const turns = Array.from({ length: 30 }, () =>
+      readTurn(server.client.streamChat({ prompt: slowAnswer }, { signal: stop.signal, timeoutMs: 20_000 })),
+    );
+    await server.said("worker did not start");
+    expect(JSON.stringify(server.lines)).toContain("EMFILE");
+    expect(server.process.exitCode).toBeNull();
+    stop.abort();
+    for (const turn of await Promise.all(turns)) {
+      expect([Code.Canceled, Code.Unavailable]).toContain(turn.failure?.code);
+    }
+    expect(server.lines.filter(({ message }) => /TypeError|uncaught/i.test(message))).toEqual([]);
+    const healed = async () => {
+      const turn = await readTurn(server.client.streamChat({ prompt: "Are you well?" }));
+      return turn.text === "You said: Are you well?";
+    };
+    await until(healed);
+    server.process.kill("SIGTERM");
+    expect((await server.exited).code).toBe(0);
+    expect(await basesOf()).toEqual([]);
   });
 
   it("does not touch the folders and workers of one that lives", async () => {
