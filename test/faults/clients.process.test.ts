@@ -146,16 +146,15 @@ describe("a caller", () => {
     await until(() => scene.workers().claimed === 8 && queued() === 32);
     for (const { session } of calls) (session.socket as Socket).destroy();
     const lines = await Promise.all(calls.map(({ id }) => bookedAs(id)));
-    expect(lines.filter(({ message }) => message === "turn ended")).toHaveLength(8);
-    expect(lines.filter(({ message }) => message === "turn refused")).toHaveLength(32);
     for (const { outcome, reason } of lines) expect(["cancelled", "CANCELLED"]).toContain(reason ?? outcome);
     expect(queued()).toBe(0);
     await until(() => scene.workers().claimed === 0);
-    // Whoever was next in the queue may have got a worker before its own end was noticed, but not its prompt to it.
+    // Only those whose prompt had been written count as turns: of the eight, unless a socket was gone even before that.
     const asked = await recorded(scene.fake, ({ in: line }) =>
       calls.some(({ id }) => JSON.stringify(line ?? "").includes(id)),
     );
-    expect(asked).toHaveLength(8);
+    expect(asked.length).toBeLessThanOrEqual(8);
+    expect(scene.book.since(from, "turn ended")).toHaveLength(asked.length);
     expect([...scene.book.since(from, "turn ended"), ...scene.book.since(from, "turn refused")]).toHaveLength(40);
     for (const { session } of calls) session.destroy();
   });
@@ -222,7 +221,8 @@ describe("a caller", () => {
     const turn = await readTurn(scene.client.streamChat({ prompt: slowAnswer }));
     expect(turn.failure).toMatchObject({ code: Code.DeadlineExceeded, reason: "DEADLINE_EXCEEDED", pushbackMs: -1 });
     expect(turn.result.outcome).toBe(Outcome.DEADLINE_EXCEEDED);
-    expect(turn.result.text).toBe(turn.text);
+    // What was not read in time is dropped, but not from the result.
+    expect(turn.result.text.startsWith(turn.text)).toBe(true);
   });
 });
 

@@ -148,7 +148,8 @@ describe("a server in its own process", () => {
     const turn = await reading;
     expect(turn.failure).toMatchObject({ code: Code.Aborted, reason: "DRAINED", pushbackMs: -1 });
     expect(turn.failure?.facts.turnId).toBe(turn.turnId);
-    expect(turn.result).toMatchObject({ outcome: Outcome.DRAINED, text: turn.text });
+    expect(turn.result.outcome).toBe(Outcome.DRAINED);
+    expect(turn.result.text.startsWith(turn.text)).toBe(true);
     expect((await server.exited).code).toBe(0);
     expect(await basesOf()).toEqual([]);
     for (const pid of await workerPids()) expect(isAlive(pid)).toBe(false);
