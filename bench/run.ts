@@ -67,7 +67,7 @@ async function main(): Promise<number> {
         signal: stop.signal,
         cliPath: cli.path,
         folder: own,
-        nodeFlags: [...commandFlags(join(checkout, "bin", "claude-runner.js")), ...options.nodeFlags],
+        nodeFlags: [...commandFlags(join(checkout, "package.json")), ...options.nodeFlags],
         cpuProfileFolder: options.cpuProfileFolder && resolve(options.cpuProfileFolder),
         progress: (step, doneShare) => progress.step(step, doneShare),
       });
@@ -97,10 +97,10 @@ async function main(): Promise<number> {
   return options.isStrict && targetsOf(run).some(({ reached }) => !reached) ? 1 : 0;
 }
 
-/** The flags of Node that the installed command runs with, from its first line: the bench measures what people run. */
-function commandFlags(command: string): readonly string[] {
-  const [first = ""] = readFileSync(command, "utf8").split("\n", 1);
-  return first.startsWith("#!") ? first.split(" ").filter((word) => word.startsWith("--")) : [];
+/** The flags of Node that `npm start` runs the server with: the bench measures what people run. */
+function commandFlags(manifest: string): readonly string[] {
+  const { scripts } = JSON.parse(readFileSync(manifest, "utf8")) as { scripts: { start: string } };
+  return scripts.start.split(" ").filter((word) => word.startsWith("--"));
 }
 
 function choose({ only }: BenchOptions): readonly Scenario[] {

@@ -13,6 +13,9 @@ import { constants } from "node:os";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const neededMajor = 24;
+// A server's memory is mostly V8's young generation, which grows to 50 MB and more; 2 MiB halves are as fast (measured:
+// 191 MB with 100 streams without it, 140 MB with it, at the same CPU per event). `npm start` gives the same flag.
+const nodeFlags = ["--max-semi-space-size=2"];
 const majorOf = (version) => Number(version.replace(/^v/, "").split(".")[0]);
 
 if (majorOf(process.version) >= neededMajor) {
@@ -46,7 +49,7 @@ function bundledNode() {
 
 /** Runs this file again, passes signals on, and ends as the other one does. */
 function handOver(node) {
-  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+  const child = spawn(node, [...nodeFlags, fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     // The channel says nothing; that it closes tells the child that this process was killed.
     stdio: ["inherit", "inherit", "inherit", "ipc"],
     // By this the child knows that Ctrl-C reaches it twice: from the terminal and from here.
