@@ -36,7 +36,7 @@ const rampMs = 300;
 export const throughput = defineScenario<Parameters>({
   name: "throughput",
   about: "Turns per second with 1, 4 and 8 callers",
-  full: { rounds: 4, windowMs: 3_000, warmUpTurns: 50 },
+  full: { rounds: 3, windowMs: 3_000, warmUpTurns: 50 },
   quick: { rounds: 1, windowMs: 1_500, warmUpTurns: 20 },
   estimateMs: ({ rounds, windowMs, warmUpTurns }) => 6_000 + warmUpTurns * 2 * 8 * 14 + rounds * 9 * (windowMs + 900),
 
