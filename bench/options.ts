@@ -10,7 +10,7 @@ export interface BenchOptions {
   /** Exit code 1 when a target is not reached. */
   readonly isStrict: boolean;
   readonly rounds: number | undefined;
-  /** Flags of Node for the servers, beside those that the command itself starts with. */
+  /** Flags of Node for the servers, beside those of `npm start`. */
   readonly nodeFlags: readonly string[];
   /** Where V8's CPU profiles of the servers go. */
   readonly cpuProfileFolder: string | undefined;

@@ -1,13 +1,18 @@
 /**
  * How fast a health check is answered while every worker is busy, against a quiet server. A probe that is late looks like
  * a dead server to whoever restarts it.
+ *
+ * A bare HTTP/2 server is asked in the same moments: what it takes is the machine's doing, the rest is the server's.
  */
+import { connect } from "node:http2";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Child } from "../child.ts";
+import type { EchoCommands } from "../echo-process.ts";
 import { BenchLoad } from "../load.ts";
 import { type Bench, defineScenario, figure } from "../scenario.ts";
 import { BenchServer, BenchStandin } from "../server.ts";
 import { quantile } from "../stats.ts";
-import { type HealthClient, healthClient } from "../turn-client.ts";
+import { healthClient } from "../turn-client.ts";
 import { prompt } from "../workload.ts";
 
 interface Parameters {
@@ -41,22 +46,39 @@ export const health = defineScenario<Parameters>({
     await load.turns(workerCount * 20);
     await load.close();
 
-    const quiet: number[] = [];
-    const busy: number[] = [];
+    await using echo = new Child<EchoCommands>({
+      name: "echo",
+      script: new URL("../echo-process.ts", import.meta.url),
+      folder: bench.folder,
+      signal: bench.signal,
+    });
+    using bare = bareClient((await echo.call("start")).port);
+
+    const quiet: Answers = { server: [], bare: [] };
+    const busy: Answers = { server: [], bare: [] };
+    const ask = (into: Answers) =>
+      during(windowMs, checkEveryMs, bench, [
+        { ask: () => client.checkMs(), into: into.server },
+        { ask: () => bare.askMs(), into: into.bare },
+      ]);
     for (let round = 0; round < rounds; round++) {
       bench.progress(`round ${round + 1} of ${rounds}`, 0.2 + (0.8 * round) / rounds);
-      quiet.push(...(await checks(client, windowMs, checkEveryMs, bench)));
+      await ask(quiet);
       await work();
-      busy.push(...(await checks(client, windowMs, checkEveryMs, bench)));
+      await ask(busy);
       await load.close();
     }
-    const p99 = quantile(busy, 0.99);
+    const p99 = quantile(busy.server, 0.99);
     return {
       figures: [
-        figure("health check, quiet", "ms", quiet),
-        figure(`health check, ${workerCount} workers busy`, "ms", busy),
-        figure("its 99th percentile, quiet", "ms", [quantile(quiet, 0.99)]),
-        figure("its 99th percentile, busy", "ms", [p99]),
+        figure("health check, quiet", "ms", quiet.server),
+        figure("bare HTTP/2 server, quiet", "ms", quiet.bare),
+        figure(`health check, ${workerCount} workers busy`, "ms", busy.server),
+        figure(`bare HTTP/2 server, ${workerCount} workers busy`, "ms", busy.bare),
+        figure("99th percentile: health check, quiet", "ms", [quantile(quiet.server, 0.99)]),
+        figure("99th percentile: bare HTTP/2 server, quiet", "ms", [quantile(quiet.bare, 0.99)]),
+        figure("99th percentile: health check, busy", "ms", [p99]),
+        figure("99th percentile: bare HTTP/2 server, busy", "ms", [quantile(busy.bare, 0.99)]),
       ],
       targets: [
         {
@@ -66,20 +88,54 @@ export const health = defineScenario<Parameters>({
           reached: p99 < 50,
         },
       ],
-      samples: { "quiet, ms": quiet, "busy, ms": busy },
+      samples: {
+        "quiet, ms": quiet.server,
+        "busy, ms": busy.server,
+        "bare server, quiet, ms": quiet.bare,
+        "bare server, busy, ms": busy.bare,
+      },
     };
   },
 });
 
-/** Checks at fixed moments, whether or not the last one was answered: a slow one must not hide the next. */
-async function checks(client: HealthClient, windowMs: number, everyMs: number, { signal }: Bench): Promise<number[]> {
-  const answers: Promise<number>[] = [];
+/** Milliseconds to each answer. */
+interface Answers {
+  readonly server: number[];
+  readonly bare: number[];
+}
+
+interface Asking {
+  ask(): Promise<number>;
+  readonly into: number[];
+}
+
+/** Asks at fixed moments, whether or not the last answer came: a slow one must not hide the next. */
+async function during(windowMs: number, everyMs: number, { signal }: Bench, all: readonly Asking[]): Promise<void> {
+  const answers: Promise<unknown>[] = [];
   const endsAtMs = performance.now() + windowMs;
   while (performance.now() < endsAtMs) {
-    const answer = client.checkMs();
-    answer.catch(() => undefined); // Told by `all`.
-    answers.push(answer);
-    await sleep(everyMs, undefined, { signal });
+    for (const { ask, into } of all) {
+      const answer = ask().then((ms) => into.push(ms));
+      answer.catch(() => undefined); // Told by `all`.
+      answers.push(answer);
+      // Each in a moment of its own, so that one is not in the way of the other.
+      await sleep(everyMs / all.length, undefined, { signal });
+    }
   }
-  return Promise.all(answers);
+  await Promise.all(answers);
+}
+
+function bareClient(port: number): { askMs(): Promise<number> } & Disposable {
+  const session = connect(`http://127.0.0.1:${port}`);
+  session.on("error", () => undefined); // Told by the request.
+  return {
+    askMs: () =>
+      new Promise((resolve, reject) => {
+        const startedAtMs = performance.now();
+        const request = session.request({ ":path": "/" });
+        request.on("error", reject).on("end", () => resolve(performance.now() - startedAtMs));
+        request.resume().end();
+      }),
+    [Symbol.dispose]: () => session.destroy(),
+  };
 }
