@@ -6,6 +6,7 @@ import { Code } from "@connectrpc/connect";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ClaimSource } from "../../gen/claude/runner/v1/event_pb.ts";
 import { Outcome, TurnResultSchema, WorkerFate } from "../../gen/claude/runner/v1/result_pb.ts";
+import { Role } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { transportKinds } from "../contract/transports.ts";
 import { readTurn, type SeenTurn } from "../contract/turn.ts";
 import { type FakeScene, openFakeScene, recorded, slowAnswer } from "./fake-scene.ts";
@@ -61,6 +62,21 @@ describe("a worker that dies", () => {
       const prompts = await recorded(scene.fake, ({ in: line }) => JSON.stringify(line ?? "").includes(prompt));
       expect(new Set(prompts.map(({ pid }) => pid)).size).toBe(1);
       await scene.book.wait(({ message, why }) => message === "recycle" && why === "worker_died", from);
+      await endBound("cold");
+    });
+
+    it("and ends while it takes the history costs the caller nothing either", async () => {
+      await scene.follow({ processes: [{ acts: [{ do: "exit", at: "seeding" }] }] });
+      const from = scene.book.position;
+      const history = [
+        { role: Role.USER, text: "First?" },
+        { role: Role.ASSISTANT, text: "First." },
+      ];
+      const turn = await readTurn(scene.client.streamChat({ prompt: "And then?", profile: "cold", history }));
+      expect(turn.failure).toBeUndefined();
+      expect(turn.text).toBe("You said: And then?");
+      expect(turn.started.seededMessageCount).toBe(2);
+      expect(scene.book.since(from, "worker died before it had the prompt; another takes the turn")).toHaveLength(1);
       await endBound("cold");
     });
 

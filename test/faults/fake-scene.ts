@@ -7,7 +7,7 @@
 import { existsSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { openScene, type ProfileInput, type Scene, type SettingsInput } from "../e2e/scene.ts";
+import { openScene, type Scene, type SettingsInput } from "../e2e/scene.ts";
 import { type FakeCli, makeFakeCli, type RecordEntry } from "../fakes/fake-cli.ts";
 import type { FakeScript } from "../fakes/script.ts";
 
@@ -29,16 +29,11 @@ const shortTimeouts = {
 export async function openFakeScene(settings: SettingsInput = {}, script: FakeScript = {}): Promise<FakeScene> {
   await using opened = new AsyncDisposableStack();
   const fake = opened.use(await makeFakeCli(script));
-  const profiles: Record<string, ProfileInput> = settings.profiles ?? { default: {} };
   const scene = await openScene({
     settings: {
       ...settings,
       cli: { path: fake.path, ...settings.cli },
       pool: { ...shortTimeouts, ...settings.pool },
-      profiles: Object.fromEntries(
-        // The fake asks no model, so the probe cannot prove its rewinding: it is reset with /clear.
-        Object.entries(profiles).map(([name, profile]) => [name, { acceptClearResidue: true, ...profile }]),
-      ),
     },
   });
   opened.defer(() => scene.close());

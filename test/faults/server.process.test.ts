@@ -64,7 +64,7 @@ describe("a server in its own process", () => {
       admin: { enabled: false },
       cli: { path: fake.path, workFolder: folder },
       credentials: { default: { baseUrl: "http://127.0.0.1:9", apiKeyEnv: "STANDIN_KEY" } },
-      profiles: { default: { acceptClearResidue: true, minSpares: 1, maxWorkers: 40 } },
+      profiles: { default: { minSpares: 1, maxWorkers: 40 } },
       auth: { tokens: [{ tenant: "acme", sha256: sha256Of(tenants.acme) }], maxTurnsInFlightPerTenant: 100 },
       pool: { startFailuresToBreak: 2, startRetryMs: 200 },
       shutdown: options.shutdown ?? {},
