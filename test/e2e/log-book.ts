@@ -61,8 +61,3 @@ export class LogBook {
     for (const waiter of [...this.#waiters]) if (waiter.fits(line)) waiter.resolve(line);
   }
 }
-
-/** A worker that was given to a turn. */
-export function isClaim(line: LogLine): boolean {
-  return line.message === "worker changed state" && line.to === "claimed";
-}
