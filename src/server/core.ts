@@ -1,6 +1,7 @@
 /**
  * What both adapters are given: the services, who may call them, and the bookkeeping that the two ports share.
  */
+import type { DescMethod } from "@bufbuild/protobuf";
 import type { Caller, ServedService } from "../service/calls.ts";
 import type { ServerLog } from "./call-errors.ts";
 import type { OpenCalls } from "./open-calls.ts";
@@ -18,6 +19,11 @@ export interface ServerCore {
   /** The largest request, in bytes, decompressed. */
   readonly maxRequestBytes: number;
 }
+
+export const streamsRequests = ({ methodKind }: DescMethod): boolean =>
+  methodKind === "client_streaming" || methodKind === "bidi_streaming";
+export const streamsResponses = ({ methodKind }: DescMethod): boolean =>
+  methodKind === "server_streaming" || methodKind === "bidi_streaming";
 
 type Untyped = (request: unknown, call: unknown) => unknown;
 

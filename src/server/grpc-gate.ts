@@ -10,7 +10,7 @@
  * It also passes none of Node's HTTP/2 session limits on, and a `grpc-timeout` beyond 24 days overflows in it.
  */
 import type { ServerHttp2Stream } from "node:http2";
-import { Code, type ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import {
   type Metadata,
   ServerInterceptingCall,
@@ -28,6 +28,9 @@ import { endStalled, endUnread } from "./h2-session.ts";
 import { maxHeaderBytes } from "./limits.ts";
 
 type Status = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
+
+/** What grpc-js decompresses. */
+const knownEncodings: ReadonlySet<string> = new Set(["identity", "deflate", "gzip"]);
 
 /** What stands in a message's place when its bytes were no message of its type. */
 export class Undecodable {}
@@ -84,6 +87,8 @@ export function grpcGate(core: ServerCore): GrpcGate {
       }
     };
     overrideStatus(call, (made) => {
+      // grpc-js would say "OK", and a message beside status 0 is against the protocol.
+      if (made.code === status.OK) return { ...made, details: "" };
       // A write that failed because the client has gone is no failure of ours, and nobody hears its status.
       const isGone = stream?.destroyed === true;
       const meant = isGone || ours.has(made) ? undefined : meaning(made, hasRequest, core.maxRequestBytes);
@@ -102,6 +107,15 @@ export function grpcGate(core: ServerCore): GrpcGate {
                 throw new RunnerError("REQUEST_TOO_LARGE", `the headers are larger than ${maxHeaderBytes} bytes`, {
                   facts: { limitBytes: maxHeaderBytes },
                 });
+              }
+              if (!knownEncodings.has(encodingOf(call))) {
+                throw new ConnectError(
+                  `messages compressed by ${encodingOf(call)} are not understood`,
+                  Code.Unimplemented,
+                  {
+                    "grpc-accept-encoding": [...knownEncodings].join(","),
+                  },
+                );
               }
               const caller =
                 served === undefined || served.isOpen
@@ -171,8 +185,12 @@ function overrideStatus(call: ServerInterceptingCallInterface, change: (made: St
 /** What a status that grpc-js made by itself means in our words. */
 function meaning(made: Status, hasRequest: boolean, maxRequestBytes: number): ConnectError | undefined {
   const code = made.code ?? status.UNKNOWN;
-  if (code === status.OK) return undefined;
   return libraryError(code as number as Code, made.details ?? "", { hasRequest, maxRequestBytes });
+}
+
+/** Of the request's messages. grpc-js keeps it to itself and would notice only at the first compressed one. */
+function encodingOf(call: ServerInterceptingCallInterface): string {
+  return (call as { readonly incomingEncoding?: string }).incomingEncoding ?? "identity";
 }
 
 function streamOf(call: ServerInterceptingCallInterface): ServerHttp2Stream | undefined {

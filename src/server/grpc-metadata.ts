@@ -22,7 +22,7 @@ export function headersOf(metadata: Metadata): Headers {
 
 /** The way back; keys that end in `-bin` hold base64. */
 export function metadataOf(headers: Headers): Metadata {
-  const metadata = new Metadata();
+  const metadata = new UnpaddedMetadata();
   for (const [key, value] of headers) {
     if (key.endsWith("-bin")) {
       for (const part of value.split(",")) metadata.add(key, Buffer.from(part.trim(), "base64"));
@@ -31,6 +31,26 @@ export function metadataOf(headers: Headers): Metadata {
     }
   }
   return metadata;
+}
+
+/** grpc-js pads the base64 of binary values, which receivers have to take but senders should not do. */
+class UnpaddedMetadata extends Metadata {
+  override toHttp2Headers(): ReturnType<Metadata["toHttp2Headers"]> {
+    const unpadded = (value: string) => value.replace(/=+$/, "");
+    return Object.fromEntries(
+      Object.entries(super.toHttp2Headers()).map(([key, value]) => {
+        if (!key.endsWith("-bin") || value === undefined) return [key, value];
+        return [key, Array.isArray(value) ? value.map(unpadded) : unpadded(String(value))];
+      }),
+    );
+  }
+
+  /** grpc-js sends a copy of a status's metadata. */
+  override clone(): Metadata {
+    const copy = new UnpaddedMetadata(this.getOptions());
+    copy.merge(this);
+    return copy;
+  }
 }
 
 /** How many bytes the metadata takes in a header block, about: names, values and HPACK's 32 for each. */
@@ -42,9 +62,10 @@ export function metadataBytes(metadata: Metadata): number {
   return bytes;
 }
 
-/** An error as the status that grpc-js takes from a handler. */
-export function grpcStatus(error: ConnectError): StatusObject {
+/** An error as the status that grpc-js takes from a handler; `trailer` is what the handler had to say beside it. */
+export function grpcStatus(error: ConnectError, trailer = new Headers()): StatusObject {
   const metadata = metadataOf(error.metadata);
+  metadata.merge(metadataOf(trailer));
   // A lone surrogate would make grpc-js throw when it encodes the message.
   const message = error.rawMessage.toWellFormed();
   if (error.details.length > 0) {
@@ -60,6 +81,6 @@ export function grpcStatus(error: ConnectError): StatusObject {
 }
 
 /** The same as an error, which is how a handler's stream takes it. */
-export function grpcError(error: ConnectError): Error & StatusObject {
-  return Object.assign(new Error(error.rawMessage), grpcStatus(error));
+export function grpcError(error: ConnectError, trailer?: Headers): Error & StatusObject {
+  return Object.assign(new Error(error.rawMessage), grpcStatus(error, trailer));
 }

@@ -16,6 +16,8 @@ import {
   Server,
   ServerCredentials,
   type ServerDuplexStream,
+  type ServerReadableStream,
+  type ServerUnaryCall,
   type ServerWritableStream,
   type ServiceDefinition,
   setLogVerbosity,
@@ -23,12 +25,13 @@ import {
 } from "@grpc/grpc-js";
 import type { Settings } from "../config/settings.ts";
 import type { CallContext, ServedService } from "../service/calls.ts";
-import { statusOf, throwIfOver } from "./call-errors.ts";
-import { handlerOf, type ServerCore } from "./core.ts";
+import { cancelledByCaller, statusOf, throwIfOver } from "./call-errors.ts";
+import { handlerOf, type ServerCore, streamsRequests, streamsResponses } from "./core.ts";
 import { type AdmittedCall, type GrpcGate, grpcGate, Undecodable } from "./grpc-gate.ts";
 import { grpcError, headersOf, metadataOf } from "./grpc-metadata.ts";
 import { maxResponseBytes } from "./limits.ts";
 
+type OnceCall = ServerUnaryCall<Message, Message> & ServerReadableStream<Message, Message>;
 type StreamCall = ServerWritableStream<Message, Message> & ServerDuplexStream<Message, Message>;
 type Init = Record<string, unknown>;
 
@@ -79,11 +82,6 @@ const encode = (type: DescMessage) => (message: Message) => {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength); // no copy
 };
 
-const streamsRequests = ({ methodKind }: DescMethod) =>
-  methodKind === "client_streaming" || methodKind === "bidi_streaming";
-const streamsResponses = ({ methodKind }: DescMethod) =>
-  methodKind === "server_streaming" || methodKind === "bidi_streaming";
-
 /** A protobuf-es service descriptor in the shape grpc-js wants; no second code generator. */
 export function serviceDefinition(methods: readonly DescMethod[]): ServiceDefinition {
   return Object.fromEntries(
@@ -106,7 +104,7 @@ export function serviceDefinition(methods: readonly DescMethod[]): ServiceDefini
 function implementation(served: ServedService, gate: GrpcGate, core: ServerCore): UntypedServiceImplementation {
   return Object.fromEntries(
     served.service.methods.map((method) => {
-      const answer = method.methodKind === "unary" ? answerOnce : answerStream;
+      const answer = streamsResponses(method) ? answerStream : answerOnce;
       return [method.localName, answer(method, served, gate, core)];
     }),
   ) as UntypedServiceImplementation;
@@ -120,16 +118,19 @@ function answerOnce(
 ): handleUnaryCall<Message, Message> {
   const handler = handlerOf(served, method.localName);
   const path = `/${served.service.typeName}/${method.name}`;
-  return async (call, reply) => {
+  return async (unaryCall, reply) => {
+    const call = unaryCall as OnceCall;
     const admitted = gate.admitted(call.metadata);
     const leave = enter(admitted, served, core);
+    const context = contextOf(call.metadata, call.getDeadline(), admitted);
     try {
-      const context = contextOf(call.metadata, call.getDeadline(), admitted);
-      const response = (await handler(call.request, context)) as Init;
+      const response = (await handler(inputOf(call, method, context.signal), context)) as Init;
       throwIfOver(context.signal);
+      sendHeader(call, context);
       reply(null, create(method.output, response), metadataOf(context.responseTrailer));
     } catch (error) {
-      reply(grpcError(statusOf(error, path, core.log, admitted.abort.signal)));
+      sendHeader(call, context);
+      reply(grpcError(statusOf(error, path, core.log, context.signal), context.responseTrailer));
     } finally {
       leave();
     }
@@ -154,11 +155,14 @@ function answerStream(
     const poke = () => wake?.();
     call.on("drain", poke);
     signal.addEventListener("abort", poke);
+    const context = contextOf(call.metadata, call.getDeadline(), admitted);
+    let hasBegun = false;
     try {
-      const context = contextOf(call.metadata, call.getDeadline(), admitted);
-      const input = streamsRequests(method) ? call : call.request;
+      const input = inputOf(call, method, signal);
       for await (const event of handler(input, context) as AsyncIterable<Init>) {
         throwIfOver(signal);
+        if (!hasBegun) sendHeader(call, context);
+        hasBegun = true;
         if (!call.write(create(method.output, event))) {
           await new Promise<void>((resolve) => {
             wake = resolve;
@@ -167,10 +171,12 @@ function answerStream(
         }
       }
       throwIfOver(signal);
+      if (!hasBegun) sendHeader(call, context);
       call.end(metadataOf(context.responseTrailer));
     } catch (error) {
       const status = statusOf(error, path, core.log, signal);
-      if (!call.cancelled) call.emit("error", grpcError(status));
+      if (!hasBegun) sendHeader(call, context);
+      if (!call.cancelled) call.emit("error", grpcError(status, context.responseTrailer));
     } finally {
       leave();
     }
@@ -182,12 +188,33 @@ function contextOf(metadata: Metadata, deadline: Date | number, { abort, caller 
   return {
     signal: abort.signal,
     requestHeader: headersOf(metadata),
+    responseHeader: new Headers(),
     responseTrailer: new Headers(),
     protocolName: "grpc",
     timeoutMs: () => (Number.isFinite(endsAtMs) ? endsAtMs - Date.now() : undefined),
     giveUp: (status) => abort.abort(status),
     caller,
   };
+}
+
+/** What the handler is given: the request, or the requests as they come. */
+function inputOf(call: OnceCall | StreamCall, method: DescMethod, signal: AbortSignal): unknown {
+  return streamsRequests(method) ? requestsOf(call, signal) : call.request;
+}
+
+/** A handler that wants no more requests still has its say: the call is not destroyed then. */
+async function* requestsOf(call: OnceCall | StreamCall, signal: AbortSignal): AsyncGenerator<Message, void> {
+  try {
+    for await (const request of call.iterator({ destroyOnReturn: false })) yield request as Message;
+  } catch {
+    // The only way in which reading fails: the client has gone, or the call was ended.
+    throw signal.aborted ? signal.reason : cancelledByCaller();
+  }
+}
+
+/** Before the first message. Without any, grpc-js sends what it must by itself. */
+function sendHeader(call: OnceCall | StreamCall, { responseHeader }: CallContext): void {
+  if (!responseHeader.keys().next().done) call.sendMetadata(metadataOf(responseHeader));
 }
 
 /** Counts the call until its handler has ended and its last byte has left. */

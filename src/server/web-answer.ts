@@ -35,7 +35,8 @@ export async function sendAnswer(
 
   const first = await chunks?.next();
   if (isGone) return;
-  if (chunks === undefined || first === undefined || (first.done && isGrpc(request))) {
+  const isEmptyGrpc = first?.done === true && isGrpc(request) && !hasHandlersHeaders(answer.header);
+  if (chunks === undefined || first === undefined || isEmptyGrpc) {
     sendHeadersOnly(answer, response);
     return leaveUnread(request, response);
   }
@@ -82,6 +83,11 @@ function leaveUnread(request: WebRequest, response: WebResponse): void {
     }, unreadLingerMs).unref();
     request.once("close", () => clearTimeout(timer));
   }
+}
+
+/** A gRPC client that gets a single frame takes all of it for trailers: headers that a handler set need a frame of their own. */
+function hasHandlersHeaders(header: Headers | undefined): boolean {
+  return [...(header?.keys() ?? [])].some((key) => key !== "content-type" && !key.startsWith("grpc-"));
 }
 
 /** Headers and trailers in one frame, or a response without a body. */

@@ -10,7 +10,7 @@
  * succeeds for the origins of the settings only, any other Origin gets 403, an unknown Host 421, there is no GET, and a
  * token in a header is needed, never a cookie.
  */
-import type { DescMethod } from "@bufbuild/protobuf";
+import { createRegistry, type DescMethod } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -26,7 +26,7 @@ import type { Settings } from "../config/settings.ts";
 import { isAllowedHost, isAllowedOrigin } from "../policy/hosts.ts";
 import type { CallContext, Caller, ServedService } from "../service/calls.ts";
 import { cancelledByCaller, deadlinePassed, libraryError, statusOf, throwIfOver } from "./call-errors.ts";
-import { handlerOf, type ServerCore } from "./core.ts";
+import { handlerOf, type ServerCore, streamsRequests, streamsResponses } from "./core.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
 import { maxHeaderBytes, maxResponseBytes } from "./limits.ts";
 import type { RequestReading } from "./request-bytes.ts";
@@ -41,6 +41,8 @@ interface WebCall {
   readonly reading: RequestReading;
   caller: Caller | undefined;
   hasRequest: boolean;
+  /** What the handler ended with: said on purpose, so it stands as it is. */
+  failure: ConnectError | undefined;
 }
 
 const callKey = createContextKey<WebCall | undefined>(undefined);
@@ -52,6 +54,8 @@ export function webHandler(core: ServerCore, settings: Settings["web"]): WebHand
   const byName = new Map(core.services.map((served) => [served.service.typeName, served]));
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
+    // A google.protobuf.Any in JSON can hold what the services themselves know.
+    jsonOptions: { registry: createRegistry(...core.services.map(({ service }) => service.file)) },
     readMaxBytes: core.maxRequestBytes,
     writeMaxBytes: maxResponseBytes,
     requestGate: (context) => gate(context, byName.get(context.service.typeName), core),
@@ -99,7 +103,7 @@ export function webHandler(core: ServerCore, settings: Settings["web"]): WebHand
 }
 
 /** Streams of requests are bounded by the size of a message, and by how fast the handler takes them. */
-const takesOneMessage = ({ methodKind }: DescMethod) => methodKind === "unary" || methodKind === "server_streaming";
+const takesOneMessage = (method: DescMethod) => !streamsRequests(method);
 
 interface Refusal {
   readonly status: number;
@@ -158,7 +162,14 @@ function webCall(response: WebResponse, method: DescMethod, core: ServerCore) {
     reading.done();
     gone.resolve();
   });
-  const call: WebCall = { abort, closed: gone.promise, reading, caller: undefined, hasRequest: false };
+  const call: WebCall = {
+    abort,
+    closed: gone.promise,
+    reading,
+    caller: undefined,
+    hasRequest: false,
+    failure: undefined,
+  };
   return { call, closed };
 }
 
@@ -168,7 +179,9 @@ function gate(context: HandlerContext, served: ServedService | undefined, core: 
   // Connect aborts the context with the error just before it writes it.
   context.signal.addEventListener("abort", () => {
     const { reason } = context.signal;
-    if (reason instanceof ConnectError && reason.details.length === 0) describe(reason, call, core.maxRequestBytes);
+    if (reason instanceof ConnectError && reason.details.length === 0 && reason !== call.failure) {
+      describe(reason, call, core.maxRequestBytes);
+    }
   });
   if (served?.isOpen) return;
   try {
@@ -221,7 +234,7 @@ async function* counted(body: AsyncIterable<Uint8Array>, { reading, abort }: Web
 function addRoutes(router: ConnectRouter, served: ServedService, core: ServerCore): void {
   const methods = served.service.methods.map((method) => [
     method.localName,
-    method.methodKind === "unary" ? answerOnce(method, served, core) : answerStream(method, served, core),
+    streamsResponses(method) ? answerStream(method, served, core) : answerOnce(method, served, core),
   ]);
   router.service(served.service, Object.fromEntries(methods) as ServiceImpl<typeof served.service>);
 }
@@ -230,13 +243,13 @@ function answerOnce(method: DescMethod, served: ServedService, core: ServerCore)
   const handler = handlerOf(served, method.localName);
   const path = `/${served.service.typeName}/${method.name}`;
   return async (request: unknown, context: HandlerContext) => {
-    const { call, leave } = enter(context, served, core);
+    const { call, failed, leave } = enter(context, served, core);
     try {
       const response = await handler(request, call);
       throwIfOver(call.signal);
       return response;
     } catch (error) {
-      throw statusOf(error, path, core.log, call.signal);
+      throw failed(statusOf(error, path, core.log, call.signal));
     } finally {
       leave();
     }
@@ -247,7 +260,7 @@ function answerStream(method: DescMethod, served: ServedService, core: ServerCor
   const handler = handlerOf(served, method.localName);
   const path = `/${served.service.typeName}/${method.name}`;
   return async function* (input: unknown, context: HandlerContext) {
-    const { call, leave } = enter(context, served, core);
+    const { call, failed, leave } = enter(context, served, core);
     try {
       for await (const event of handler(input, call) as AsyncIterable<unknown>) {
         throwIfOver(call.signal);
@@ -256,7 +269,7 @@ function answerStream(method: DescMethod, served: ServedService, core: ServerCor
       }
       throwIfOver(call.signal);
     } catch (error) {
-      throw statusOf(error, path, core.log, call.signal);
+      throw failed(statusOf(error, path, core.log, call.signal));
     } finally {
       leave();
     }
@@ -282,6 +295,7 @@ function enter(context: HandlerContext, { isEndedAtDrain }: ServedService, core:
   const call: CallContext = {
     signal: abort.signal,
     requestHeader: context.requestHeader,
+    responseHeader: context.responseHeader,
     responseTrailer: context.responseTrailer,
     protocolName: context.protocolName,
     timeoutMs: context.timeoutMs,
@@ -292,7 +306,11 @@ function enter(context: HandlerContext, { isEndedAtDrain }: ServedService, core:
     context.signal.removeEventListener("abort", follow);
     handled.resolve();
   };
-  return { call, leave };
+  const failed = (status: ConnectError) => {
+    webCall.failure = status;
+    return status;
+  };
+  return { call, failed, leave };
 }
 
 /** Connect hands a timeout to setTimeout, which takes anything beyond 24 days for one millisecond. */

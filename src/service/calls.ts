@@ -26,6 +26,8 @@ export interface CallContext {
    */
   readonly signal: AbortSignal;
   readonly requestHeader: Headers;
+  /** Sent with the first message, so to be set before it; a failure before that leaves it out. */
+  readonly responseHeader: Headers;
   readonly responseTrailer: Headers;
   /** `grpc`, `connect` or `grpc-web`. */
   readonly protocolName: string;
@@ -43,12 +45,14 @@ export interface CallContext {
 type Input<M extends DescMethod> = MessageShape<M["input"]>;
 type Output<M extends DescMethod> = MessageInitShape<M["output"]>;
 
-/** Unary methods give a promise, streams an async iterable. */
+/** A method that answers once gives a promise, one that streams its answers an async iterable. */
 export type Handler<M extends DescMethod> = M extends { methodKind: "unary" }
   ? (request: Input<M>, call: CallContext) => Promise<Output<M>>
   : M extends { methodKind: "server_streaming" }
     ? (request: Input<M>, call: CallContext) => AsyncIterable<Output<M>>
-    : (requests: AsyncIterable<Input<M>>, call: CallContext) => AsyncIterable<Output<M>>;
+    : M extends { methodKind: "client_streaming" }
+      ? (requests: AsyncIterable<Input<M>>, call: CallContext) => Promise<Output<M>>
+      : (requests: AsyncIterable<Input<M>>, call: CallContext) => AsyncIterable<Output<M>>;
 
 export type Handlers<S extends DescService> = { readonly [K in keyof S["method"]]: Handler<S["method"][K]> };
 

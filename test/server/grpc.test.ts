@@ -18,6 +18,7 @@ beforeAll(async () => {
 afterAll(() => test.stop());
 beforeEach(() => {
   test.runner.calls.length = 0;
+  test.logged.length = 0;
 });
 
 const streamPath = "/claude.runner.v1.ClaudeRunner/StreamChat";
@@ -132,6 +133,32 @@ describe.each(["grpc", "web"] as const)("on the %s port", (port) => {
   it("an early failure is one HEADERS frame; after an event it is not", async () => {
     expect((await raw({ port, body: envelope(prompt("refuse")) })).frames).toEqual(["headers, end"]);
     expect((await raw({ port, body: envelope(prompt("fail-after 1")) })).frames).toEqual(["headers", "trailers"]);
+  });
+
+  it("a good end is status 0 without a message", async () => {
+    const { said } = await raw({ port, body: envelope(prompt("count 1")) });
+    expect(said).toMatchObject({ "grpc-status": "0" });
+    expect(said["grpc-message"] ?? "").toBe("");
+  });
+
+  it("binary details come without padding", async () => {
+    for (const text of ["refuse", "throw", "fail-after 0"]) {
+      const { said } = await raw({ port, body: envelope(prompt(text)) });
+      expect(said["grpc-status-details-bin"], text).toMatch(/^[A-Za-z0-9+/]+$/);
+    }
+  });
+
+  it("what a handler says without details stands, behind the headers that it had set", async () => {
+    const { said, frames } = await raw({ port, body: envelope(prompt("fail-plainly")) });
+    expect(said).toMatchObject({ "grpc-status": "13", "x-header": "said before the end" });
+    expect(said["grpc-message"]).toMatch(/^said(%20| )on(%20| )purpose$/);
+    expect(frames).toEqual(["headers", "trailers"]);
+  });
+
+  it("messages in a compression that nobody knows are UNIMPLEMENTED", async () => {
+    const answer = await raw({ port, headers: { "grpc-encoding": "odd" }, body: envelope(prompt("count 1")) });
+    expect(answer).toMatchObject({ status: 12 });
+    expect(test.runner.calls).toHaveLength(0);
   });
 
   it("the message of a status is readable to every client", async () => {

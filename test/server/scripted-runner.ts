@@ -3,7 +3,7 @@
  *
  * Knows no pool and no CLI: these suites are about what happens between a handler and a client.
  */
-import type { ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { ClaudeRunner } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { type Settings, settingsSchema } from "../../src/config/settings.ts";
 import { RunnerError } from "../../src/errors.ts";
@@ -64,7 +64,7 @@ export class ScriptedRunner {
     }
   }
 
-  async *#turn(prompt: string, { signal, responseTrailer, requestHeader }: CallContext) {
+  async *#turn(prompt: string, { signal, responseHeader, responseTrailer, requestHeader }: CallContext) {
     const [verb, ...words] = prompt.split(" ");
     const number = Number(words[0]);
     switch (verb) {
@@ -104,6 +104,9 @@ export class ScriptedRunner {
         });
       case "throw":
         throw new Error("a secret of the inside");
+      case "fail-plainly": // with a status that has no details, after its headers
+        responseHeader.set("x-header", "said before the end");
+        throw new ConnectError("said on purpose", Code.Internal);
       case "throw-after":
         yield textEvent(1, "1");
         throw new TypeError("a secret of the inside");

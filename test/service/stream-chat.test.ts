@@ -43,6 +43,7 @@ function scene(options: { workers?: ScriptedWorker[]; maxInFlight?: number } = {
   const context = (timeoutMs?: number): CallContext => ({
     signal: abort.signal,
     requestHeader: new Headers(),
+    responseHeader: new Headers(),
     responseTrailer: new Headers(),
     protocolName: "grpc",
     timeoutMs: () => timeoutMs,
