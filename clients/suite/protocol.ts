@@ -28,6 +28,11 @@ export interface StreamCommand {
   readonly timeoutMs?: number;
   /** Cancel, in the way that the language's users do, as soon as so many text deltas were read. */
   readonly cancelAfterTextDeltas?: number;
+  /**
+   * Stop reading as soon as so many text deltas were read, without cancelling by hand: leave the loop, drop the turn,
+   * close it, whatever the language's users do when they have seen enough. No failure is told then.
+   */
+  readonly leaveAfterTextDeltas?: number;
   /** Whether the client's own retry is on. It is by default, as it is for the client's users. */
   readonly retry?: boolean;
   /** Sent as metadata beside the token. */

@@ -1,0 +1,83 @@
+/**
+ * A client under test: its driver, started when it is first needed and again after a failure.
+ */
+import { Driver } from "./driver.ts";
+import type { Language } from "./languages.ts";
+import type {
+  ChatAnswer,
+  Commands,
+  ConversationAnswer,
+  Hello,
+  StreamAnswer,
+  StreamCommand,
+  Target,
+  TextAnswer,
+} from "./protocol.ts";
+
+type StreamOptions = Omit<StreamCommand, "do" | "target" | "request">;
+
+export class ClientUnderTest {
+  readonly language: Language;
+  readonly #besides = new Map<number, ClientUnderTest>();
+  #driver: Driver | undefined;
+
+  constructor(language: Language) {
+    this.language = language;
+  }
+
+  get hello(): Promise<Hello["hello"]> {
+    return this.#running.hello;
+  }
+
+  call<K extends keyof Commands>(command: Commands[K][0]): Promise<Commands[K][1]> {
+    return this.#running.call<K>(command);
+  }
+
+  stream(target: Target, request: object, options: StreamOptions = {}): Promise<StreamAnswer> {
+    return this.call<"stream">({ do: "stream", target, request, ...options });
+  }
+
+  text(target: Target, request: object): Promise<TextAnswer> {
+    return this.call<"text">({ do: "text", target, request });
+  }
+
+  chat(target: Target, request: object): Promise<ChatAnswer> {
+    return this.call<"chat">({ do: "chat", target, request });
+  }
+
+  conversation(target: Target, prompts: readonly string[]): Promise<ConversationAnswer> {
+    return this.call<"conversation">({ do: "conversation", target, prompts });
+  }
+
+  /** The same client in another process, for what happens while this one is in a call. */
+  beside(number = 1): ClientUnderTest {
+    const other = this.#besides.get(number) ?? new ClientUnderTest(this.language);
+    this.#besides.set(number, other);
+    return other;
+  }
+
+  /** The end of what the drivers wrote to stderr. */
+  get stderr(): string {
+    return [this.#driver?.stderr ?? "", ...[...this.#besides.values()].map(({ stderr }) => stderr)].join("").trim();
+  }
+
+  /** After a failure nobody knows what a driver is doing: the next behaviour gets fresh ones. */
+  async discard(): Promise<void> {
+    const driver = this.#driver;
+    this.#driver = undefined;
+    await Promise.all([driver?.kill(), ...[...this.#besides.values()].map((other) => other.discard())]);
+    this.#besides.clear();
+  }
+
+  async end(): Promise<void> {
+    const driver = this.#driver;
+    this.#driver = undefined;
+    await Promise.all([driver?.end(), ...[...this.#besides.values()].map((other) => other.end())]);
+    this.#besides.clear();
+  }
+
+  get #running(): Driver {
+    this.#driver ??= new Driver(this.language);
+    return this.#driver;
+  }
+}
