@@ -10,29 +10,37 @@ import { Lab } from "./lab.ts";
 const lab = new Lab();
 afterAll(() => lab[Symbol.asyncDispose]());
 
-describe.each(chosenLanguages())("$title", (language) => {
-  const client = new ClientUnderTest(language);
-  let runtime: string;
-  beforeAll(async () => {
-    ({ runtime } = await client.hello);
-  });
-  afterAll(() => client.end());
+for (const language of chosenLanguages()) {
+  describe(language.title, () => {
+    const client = new ClientUnderTest(language);
+    let runtime: string;
+    beforeAll(async () => {
+      ({ runtime } = await client.hello);
+    });
+    afterAll(() => client.end());
 
-  test.for(behaviours)("$title", async ({ holds, isServed, title }, { task, skip }) => {
-    task.meta.behaviour = { language: language.name, runtime, title };
-    if (isServed !== undefined && !(await isServed(lab))) skip("not served by this build");
-    try {
-      await holds(client, lab);
-    } catch (error) {
-      const { stderr } = client;
-      await client.discard();
-      if (error instanceof Error && stderr !== "") {
-        error.message += `\n\nThe ${language.title} driver's last words on stderr:\n${stderr.slice(-4_000)}`;
-      }
-      throw error;
+    for (const { title, holds, isServed } of behaviours) {
+      test(title, async ({ task, skip }) => {
+        task.meta.behaviour = { language: language.name, runtime, title };
+        if (isServed !== undefined && !(await isServed(lab))) skip("not served by this build");
+        try {
+          await holds(client, lab);
+        } catch (error) {
+          const { stderr } = client;
+          await client.discard();
+          throw withLastWords(error, language.title, stderr);
+        }
+      });
     }
   });
-});
+}
+
+function withLastWords(error: unknown, language: string, stderr: string): unknown {
+  if (error instanceof Error && stderr !== "") {
+    error.message += `\n\nThe ${language} driver's last words on stderr:\n${stderr.slice(-4_000)}`;
+  }
+  return error;
+}
 
 declare module "vitest" {
   interface TaskMeta {

@@ -9,6 +9,7 @@ export default defineConfig({
     include: ["*.test.ts"],
     // Servers are shared, and so are the machine's few cores.
     fileParallelism: false,
+    reporters: ["./reporter.ts"],
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

@@ -17,6 +17,11 @@ const unicode = [
   "\uFEFFbom \uFFFD \u{10FFFF} 𝒜𝓈𝓉𝓇𝒶𝓁",
 ].join("");
 
+/** More than one event takes, with a character of four bytes where it has to be cut. */
+const astral = `a${"\u{1F600}".repeat(70_000)}`;
+
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+
 const big = { deltaCount: 5_000, deltaChars: 1_000 } as const;
 
 export const answers: readonly Behaviour[] = [
@@ -95,7 +100,7 @@ export const answers: readonly Behaviour[] = [
     },
   },
   {
-    title: "keeps every character, also where pieces are cut in the middle of one",
+    title: "keeps every character of every script, wherever pieces are cut",
     async holds(client, lab) {
       const target = targetOf(await lab.main());
       for (const deltas of [1, 2, 7]) {
@@ -105,6 +110,8 @@ export const answers: readonly Behaviour[] = [
         expect(answer.text).toBe(unicode);
         expect((await client.text(target, { prompt })).text).toBe(unicode);
       }
+      const sliced = await client.stream(target, { prompt: scenario("text", { text: astral, deltas: [astral] }) });
+      expect([sliced.textSha256, sliced.kinds.text_delta]).toEqual([sha256(astral), 2]);
       // And on the way there: what the model was sent comes back.
       const sent = await client.stream(target, { prompt: `${unicode} ${scenario("conversation")}` });
       expect(sent.text).toContain(JSON.stringify(unicode).slice(1, -1));

@@ -138,16 +138,16 @@ export const ends: readonly Behaviour[] = [
       const [stuckOne, newcomer] = [client.beside(1), client.beside(2)];
       await newcomer.call<"health">({ do: "health", target, service: "" });
       const from = scene.book.position;
-      const finishing = client.stream(target, {
-        prompt: scenario("long-text", { deltaCount: 200, betweenDeltasMs: 10 }),
-      });
+      const asked = (name: string) =>
+        scene.standin.waitForRequest(({ bodyText }) => bodyText.includes(`[[scenario ${name}`));
       const stuck = stuckOne.stream(target, { prompt: scenario("stall") });
-      const isModelCall = (word: string) =>
-        scene.standin.waitForRequest(({ bodyText }) => bodyText.includes(`[[scenario ${word}`));
-      await Promise.all([isModelCall("long-text"), isModelCall("stall")]);
-      expect(scene.book.since(from, "turn ended")).toEqual([]);
-
+      await asked("stall");
+      // Long enough to be in mid-turn when the drain begins, at once after its model call.
+      const prompt = scenario("long-text", { deltaCount: 400, betweenDeltasMs: 10 });
+      const finishing = client.stream(target, { prompt });
+      await asked("long-text");
       void scene.runner.pool.drain();
+      expect(scene.book.since(from, "turn ended")).toEqual([]);
       const refused = errorOf(await newcomer.stream(target, { prompt: "too late" }, { retry: false }));
       expect(refused).toMatchObject({ code: "UNAVAILABLE", reason: "POOL_DRAINING", mayRetry: true });
       expect(refused.retryDelayMs).toBeGreaterThan(0);

@@ -1,0 +1,87 @@
+/**
+ * The programs that people read first: each client's example, and the snippets of the top-level README.
+ */
+import { execFile } from "node:child_process";
+import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { chosenLanguages } from "./chosen.ts";
+import { Lab, type Scene, targetOf } from "./lab.ts";
+import { folderOf, type Language, repository } from "./languages.ts";
+
+const run = promisify(execFile);
+/** How long a program may take, in milliseconds; a snippet may have to be compiled. */
+const programTimeoutMs = 110_000;
+
+/** How Markdown marks code of a language. */
+const fences: Readonly<Record<string, string>> = {
+  go: "go",
+  java: "java",
+  python: "python",
+  rust: "rust",
+  typescript: "ts",
+};
+
+const lab = new Lab();
+let scene: Scene;
+let readme: string;
+beforeAll(async () => {
+  scene = await lab.main();
+  readme = await readFile(join(repository, "README.md"), "utf8");
+});
+afterAll(() => lab[Symbol.asyncDispose]());
+
+/** Runs a script of a client against the scene. Fails with what it wrote. */
+async function program(script: string, args: readonly string[] = []): Promise<string> {
+  const { address, token } = targetOf(scene);
+  const env = { ...process.env, CLAUDE_RUNNER_ADDRESS: address, CLAUDE_RUNNER_TOKEN: token };
+  const { stdout, stderr } = await run(script, args, { env, timeout: programTimeoutMs });
+  return stdout + stderr;
+}
+
+/** The snippets of a language; a block that imports this repository's own files is none of a client's. */
+function snippets(language: Language): readonly string[] {
+  const fenced = new RegExp(`^\`\`\`${fences[language.name]}\\n(.*?)^\`\`\``, "gms");
+  return [...readme.matchAll(fenced)].map(([, code]) => code!).filter((code) => !code.includes('from "./'));
+}
+
+for (const language of chosenLanguages()) {
+  describe(language.title, () => {
+    test("the example streams, cancels, goes on with a conversation, and shows why a request is refused", async () => {
+      // An answer that takes its time can be cancelled in the midst of it.
+      using _slow = scene.standin.script("slow-text");
+      const from = scene.book.position;
+      const output = await program(join(folderOf(language), "example.sh"));
+      expect(output.replaceAll("_", "").toLowerCase()).toContain("invalidrequest");
+      const outcomes = () => scene.book.since(from, "turn ended").map(({ outcome }) => outcome);
+      while (!outcomes().includes("cancelled")) await scene.book.wait(() => true, scene.book.position);
+      expect(outcomes()).toContain("completed");
+      const seeded = scene.book
+        .since(from, "turn ended")
+        .filter(({ stagesMs }) => (stagesMs as { seedHistory?: number }).seedHistory !== undefined);
+      expect(seeded.length).toBeGreaterThan(0);
+    });
+
+    test("the snippets of the README run", async ({ skip }) => {
+      const blocks = snippets(language);
+      const script = join(folderOf(language), "snippet.sh");
+      if (blocks.length === 0) skip("the README has none");
+      await access(script);
+      const folder = await mkdtemp(join(tmpdir(), "claude-runner-snippet-"));
+      try {
+        for (const [at, code] of blocks.entries()) {
+          const file = join(folder, `snippet-${at + 1}.txt`);
+          await writeFile(file, code);
+          const from = scene.book.position;
+          expect((await program(script, [file])).trim()).not.toBe("");
+          const turns = scene.book.since(from, "turn ended");
+          expect(turns.map(({ outcome }) => outcome)).toContain("completed");
+        }
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    });
+  });
+}

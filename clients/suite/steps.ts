@@ -1,0 +1,9 @@
+/**
+ * The lines of `npm run clients`: who, what, how long.
+ */
+
+/** One step that is over. */
+export function step(who: string, what: string, tookMs: number, isGood: boolean): void {
+  const seconds = `${(tookMs / 1_000).toFixed(1)} s`;
+  process.stdout.write(`${isGood ? "✓" : "✗"} ${who.padEnd(11)} ${what.padEnd(40)} ${seconds.padStart(8)}\n`);
+}
