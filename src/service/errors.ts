@@ -122,8 +122,13 @@ export function toConnectError(error: unknown, stage: FailureStage = beforeTheTu
   const metadata = new Headers();
   const retryAfterMs = known.retryAfterMs ?? retryAfterOf[known.reason];
   if (stage.promptWritten) metadata.set(pushbackHeader, "-1");
-  else if (retryAfterMs !== undefined) metadata.set(pushbackHeader, String(Math.ceil(retryAfterMs)));
+  else if (retryAfterMs !== undefined) metadata.set(pushbackHeader, String(pushbackMs(retryAfterMs)));
   return new ConnectError(clip(known.message, maxMessageBytes), code, metadata, details, error);
+}
+
+/** Never 0, for which gRPC core (Python, C++, Ruby) waits for ever, and never negative, which says not to retry. */
+function pushbackMs(retryAfterMs: number): number {
+  return Math.max(1, Math.ceil(retryAfterMs));
 }
 
 interface Detail {

@@ -56,6 +56,10 @@ describe("every reason of the contract", () => {
 test("the server's limits are UNAVAILABLE with push-back, a tenant's own are RESOURCE_EXHAUSTED", () => {
   const full = toConnectError(new RunnerError("QUEUE_FULL", "full", { retryAfterMs: 1234.5 }));
   expect([full.code, full.metadata.get("grpc-retry-pushback-ms")]).toEqual([Code.Unavailable, "1235"]);
+  for (const retryAfterMs of [0, -5]) {
+    const atOnce = toConnectError(new RunnerError("QUEUE_FULL", "full", { retryAfterMs }));
+    expect(atOnce.metadata.get("grpc-retry-pushback-ms")).toBe("1");
+  }
   expect(full.findDetails(RetryInfoSchema)[0]?.retryDelay).toMatchObject({ seconds: 1n, nanos: 234_500_000 });
   const quota = toConnectError(new RunnerError("QUOTA_EXCEEDED", "too many", { facts: { subject: "tenant:acme" } }));
   expect(quota.code).toBe(Code.ResourceExhausted);
