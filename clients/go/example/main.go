@@ -16,10 +16,16 @@ import (
 
 func main() {
 	log.SetFlags(0)
+	if err := run(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context) error {
 	// The address and the token are those in CLAUDE_RUNNER_ADDRESS and CLAUDE_RUNNER_TOKEN.
 	client, err := clauderunner.New("")
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	defer client.Close()
 
@@ -35,10 +41,11 @@ func main() {
 	}
 	for _, step := range steps {
 		fmt.Println("==", step.title)
-		if err := step.run(context.Background(), client); err != nil {
-			log.Fatal(err)
+		if err := step.run(ctx, client); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 func streamText(ctx context.Context, client *clauderunner.Client) error {
