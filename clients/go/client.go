@@ -84,8 +84,7 @@ func (c *Client) Conn() grpc.ClientConnInterface {
 // Chat runs a whole turn and answers when it is over. It fails with RESPONSE_TOO_LARGE when the answer is longer than
 // 3 MiB; [Client.Stream] has no such bound. A failure is an [*Error].
 //
-// When the connection breaks in mid-turn, retry runs the turn once more, since nothing of it was seen. Where that must not
-// happen, because tools change something, use Stream, which is never repeated once it has begun, or [WithoutRetry].
+// A turn that has begun is not repeated, also when the connection breaks: the server has sent its headers then.
 func (c *Client) Chat(
 	ctx context.Context, request *runnerv1.ChatRequest, options ...grpc.CallOption,
 ) (*runnerv1.ChatResponse, error) {

@@ -12,7 +12,6 @@ import {
   type handleServerStreamingCall,
   type handleUnaryCall,
   logVerbosity,
-  type Metadata,
   Server,
   ServerCredentials,
   type ServerDuplexStream,
@@ -122,7 +121,7 @@ function answerOnce(
     const call = unaryCall as OnceCall;
     const admitted = gate.admitted(call.metadata);
     const leave = enter(admitted, served, core);
-    const context = contextOf(call.metadata, call.getDeadline(), admitted);
+    const context = contextOf(call, admitted);
     try {
       const response = (await handler(inputOf(call, method, context.signal), context)) as Init;
       throwIfOver(context.signal);
@@ -155,7 +154,7 @@ function answerStream(
     const poke = () => wake?.();
     call.on("drain", poke);
     signal.addEventListener("abort", poke);
-    const context = contextOf(call.metadata, call.getDeadline(), admitted);
+    const context = contextOf(call, admitted);
     let hasBegun = false;
     try {
       const input = inputOf(call, method, signal);
@@ -183,13 +182,16 @@ function answerStream(
   };
 }
 
-function contextOf(metadata: Metadata, deadline: Date | number, { abort, caller }: AdmittedCall): CallContext {
-  const endsAtMs = Number(deadline); // Infinity when the caller set none
+function contextOf(call: OnceCall | StreamCall, { abort, caller }: AdmittedCall): CallContext {
+  const endsAtMs = Number(call.getDeadline()); // Infinity when the caller set none
+  const responseHeader = new Headers();
   return {
     signal: abort.signal,
-    requestHeader: headersOf(metadata),
-    responseHeader: new Headers(),
+    requestHeader: headersOf(call.metadata),
+    responseHeader,
     responseTrailer: new Headers(),
+    // grpc-js sends headers once, whoever asks for it.
+    begin: () => call.sendMetadata(metadataOf(responseHeader)),
     protocolName: "grpc",
     timeoutMs: () => (Number.isFinite(endsAtMs) ? endsAtMs - Date.now() : undefined),
     giveUp: (status) => abort.abort(status),

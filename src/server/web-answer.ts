@@ -35,12 +35,13 @@ export async function sendAnswer(
 
   const first = await chunks?.next();
   if (isGone) return;
-  const isEmptyGrpc = first?.done === true && isGrpc(request) && !hasHandlersHeaders(answer.header);
+  const isEmptyGrpc =
+    first?.done === true && isGrpc(request) && !response.headersSent && !hasHandlersHeaders(answer.header);
   if (chunks === undefined || first === undefined || isEmptyGrpc) {
     sendHeadersOnly(answer, response);
     return leaveUnread(request, response);
   }
-  response.writeHead(answer.status, Object.fromEntries(answer.header ?? []));
+  if (!response.headersSent) response.writeHead(answer.status, Object.fromEntries(answer.header ?? []));
   for (let chunk = first; !chunk.done; chunk = await chunks.next()) {
     if (isGone) return;
     if (!response.write(chunk.value)) {
@@ -88,6 +89,16 @@ function leaveUnread(request: WebRequest, response: WebResponse): void {
 /** A gRPC client that gets a single frame takes all of it for trailers: headers that a handler set need a frame of their own. */
 function hasHandlersHeaders(header: Headers | undefined): boolean {
   return [...(header?.keys() ?? [])].some((key) => key !== "content-type" && !key.startsWith("grpc-"));
+}
+
+/**
+ * The headers of a call that has begun, before it has a message. Only for gRPC, whose clients retry by themselves:
+ * elsewhere headers say how the call ended.
+ */
+export function sendHeadersAhead(header: Headers, request: WebRequest, response: WebResponse): void {
+  if (!isGrpc(request) || response.headersSent || isClosed(response)) return;
+  response.writeHead(200, Object.fromEntries(header));
+  response.flushHeaders();
 }
 
 /** Headers and trailers in one frame, or a response without a body. */

@@ -30,7 +30,7 @@ import { handlerOf, type ServerCore, streamsRequests, streamsResponses } from ".
 import { corsHeaders, preflightHeaders } from "./cors.ts";
 import { maxHeaderBytes, maxResponseBytes } from "./limits.ts";
 import type { RequestReading } from "./request-bytes.ts";
-import { answerPlainly, grpcMessage, isGrpc, isGrpcWeb, sendAnswer } from "./web-answer.ts";
+import { answerPlainly, grpcMessage, isGrpc, isGrpcWeb, sendAnswer, sendHeadersAhead } from "./web-answer.ts";
 import type { WebHandler, WebRequest, WebResponse } from "./web-listener.ts";
 
 /** What we know of a call beside what Connect knows. */
@@ -43,6 +43,7 @@ interface WebCall {
   hasRequest: boolean;
   /** What the handler ended with: said on purpose, so it stands as it is. */
   failure: ConnectError | undefined;
+  readonly begin: (header: Headers) => void;
 }
 
 const callKey = createContextKey<WebCall | undefined>(undefined);
@@ -75,7 +76,7 @@ export function webHandler(core: ServerCore, settings: Settings["web"]): WebHand
     const handler = byPath.get(path);
     if (handler === undefined) return answerUnknownPath(request, response, path);
 
-    const { call, closed } = webCall(response, handler.method, core);
+    const { call, closed } = webCall(request, response, handler.method, core);
     const values = createContextValues().set(callKey, call);
     const universal = universalRequestFromNodeRequest(request, response, undefined, values);
     clampTimeout(universal.header);
@@ -150,7 +151,7 @@ function answerUnknownPath(request: WebRequest, response: WebResponse, path: str
   }
 }
 
-function webCall(response: WebResponse, method: DescMethod, core: ServerCore) {
+function webCall(request: WebRequest, response: WebResponse, method: DescMethod, core: ServerCore) {
   const gone = Promise.withResolvers<void>();
   const abort = new AbortController();
   const closed = { isClosed: false };
@@ -163,6 +164,7 @@ function webCall(response: WebResponse, method: DescMethod, core: ServerCore) {
     gone.resolve();
   });
   const call: WebCall = {
+    begin: (header) => sendHeadersAhead(header, request, response),
     abort,
     closed: gone.promise,
     reading,
@@ -297,6 +299,7 @@ function enter(context: HandlerContext, { isEndedAtDrain }: ServedService, core:
     requestHeader: context.requestHeader,
     responseHeader: context.responseHeader,
     responseTrailer: context.responseTrailer,
+    begin: () => webCall.begin(context.responseHeader),
     protocolName: context.protocolName,
     timeoutMs: context.timeoutMs,
     giveUp: (status) => abort.abort(status),

@@ -29,6 +29,11 @@ export interface CallContext {
   /** Sent with the first message, so to be set before it; a failure before that leaves it out. */
   readonly responseHeader: Headers;
   readonly responseTrailer: Headers;
+  /**
+   * Sends the response headers now, before there is a message: from then on no client's retry policy repeats the call,
+   * also when the connection breaks. For a method that answers once what would otherwise happen at its end. Twice is fine.
+   */
+  readonly begin: () => void;
   /** `grpc`, `connect` or `grpc-web`. */
   readonly protocolName: string;
   /** What is left until the call's own deadline, in milliseconds; `undefined` when the caller set none. */

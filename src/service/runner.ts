@@ -135,7 +135,10 @@ async function chat(
   for await (const response of responses) {
     turnId = response.turnId ?? "";
     lastSequence = response.sequence ?? 0;
-    if (response.event?.case === "started") started = response.event.value;
+    if (response.event?.case === "started") {
+      started = response.event.value;
+      call.begin(); // it may cost money now, or run a tool: nobody repeats it
+    }
     if (response.event?.case === "toolUse" && toolUses.length < maxChatToolUses) {
       toolBytes += response.event.value.inputJson?.length ?? 0;
       if (toolBytes <= maxChatToolBytes) toolUses.push(response.event.value);

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { connect as connectHttp2, constants, type IncomingHttpHeaders } from "node:http2";
 import { fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
@@ -159,6 +160,28 @@ describe.each(["grpc", "web"] as const)("on the %s port", (port) => {
     const answer = await raw({ port, headers: { "grpc-encoding": "odd" }, body: envelope(prompt("count 1")) });
     expect(answer).toMatchObject({ status: 12 });
     expect(test.runner.calls).toHaveLength(0);
+  });
+
+  it("a collected turn that has begun has sent its headers: nobody repeats it when the connection breaks", async () => {
+    const session = connectHttp2(`http://127.0.0.1:${port === "web" ? test.target.webPort : test.target.grpcPort}`);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/claude.runner.v1.ClaudeRunner/Chat",
+      "content-type": "application/grpc",
+      te: "trailers",
+      authorization: `Bearer ${testToken}`,
+    });
+    stream.on("error", () => {});
+    stream.end(envelope(prompt("wait after-one")));
+    const [headers, flags] = await once(stream, "response");
+    expect(headers[":status"]).toBe(200);
+    expect(flags & constants.NGHTTP2_FLAG_END_STREAM).toBe(0);
+    session.destroy();
+  });
+
+  it("a collected turn that is refused before it began is one frame", async () => {
+    const path = "/claude.runner.v1.ClaudeRunner/Chat";
+    expect((await raw({ port, path, body: envelope(prompt("refuse")) })).frames).toEqual(["headers, end"]);
   });
 
   it("the message of a status is readable to every client", async () => {

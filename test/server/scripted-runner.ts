@@ -40,7 +40,10 @@ export class ScriptedRunner {
       streamChat: (request, context) => this.#play(request.prompt, context),
       chat: async (request, context) => {
         let text = "";
-        for await (const { event } of this.#play(request.prompt, context)) text += event.value.text;
+        for await (const { event } of this.#play(request.prompt, context)) {
+          context.begin();
+          text += event.value.text;
+        }
         return { text };
       },
       getInfo: async (_, context) => ({ serverVersion: context.protocolName, tenant: context.caller?.tenant ?? "" }),

@@ -44,6 +44,7 @@ function scene(options: { workers?: ScriptedWorker[]; maxInFlight?: number } = {
     signal: abort.signal,
     requestHeader: new Headers(),
     responseHeader: new Headers(),
+    begin: () => {},
     responseTrailer: new Headers(),
     protocolName: "grpc",
     timeoutMs: () => timeoutMs,
