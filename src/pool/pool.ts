@@ -14,34 +14,18 @@ import { Inventory } from "./inventory.ts";
 import type { PoolOptions } from "./pool-options.ts";
 import { ProfilePool } from "./profile-pool.ts";
 import { ageLimitMs, wornOut } from "./recycling.ts";
-import {
-  hasRoomForAll,
-  type ProfileCounts,
-  placesToFree,
-  placesToFreeForSpares,
-  workersToEndForMemory,
-  workersToStart,
-} from "./sizing.ts";
+import { hasRoomForAll, placesToFree, placesToFreeForSpares, workersToEndForMemory, workersToStart } from "./sizing.ts";
+import type { PoolSnapshot, ProfileSnapshot } from "./snapshot.ts";
 import { Upkeep } from "./upkeep.ts";
-import { Worker, type WorkerState } from "./worker.ts";
+import { isNobodys, Worker, type WorkerState } from "./worker.ts";
 
-export interface ProfileSnapshot {
-  readonly profile: string;
-  readonly isReady: boolean;
-  /** Workers by state; those that are being checked count by what they were. */
-  readonly workers: ProfileCounts;
-  readonly waitingCount: number;
-  /** `closed`: starts go well. */
-  readonly starts: "closed" | "open" | "cliUnavailable";
-}
+export type { PoolSnapshot, ProfileSnapshot };
 
-export interface PoolSnapshot {
-  readonly isServing: boolean;
-  readonly isDraining: boolean;
-  /** Measured where a worker was measured, else estimated. */
-  readonly memoryBytes: number;
-  readonly profiles: readonly ProfileSnapshot[];
-}
+/**
+ * Told that something of this tenant's may have changed; `undefined`: something that is nobody's, or of all. Called in
+ * the middle of a change: it may note that and nothing more, least of all ask the pool.
+ */
+export type ActivityListener = (tenant: string | undefined) => void;
 
 /** A bound worker that was not used for so long gives its place to a missing spare. */
 const placeForSparesAfterMs = 60_000;
@@ -56,10 +40,12 @@ export class Pool implements WorkerPool {
   readonly #inventory: Inventory;
   readonly #upkeep: Upkeep;
   readonly #listeners = new Set<() => void>();
+  readonly #activityListeners = new Set<ActivityListener>();
   readonly #drained = Promise.withResolvers<void>();
   #phase: Phase = "open";
   #stopped: Promise<void> | undefined;
   #lastOrder = 0;
+  #startCount = 0;
   /** Rises with each `#serve`, so that no profile is always the first to be served. */
   #round = 0;
   #wake: { readonly atMs: number; readonly cancel: CancelTimer } | undefined;
@@ -74,6 +60,7 @@ export class Pool implements WorkerPool {
           name,
           profile,
           healthChanged: () => this.#healthChanged(),
+          queueChanged: (tenant) => this.#active(tenant),
           release: (owner, worker, how) => this.#release(owner, worker, how),
         }),
       ]),
@@ -85,7 +72,10 @@ export class Pool implements WorkerPool {
       settings: options.settings.pool,
       profiles,
       excessBytes: () => this.#inventory.excessBytes(),
-      done: () => this.#serve(),
+      done: () => {
+        this.#serve();
+        this.#active(undefined); // memory was measured
+      },
     });
   }
 
@@ -135,18 +125,38 @@ export class Pool implements WorkerPool {
     };
   }
 
+  /**
+   * Calls `listener` whenever something that a snapshot tells may have changed: several times for one turn, so it has to
+   * be cheap. Returns how to end that.
+   */
+  onActivity(listener: ActivityListener): () => void {
+    this.#activityListeners.add(listener);
+    return () => {
+      this.#activityListeners.delete(listener);
+    };
+  }
+
   snapshot(): PoolSnapshot {
+    const { usedBytes, budgetBytes } = this.#inventory.memory();
+    const workers = this.#inventory.workers().sort((one, other) => one.startOrder - other.startOrder);
     return {
       isServing: this.isServing(),
       isDraining: this.#phase !== "open",
-      memoryBytes: this.#inventory.memory().usedBytes,
+      memoryBytes: usedBytes,
+      memoryBudgetBytes: budgetBytes,
+      maxWaitingCount: this.#options.settings.queue.maxLength,
       profiles: [...this.#profiles.values()].map((profile) => ({
         profile: profile.name,
         isReady: this.isReady(profile.name),
+        minSpares: profile.profile.minSpares,
+        maxWorkers: profile.profile.maxWorkers,
         workers: profile.counts(),
         waitingCount: profile.queue.length,
+        waiting: profile.queue.waiting(),
+        claims: profile.claimCounts.snapshot(),
         starts: profile.breaker.kind,
       })),
+      workers: workers.flatMap((worker) => worker.snapshot() ?? []),
     };
   }
 
@@ -255,12 +265,15 @@ export class Pool implements WorkerPool {
       {
         clock,
         profile: profile.name,
+        startNumber: ++this.#startCount,
         nextOrder: () => ++this.#lastOrder,
         changed: (changed, from) => this.#changed(changed, from),
+        named: () => this.#active(undefined),
       },
       ageLimitMs(settings.pool.maxWorkerAgeMs, random),
     );
     profile.workers.add(worker);
+    this.#active(undefined);
     log.debug({ worker: worker.id, profile: profile.name, to: "starting" }, "worker changed state");
     instruments().workerStarts.add(1, about);
     const error = await worker.start((signal) => startWorker(profile.name, signal), settings.pool.startTimeoutMs);
@@ -278,6 +291,7 @@ export class Pool implements WorkerPool {
       profile.breaker.answered();
       profile.readiness.started();
     }
+    this.#active(undefined); // how starts go may have changed after the worker has
     this.#serve();
 
     await worker.gone;
@@ -287,6 +301,7 @@ export class Pool implements WorkerPool {
         new RunnerError("WORKER_START_FAILED", "a worker ended as soon as it had started"),
         clock.now(),
       );
+      this.#active(undefined);
     }
     this.#serve();
   }
@@ -336,6 +351,8 @@ export class Pool implements WorkerPool {
     const { state } = worker;
     const fields = { worker: worker.id, profile: worker.profile, from: from.kind, to: state.kind };
     log.debug(fields, "worker changed state");
+    // What is or was nobody's is everybody's to see.
+    this.#active(isNobodys(from) ? undefined : worker.tenant);
     const isEnd = state.kind === "stopping" || (state.kind === "exited" && from.kind !== "stopping");
     if (!isEnd || !("why" in state) || state.why === "start_failed") return;
     const { why } = state;
@@ -354,6 +371,11 @@ export class Pool implements WorkerPool {
 
   #healthChanged(): void {
     for (const listener of this.#listeners) listener();
+    this.#active(undefined);
+  }
+
+  #active(tenant: string | undefined): void {
+    for (const listener of this.#activityListeners) listener(tenant);
   }
 
   #wakeAt(atMs: number): void {

@@ -9,6 +9,7 @@ import { attributeNames, instruments } from "../telemetry/instruments.ts";
 import { BindingChurn } from "./binding-churn.ts";
 import { StartBreaker } from "./breaker.ts";
 import type { Claim, ClaimSource, Release } from "./claim.ts";
+import { ClaimCounts } from "./claim-counts.ts";
 import { DrainRate, jitteredPushBackMs } from "./drain-rate.ts";
 import { type Matching, type MatchingLimits, matchTurns } from "./matching.ts";
 import type { PoolOptions, PoolProfile } from "./pool-options.ts";
@@ -36,6 +37,8 @@ export interface ProfilePoolOptions extends Pick<PoolOptions, "settings" | "cloc
   readonly name: string;
   readonly profile: PoolProfile;
   readonly healthChanged: () => void;
+  /** A turn of this tenant has come to the queue or left it. */
+  readonly queueChanged: (tenant: string) => void;
   readonly release: (profile: ProfilePool, worker: Worker, how: Release) => void;
 }
 
@@ -46,6 +49,7 @@ export class ProfilePool {
   readonly queue: TurnQueue<Claim>;
   readonly breaker: StartBreaker;
   readonly readiness: Readiness;
+  readonly claimCounts = new ClaimCounts();
   readonly #options: ProfilePoolOptions;
   readonly #matchingLimits: MatchingLimits;
   readonly #drainRate = new DrainRate();
@@ -62,6 +66,7 @@ export class ProfilePool {
     this.queue = new TurnQueue(clock, settings.queue, {
       retryAfterMs: () => this.#pushBackMs(),
       timedOut: (error) => this.#countShed(error.facts.deadlinePassed ? "deadline" : "queue_timeout"),
+      changed: options.queueChanged,
     });
   }
 
@@ -167,6 +172,7 @@ export class ProfilePool {
     const source = this.#sourceOf(turn, worker);
     worker.claim(request);
     if (turn.endWait !== undefined) this.#drainRate.served(now);
+    this.claimCounts.claimed(request.tenant, source);
     instruments().claims.add(1, { [attributeNames.claimSource]: source, [attributeNames.profile]: this.name });
     if (!isBound) instruments().bindings.add(1, { [attributeNames.profile]: this.name });
     const newBindingCount = this.#churn.claimed(request.tenant, !isBound, now);

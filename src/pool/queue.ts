@@ -8,6 +8,7 @@
 import type { CancelTimer, Clock } from "../clock.ts";
 import { RunnerError } from "../errors.ts";
 import type { ClaimRequest } from "./claim.ts";
+import type { WaitingSnapshot } from "./snapshot.ts";
 import { affinityOf } from "./worker.ts";
 
 export interface QueueLimits {
@@ -37,28 +38,39 @@ export class WaitingTurn<Given> {
   }
 }
 
+export interface QueueHooks {
+  /** A turn's time is up; called before it is told. */
+  readonly timedOut: (error: RunnerError) => void;
+  /** When a turn that was refused may come again, in milliseconds from now. */
+  readonly retryAfterMs: () => number;
+  /** A turn of this tenant has come or left. Must not change the queue. */
+  readonly changed: (tenant: string) => void;
+}
+
 export class TurnQueue<Given> {
   readonly #clock: Clock;
   readonly #limits: QueueLimits;
-  readonly #timedOut: (error: RunnerError) => void;
-  readonly #retryAfterMs: () => number;
+  readonly #hooks: QueueHooks;
   /** In the order in which the tenants are served next. */
   readonly #tenants = new Map<string, Set<WaitingTurn<Given>>>();
   #length = 0;
 
-  constructor(
-    clock: Clock,
-    limits: QueueLimits,
-    hooks: { readonly timedOut: (error: RunnerError) => void; readonly retryAfterMs: () => number },
-  ) {
+  constructor(clock: Clock, limits: QueueLimits, hooks: QueueHooks) {
     this.#clock = clock;
     this.#limits = limits;
-    this.#timedOut = hooks.timedOut;
-    this.#retryAfterMs = hooks.retryAfterMs;
+    this.#hooks = hooks;
   }
 
   get length(): number {
     return this.#length;
+  }
+
+  /** Who waits. */
+  waiting(): WaitingSnapshot[] {
+    return [...this.#tenants].map(([tenant, line]) => {
+      const [first] = line; // inside a tenant the first is the oldest, and no line is empty
+      return { tenant, count: line.size, oldestSinceMs: first!.arrivedAtMs };
+    });
   }
 
   /** Whether there is one turn more than the queue has places for. */
@@ -82,6 +94,7 @@ export class TurnQueue<Given> {
     }
     line.add(turn);
     this.#length++;
+    this.#hooks.changed(request.tenant);
     return turn;
   }
 
@@ -172,7 +185,7 @@ export class TurnQueue<Given> {
   expire(turn: WaitingTurn<Given>): void {
     if (!this.has(turn)) return;
     const error = this.#timeout(turn);
-    this.#timedOut(error);
+    this.#hooks.timedOut(error);
     this.refuse(turn, error);
   }
 
@@ -188,6 +201,7 @@ export class TurnQueue<Given> {
     if (line.size === 0) this.#tenants.delete(turn.request.tenant);
     this.#length--;
     turn.endWait?.();
+    this.#hooks.changed(turn.request.tenant);
     return true;
   }
 
@@ -206,7 +220,7 @@ export class TurnQueue<Given> {
       ? new RunnerError("QUEUE_TIMEOUT", `the call's deadline passed after ${waitedMs} ms in the queue`, { facts })
       : new RunnerError("QUEUE_TIMEOUT", `no worker became free within ${queueTimeoutMs} ms`, {
           facts,
-          retryAfterMs: this.#retryAfterMs(),
+          retryAfterMs: this.#hooks.retryAfterMs(),
         });
   }
 }

@@ -7,6 +7,7 @@
 import type { Clock } from "../clock.ts";
 import { isRunnerError, RunnerError } from "../errors.ts";
 import type { WorkerExit, WorkerProcess } from "../worker-process.ts";
+import type { WorkerSnapshot } from "./snapshot.ts";
 import { within } from "./within.ts";
 
 export interface SpareState {
@@ -76,10 +77,14 @@ const idleCpuWindowMs = 10_000;
 export interface WorkerSurroundings {
   readonly clock: Clock;
   readonly profile: string;
+  /** The worker's number among all that were started: names it until there is a process. */
+  readonly startNumber: number;
   /** A number larger than all before it. */
   readonly nextOrder: () => number;
   /** Told of every change, after it. Must not change the worker. */
   readonly changed: (worker: Worker, from: WorkerState) => void;
+  /** Its process is there, and with it its id. */
+  readonly named: () => void;
 }
 
 export class Worker {
@@ -100,6 +105,7 @@ export class Worker {
   #exit: WorkerExit | undefined;
   #tenant: string | undefined;
   #turnCount = 0;
+  #givenCount = 0;
   #memoryBytes: number | undefined;
   #idleCpuPercent: number | undefined;
   #cpuBaseline: { readonly order: number; readonly atMs: number; readonly cpuMs: number } | undefined;
@@ -122,7 +128,8 @@ export class Worker {
 
   /** The process's id; until there is a process a stand-in for logs. */
   get id(): string {
-    return this.#process?.id ?? `starting-${this.startOrder}`;
+    // Not by its order, which counts the turns of all tenants.
+    return this.#process?.id ?? `starting-${this.#around.startNumber}`;
   }
 
   /** The tenant whose turn it served first. It never serves another's. */
@@ -133,6 +140,11 @@ export class Worker {
   /** Turns that it finished. */
   get turnCount(): number {
     return this.#turnCount;
+  }
+
+  /** Turns that it was given, those included that it did not finish. */
+  get givenCount(): number {
+    return this.#givenCount;
   }
 
   /** Private memory at the last sample. */
@@ -203,6 +215,7 @@ export class Worker {
       return process;
     }
     this.#process = process;
+    this.#around.named();
     void process.exited.then((exit) => {
       this.#exit = exit;
       this.#leave(this.#why);
@@ -220,6 +233,7 @@ export class Worker {
       throw new Error(`bug: worker ${this.id} is another tenant's or bound otherwise`);
     }
     this.#tenant = turn.tenant;
+    this.#givenCount++;
     this.#become({ kind: "claimed", sinceMs: this.#around.clock.now(), turnId: turn.turnId, affinity, before });
   }
 
@@ -228,6 +242,7 @@ export class Worker {
     if (this.#state.kind !== "claimed") return;
     const { before } = this.#state;
     if (before.kind === "spare") this.#tenant = undefined;
+    this.#givenCount--;
     this.#become(before);
   }
 
@@ -310,6 +325,23 @@ export class Worker {
     this.#cpuBaseline = { order: state.order, atMs, cpuMs };
   }
 
+  /** What it is now; `undefined` once it is gone. */
+  snapshot(): WorkerSnapshot | undefined {
+    const { kind, sinceMs } = this.#state;
+    if (kind === "exited") return undefined;
+    return {
+      id: this.id,
+      profile: this.profile,
+      kind,
+      sinceMs,
+      startedAtMs: this.startedAtMs,
+      tenant: this.#tenant,
+      turnId: this.#state.kind === "claimed" ? this.#state.turnId : undefined,
+      turnCount: this.#givenCount,
+      memoryBytes: this.#memoryBytes,
+    };
+  }
+
   /** Ends the worker. The first reason stands; `gone` says when it is over. */
   stop(why: string): void {
     if (!isLiving(this.#state.kind)) return;
@@ -351,6 +383,12 @@ export class Worker {
     this.#state = to;
     this.#around.changed(this, from);
   }
+}
+
+/** Whether a worker in this state has never been a tenant's. Of one that is being ended its state does not tell. */
+export function isNobodys(state: WorkerState): boolean {
+  const { kind } = state.kind === "checking" ? state.idle : state;
+  return kind === "starting" || kind === "spare";
 }
 
 export function isLiving(kind: WorkerKind): boolean {

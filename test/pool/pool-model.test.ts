@@ -39,6 +39,10 @@ class World {
   readonly tenantOf = new Map<string, string>();
   readonly bindingOf = new Map<string, string>();
   isDraining = false;
+  /** Whom the pool has told of activity since the last look. `undefined`: everybody. */
+  readonly told = new Set<string | undefined>();
+  /** What each tenant may know of the pool, at the last look. */
+  known: ReadonlyMap<string, string>;
 
   constructor(profile: PoolProfile) {
     this.profile = profile;
@@ -48,6 +52,8 @@ class World {
       queue: { maxLength, timeoutMs: 20_000 },
       worker: { startMs: 300, resetMs: 20, stopMs: 100 },
     });
+    this.known = this.toBeKnown();
+    this.t.pool.onActivity((tenant) => this.told.add(tenant));
     this.t.pool.start();
   }
 
@@ -130,6 +136,32 @@ class World {
     }
     for (const turn of this.waiting()) expect(turn.isCancelled, "a cancelled turn leaves").toBe(false);
     this.checkNobodyIsForgotten();
+    this.checkActivityIsTold();
+  }
+
+  /** Whoever watches the pool misses nothing. */
+  checkActivityIsTold(): void {
+    const now = this.toBeKnown();
+    for (const [whose, part] of now) {
+      if (part === this.known.get(whose)) continue;
+      const isTold = this.told.has(undefined) || (whose === "all" ? this.told.size > 0 : this.told.has(whose));
+      expect(isTold, `a change that ${whose} can see is told`).toBe(true);
+    }
+    this.known = now;
+    this.told.clear();
+  }
+
+  toBeKnown(): ReadonlyMap<string, string> {
+    const { profiles, workers, memoryBytes, ...rest } = this.t.pool.snapshot();
+    const parts = new Map([["all", JSON.stringify([rest, profiles, workers, memoryBytes])]]);
+    for (const tenant of ["acme", "zeta"]) {
+      const mine = workers.filter((worker) => worker.tenant === tenant || worker.tenant === undefined);
+      const [profile] = profiles;
+      const waiting = profile?.waiting.find((of) => of.tenant === tenant);
+      const claims = profile?.claims.byTenant.get(tenant);
+      parts.set(tenant, JSON.stringify([rest, mine, waiting, claims, profile?.isReady, profile?.starts]));
+    }
+    return parts;
   }
 
   /**

@@ -7,6 +7,7 @@ import { FakeClock } from "../fake-clock.ts";
 class QueueUnderTest {
   readonly clock = new FakeClock();
   readonly timedOut: unknown[] = [];
+  readonly changes: string[] = [];
   readonly queue: TurnQueue<string>;
   #order = 0;
 
@@ -14,7 +15,11 @@ class QueueUnderTest {
     this.queue = new TurnQueue(
       this.clock,
       { maxLength: 64, timeoutMs: 30_000, ...limits },
-      { timedOut: (error) => this.timedOut.push(error), retryAfterMs: () => 1234 },
+      {
+        timedOut: (error) => this.timedOut.push(error),
+        retryAfterMs: () => 1234,
+        changed: (tenant) => this.changes.push(tenant),
+      },
     );
   }
 

@@ -13,6 +13,7 @@ class WorkerUnderTest {
   readonly path: WorkerState["kind"][] = [];
   readonly worker: Worker;
   isGone = false;
+  readonly names: string[] = [];
   #order = 0;
 
   constructor() {
@@ -20,8 +21,10 @@ class WorkerUnderTest {
       {
         clock: this.clock,
         profile: "default",
+        startNumber: 1,
         nextOrder: () => ++this.#order,
         changed: (worker) => this.path.push(worker.state.kind),
+        named: () => this.names.push(this.worker.id),
       },
       3_600_000,
     );
@@ -51,6 +54,16 @@ class WorkerUnderTest {
     await this.clock.advance(10);
   }
 }
+
+test("has a name of its own until its process is there, and says when it has the process's", async () => {
+  const t = new WorkerUnderTest();
+  expect(t.worker.id).toBe("starting-1");
+  void t.start();
+  expect(t.names).toEqual([]);
+  await t.clock.settle();
+  expect(t.names).toEqual(["w1"]);
+  expect(t.worker.state.kind).toBe("starting");
+});
 
 test("walks through a life", async () => {
   const t = await WorkerUnderTest.ready();

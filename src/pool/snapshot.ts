@@ -1,0 +1,67 @@
+/**
+ * The pool at one moment, as plain data: what gauges, health and the view of the pool are made from.
+ *
+ * Has everything of every tenant; who may see what of it is decided in `service/pool-view.ts`.
+ */
+import type { CountsBySource } from "./claim-counts.ts";
+import type { ProfileCounts } from "./sizing.ts";
+import type { WorkerKind } from "./worker.ts";
+
+/** One worker. Moments are on the clock's `now()`. */
+export interface WorkerSnapshot {
+  readonly id: string;
+  readonly profile: string;
+  readonly kind: Exclude<WorkerKind, "exited">;
+  readonly sinceMs: number;
+  readonly startedAtMs: number;
+  /** `undefined`: nobody's yet. */
+  readonly tenant: string | undefined;
+  /** The turn that it runs. */
+  readonly turnId: string | undefined;
+  /** Turns that it was given. */
+  readonly turnCount: number;
+  /** At the last sample; `undefined` while there was none. */
+  readonly memoryBytes: number | undefined;
+}
+
+/** The turns of one tenant that wait for a worker of one profile. */
+export interface WaitingSnapshot {
+  readonly tenant: string;
+  readonly count: number;
+  /** When the first of them came, on the clock's `now()`. */
+  readonly oldestSinceMs: number;
+}
+
+/** How turns of one profile got their workers since the server started. */
+export interface ClaimsSnapshot {
+  readonly all: CountsBySource;
+  /** Of the tenants that were served last, as many as are kept. */
+  readonly byTenant: ReadonlyMap<string, CountsBySource>;
+}
+
+export interface ProfileSnapshot {
+  readonly profile: string;
+  readonly isReady: boolean;
+  readonly minSpares: number;
+  readonly maxWorkers: number;
+  /** Workers by state; those that are being checked count by what they were. */
+  readonly workers: ProfileCounts;
+  readonly waitingCount: number;
+  readonly waiting: readonly WaitingSnapshot[];
+  readonly claims: ClaimsSnapshot;
+  /** `closed`: starts go well. */
+  readonly starts: "closed" | "open" | "cliUnavailable";
+}
+
+export interface PoolSnapshot {
+  readonly isServing: boolean;
+  readonly isDraining: boolean;
+  /** Measured where a worker was measured, else estimated. */
+  readonly memoryBytes: number;
+  readonly memoryBudgetBytes: number;
+  /** The most turns that may wait in one profile. */
+  readonly maxWaitingCount: number;
+  readonly profiles: readonly ProfileSnapshot[];
+  /** Those that are not gone, oldest first. */
+  readonly workers: readonly WorkerSnapshot[];
+}
