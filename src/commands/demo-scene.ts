@@ -48,7 +48,7 @@ export async function openDemoScene(ports: DemoPorts, log: Log): Promise<DemoSce
       web: { port: ports.web },
       admin: { enabled: false },
       auth: {
-        tokens: [{ tenant: "demo", sha256: sha256Of(token) }],
+        tokens: [{ tenant: "demo", sha256: sha256Of(token), operator: true }],
         tokenFile: join(folder, "token"),
         reflection: "on",
       },

@@ -13,6 +13,7 @@ import { exitCodes } from "./exit-codes.ts";
 interface TokenOptions {
   readonly tenant: string;
   readonly profile?: readonly string[];
+  readonly operator?: true;
   readonly json?: true;
 }
 
@@ -27,11 +28,13 @@ export const token: CommandEntry = {
       )
       .option("-t, --tenant <name>", "the tenant that the token stands for", nameArgument, "default")
       .option("-p, --profile <name...>", "the profiles that it may name (default: all)", namesArgument)
+      .option("--operator", "its holder runs the server, and sees the pool's counts and workers of all tenants")
       .option("--json", "print one JSON object")
       .addHelpText(
         "after",
         helpSection("Examples:", [
           "claude-runner token --tenant billing --profile default fast",
+          "claude-runner token --tenant ops --operator",
           "claude-runner token --json | jq -r .token > billing.token",
         ]),
       );
@@ -39,12 +42,18 @@ export const token: CommandEntry = {
   async run(terminal, command) {
     const options = command.opts<TokenOptions>();
     const made = makeToken();
-    const entry = { tenant: options.tenant, sha256: sha256Of(made), profiles: options.profile ?? ["*"] };
+    const entry = {
+      tenant: options.tenant,
+      sha256: sha256Of(made),
+      profiles: options.profile ?? ["*"],
+      operator: options.operator ?? false,
+    };
     if (options.json) {
       terminal.stdout.write(`${JSON.stringify({ token: made, ...entry })}\n`);
       return exitCodes.ok;
     }
     const profiles = options.profile === undefined ? "" : `\n      profiles: [${options.profile.join(", ")}]`;
+    const operator = entry.operator ? "\n      operator: true" : "";
     terminal.stdout.write(
       [
         `${terminal.out.bold("Token")}  ${terminal.out.green(made)}`,
@@ -54,7 +63,7 @@ export const token: CommandEntry = {
         "auth:",
         "  tokens:",
         `    - tenant: ${entry.tenant}`,
-        `      sha256: ${entry.sha256}${profiles}`,
+        `      sha256: ${entry.sha256}${profiles}${operator}`,
         "",
         terminal.out.dim("A running server takes new tokens on SIGHUP."),
         "",

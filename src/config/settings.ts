@@ -29,6 +29,11 @@ const token = z.strictObject({
     z.array(z.union([name, z.literal("*")])).default(["*"]),
     "The profiles that the token may name; `*` for all that are not another tenant's.",
   ),
+  operator: about(
+    z.boolean().default(false),
+    "Whether PoolService tells its holder about all tenants: their names, workers and counts, never their turns.",
+    "For whoever runs the server. It gives nothing else.",
+  ),
 });
 
 export const settingsSchema = z.strictObject({
@@ -104,7 +109,7 @@ export const settingsSchema = z.strictObject({
       ),
       insecureNoAuth: about(
         z.boolean().default(false),
-        "Whether anybody may call, as the tenant `anonymous`. Loopback addresses only.",
+        "Whether anybody may call, as the tenant `anonymous` and with an operator's view of the pool. Loopback addresses only.",
       ),
       maxTurnsInFlightPerTenant: about(
         z

@@ -11,6 +11,8 @@ import { RunnerError } from "../errors.ts";
 export interface Identity {
   readonly tenant: string;
   readonly profiles: readonly string[];
+  /** Whether it may see the counts and workers of all tenants. */
+  readonly isOperator: boolean;
 }
 
 /** A token as the settings name it: never the token itself. */
@@ -19,6 +21,7 @@ export interface KnownToken {
   /** Hexadecimal digits in lower case. */
   readonly sha256: string;
   readonly profiles: readonly string[];
+  readonly operator: boolean;
 }
 
 export interface AuthRules {
@@ -30,17 +33,17 @@ export interface AuthRules {
 /** The tenant of the token that is made at first start. */
 export const defaultTenant = "default";
 
-/** The caller of a server without authentication. */
-export const anonymousCaller: Identity = { tenant: "anonymous", profiles: ["*"] };
+/** The caller of a server without authentication. All callers are this one, so nobody is there to be kept from. */
+export const anonymousCaller: Identity = { tenant: "anonymous", profiles: ["*"], isOperator: true };
 
 /** What is stored of a token. */
 export function sha256Of(token: string): string {
   return createHash("sha256").update(token, "utf8").digest("hex");
 }
 
-/** The rule for the token that is made at first start. */
+/** The rule for the token that is made at first start: it belongs to whoever started the server. */
 export function defaultToken(token: string): KnownToken {
-  return { tenant: defaultTenant, sha256: sha256Of(token), profiles: ["*"] };
+  return { tenant: defaultTenant, sha256: sha256Of(token), profiles: ["*"], operator: true };
 }
 
 interface Entry {
@@ -59,9 +62,9 @@ export class Authenticator {
   /** Takes new rules. Calls that have been let in go on; a token that is gone opens no new ones. */
   reload(rules: AuthRules): void {
     this.#insecureNoAuth = rules.insecureNoAuth;
-    this.#entries = rules.tokens.map(({ tenant, sha256, profiles }) => ({
+    this.#entries = rules.tokens.map(({ tenant, sha256, profiles, operator }) => ({
       digest: Buffer.from(sha256, "hex"),
-      caller: { tenant, profiles: [...profiles] },
+      caller: { tenant, profiles: [...profiles], isOperator: operator },
     }));
   }
 

@@ -17,6 +17,8 @@ export interface Caller {
   readonly tenant: string;
   /** The profiles that the token names; `*` stands for all that are not another tenant's. */
   readonly profiles: readonly string[];
+  /** Whether it may see the counts and workers of all tenants. */
+  readonly isOperator: boolean;
 }
 
 export interface CallContext {

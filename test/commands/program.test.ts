@@ -83,8 +83,15 @@ describe("token", () => {
     const shown = await run(["settings", "--config", file, "--json"]);
     const settings = JSON.parse(shown.stdout) as Record<string, { value: unknown }>;
     expect(settings["auth.tokens"]?.value).toEqual([
-      { tenant: "billing", sha256: sha256Of(made), profiles: ["default"] },
+      { tenant: "billing", sha256: sha256Of(made), profiles: ["default"], operator: false },
     ]);
+  });
+
+  it("marks an operator's token as one, in the lines and for programs", async () => {
+    const { stdout } = await run(["token", "--tenant", "ops", "--operator"]);
+    expect(stdout).toMatch(/^ {4}- tenant: ops\n {6}sha256: [0-9a-f]{64}\n {6}operator: true$/m);
+    expect(JSON.parse((await run(["token", "--operator", "--json"])).stdout)).toMatchObject({ operator: true });
+    expect((await run(["token"])).stdout).not.toContain("operator");
   });
 
   it("makes another one each time, for programs too", async () => {

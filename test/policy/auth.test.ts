@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { isRunnerError } from "../../src/errors.ts";
 import { Authenticator, defaultToken, sha256Of } from "../../src/policy/auth.ts";
 
-const acme = { tenant: "acme", sha256: sha256Of("token-a"), profiles: ["default", "fast"] };
-const other = { tenant: "other", sha256: sha256Of("token-b"), profiles: ["*"] };
+const acme = { tenant: "acme", sha256: sha256Of("token-a"), profiles: ["default", "fast"], operator: false };
+const other = { tenant: "other", sha256: sha256Of("token-b"), profiles: ["*"], operator: true };
 
 function refusal(run: () => unknown): string {
   try {
@@ -18,9 +18,17 @@ function refusal(run: () => unknown): string {
 describe("authentication", () => {
   const authenticator = new Authenticator({ tokens: [acme, other], insecureNoAuth: false });
 
-  it("knows tenant and profiles by the token", () => {
-    expect(authenticator.authenticate("Bearer token-a")).toEqual({ tenant: "acme", profiles: ["default", "fast"] });
-    expect(authenticator.authenticate("bearer  token-b")).toEqual({ tenant: "other", profiles: ["*"] });
+  it("knows tenant and profiles by the token, and whether it is an operator's", () => {
+    expect(authenticator.authenticate("Bearer token-a")).toEqual({
+      tenant: "acme",
+      profiles: ["default", "fast"],
+      isOperator: false,
+    });
+    expect(authenticator.authenticate("bearer  token-b")).toEqual({
+      tenant: "other",
+      profiles: ["*"],
+      isOperator: true,
+    });
   });
 
   it.each([
@@ -53,12 +61,13 @@ describe("authentication", () => {
     changing.reload({ tokens: [other, defaultToken("crt_x")], insecureNoAuth: false });
     expect(refusal(() => changing.authenticate("Bearer token-a"))).not.toBe("");
     expect(changing.authenticate("Bearer token-b").tenant).toBe("other");
-    expect(changing.authenticate("Bearer crt_x")).toEqual({ tenant: "default", profiles: ["*"] });
+    // The token of the first start belongs to whoever started the server.
+    expect(changing.authenticate("Bearer crt_x")).toEqual({ tenant: "default", profiles: ["*"], isOperator: true });
   });
 
   it("takes everybody for anonymous when it is switched off, whatever token is sent", () => {
     const open = new Authenticator({ tokens: [acme], insecureNoAuth: true });
-    expect(open.authenticate(undefined)).toEqual({ tenant: "anonymous", profiles: ["*"] });
+    expect(open.authenticate(undefined)).toEqual({ tenant: "anonymous", profiles: ["*"], isOperator: true });
     expect(open.authenticate("Bearer token-a").tenant).toBe("anonymous");
   });
 });

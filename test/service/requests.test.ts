@@ -24,7 +24,7 @@ const settings = settingsSchema.parse({
     theirs: { tenant: "other" },
   },
 });
-const caller = { tenant: "acme", profiles: ["*"] };
+const caller = { tenant: "acme", profiles: ["*"], isOperator: false };
 const png = Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0]);
 
 type Init = MessageInitShape<typeof StreamChatRequestSchema>;
@@ -235,11 +235,11 @@ describe("a bad request is refused with every violation at once", () => {
 
 test("a profile of another tenant is not allowed", () => {
   expect(() => turn({ prompt: "x", profile: "theirs" })).toThrow(expect.objectContaining({ reason: "NOT_ALLOWED" }));
-  expect(turn({ prompt: "x", profile: "theirs" }, { tenant: "other", profiles: ["*"] }).profile).toBe("theirs");
+  expect(turn({ prompt: "x", profile: "theirs" }, { ...caller, tenant: "other" }).profile).toBe("theirs");
 });
 
 test("a profile that the token does not name is not allowed", () => {
-  expect(() => turn({ prompt: "x" }, { tenant: "acme", profiles: ["fixed"] })).toThrow(
+  expect(() => turn({ prompt: "x" }, { ...caller, profiles: ["fixed"] })).toThrow(
     expect.objectContaining({ reason: "NOT_ALLOWED" }),
   );
 });

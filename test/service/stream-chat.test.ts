@@ -49,7 +49,7 @@ function scene(options: { workers?: ScriptedWorker[]; maxInFlight?: number } = {
     protocolName: "grpc",
     timeoutMs: () => timeoutMs,
     giveUp: (status) => void givenUp.push(status),
-    caller: { tenant: "acme", profiles: ["*"] },
+    caller: { tenant: "acme", profiles: ["*"], isOperator: false },
   });
   const open = (init: Init = { prompt: "hi" }, timeoutMs?: number) =>
     (handlers.streamChat as unknown as (request: unknown, call: CallContext) => AsyncGenerator<Response>)(
