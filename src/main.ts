@@ -15,6 +15,7 @@ import { Authenticator, defaultToken } from "./policy/auth.ts";
 import { TurnsInFlight } from "./policy/quota.ts";
 import { Pool } from "./pool/pool.ts";
 import { startAdmin } from "./server/admin.ts";
+import { exposureProblems } from "./server/exposure.ts";
 import type { Address } from "./server/listener.ts";
 import { startServers } from "./server/server.ts";
 import { ensureTokenFile } from "./server/token-file.ts";
@@ -51,7 +52,10 @@ export interface Runner {
   readonly pool: Pool;
   /** The Claude Code program as it was found last. */
   cli(): CliState;
-  /** Takes new tokens and certificates. Throws when they cannot be read; the old ones stay then. */
+  /**
+   * Takes new tokens and certificates. Throws when they cannot be read, or would open the ports further than a start
+   * would; the old ones stay then.
+   */
   reload(settings: Settings): Promise<void>;
   /** Finishes running turns, ends the rest, and leaves nothing running. A second call may only bring it nearer. */
   stop(options?: RunnerStopOptions): Promise<void>;
@@ -177,6 +181,9 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     pool,
     cli: () => keeper.state(),
     async reload(fresh) {
+      // Addresses stay as they are, so what may be opened to whom is asked of them.
+      const problems = exposureProblems({ ...settings, auth: fresh.auth });
+      if (problems.length > 0) throw new Error(problems.join("\n"));
       authenticator.reload(await authRules(fresh));
       await servers.reloadTls();
     },
