@@ -10,7 +10,7 @@ import { Authenticator } from "../src/policy/auth.ts";
 import { TurnsInFlight } from "../src/policy/quota.ts";
 import { Pool } from "../src/pool/pool.ts";
 import { startServers } from "../src/server/server.ts";
-import { prepareRules } from "../src/service/requests.ts";
+import { RecentTurns } from "../src/service/recent-turns.ts";
 import { runnerService } from "../src/service/runner.ts";
 import { turnLog } from "../src/service/turn-log.ts";
 import { observePool } from "../src/telemetry/gauges.ts";
@@ -48,7 +48,6 @@ const commands: ServerCommands = {
     const inFlight = new TurnsInFlight(settings.auth.maxTurnsInFlightPerTenant);
     opened.defer(observePool(pool, inFlight));
     const authenticator = new Authenticator(settings.auth);
-    prepareRules();
     const servers = await startServers({
       settings,
       services: [
@@ -59,6 +58,7 @@ const commands: ServerCommands = {
           profiles: settings.profiles,
           calls: settings.calls,
           log: turnLog(log),
+          recentTurns: new RecentTurns(),
           settings,
           serverVersion: runnerVersion,
           cli: () => ({ version: undefined, seeds: true }),

@@ -20,7 +20,8 @@ import type { Address } from "./server/listener.ts";
 import { startServers } from "./server/server.ts";
 import { ensureTokenFile } from "./server/token-file.ts";
 import { healthService, type Readiness } from "./service/health.ts";
-import { prepareRules } from "./service/requests.ts";
+import { poolService } from "./service/pool.ts";
+import { RecentTurns } from "./service/recent-turns.ts";
 import { runnerService } from "./service/runner.ts";
 import { turnLog } from "./service/turn-log.ts";
 import { openProbeSink } from "./standin/probe-sink.ts";
@@ -128,8 +129,9 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   opened.defer(observePool(pool, inFlight));
 
   const { authenticator, tokenNotice } = await openAuthentication(settings, log);
+  const authenticate = (authorization: string | undefined) => authenticator.authenticate(authorization);
+  const recentTurns = new RecentTurns();
   const readiness: Readiness = { isServing: () => pool.isServing(), onChange: (listener) => pool.onChange(listener) };
-  prepareRules();
   const admin = settings.admin.enabled
     ? await startAdmin({
         settings: settings.admin,
@@ -149,14 +151,16 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
         profiles: settings.profiles,
         calls: settings.calls,
         log: turnLog(log),
+        recentTurns,
         settings,
         serverVersion: runnerVersion,
         cli: () => keeper.info(),
         errorLog: log,
       }),
+      poolService({ pool, recentTurns, clock, profiles: settings.profiles, authenticate }),
       healthService(readiness),
     ],
-    authenticate: (authorization) => authenticator.authenticate(authorization),
+    authenticate,
     log,
     clock,
   });

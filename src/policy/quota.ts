@@ -1,35 +1,34 @@
 /**
- * The cap on a tenant's turns in flight: a yes or a no, without I/O.
- *
- * A turn is in flight from its admission until its worker is done with it, also after its caller has gone: who cancels
- * and calls again at once cannot have more workers than the cap.
+ * Caps on what a tenant may have at once: a yes or a no, without I/O.
  */
 import { RunnerError } from "../errors.ts";
 
-export class TurnsInFlight {
+/** What each tenant has of something, and the most that it may have. */
+class TenantCap {
   readonly #maxPerTenant: number;
+  readonly #refusal: (count: number, limit: number) => string;
   readonly #counts = new Map<string, number>();
 
-  constructor(maxPerTenant: number) {
+  constructor(maxPerTenant: number, refusal: (count: number, limit: number) => string) {
     this.#maxPerTenant = maxPerTenant;
+    this.#refusal = refusal;
   }
 
-  /** All turns in flight. */
+  /** Those of all tenants. */
   get count(): number {
     let sum = 0;
     for (const count of this.#counts.values()) sum += count;
     return sum;
   }
 
-  /** Admits a turn; the returned function ends it, once. Throws QUOTA_EXCEEDED. */
+  /** Lets one more in; the returned function ends it, once. Throws QUOTA_EXCEEDED. */
   enter(tenant: string): () => void {
     const inFlight = this.#counts.get(tenant) ?? 0;
-    if (inFlight >= this.#maxPerTenant) {
-      throw new RunnerError(
-        "QUOTA_EXCEEDED",
-        `${inFlight} turns in flight, and this tenant may have ${this.#maxPerTenant}: wait for one to end`,
-        { facts: { inFlight, limit: this.#maxPerTenant, subject: `tenant:${tenant}` } },
-      );
+    const limit = this.#maxPerTenant;
+    if (inFlight >= limit) {
+      throw new RunnerError("QUOTA_EXCEEDED", this.#refusal(inFlight, limit), {
+        facts: { inFlight, limit, subject: `tenant:${tenant}` },
+      });
     }
     this.#counts.set(tenant, inFlight + 1);
     let left = false;
@@ -40,5 +39,31 @@ export class TurnsInFlight {
       if (now === 0) this.#counts.delete(tenant);
       else this.#counts.set(tenant, now);
     };
+  }
+}
+
+/**
+ * A tenant's turns in flight.
+ *
+ * A turn is in flight from its admission until its worker is done with it, also after its caller has gone: who cancels
+ * and calls again at once cannot have more workers than the cap.
+ */
+export class TurnsInFlight extends TenantCap {
+  constructor(maxPerTenant: number) {
+    super(
+      maxPerTenant,
+      (count, limit) => `${count} turns in flight, and this tenant may have ${limit}: wait for one to end`,
+    );
+  }
+}
+
+/** A tenant's open watches of the pool. Each reads the pool up to ten times a second. */
+export class OpenWatches extends TenantCap {
+  constructor(maxPerTenant: number) {
+    super(
+      maxPerTenant,
+      (count, limit) =>
+        `${count} watches of the pool are open, and this tenant may have ${limit}: end one, or use GetPool`,
+    );
   }
 }

@@ -10,7 +10,7 @@
  */
 
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import type { ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 
 /** Who calls, as the token says. */
 export interface Caller {
@@ -47,6 +47,12 @@ export interface CallContext {
   readonly giveUp: (status: ConnectError) => void;
   /** Absent for services that need no token, such as health. */
   readonly caller: Caller | undefined;
+}
+
+/** The caller of a call that needs one. */
+export function callerOf({ caller }: Pick<CallContext, "caller">): Caller {
+  if (caller === undefined) throw new ConnectError("no caller", Code.Unauthenticated);
+  return caller;
 }
 
 type Input<M extends DescMethod> = MessageShape<M["input"]>;

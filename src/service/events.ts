@@ -25,7 +25,7 @@ import { toToolResults } from "./tool-results.ts";
 /** For texts that are short in all sane cases; the fullest detail has them whole. */
 const maxShortTextBytes = 64 * 1024;
 
-const claimSources = {
+export const claimSources = {
   REUSED: ClaimSourceMessage.REUSED,
   SPARE: ClaimSourceMessage.SPARE,
   COLD_NO_SPARE: ClaimSourceMessage.COLD_NO_SPARE,

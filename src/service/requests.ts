@@ -5,9 +5,6 @@
  * profile or at the content. Nothing of a request needs another look after this.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { create } from "@bufbuild/protobuf";
-import { pathToString } from "@bufbuild/protobuf/reflect";
-import { createValidator } from "@bufbuild/protovalidate";
 import {
   type ChatRequest,
   ChatRequestSchema,
@@ -25,19 +22,12 @@ import type { Binding, ContentBlock, Detail, Effort, HistoryMessage, Turn, TurnL
 import type { Caller } from "./calls.ts";
 import { isPdf, pictureType } from "./media.ts";
 import { milliseconds } from "./protobuf.ts";
+import { brokenRules, invalidRequest } from "./rules.ts";
 import { schemaProblem } from "./schema.ts";
 
 /** UTF-8 bytes of text in a prompt, and in a history. */
 export const maxPromptBytes = 1024 * 1024;
 export const maxHistoryBytes = 4 * 1024 * 1024;
-
-const validator = createValidator();
-
-/** Compiles the proto's rules now, so that the first caller does not wait for it (34 ms, measured). */
-export function prepareRules(): void {
-  validator.validate(StreamChatRequestSchema, create(StreamChatRequestSchema));
-  validator.validate(ChatRequestSchema, create(ChatRequestSchema));
-}
 
 const efforts: Record<number, Effort | undefined> = {
   [EffortMessage.LOW]: "low",
@@ -79,18 +69,12 @@ export function toTurn(
   caller: Caller,
   profiles: Readonly<Record<string, ProfileSettings>>,
 ): Turn {
-  const violations: Violation[] = [];
-  const broken = (field: string, description: string) => violations.push({ field, description });
-
-  const rules =
+  // A rule of the whole message is about which of prompt and content is set.
+  const violations: Violation[] =
     request.$typeName === "claude.runner.v1.StreamChatRequest"
-      ? validator.validate(StreamChatRequestSchema, request)
-      : validator.validate(ChatRequestSchema, request);
-  if (rules.kind === "error") throw rules.error;
-  if (rules.kind === "invalid") {
-    // A rule of the whole message is about which of the two is set.
-    for (const { field, message } of rules.violations) broken(pathToString(field) || "prompt", message);
-  }
+      ? brokenRules(StreamChatRequestSchema, request, "prompt")
+      : brokenRules(ChatRequestSchema, request, "prompt");
+  const broken = (field: string, description: string) => violations.push({ field, description });
 
   const profileName = request.profile || "default";
   const profile = Object.hasOwn(profiles, profileName) ? profiles[profileName] : undefined;
@@ -122,13 +106,7 @@ export function toTurn(
     }
     checkLimits(request.limits, profile, broken);
   }
-  if (violations.length > 0 || profile === undefined) {
-    const first = violations[0]!;
-    const more = violations.length === 1 ? "" : `, and ${violations.length - 1} more`;
-    throw new RunnerError("INVALID_REQUEST", `invalid request: ${first.field}: ${first.description}${more}`, {
-      violations,
-    });
-  }
+  if (violations.length > 0 || profile === undefined) throw invalidRequest(violations);
 
   return {
     id: randomUUID(),

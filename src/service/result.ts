@@ -28,7 +28,7 @@ export const maxResultTextBytes = 256 * 1024;
 /** Above this size, in bytes of JSON, something is carried as text only: as a Struct it can be seven times as large. */
 export const maxStructJsonBytes = 32 * 1024;
 
-const outcomes = {
+export const outcomes = {
   completed: OutcomeMessage.COMPLETED,
   refused: OutcomeMessage.REFUSED,
   maxOutputTokens: OutcomeMessage.MAX_OUTPUT_TOKENS,
@@ -109,7 +109,7 @@ function toModelUsage({ model, usage, costUsdMicros, costBasis }: ModelUsage): M
   return create(ModelUsageSchema, { model, usage: toUsage(usage), costUsdMicros: BigInt(costUsdMicros), costBasis });
 }
 
-function toStages(times: StageTimes, apiMs: number | undefined): Stages {
+export function toStages(times: StageTimes, apiMs: number | undefined): Stages {
   const of = (ms: number | undefined) => (ms === undefined ? undefined : duration(ms));
   return create(StagesSchema, {
     queueWait: of(times.queueWait),

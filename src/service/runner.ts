@@ -12,10 +12,12 @@ import { StartedSchema, type ToolUseSchema } from "../../gen/claude/runner/v1/ev
 import type { TurnResult } from "../../gen/claude/runner/v1/result_pb.ts";
 import {
   type ChatRequest,
+  ChatRequestSchema,
   type ChatResponseSchema,
   ClaudeRunner,
   type GetInfoResponseSchema,
   type StreamChatRequest,
+  StreamChatRequestSchema,
   SystemPromptPolicy,
 } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { type ProfileSettings, reusesWorkers } from "../config/profile-settings.ts";
@@ -24,11 +26,12 @@ import { isRunnerError, RunnerError } from "../errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { TurnEnd } from "../turn-end.ts";
 import { CallScope } from "./call-scope.ts";
-import { type CallContext, type Caller, type ServedService, served } from "./calls.ts";
+import { type CallContext, type Caller, callerOf, type ServedService, served } from "./calls.ts";
 import { toConnectError } from "./errors.ts";
 import { duration } from "./protobuf.ts";
 import { profilesOf, toTurn } from "./requests.ts";
 import type { Response } from "./responses.ts";
+import { prepareRules } from "./rules.ts";
 import { runTurn, type TurnCall, TurnFailure, type TurnParts } from "./stream-chat.ts";
 import { CallSpan, traced } from "./traced.ts";
 
@@ -61,6 +64,7 @@ const policies = {
 
 /** ClaudeRunner as the listeners take it. */
 export function runnerService(parts: RunnerParts): ServedService {
+  prepareRules(StreamChatRequestSchema, ChatRequestSchema);
   return served(ClaudeRunner, {
     streamChat: (request, call) => onFirstPull(() => openTurn("StreamChat", request, call, parts)),
     chat: (request, call) => chat(request, call, parts),
@@ -218,11 +222,6 @@ function profileInfo(name: string, profile: ProfileSettings) {
     maxLimits: limits(profile.maxLimits),
     reusesWorkers: reusesWorkers(profile),
   };
-}
-
-function callerOf(call: CallContext): Caller {
-  if (call.caller === undefined) throw new ConnectError("no caller", Code.Unauthenticated);
-  return call.caller;
 }
 
 /** What a call failed with as what its caller may know. The rest goes to the log. */

@@ -25,6 +25,7 @@ import type { FailureStage } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
 import { heartbeat, toStarted } from "./events.ts";
 import { QuietReader } from "./quiet-reader.ts";
+import type { RecentTurns } from "./recent-turns.ts";
 import { bindingKey } from "./requests.ts";
 import type { Response } from "./responses.ts";
 import { toResult } from "./result.ts";
@@ -38,6 +39,7 @@ export interface TurnParts {
   readonly profiles: Readonly<Record<string, ProfileSettings>>;
   readonly calls: Settings["calls"];
   readonly log: TurnLog;
+  readonly recentTurns: RecentTurns;
 }
 
 /** What a turn failed with, and how far it had come. */
@@ -97,7 +99,7 @@ interface Admitted extends Begun {
  */
 export async function* runTurn(turn: Turn, call: TurnCall, parts: TurnParts): AsyncGenerator<Response, void> {
   const { scope } = call;
-  const trace = new TurnTrace(parts.clock, turn, call.context, scope.arrivedAtMs);
+  const trace = new TurnTrace(parts.clock, turn, call.context, scope.arrivedAtMs, parts.recentTurns);
   const stream = new EventStream(turn, () => parts.clock.wallNow());
   const stage = {
     turnId: turn.id,
@@ -331,7 +333,7 @@ async function record(
 /** A turn that ended before any worker had its prompt. */
 function refuse(turn: Turn, trace: TurnTrace, parts: TurnParts, error: unknown): void {
   const reason = isRunnerError(error) ? error.reason : "INTERNAL";
-  trace.ended(`refused_${reason.toLowerCase()}`, undefined);
+  trace.ended(`refused_${reason.toLowerCase()}`, undefined, reason);
   parts.log.refusal(trace, turn, error);
 }
 

@@ -1,15 +1,17 @@
 /**
- * Where the time of one turn goes: the spans, the histograms and the timings of its result, from one measurement each.
+ * Where the time of one turn goes: the spans, the histograms, the timings of its result and what the view of the pool
+ * tells of it, from one measurement each.
  *
  * Keeps ids, counts and names only: no prompt, no answer.
  */
-import { type Attributes, type Context, context, type Span, trace } from "@opentelemetry/api";
+import { type Attributes, type Context, context, type Span, TraceFlags, trace } from "@opentelemetry/api";
 import type { Clock } from "../clock.ts";
 import type { Claim } from "../pool/claim.ts";
 import { attributeNames, instruments, spanNames, tracer } from "../telemetry/instruments.ts";
 import type { Turn } from "../turn.ts";
 import type { TurnEnd } from "../turn-end.ts";
 import type { TurnEvent } from "../turn-event.ts";
+import type { FollowedTurn, RecentTurns } from "./recent-turns.ts";
 
 /** The stages that are measured, in milliseconds once they are over. */
 export type StageName = keyof typeof spanNames &
@@ -33,17 +35,24 @@ export class TurnTrace {
   /** Turns the clock's `now()` into milliseconds since 1970, so that all spans of a turn share one time base. */
   readonly #wallOffsetMs: number;
   readonly #tools = new Map<string, Span>();
+  readonly #followed: FollowedTurn;
   #firstEvent: Stage | undefined;
   #firstText: Stage | undefined;
   #whole: Stage | undefined;
 
   /** `parent` holds the call's server span. */
-  constructor(clock: Clock, turn: Turn, parent: Context, arrivedAtMs: number) {
+  constructor(clock: Clock, turn: Turn, parent: Context, arrivedAtMs: number, recentTurns: RecentTurns) {
     this.#clock = clock;
     this.#turn = turn;
     this.#context = parent;
     this.#arrivedAtMs = arrivedAtMs;
     this.#wallOffsetMs = clock.wallNow() - clock.now();
+    this.#followed = recentTurns.begin(turn, {
+      arrivedAtMs,
+      arrivedAtWallMs: this.#wall(arrivedAtMs),
+      traceId: this.#recordedTraceId(),
+      times: this.times,
+    });
     this.#callSpan()?.setAttributes({
       [attributeNames.turnId]: turn.id,
       [attributeNames.tenant]: turn.tenant,
@@ -73,6 +82,7 @@ export class TurnTrace {
         if (attributes !== undefined) span.setAttributes(attributes);
         span.end(this.#wall(nowMs));
         this.#record(name, nowMs - sinceMs);
+        this.#followed.stageOver();
       },
       drop: () => {
         over = true;
@@ -81,6 +91,7 @@ export class TurnTrace {
   }
 
   claimed(claim: Claim, claimStartedMs: number): void {
+    this.#followed.claimed(claim);
     const attributes = {
       [attributeNames.claimSource]: claim.source,
       [attributeNames.workerId]: claim.worker.id,
@@ -165,8 +176,8 @@ export class TurnTrace {
     this.#firstText?.drop();
   }
 
-  /** The turn is over, or never began: books it. */
-  ended(outcome: string, end: TurnEnd | undefined): void {
+  /** The turn is over, or never began: books it. `reason`: why it failed or was refused. */
+  ended(outcome: string, end: TurnEnd | undefined, reason = end?.error?.reason): void {
     this.finish();
     for (const span of this.#tools.values()) {
       span.setAttribute(attributeNames.toolIsError, true);
@@ -188,6 +199,7 @@ export class TurnTrace {
     }
     this.#callSpan()?.setAttributes(attributes);
     instruments().turns.add(1, { [attributeNames.outcome]: outcome, [attributeNames.profile]: this.#turn.profile });
+    this.#followed.ended(end, reason);
   }
 
   #count(end: TurnEnd): void {
@@ -209,6 +221,12 @@ export class TurnTrace {
       [attributeNames.stage]: name,
       [attributeNames.profile]: this.#turn.profile,
     });
+  }
+
+  /** The id under which a collector has the trace; empty when none gets it. */
+  #recordedTraceId(): string {
+    const of = this.#callSpan()?.spanContext();
+    return of !== undefined && (of.traceFlags & TraceFlags.SAMPLED) !== 0 ? of.traceId : "";
   }
 
   #callSpan(): Span | undefined {

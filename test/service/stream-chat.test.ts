@@ -8,6 +8,7 @@ import { settingsSchema } from "../../src/config/settings.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { TurnsInFlight } from "../../src/policy/quota.ts";
 import type { CallContext } from "../../src/service/calls.ts";
+import { RecentTurns } from "../../src/service/recent-turns.ts";
 import type { Response } from "../../src/service/responses.ts";
 import { runnerService } from "../../src/service/runner.ts";
 import { turnLog } from "../../src/service/turn-log.ts";
@@ -24,6 +25,7 @@ function scene(options: { workers?: ScriptedWorker[]; maxInFlight?: number } = {
   const pool = new ScriptedPool(...(options.workers ?? [worker]));
   const settings = settingsSchema.parse({ profiles: { default: {}, tools: { reuse: false } } });
   const inFlight = new TurnsInFlight(options.maxInFlight ?? 8);
+  const recentTurns = new RecentTurns();
   const lines: Record<string, unknown>[] = [];
   const log = createLog({ level: "debug", write: (line) => lines.push(JSON.parse(line) as Record<string, unknown>) });
   const { handlers } = runnerService({
@@ -33,6 +35,7 @@ function scene(options: { workers?: ScriptedWorker[]; maxInFlight?: number } = {
     profiles: settings.profiles,
     calls: settings.calls,
     log: turnLog(log),
+    recentTurns,
     settings,
     serverVersion: "0",
     cli: () => ({ version: "2.1.329", seeds: true }),
@@ -63,7 +66,7 @@ function scene(options: { workers?: ScriptedWorker[]; maxInFlight?: number } = {
         call: CallContext,
       ) => Promise<{ text: string; turnId: string; result: { text: string } }>
     )(create(ChatRequestSchema, init), context());
-  return { clock, worker, pool, inFlight, lines, abort, givenUp, open, chat };
+  return { clock, worker, pool, inFlight, recentTurns, lines, abort, givenUp, open, chat };
 }
 
 /** Reads a stream to its end: what came, and what it failed with. */
