@@ -172,6 +172,49 @@ describe("a turn", () => {
     expect(JSON.stringify(lines)).not.toContain("canary");
   });
 
+  test("is among the recent ones of its tenant while it runs and after, with its stages and nothing that was said", async () => {
+    const { worker, open, recentTurns, clock } = scene();
+    const recent = () => recentTurns.of("acme", 20);
+    worker.onBind = () => new Promise((resolve) => void clock.after(40, resolve));
+    const stream = open({ prompt: "secret question", systemPrompt: "secret role", labels: { job: "secret label" } });
+    const first = stream.next();
+    await clock.settle();
+    expect(recent()).toMatchObject([
+      { isRunning: true, claimSource: "SPARE", workerId: "w1", times: { queueWait: 0, claim: 0 } },
+    ]);
+    expect(recent()[0]?.times.bind).toBeUndefined();
+    await clock.advance(40);
+    expect(recent()[0]?.times).toMatchObject({ bind: 40, stdinWrite: 0 });
+    worker.turn.push(init, text("secret answer"));
+    const started = await first;
+    await stream.next();
+    expect(recent()).toMatchObject([{ isRunning: true, times: { firstText: 0, arrivalToFirstText: 40 } }]);
+    await clock.advance(10);
+    worker.turn.end({ ...goodEnd, text: "secret answer" });
+    for await (const _ of stream);
+    expect(recent()).toMatchObject([
+      {
+        turnId: started.value?.turnId,
+        isRunning: false,
+        outcome: "completed",
+        errorReason: undefined,
+        times: { turn: 10, total: 50 },
+        costUsdMicros: 12,
+      },
+    ]);
+    expect(JSON.stringify(recent())).not.toContain("secret");
+    expect(recentTurns.of("other", 20)).toEqual([]);
+  });
+
+  test("that was refused is among the recent ones with the reason", async () => {
+    const { open, recentTurns, clock } = scene({ maxInFlight: 0 });
+    await clock.settle();
+    expect(reason((await read(open())).error)).toBe("QUOTA_EXCEEDED");
+    expect(recentTurns.of("acme", 20)).toMatchObject([
+      { isRunning: false, outcome: undefined, errorReason: "QUOTA_EXCEEDED", workerId: undefined, times: { total: 0 } },
+    ]);
+  });
+
   test("that the caller's own limit ended is OK with a result", async () => {
     const { worker, open } = scene();
     worker.turn.push(init);
