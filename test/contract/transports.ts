@@ -18,6 +18,13 @@ import { type CallOptions, type Client, Code, ConnectError, createClient, type T
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import * as grpc from "@grpc/grpc-js";
 import {
+  type GetPoolRequestSchema,
+  type GetPoolResponse,
+  PoolService,
+  type WatchPoolRequestSchema,
+  type WatchPoolResponse,
+} from "../../gen/claude/runner/v1/pool_pb.ts";
+import {
   type ChatRequestSchema,
   type ChatResponse,
   ClaudeRunner,
@@ -94,6 +101,14 @@ export interface ContractClient {
   ): AsyncIterable<StreamChatResponse>;
   chat(request: MessageInitShape<typeof ChatRequestSchema>, options?: ContractCallOptions): Promise<ChatResponse>;
   getInfo(options?: ContractCallOptions): Promise<GetInfoResponse>;
+  getPool(
+    request?: MessageInitShape<typeof GetPoolRequestSchema>,
+    options?: ContractCallOptions,
+  ): Promise<GetPoolResponse>;
+  watchPool(
+    request?: MessageInitShape<typeof WatchPoolRequestSchema>,
+    options?: ContractCallOptions,
+  ): AsyncIterable<WatchPoolResponse>;
   checkHealth(service: string, options?: ContractCallOptions): Promise<HealthCheckResponse>;
   watchHealth(service: string, options?: ContractCallOptions): AsyncIterable<HealthCheckResponse>;
   close(): void;
@@ -175,6 +190,7 @@ function connectKind(
 
 function connectClient(transport: Transport, token: string | undefined): ContractClient {
   const runner: Client<typeof ClaudeRunner> = createClient(ClaudeRunner, transport);
+  const pool: Client<typeof PoolService> = createClient(PoolService, transport);
   const health: Client<typeof Health> = createClient(Health, transport);
   const open = new Set<AbortController>();
   const prepare = ({ signal, timeoutMs, headers, onTrailer }: ContractCallOptions = {}) => {
@@ -222,6 +238,8 @@ function connectClient(transport: Transport, token: string | undefined): Contrac
     streamChat: (request, options) => many(options, (prepared) => runner.streamChat(request, prepared)),
     chat: (request, options) => once(options, (prepared) => runner.chat(request, prepared)),
     getInfo: (options) => once(options, (prepared) => runner.getInfo({}, prepared)),
+    getPool: (request = {}, options) => once(options, (prepared) => pool.getPool(request, prepared)),
+    watchPool: (request = {}, options) => many(options, (prepared) => pool.watchPool(request, prepared)),
     checkHealth: (service, options) => once(options, (prepared) => health.check({ service }, prepared)),
     watchHealth: (service, options) => many(options, (prepared) => health.watch({ service }, prepared)),
     close() {
@@ -347,6 +365,8 @@ export function grpcJsClient(
     streamChat: (request, options) => stream<StreamChatResponse>(ClaudeRunner, "streamChat", request, options),
     chat: (request, options) => unary<ChatResponse>(ClaudeRunner, "chat", request, options),
     getInfo: (options) => unary<GetInfoResponse>(ClaudeRunner, "getInfo", {}, options),
+    getPool: (request = {}, options) => unary<GetPoolResponse>(PoolService, "getPool", request, options),
+    watchPool: (request = {}, options) => stream<WatchPoolResponse>(PoolService, "watchPool", request, options),
     checkHealth: (service, options) => unary<HealthCheckResponse>(Health, "check", { service }, options),
     watchHealth: (service, options) => stream<HealthCheckResponse>(Health, "watch", { service }, options),
     close: () => client.close(),

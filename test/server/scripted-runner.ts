@@ -5,6 +5,7 @@
  */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ClaudeRunner } from "../../gen/claude/runner/v1/runner_pb.ts";
+import { systemClock } from "../../src/clock.ts";
 import { type Settings, settingsSchema } from "../../src/config/settings.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { Authenticator, sha256Of } from "../../src/policy/auth.ts";
@@ -12,7 +13,10 @@ import { startServers } from "../../src/server/server.ts";
 import { type CallContext, served } from "../../src/service/calls.ts";
 import { toConnectError } from "../../src/service/errors.ts";
 import { healthService } from "../../src/service/health.ts";
+import { poolService } from "../../src/service/pool.ts";
+import { RecentTurns } from "../../src/service/recent-turns.ts";
 import { testTls } from "../contract/transports.ts";
+import { ScriptedWatchedPool } from "../service/watched-pool.ts";
 
 export const testToken = "test-token-of-tenant-acme";
 
@@ -161,15 +165,28 @@ export async function startTestServers(
   const logged: LoggedLine[] = [];
   const log = (level: LoggedLine["level"]) => (fields: object, message: string) =>
     void logged.push({ level, fields, message });
+  const pool = new ScriptedWatchedPool();
   const authenticator = new Authenticator(settings.auth);
+  const authenticate = (authorization: string | undefined) => authenticator.authenticate(authorization);
   const servers = await startServers({
     settings,
-    services: [runner.service, healthService(readiness)],
-    authenticate: (authorization) => authenticator.authenticate(authorization),
+    services: [
+      runner.service,
+      poolService({
+        pool,
+        recentTurns: new RecentTurns(),
+        clock: systemClock,
+        profiles: settings.profiles,
+        authenticate,
+      }),
+      healthService(readiness),
+    ],
+    authenticate,
     log: { info: log("info"), warn: log("warn"), error: log("error") },
   });
   return {
     runner,
+    pool,
     readiness,
     servers,
     logged,

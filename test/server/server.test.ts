@@ -316,6 +316,18 @@ describe("a drain", () => {
     client.close();
   });
 
+  it.each(kinds)("does not wait for watches of the pool, and tells them to look elsewhere: $name", async (kind) => {
+    const test = await start();
+    const client = kind.connect(test.target);
+    const watch = client.watchPool()[Symbol.asyncIterator]();
+    await watch.next();
+    const ending = failureOf(watch.next());
+    await test.servers.stop({ drainTimeoutMs: 60_000 });
+    expect(await ending).toMatchObject({ code: Code.Unavailable, reason: "POOL_DRAINING" });
+    expect(test.pool.listenerCount).toBe(0);
+    client.close();
+  });
+
   it("may be asked for twice, and hurried", async () => {
     const test = await start();
     const client = grpcJsClient(`ipv4:127.0.0.1:${test.target.grpcPort}`, testToken);

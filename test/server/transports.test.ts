@@ -1,7 +1,9 @@
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { GetPoolResponse, WatchPoolResponse } from "../../gen/claude/runner/v1/pool_pb.ts";
 import { HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
 import { type ContractClient, failureOf, transportKinds } from "../contract/transports.ts";
+import { workerSnapshot } from "../service/watched-pool.ts";
 import { startTestServers, type TestServers, testToken, textsOf, until } from "./scripted-runner.ts";
 
 /** What must hold for every client over every transport, whatever the handler does. */
@@ -158,6 +160,43 @@ for (const tls of [false, true]) {
         stranger.close();
         await watch.return?.();
         await until(() => test.readiness.listenerCount === 0);
+      });
+
+      it("tells the pool as it is, and to a watcher whenever it has changed, until the watcher goes", async () => {
+        const now = (...ids: string[]) => ({ workers: ids.map((id) => workerSnapshot({ id })) });
+        const idsOf = ({ pool }: GetPoolResponse | WatchPoolResponse) => pool?.workers.map(({ workerId }) => workerId);
+        test.pool.change(now("w1"));
+        expect(idsOf(await client.getPool())).toEqual(["w1"]);
+        const abort = new AbortController();
+        const request = { minInterval: { nanos: 100_000_000 } };
+        const states = client.watchPool(request, { signal: abort.signal })[Symbol.asyncIterator]();
+        expect(idsOf((await states.next()).value)).toEqual(["w1"]);
+        const next = states.next();
+        test.pool.change(now("w1", "w2"));
+        test.pool.change(now("w1", "w2", "w3"));
+        expect(idsOf((await next).value)).toEqual(["w1", "w2", "w3"]);
+        expect(test.servers.openCallCount(), "a watch is nothing that a drain waits for").toBe(0);
+        const rest = states.next().catch((error: unknown) => error);
+        abort.abort();
+        expect(await rest).toMatchObject({ code: Code.Canceled });
+        await until(() => test.pool.listenerCount === 0);
+      });
+
+      it("tells what is wrong with a request for the pool, and wants a token", async () => {
+        const wrong = [client.getPool({ recentTurnCount: 101 }), client.watchPool({ minInterval: { seconds: 61n } })];
+        for (const call of wrong) {
+          expect(await failureOf(call)).toMatchObject({ code: Code.InvalidArgument, reason: "INVALID_REQUEST" });
+        }
+        const stranger = kind.connect({ ...test.target, token: undefined });
+        for (const call of [stranger.getPool(), stranger.watchPool()]) {
+          expect(await failureOf(call)).toMatchObject({ code: Code.Unauthenticated, reason: "UNAUTHENTICATED" });
+        }
+        stranger.close();
+      });
+
+      it("ends a watch at the caller's deadline", async () => {
+        expect(await failureOf(client.watchPool({}, { timeoutMs: 80 }))).toMatchObject({ code: Code.DeadlineExceeded });
+        await until(() => test.pool.listenerCount === 0);
       });
 
       it("sends no answer that is too large for clients", async () => {
