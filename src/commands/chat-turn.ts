@@ -2,13 +2,18 @@
  * One turn of `chat`: asks, shows what comes, tells how it ended.
  */
 import { type MessageInitShape, toJsonString } from "@bufbuild/protobuf";
+import { createClient } from "@connectrpc/connect";
 import { ClaimSource, type Started } from "../../gen/claude/runner/v1/event_pb.ts";
 import { Outcome, type TurnResult } from "../../gen/claude/runner/v1/result_pb.ts";
-import { type StreamChatRequestSchema, StreamChatResponseSchema } from "../../gen/claude/runner/v1/runner_pb.ts";
+import {
+  ClaudeRunner,
+  type StreamChatRequestSchema,
+  StreamChatResponseSchema,
+} from "../../gen/claude/runner/v1/runner_pb.ts";
 import { milliseconds } from "../service/protobuf.ts";
-import type { Connection } from "./chat-client.ts";
-import { callFailure } from "./chat-errors.ts";
+import { callFailure, tellFailure } from "./call-failure.ts";
 import { ChatScreen } from "./chat-screen.ts";
+import type { Connection } from "./connection.ts";
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
 import type { Terminal } from "./terminal.ts";
 import { formatMs } from "./timeline.ts";
@@ -39,7 +44,7 @@ export async function chatTurn(options: ChatTurnOptions): Promise<ChatTurnEnd> {
   let result: TurnResult | undefined;
   let failure: unknown;
   try {
-    const events = connection.client.streamChat(request, {
+    const events = createClient(ClaudeRunner, connection.transport).streamChat(request, {
       signal,
       ...(options.timeoutMs !== undefined && { timeoutMs: options.timeoutMs }),
     });
@@ -61,7 +66,7 @@ export async function chatTurn(options: ChatTurnOptions): Promise<ChatTurnEnd> {
     if (!isJson) screen.warn("interrupted");
     return { exitCode: exitCodes.interrupted, text };
   }
-  if (failure !== undefined) return { exitCode: tellFailure(failure, options), text };
+  if (failure !== undefined) return { exitCode: tellEnd(failure, options), text };
   return { exitCode: tellOutcome(result, screen), text };
 }
 
@@ -125,16 +130,12 @@ function tellOutcome(result: TurnResult | undefined, screen: ChatScreen): ExitCo
   return exitCodes.incomplete;
 }
 
-function tellFailure(error: unknown, { terminal, connection, isJson }: ChatTurnOptions): ExitCode {
+function tellEnd(error: unknown, { terminal, connection, isJson }: ChatTurnOptions): ExitCode {
   const failure = callFailure(error, connection);
   if (isJson) {
     const { code, reason, message, violations } = failure;
     terminal.stdout.write(`${JSON.stringify({ error: { code, reason, message, violations } })}\n`);
   }
-  const { err } = terminal;
-  const why = failure.reason === undefined ? "" : err.dim(` (${failure.reason})`);
-  terminal.stderr.write(`${err.red("error:")} ${failure.message}${why}\n`);
-  for (const violation of failure.violations) terminal.stderr.write(`  ${violation}\n`);
-  if (failure.hint !== "") terminal.stderr.write(`${err.dim(failure.hint)}\n`);
+  tellFailure(failure, terminal);
   return failure.exitCode;
 }

@@ -8,14 +8,11 @@ import { secondsArgument } from "./arguments.ts";
 import type { Conversation } from "./chat-history.ts";
 import { type CommandEntry, helpSection, UsageError } from "./command.ts";
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
+import { addServerOptions, type ServerOptions } from "./server-options.ts";
 import { onSignals } from "./signals.ts";
 import type { Terminal } from "./terminal.ts";
 
-interface ChatOptions {
-  readonly url?: string;
-  readonly token?: string;
-  readonly tokenFile?: string;
-  readonly caFile?: string;
+interface ChatOptions extends ServerOptions {
   readonly profile?: string;
   readonly model?: string;
   readonly effort?: keyof typeof efforts;
@@ -53,12 +50,8 @@ export const chat: CommandEntry = {
       .option("--timeout <seconds>", "the call's deadline", secondsArgument)
       .optionsGroup("Output:")
       .option("--json", "print every event as a line of JSON")
-      .option("-q, --quiet", "print the answer only")
-      .optionsGroup("Server:")
-      .option("-u, --url <url>", "host:port, or a URL (CLAUDE_RUNNER_URL, 127.0.0.1:7433)")
-      .option("--token-file <file>", "the file that holds the token (the one of the first start on this machine)")
-      .option("--token <token>", "the token; others on this machine can see it here (better: CLAUDE_RUNNER_TOKEN)")
-      .option("--ca-file <file>", "trust this certificate authority, a PEM file")
+      .option("-q, --quiet", "print the answer only");
+    addServerOptions(command)
       .optionsGroup("Options:")
       .addHelpText(
         "after",
@@ -105,7 +98,7 @@ class Chatter {
   readonly #outputSchemaJson: string;
   readonly #conversation: Conversation;
   readonly #turns: typeof import("./chat-turn.ts");
-  readonly #connection: import("./chat-client.ts").Connection;
+  readonly #connection: import("./connection.ts").Connection;
 
   private constructor(
     terminal: Terminal,
@@ -113,7 +106,7 @@ class Chatter {
     parts: {
       readonly conversation: Conversation;
       readonly turns: typeof import("./chat-turn.ts");
-      readonly connection: import("./chat-client.ts").Connection;
+      readonly connection: import("./connection.ts").Connection;
     },
   ) {
     this.#terminal = terminal;
@@ -125,7 +118,7 @@ class Chatter {
   }
 
   static async open(terminal: Terminal, options: ChatOptions): Promise<Chatter> {
-    const { connect } = await import("./chat-client.ts");
+    const { connect } = await import("./connection.ts");
     const { Conversation } = await import("./chat-history.ts");
     const turns = await import("./chat-turn.ts");
     const conversation = new Conversation(options.history);

@@ -116,6 +116,8 @@ ${bold("Call it")} (Ctrl-C ends it)
   grpcurl -plaintext ${auth} \\
     -d '{"prompt": "Hello!"}' ${host}:${port} ${service}/StreamChat
 
+  npx claude-runner pool --url http://${host}:${port} --token ${scene.token}
+
   npx claude-runner chat --url http://${host}:${port} --token ${scene.token} "Hello!"
 
 `;

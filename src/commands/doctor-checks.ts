@@ -12,7 +12,7 @@ import { CliLocator, provenVersion } from "../cli/locate.ts";
 import { systemClock } from "../clock.ts";
 import type { Settings } from "../config/settings.ts";
 import { exposureProblems } from "../server/exposure.ts";
-import { counted } from "./terminal.ts";
+import { counted, sizeText } from "./terminal.ts";
 
 export interface Finding {
   /** What was looked at. */
@@ -219,9 +219,4 @@ function canUse(path: string, mode: number): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function sizeText(bytes: number): string {
-  const gibibytes = bytes / (1024 * mebibytes);
-  return gibibytes >= 1 ? `${gibibytes.toFixed(1)} GiB` : `${Math.round(bytes / mebibytes)} MiB`;
 }

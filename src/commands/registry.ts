@@ -5,10 +5,11 @@ import { chat } from "./chat.ts";
 import type { CommandEntry } from "./command.ts";
 import { demo } from "./demo-entry.ts";
 import { doctor } from "./doctor.ts";
+import { pool } from "./pool.ts";
 import { serve } from "./serve.ts";
 import { settings } from "./settings.ts";
 import { standin } from "./standin.ts";
 import { token } from "./token.ts";
 import { verify } from "./verify-cli.ts";
 
-export const commands: readonly CommandEntry[] = [demo, serve, chat, doctor, verify, settings, token, standin];
+export const commands: readonly CommandEntry[] = [demo, serve, chat, pool, doctor, verify, settings, token, standin];

@@ -87,3 +87,14 @@ export function withoutControls(text: string): string {
 export function counted(count: number, noun: string): string {
   return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
 }
+
+/** A number of bytes for a person. */
+export function sizeText(bytes: number): string {
+  const gibibytes = bytes / 1024 ** 3;
+  return gibibytes >= 1 ? `${gibibytes.toFixed(1)} GiB` : `${Math.round(bytes / 1024 ** 2)} MiB`;
+}
+
+/** How many characters a line of the terminal has; `unknown` where nobody can tell, as for a file. */
+export function columnsOf({ stdout }: Pick<Terminal, "stdout">, unknown: number): number {
+  return (stdout as { readonly columns?: number }).columns ?? unknown;
+}

@@ -62,6 +62,16 @@ export function formatMs(ms: number): string {
   return ms >= 10 ? `${ms.toFixed(1)} ms` : `${ms.toFixed(2)} ms`;
 }
 
+/** An age for a person: what matters of it, shorter than a time that was measured. */
+export function ageText(ageMs: number): string {
+  const seconds = ageMs / 1000;
+  if (seconds < 10) return `${(Math.floor(seconds * 10) / 10).toFixed(1)} s`;
+  if (seconds < 100) return `${Math.floor(seconds)} s`;
+  if (seconds < 100 * 60) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 100 * 3600) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86_400)} d`;
+}
+
 /** The picture, a line for each stage. */
 export function timeline(stages: Stages, columns = 48): string[] {
   const spans = spansOf(stages);

@@ -102,6 +102,25 @@ describe("token", () => {
   });
 });
 
+describe("pool", () => {
+  it.each([
+    [["--watch", "--once"], "exclude each other"],
+    [["--turns", "101"], "from 0 to 100"],
+    [["--interval", "soon"], "a number of seconds"],
+    [["--url", "ftp://x"], "--url has to be"],
+  ])("refuses %j before it calls anybody", async (args, why) => {
+    const { exitCode, stderr } = await run(["pool", ...args]);
+    expect(exitCode).toBe(exitCodes.usage);
+    expect(stderr).toContain(why);
+  });
+
+  it("says where it looked for a server", async () => {
+    const { exitCode, stderr } = await run(["pool", "--url", "127.0.0.1:9"]);
+    expect(exitCode).toBe(exitCodes.unavailable);
+    expect(stderr).toContain("no server answers at 127.0.0.1:9");
+  });
+});
+
 describe("settings", () => {
   it("shows what was changed and by whom", async () => {
     const { stdout } = await run(["settings", "--changed", "--no-web"], { CLAUDE_RUNNER_GRPC_PORT: "1234" });

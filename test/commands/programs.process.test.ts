@@ -147,6 +147,52 @@ describe("serve and chat", () => {
     await run.ended;
   });
 
+  it("and pool: a turn is in the view while it runs, and with its end after", async () => {
+    const { run, url } = await serve();
+    const talk = new Run(["chat", "--url", url, "--json", "[[scenario stall]] hi"], {});
+    const turnId = (await talk.says(/"turnId":"([^"]+)"/))[1] ?? "";
+    interface Told {
+      readonly pool: {
+        readonly coversAllTenants?: boolean;
+        readonly workers?: readonly { readonly turnId?: string }[];
+        readonly recentTurns?: readonly {
+          readonly turnId: string;
+          readonly running?: boolean;
+          readonly outcome?: string;
+        }[];
+      };
+    }
+    const asked = async (...args: string[]) => {
+      const view = new Run(["pool", "--url", url, ...args], {});
+      expect((await view.ended).code).toBe(exitCodes.ok);
+      expect(view.stderr).toBe("");
+      return view.stdout;
+    };
+    const { pool } = JSON.parse(await asked("--json")) as Told;
+    expect(pool.recentTurns).toMatchObject([{ turnId, running: true }]);
+    expect(pool.workers?.map((worker) => worker.turnId)).toContain(turnId);
+    expect(pool.coversAllTenants, "the token of the first start is an operator's").toBe(true);
+    const text = await asked();
+    expect(text).toMatch(new RegExp(`${turnId.slice(0, 8)} .* running `));
+    expect(text).not.toContain("\x1b");
+
+    const watch = new Run(["pool", "--url", url, "--watch", "--json"], {});
+    await watch.says(/"running":true/);
+    talk.child.kill("SIGINT");
+    await talk.ended;
+    await watch.says(/"outcome":"OUTCOME_CANCELLED"/);
+    watch.child.kill("SIGINT");
+    expect((await watch.ended).code).toBe(exitCodes.ok);
+    expect(watch.stderr).toBe("");
+
+    const left = new Run(["pool", "--url", url, "--watch", "--json"], {});
+    await left.says(/"pool"/);
+    run.child.kill("SIGTERM");
+    expect((await left.ended).code).toBe(exitCodes.unavailable);
+    expect(left.stderr).toContain("the server is shutting down");
+    expect((await run.ended).code).toBe(exitCodes.ok);
+  });
+
   it("say which port is taken", async () => {
     const { run, url } = await serve();
     const second = new Run(["serve", ...ports, "--grpc-port", url.split(":")[1] ?? ""], {});

@@ -5,6 +5,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { milliseconds } from "../service/protobuf.ts";
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
+import type { Terminal } from "./terminal.ts";
 
 export interface CallFailure {
   /** The name of the status, such as `unavailable`. */
@@ -44,6 +45,14 @@ export function callFailure(error: unknown, target: CallTarget): CallFailure {
   };
 }
 
+/** Writes what went wrong and what to do about it. */
+export function tellFailure(failure: CallFailure, { stderr, err }: Pick<Terminal, "stderr" | "err">): void {
+  const why = failure.reason === undefined ? "" : err.dim(` (${failure.reason})`);
+  stderr.write(`${err.red("error:")} ${failure.message}${why}\n`);
+  for (const violation of failure.violations) stderr.write(`  ${violation}\n`);
+  if (failure.hint !== "") stderr.write(`${err.dim(failure.hint)}\n`);
+}
+
 function messageOf(
   error: ConnectError,
   { isUnreachable, hasViolations, url }: { isUnreachable: boolean; hasViolations: boolean; url: string },
@@ -65,6 +74,7 @@ function hintFor(code: Code, { hasToken }: CallTarget, retryAfterMs: number | un
       ? `the server does not take the token that was sent; name another with ${how}`
       : `no token was found; name one with ${how}`;
   }
+  if (code === Code.Unimplemented) return "the server is older than this program: update it";
   if (retryAfterMs === undefined) return "";
   return `try again in ${retryAfterMs < 1000 ? "a second" : `${Math.ceil(retryAfterMs / 1000)} seconds`}`;
 }

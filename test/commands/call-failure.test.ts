@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { callFailure } from "../../src/commands/chat-errors.ts";
+import { callFailure } from "../../src/commands/call-failure.ts";
 import { exitCodes } from "../../src/commands/exit-codes.ts";
 import { RunnerError, type RunnerReason } from "../../src/errors.ts";
 import { toConnectError } from "../../src/service/errors.ts";

@@ -1,11 +1,10 @@
 /**
- * The connection of `chat`: which server, and with which token.
+ * The connection of the commands that call a running server: which one, and with which token.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
+import type { Interceptor, Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { ClaudeRunner } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { stateFolder } from "../config/folders.ts";
 import { isLoopback } from "../policy/hosts.ts";
 import { readTokenFile } from "../server/token-file.ts";
@@ -22,7 +21,8 @@ export interface ConnectionOptions {
 }
 
 export interface Connection {
-  readonly client: Client<typeof ClaudeRunner>;
+  /** For clients of any service. */
+  readonly transport: Transport;
   /** The server as a person would type it. */
   readonly url: string;
   readonly hasToken: boolean;
@@ -42,7 +42,7 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
     interceptors: [authorize],
     ...(options.caFile !== undefined && { nodeOptions: { ca: readOption("--ca-file", options.caFile) } }),
   });
-  return { client: createClient(ClaudeRunner, transport), url: url.host, hasToken: token !== undefined };
+  return { transport, url: url.host, hasToken: token !== undefined };
 }
 
 /** Throws UsageError. */

@@ -1,0 +1,20 @@
+/**
+ * The options that say which server is called and with which token, alike for every command that calls one.
+ */
+import type { Command } from "commander";
+
+export interface ServerOptions {
+  readonly url?: string;
+  readonly token?: string;
+  readonly tokenFile?: string;
+  readonly caFile?: string;
+}
+
+export function addServerOptions(command: Command): Command {
+  return command
+    .optionsGroup("Server:")
+    .option("-u, --url <url>", "host:port, or a URL (CLAUDE_RUNNER_URL, 127.0.0.1:7433)")
+    .option("--token-file <file>", "the file that holds the token (the one of the first start on this machine)")
+    .option("--token <token>", "the token; others on this machine can see it here (better: CLAUDE_RUNNER_TOKEN)")
+    .option("--ca-file <file>", "trust this certificate authority, a PEM file");
+}
