@@ -59,6 +59,8 @@ export const pool: CommandEntry = {
       if (abort.signal.aborted) process.exit(exitCodes.interrupted);
       abort.abort();
     });
+    // Whoever read the output has gone, and with it the reason to go on.
+    terminal.stdout.once("error", () => abort.abort());
     const options = {
       terminal,
       connection,

@@ -176,6 +176,9 @@ describe("serve and chat", () => {
     expect(text).toMatch(new RegExp(`${turnId.slice(0, 8)} .* running `));
     expect(text).not.toContain("\x1b");
 
+    const unread = new Run(["pool", "--url", url, "--watch", "--json"], {});
+    await unread.says(/"pool"/);
+    unread.child.stdout.destroy();
     const watch = new Run(["pool", "--url", url, "--watch", "--json"], {});
     await watch.says(/"running":true/);
     talk.child.kill("SIGINT");
@@ -184,6 +187,7 @@ describe("serve and chat", () => {
     watch.child.kill("SIGINT");
     expect((await watch.ended).code).toBe(exitCodes.ok);
     expect(watch.stderr).toBe("");
+    expect((await unread.ended).code, "a watch whose output nobody reads any more ends").toBe(exitCodes.ok);
 
     const left = new Run(["pool", "--url", url, "--watch", "--json"], {});
     await left.says(/"pool"/);

@@ -10,6 +10,7 @@ import { sha256Of } from "../../src/policy/auth.ts";
 import { poolContract, untilPool } from "../contract/pool.ts";
 import { type ContractClient, failureOf, grpcJsClient, transportKinds } from "../contract/transports.ts";
 import { readTurn } from "../contract/turn.ts";
+import { openOtlpSink } from "./otlp-sink.ts";
 import { openScene, type Scene, type SettingsInput, tenants, testSettings } from "./scene.ts";
 
 const operatorToken = "test-token-of-the-operator";
@@ -108,6 +109,27 @@ describe("operators and tenants", () => {
     await states.return?.();
     abort.abort();
     await reading;
+  });
+});
+
+describe("a turn that is traced", () => {
+  it("is told with the id of its trace, as the collector has it", async () => {
+    const sink = await openOtlpSink();
+    const scene = await openScene({ settings: { telemetry: { otlpEndpoint: sink.url, traceSampleRatio: 1 } } });
+    try {
+      const traceId = "0123456789abcdef0123456789abcdef";
+      const told = async (flags: string) => {
+        const headers = { traceparent: `00-${traceId}-0123456789abcdef-${flags}` };
+        const { turnId } = await readTurn(scene.client.streamChat({ prompt: "hi" }, { headers }));
+        const { pool } = await scene.client.getPool();
+        return pool?.recentTurns.find((turn) => turn.turnId === turnId)?.traceId;
+      };
+      expect(await told("01")).toBe(traceId);
+      expect(await told("00"), "the caller wants none, and no collector gets one").toBe("");
+    } finally {
+      await scene.close();
+      await sink.close();
+    }
   });
 });
 
