@@ -5,9 +5,9 @@
 import type { PoolState } from "../../gen/claude/runner/v1/pool_pb.ts";
 import { milliseconds } from "../service/protobuf.ts";
 import { type Cell, clipped, joined } from "./cells.ts";
-import { profileBlock, profileLine } from "./pool-profiles.ts";
+import { type PictureParts, profileBlock, profileLine } from "./pool-profiles.ts";
 import { turnTable, workerTable } from "./pool-tables.ts";
-import { type Style, sizeText, withoutControls } from "./terminal.ts";
+import { type Style, singleLine, sizeText } from "./terminal.ts";
 import { ageText, bar } from "./timeline.ts";
 
 export interface PoolPictureOptions {
@@ -23,14 +23,6 @@ export interface PoolPictureOptions {
   readonly sinceMs?: number;
   /** Why there is no newer state, when there should be one. */
   readonly notice?: string | undefined;
-}
-
-/** What the parts of the picture need of it. */
-export interface PictureParts {
-  readonly pool: PoolState;
-  readonly columns: number;
-  readonly style: Style;
-  readonly sinceMs: number;
 }
 
 /** So many recent turns have their place before workers get theirs. */
@@ -87,7 +79,7 @@ function head({ pool, columns, style, sinceMs }: PictureParts, { url, notice }: 
     const text = `memory ${sizeText(used)} of ${sizeText(budget)}`;
     lines.push(joined([{ text, paint }, { text: `│${drawn}│` }], columns));
   }
-  if (notice !== undefined) lines.push(clipped([{ text: withoutControls(notice), paint: style.yellow }], columns));
+  if (notice !== undefined) lines.push(clipped([{ text: singleLine(notice), paint: style.yellow }], columns));
   return lines;
 }
 

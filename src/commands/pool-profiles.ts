@@ -3,12 +3,19 @@
  * workers. In a few lines, or in one where there is little room.
  */
 import { ClaimSource } from "../../gen/claude/runner/v1/event_pb.ts";
-import { type ProfilePool, StartsState, WorkerState } from "../../gen/claude/runner/v1/pool_pb.ts";
+import { type PoolState, type ProfilePool, StartsState, WorkerState } from "../../gen/claude/runner/v1/pool_pb.ts";
 import { milliseconds } from "../service/protobuf.ts";
 import { type Cell, clipped, joined } from "./cells.ts";
-import type { PictureParts } from "./pool-picture.ts";
-import { counted, type Style, withoutControls } from "./terminal.ts";
+import { counted, type Style, singleLine } from "./terminal.ts";
 import { ageText } from "./timeline.ts";
+
+/** What each part of the picture is drawn from. */
+export interface PictureParts {
+  readonly pool: PoolState;
+  readonly columns: number;
+  readonly style: Style;
+  readonly sinceMs: number;
+}
 
 /** How a state of workers is shown. */
 export interface StateLook {
@@ -79,7 +86,7 @@ function headOf(profile: ProfilePool, { pool, style }: PictureParts): Cell[] {
   const amount = pool.coversAllTenants
     ? `${workerCount} of ${counted(profile.maxWorkerCount, "worker")}`
     : counted(workerCount, "worker");
-  const cells: Cell[] = [{ text: withoutControls(profile.profile), paint: style.bold }, { text: amount }];
+  const cells: Cell[] = [{ text: singleLine(profile.profile), paint: style.bold }, { text: amount }];
   if (!profile.ready) cells.push({ text: "not ready", paint: style.red });
   if (profile.starts === StartsState.FAILING) cells.push({ text: "workers do not start", paint: style.red });
   if (profile.starts === StartsState.CLI_UNAVAILABLE) cells.push({ text: "no usable Claude Code", paint: style.red });

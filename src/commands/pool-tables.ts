@@ -8,26 +8,25 @@ import type { PoolWorker, RecentTurn } from "../../gen/claude/runner/v1/pool_pb.
 import { Outcome, OutcomeSchema } from "../../gen/claude/runner/v1/result_pb.ts";
 import { milliseconds } from "../service/protobuf.ts";
 import { type Cell, clipped, joined } from "./cells.ts";
-import type { PictureParts } from "./pool-picture.ts";
-import { claimWords, lookOf, paintOf, stateLooks } from "./pool-profiles.ts";
+import { claimWords, lookOf, type PictureParts, paintOf, stateLooks } from "./pool-profiles.ts";
 import { phasesOf, stageBar, stageBarLegend } from "./stage-bar.ts";
 import { type Column, table } from "./table.ts";
-import { type Style, sizeText, withoutControls } from "./terminal.ts";
+import { type Style, singleLine, sizeText } from "./terminal.ts";
 import { ageText, formatMs } from "./timeline.ts";
 
 /** A title and at most so many rows. */
 export function workerTable(rows: number, { pool, columns, style, sinceMs }: PictureParts): string[] {
   const age = (of: Duration | undefined) => ({ text: of === undefined ? "" : ageText(milliseconds(of) + sinceMs) });
   const all: Column<PoolWorker>[] = [
-    { title: "worker", rank: 9, cell: ({ workerId }) => ({ text: withoutControls(workerId) }) },
+    { title: "worker", rank: 9, cell: ({ workerId }) => ({ text: singleLine(workerId) }) },
     {
       title: "state",
       rank: 8,
       cell: ({ state }) => ({ text: lookOf(state).word, paint: paintOf(lookOf(state), style) }),
     },
     { title: "for", isRight: true, rank: 7, cell: ({ stateAge }) => age(stateAge) },
-    { title: "profile", rank: 5, cell: ({ profile }) => ({ text: withoutControls(profile) }) },
-    { title: "tenant", rank: 4, cell: ({ tenant }) => ({ text: withoutControls(tenant) }) },
+    { title: "profile", rank: 5, cell: ({ profile }) => ({ text: singleLine(profile) }) },
+    { title: "tenant", rank: 4, cell: ({ tenant }) => ({ text: singleLine(tenant) }) },
     { title: "turns", isRight: true, rank: 3, cell: ({ turnCount }) => ({ text: String(turnCount) }) },
     { title: "age", isRight: true, rank: 1, cell: (worker) => age(worker.age) },
     {
@@ -58,13 +57,13 @@ export function turnTable(rows: number, hasLegend: boolean, { pool, columns, sty
       cell: ({ arrivalTime }) => ({ text: ageText(Math.max(0, nowMs - wallMs(arrivalTime))) }),
     },
     { title: "turn", rank: 6, cell: ({ turnId }) => ({ text: shortId(turnId), paint: style.dim }) },
-    { title: "profile", rank: 2, cell: ({ profile }) => ({ text: withoutControls(profile) }) },
-    { title: "model", rank: 1, cell: ({ model }) => ({ text: withoutControls(model) }) },
+    { title: "profile", rank: 2, cell: ({ profile }) => ({ text: singleLine(profile) }) },
+    { title: "model", rank: 1, cell: ({ model }) => ({ text: singleLine(model) }) },
     {
       title: "worker",
       rank: 4,
       cell: ({ workerId, claimSource }) => ({
-        text: `${withoutControls(workerId)} ${claimWords[claimSource] ?? ""}`.trim(),
+        text: `${singleLine(workerId)} ${claimWords[claimSource] ?? ""}`.trim(),
       }),
     },
     { title: "end", rank: 9, cell: (turn) => endOf(turn, style) },
@@ -108,7 +107,7 @@ function wordsOf(desc: DescEnum, value: number): string | undefined {
 
 /** Enough of an id to find it in a log. */
 function shortId(id: string): string {
-  return withoutControls(id).slice(0, 8);
+  return singleLine(id).slice(0, 8);
 }
 
 function timeText(of: Duration | undefined, sinceMs = 0): string {

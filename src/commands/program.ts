@@ -9,7 +9,7 @@ import { redactSecrets } from "../telemetry/redact.ts";
 import { type CommandEntry, helpSection, UsageError } from "./command.ts";
 import { type ExitCode, exitCodeHelp, exitCodes } from "./exit-codes.ts";
 import { commands } from "./registry.ts";
-import { processTerminal, type Terminal } from "./terminal.ts";
+import { columnsOf, processTerminal, type Terminal } from "./terminal.ts";
 
 /** Runs what this process was started with, and ends it. */
 export async function main(): Promise<never> {
@@ -79,7 +79,7 @@ function applyStyle(program: Command, terminal: Terminal): void {
       writeOut: (text) => void terminal.stdout.write(text),
       writeErr: (text) => void terminal.stderr.write(text),
       outputError: (text, write) => write(text.replace(/^error:/, err.red("error:"))),
-      getOutHelpWidth: () => columnsOf(terminal),
+      getOutHelpWidth: () => helpColumns(terminal),
       getOutHasColors: () => true, // `out` knows
       getErrHasColors: () => true,
     });
@@ -90,9 +90,8 @@ function argumentText(argument: Argument): string {
   return argument.required ? `<${name}>` : `[${name}]`;
 }
 
-function columnsOf({ stdout }: Terminal): number {
-  const columns = (stdout as { columns?: number }).columns ?? 100;
-  return Math.min(120, Math.max(60, columns));
+function helpColumns(terminal: Terminal): number {
+  return Math.min(120, Math.max(60, columnsOf(terminal, 100)));
 }
 
 /** What went wrong, in words; never a secret, and a stack only when it is a mistake of ours. */

@@ -83,6 +83,11 @@ export function withoutControls(text: string): string {
   return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "");
 }
 
+/** The same in one line, whatever it was. */
+export function singleLine(text: string): string {
+  return withoutControls(text).replace(/[\t\n]/g, " ");
+}
+
 /** `1 turn`, `2 turns`. */
 export function counted(count: number, noun: string): string {
   return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
