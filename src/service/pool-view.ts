@@ -5,8 +5,8 @@
  * tenant's name, worker, turn or count is in no view but an operator's is decided here and nowhere else. Moments are on
  * the clock's `now()`, so that two views are equal exactly when nothing but time has passed.
  */
-import type { CountsBySource } from "../pool/claim-counts.ts";
-import { noClaims } from "../pool/claim-counts.ts";
+
+import { type CountsBySource, noClaims } from "../pool/claim-counts.ts";
 import type { PoolSnapshot, ProfileSnapshot, WorkerSnapshot } from "../pool/snapshot.ts";
 
 /** Who looks. */
