@@ -1,0 +1,53 @@
+"""Streams a turn, cancels one, has a conversation, and shows what a refused request tells.
+
+Against the server at CLAUDE_RUNNER_ADDRESS, with the token in CLAUDE_RUNNER_TOKEN. `example.sh` runs it.
+"""
+
+from claude_runner import ClaudeRunner, Outcome, RunnerError, StreamChatRequest
+
+
+def stream(runner: ClaudeRunner) -> None:
+    """Prints an answer while it comes, then how the turn went."""
+    turn = runner.stream("Say hello", timeout=60)
+    for text in turn.text():
+        print(text, end="", flush=True)
+    result = turn.result()
+    print(f"\n{Outcome.Name(result.outcome)}, {result.usage.output_token_count} tokens, {result.cost_usd_micros} µ$")
+
+
+def cancel(runner: ClaudeRunner) -> None:
+    """Leaves an answer after its first words: the turn ends on the server as well."""
+    turn = runner.stream("Count to a thousand")
+    for text in turn.text():
+        print(f"heard {text!r} of turn {turn.turn_id} and leaves")
+        break
+
+
+def converse(runner: ClaudeRunner) -> None:
+    """Asks twice; the second question is about the first answer."""
+    conversation = runner.conversation()
+    for prompt in ("Name a river", "And a longer one?"):
+        print(f"{prompt} -> {conversation.stream(prompt).full_text()}")
+    print(f"{len(conversation.messages)} messages so far")
+
+
+def be_refused(runner: ClaudeRunner) -> None:
+    """Sends what breaks rules, and prints every one of them."""
+    try:
+        runner.stream(StreamChatRequest(prompt=" ", profile="There is none")).result()
+    except RunnerError as error:
+        print(f"{error.code.name} {error.reason}, may retry: {error.may_retry}")
+        for violation in error.violations:
+            print(f"  {violation.field}: {violation.description}")
+
+
+def main() -> None:
+    """All of it, over one connection."""
+    with ClaudeRunner() as runner:
+        for part in (stream, cancel, converse, be_refused):
+            print(f"== {part.__name__}")
+            part(runner)
+
+
+if __name__ == "__main__":
+    main()
