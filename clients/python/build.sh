@@ -2,7 +2,7 @@
 # Makes .venv, with the client and with all that checks, drives and shows it, at the pinned versions. Does nothing when it
 # is there already and none of its lists has changed. PYTHON names another Python, 3.10 or newer, than python3.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd -P "$(dirname "${BASH_SOURCE[0]}")"
 python=${PYTHON:-python3}
 
 # The folder is part of the stamp, since a venv cannot be moved.

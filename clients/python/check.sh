@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # All that has to hold for the Python client. `build.sh` comes first; it is run here too.
 set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+here=$(cd -P "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here"
 ./build.sh
 bin=$here/.venv/bin

@@ -150,6 +150,8 @@ class Commands:
                 log.take(event, turn.unknown_event_count)
                 if log.text_delta_count == command.get("cancelAfterTextDeltas"):
                     turn.cancel()
+                if log.text_delta_count == command.get("leaveAfterTextDeltas"):
+                    break
         except RunnerError as error:
             failure = protocol.failure(error)
         return {**log.answer(turn), **failure}

@@ -3,7 +3,7 @@
 import grpc
 import pytest
 
-from claude_runner import ChatResponse, Detail, RunnerError, StreamChatRequest, v1
+from claude_runner import ChatRequest, ChatResponse, Detail, RunnerError, StreamChatRequest, v1
 
 from .either_client import AnyConversation, Open
 from .scripted_server import Failure, ScriptedServer, UntilCancelled, answer, completed, events, text
@@ -25,6 +25,10 @@ async def test_what_was_said_goes_with_every_turn(server: ScriptedServer, open_r
         await conversation.stream("one").full_text()
         assert (await conversation.chat("two")).text == "2"
         assert sent(server) == ["one", "1"]
+        # `detail` is no field of a ChatRequest, not even one that it does not know.
+        assert server.calls[-1].request == ChatRequest(
+            profile="coder", prompt="two", history=server.calls[-1].request.history
+        )
         assert [piece async for piece in conversation.stream("three").text()] == ["3"]
         assert sent(server) == ["one", "1", "two", "2"]
         assert kept(conversation) == ["one", "1", "two", "2", "three", "3"]

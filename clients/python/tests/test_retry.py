@@ -9,7 +9,7 @@ from .either_client import Open
 from .scripted_server import Failure, ScriptedServer, answer, info, retry_info
 
 QUEUE_FULL = Failure(
-    grpc.StatusCode.UNAVAILABLE, details=[info("QUEUE_FULL"), retry_info(nanos=1_000_000)], pushback="1"
+    grpc.StatusCode.UNAVAILABLE, details=[info("QUEUE_FULL"), retry_info(nanos=20_000_000)], pushback="20"
 )
 NEVER_AGAIN = Failure(grpc.StatusCode.UNAVAILABLE, details=[info("UPSTREAM_OVERLOADED")], pushback="-1")
 
@@ -34,7 +34,7 @@ async def test_there_are_four_attempts(server: ScriptedServer, open_runner: Open
         with pytest.raises(RunnerError) as raised:
             await runner.stream("x").full_text()
     assert len(server.calls) == 4
-    assert (raised.value.reason, raised.value.may_retry, raised.value.retry_delay) == ("QUEUE_FULL", True, 0.001)
+    assert (raised.value.reason, raised.value.may_retry, raised.value.retry_delay) == ("QUEUE_FULL", True, 0.02)
 
 
 async def test_a_negative_push_back_means_never(server: ScriptedServer, open_runner: Open) -> None:
@@ -57,7 +57,7 @@ async def test_nothing_is_tried_again_once_an_event_was_seen(server: ScriptedSer
 
 
 async def test_other_codes_are_not_tried_again(server: ScriptedServer, open_runner: Open) -> None:
-    server.scripts.append([Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, pushback="1")])
+    server.scripts.append([Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, pushback="20")])
     async with open_runner(server.address) as runner:
         with pytest.raises(RunnerError) as raised:
             await runner.stream("x").full_text()

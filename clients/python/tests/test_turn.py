@@ -55,7 +55,7 @@ async def test_a_prompt_alone_is_a_request(server: ScriptedServer, open_runner: 
 async def test_retracted_text_has_been_given_but_is_not_collected(server: ScriptedServer, open_runner: Open) -> None:
     script = events(
         v1.Started(),
-        text("first ", message=0, block=0),
+        text("first ", message=0, block=2),
         text("kept ", message=1, block=0),
         text("void ", message=1, block=1),
         text("void too ", message=1, block=2),

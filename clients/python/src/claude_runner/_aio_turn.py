@@ -63,7 +63,7 @@ class AsyncTurn(TurnView):
         """
         while await self._next() is not None:
             pass
-        return self._record.outcome()
+        return self._record.final_result()
 
     def cancel(self) -> None:
         """Ends the turn; its worker is free again. Whoever iterates gets a RunnerError, CANCELLED.

@@ -23,6 +23,8 @@ _MAX_METADATA_BYTES = 32 * _KIB
 _KEEPALIVE_TIME_MS = 60_000
 _KEEPALIVE_TIMEOUT_MS = 20_000
 
+# gRPC does it, the server's push-back included. With 1.85.1 a call may hang until its deadline when that is 0
+# (grpc/grpc#41036), and fails with INTERNAL when it is no number. The server says 250 ms at the least, or never.
 _RETRY = {
     "methodConfig": [
         {

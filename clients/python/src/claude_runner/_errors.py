@@ -84,7 +84,7 @@ class RunnerError(Exception):
         return cls(code, call.details() or "", may_retry=may_retry, details=_decode(trailers.get(_DETAILS_KEY)))
 
     def __str__(self) -> str:
-        why = f"{self.code.name} {self.reason}".rstrip()
+        why = self.code.name if self.reason in ("", self.code.name) else f"{self.code.name} {self.reason}"
         broken = "".join(f"\n  {each.field}: {each.description}" for each in self.violations)
         return f"{why}: {self.message}{broken}"
 

@@ -1,6 +1,5 @@
 """What was said in a conversation, within the bounds of a request."""
 
-from ._requests import said
 from .v1 import HistoryMessage, Role, StreamChatRequest
 
 MAX_MESSAGE_COUNT = 400
@@ -38,8 +37,9 @@ class History:
         """Adds a turn. False: it had no text, which no history can carry, so it was left out."""
         if not answer.strip():
             return False
-        pair = [said(Role.ROLE_USER, prompt), said(Role.ROLE_ASSISTANT, answer)]
-        self._messages = within_bounds([*self._messages, *pair])
+        said = HistoryMessage(role=Role.ROLE_USER, text=prompt)
+        answered = HistoryMessage(role=Role.ROLE_ASSISTANT, text=answer)
+        self._messages = within_bounds([*self._messages, said, answered])
         return True
 
 

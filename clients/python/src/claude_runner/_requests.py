@@ -1,6 +1,6 @@
 """Requests out of what callers give: a prompt alone, or the whole message."""
 
-from .v1 import ChatRequest, GetPoolRequest, HistoryMessage, Role, StreamChatRequest
+from .v1 import ChatRequest, GetPoolRequest, StreamChatRequest
 
 
 def stream_request(request: StreamChatRequest | str) -> StreamChatRequest:
@@ -32,8 +32,3 @@ def collected(request: StreamChatRequest) -> ChatRequest:
 def pool_request(recent_turn_count: int | None) -> GetPoolRequest:
     """The request for the state of the pool."""
     return GetPoolRequest(recent_turn_count=recent_turn_count)
-
-
-def said(role: Role, text: str) -> HistoryMessage:
-    """A message of a conversation."""
-    return HistoryMessage(role=role, text=text)

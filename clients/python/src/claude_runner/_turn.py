@@ -59,7 +59,7 @@ class Turn(TurnView):
         """
         while self._next() is not None:
             pass
-        return self._record.outcome()
+        return self._record.final_result()
 
     def cancel(self) -> None:
         """Ends the turn, from any thread; its worker is free again. Whoever iterates gets a RunnerError, CANCELLED.

@@ -71,7 +71,7 @@ class TurnRecord:
         if self.failure is None and self._on_answer is not None:
             self._on_answer(self._answer)
 
-    def outcome(self) -> TurnResult:
+    def final_result(self) -> TurnResult:
         """The result of a turn that is over. Raises what it failed with."""
         if self.failure is not None:
             raise self.failure
