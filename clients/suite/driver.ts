@@ -30,6 +30,8 @@ export class Driver {
   readonly #greeting = Promise.withResolvers<Hello["hello"]>();
   #lastId = 0;
   #stderr = "";
+  /** Why nothing more can be asked of it. */
+  #failure: Error | undefined;
 
   constructor(language: Language) {
     this.#language = language;
@@ -37,7 +39,10 @@ export class Driver {
     this.hello.catch(() => {}); // a driver may be discarded before anybody asks
     // Nothing of the environment may say where a server is: that is the commands' business.
     const { CLAUDE_RUNNER_ADDRESS: _, CLAUDE_RUNNER_TOKEN: __, ...env } = process.env;
-    this.#process = spawn(join(folderOf(language), "driver.sh"), { stdio: ["pipe", "pipe", "pipe"], env });
+    this.#process = spawn(join(folderOf(language), "driver.sh"), language.driverArguments ?? [], {
+      stdio: ["pipe", "pipe", "pipe"],
+      env,
+    });
     this.#process.stdin.on("error", () => {}); // told by its end
     this.#process.stderr.setEncoding("utf8").on("data", (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-maxStderrChars);
@@ -56,6 +61,7 @@ export class Driver {
   }
 
   call<K extends keyof Commands>(command: Commands[K][0]): Promise<Commands[K][1]> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
     this.#lastId += 1;
     const id = this.#lastId;
     return new Promise<Answer>((resolve, reject) => {
@@ -113,6 +119,7 @@ export class Driver {
 
   #fail(why: string): void {
     const error = this.#error(why);
+    this.#failure = error;
     this.#greeting.reject(error);
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();

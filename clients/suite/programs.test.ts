@@ -47,7 +47,7 @@ function snippets(language: Language): readonly string[] {
   return [...readme.matchAll(fenced)].map(([, code]) => code!).filter((code) => !code.includes('from "./'));
 }
 
-for (const language of chosenLanguages()) {
+for (const language of chosenLanguages().filter(({ folder }) => folder === undefined)) {
   describe(language.title, () => {
     test("the example streams, cancels, goes on with a conversation, and shows why a request is refused", async () => {
       // An answer that takes its time can be cancelled in the midst of it.

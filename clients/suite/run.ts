@@ -36,6 +36,10 @@ const testable = chosen.filter((language) => untested.every((other) => other.lan
 
 const built: Language[] = [];
 for (const language of testable) {
+  if (language.folder !== undefined) {
+    if (built.some(({ name }) => name === language.folder) || !chosenParts.includes("build")) built.push(language);
+    continue;
+  }
   const isBuilt = !chosenParts.includes("build") || (await script(language, "build"));
   if (isBuilt && chosenParts.includes("check")) await script(language, "check");
   if (isBuilt) built.push(language);
@@ -68,7 +72,10 @@ function readArguments(): { readonly chosen: readonly Language[]; readonly chose
     process.exit(2);
   }
   return {
-    chosen: languages.filter(({ name }) => positionals.length === 0 || positionals.includes(name)),
+    chosen: languages.filter(
+      ({ name, folder = name }) =>
+        positionals.length === 0 || positionals.includes(name) || positionals.includes(folder),
+    ),
     chosenParts: parts.filter((part) => only.includes(part)),
   };
 }

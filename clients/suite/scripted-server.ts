@@ -43,7 +43,7 @@ export async function serve(service: ServedService, arrivals: readonly number[] 
   const servers = await startServers({
     settings: settingsSchema.parse({ grpc: { port: 0 }, web: { enabled: false }, auth: { insecureNoAuth: true } }),
     services: [service],
-    authenticate: () => ({ tenant: "anonymous", profiles: ["*"] }),
+    authenticate: () => ({ tenant: "anonymous", profiles: ["*"], isOperator: false }),
     log: { info: silent, warn: silent, error: silent },
   });
   return {

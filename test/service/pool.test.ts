@@ -45,7 +45,9 @@ function scene(pool = new ScriptedWatchedPool()) {
   const call = (tenant: string, signal = new AbortController().signal): CallContext => ({
     signal,
     requestHeader: new Headers({ authorization: `Bearer ${tenant}-token` }),
+    responseHeader: new Headers(),
     responseTrailer: new Headers(),
+    begin: () => {},
     protocolName: "grpc",
     timeoutMs: () => undefined,
     giveUp: () => {},
