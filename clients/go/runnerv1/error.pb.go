@@ -43,8 +43,8 @@ const (
 	ErrorReason_ERROR_REASON_UNAUTHENTICATED ErrorReason = 2
 	// PERMISSION_DENIED: the token is good, but not for this profile.
 	ErrorReason_ERROR_REASON_NOT_ALLOWED ErrorReason = 3
-	// RESOURCE_EXHAUSTED: the tenant has its full number of turns in flight; with
-	// `google.rpc.QuotaFailure`.
+	// RESOURCE_EXHAUSTED: the tenant has its full number of turns in flight, or of
+	// watches of the pool; with `google.rpc.QuotaFailure`.
 	ErrorReason_ERROR_REASON_QUOTA_EXCEEDED ErrorReason = 4
 	// UNAVAILABLE: the queue for a worker is full.
 	ErrorReason_ERROR_REASON_QUEUE_FULL ErrorReason = 5

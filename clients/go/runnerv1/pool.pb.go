@@ -377,7 +377,9 @@ type PoolState struct {
 	Profiles []*ProfilePool `protobuf:"bytes,8,rep,name=profiles,proto3" json:"profiles,omitempty"`
 	// The living workers, oldest first. At most 500.
 	Workers []*PoolWorker `protobuf:"bytes,9,rep,name=workers,proto3" json:"workers,omitempty"`
-	// Turns of the caller's tenant that run now or ended lately, newest first.
+	// Turns of the caller's tenant that run now or ended lately, newest first. If
+	// there are more than were asked for, those that run come before those that
+	// ended.
 	RecentTurns   []*RecentTurn `protobuf:"bytes,10,rep,name=recent_turns,json=recentTurns,proto3" json:"recent_turns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

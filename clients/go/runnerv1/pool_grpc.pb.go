@@ -35,19 +35,23 @@ const (
 // Tells how the pool is doing. Needs a bearer token as ClaudeRunner does.
 //
 // A caller sees the turns of its own tenant, and counts what is its tenant's or
-// nobody's: its own workers and waiting turns, and the workers that are starting
-// or spare in the profiles that it may use. With a token that the server's
-// operator has marked as one of an operator, counts and workers are those of all
-// tenants; turns stay those of its own tenant.
+// nobody's: its own workers and waiting turns, and the workers that have served
+// nobody yet, in the profiles that its token names. With a token that the
+// server's operator has marked as one of an operator, counts and workers are
+// those of all tenants; turns stay those of its own tenant.
 type PoolServiceClient interface {
 	// Tells the state of now.
 	GetPool(ctx context.Context, in *GetPoolRequest, opts ...grpc.CallOption) (*GetPoolResponse, error)
 	// Tells the state of now at once, and again whenever it has changed, but not
 	// more often than `min_interval`. Without a change it tells it every 15
-	// seconds, for proxies that cut silent streams. Ends when the caller cancels
-	// or its deadline passes, and with UNAVAILABLE when the server shuts down;
-	// unlike a turn it is not bound by the server's maximum deadline. A reader that
-	// is slow misses states in between, never the newest.
+	// seconds, or every `min_interval` if that is longer, for proxies that cut
+	// silent streams. A reader that is slow misses states in between, never the
+	// newest.
+	//
+	// Ends when the caller cancels or its deadline passes; unlike a turn it is not
+	// bound by the server's maximum deadline. Also ends with UNAVAILABLE when the
+	// server shuts down and with UNAUTHENTICATED when the token is taken away. A
+	// tenant may have 32 watches at once; one more is RESOURCE_EXHAUSTED.
 	WatchPool(ctx context.Context, in *WatchPoolRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchPoolResponse], error)
 }
 
@@ -95,19 +99,23 @@ type PoolService_WatchPoolClient = grpc.ServerStreamingClient[WatchPoolResponse]
 // Tells how the pool is doing. Needs a bearer token as ClaudeRunner does.
 //
 // A caller sees the turns of its own tenant, and counts what is its tenant's or
-// nobody's: its own workers and waiting turns, and the workers that are starting
-// or spare in the profiles that it may use. With a token that the server's
-// operator has marked as one of an operator, counts and workers are those of all
-// tenants; turns stay those of its own tenant.
+// nobody's: its own workers and waiting turns, and the workers that have served
+// nobody yet, in the profiles that its token names. With a token that the
+// server's operator has marked as one of an operator, counts and workers are
+// those of all tenants; turns stay those of its own tenant.
 type PoolServiceServer interface {
 	// Tells the state of now.
 	GetPool(context.Context, *GetPoolRequest) (*GetPoolResponse, error)
 	// Tells the state of now at once, and again whenever it has changed, but not
 	// more often than `min_interval`. Without a change it tells it every 15
-	// seconds, for proxies that cut silent streams. Ends when the caller cancels
-	// or its deadline passes, and with UNAVAILABLE when the server shuts down;
-	// unlike a turn it is not bound by the server's maximum deadline. A reader that
-	// is slow misses states in between, never the newest.
+	// seconds, or every `min_interval` if that is longer, for proxies that cut
+	// silent streams. A reader that is slow misses states in between, never the
+	// newest.
+	//
+	// Ends when the caller cancels or its deadline passes; unlike a turn it is not
+	// bound by the server's maximum deadline. Also ends with UNAVAILABLE when the
+	// server shuts down and with UNAUTHENTICATED when the token is taken away. A
+	// tenant may have 32 watches at once; one more is RESOURCE_EXHAUSTED.
 	WatchPool(*WatchPoolRequest, grpc.ServerStreamingServer[WatchPoolResponse]) error
 	mustEmbedUnimplementedPoolServiceServer()
 }

@@ -62,6 +62,9 @@ type ClaudeRunnerClient interface {
 	// Runs one turn and answers when it is over. The same turn as StreamChat,
 	// collected; made for plain JSON over HTTP. An answer whose text is longer
 	// than 3 MiB fails with RESPONSE_TOO_LARGE: stream it instead.
+	//
+	// Over gRPC the response headers come when the turn has begun, so that a retry
+	// policy does not repeat it when the connection breaks.
 	Chat(ctx context.Context, in *ChatRequest, opts ...grpc.CallOption) (*ChatResponse, error)
 	// Tells what this server is, and which profiles, models and limits the caller
 	// may use. Costs nothing and uses no worker.
@@ -146,6 +149,9 @@ type ClaudeRunnerServer interface {
 	// Runs one turn and answers when it is over. The same turn as StreamChat,
 	// collected; made for plain JSON over HTTP. An answer whose text is longer
 	// than 3 MiB fails with RESPONSE_TOO_LARGE: stream it instead.
+	//
+	// Over gRPC the response headers come when the turn has begun, so that a retry
+	// policy does not repeat it when the connection breaks.
 	Chat(context.Context, *ChatRequest) (*ChatResponse, error)
 	// Tells what this server is, and which profiles, models and limits the caller
 	// may use. Costs nothing and uses no worker.

@@ -191,7 +191,9 @@ export type PoolState = Message<"claude.runner.v1.PoolState"> & {
   workers: PoolWorker[];
 
   /**
-   * Turns of the caller's tenant that run now or ended lately, newest first.
+   * Turns of the caller's tenant that run now or ended lately, newest first. If
+   * there are more than were asked for, those that run come before those that
+   * ended.
    *
    * @generated from field: repeated claude.runner.v1.RecentTurn recent_turns = 10;
    */
@@ -661,10 +663,10 @@ export const StartsStateSchema: GenEnum<StartsState> = /*@__PURE__*/
  * Tells how the pool is doing. Needs a bearer token as ClaudeRunner does.
  *
  * A caller sees the turns of its own tenant, and counts what is its tenant's or
- * nobody's: its own workers and waiting turns, and the workers that are starting
- * or spare in the profiles that it may use. With a token that the server's
- * operator has marked as one of an operator, counts and workers are those of all
- * tenants; turns stay those of its own tenant.
+ * nobody's: its own workers and waiting turns, and the workers that have served
+ * nobody yet, in the profiles that its token names. With a token that the
+ * server's operator has marked as one of an operator, counts and workers are
+ * those of all tenants; turns stay those of its own tenant.
  *
  * @generated from service claude.runner.v1.PoolService
  */
@@ -682,10 +684,14 @@ export const PoolService: GenService<{
   /**
    * Tells the state of now at once, and again whenever it has changed, but not
    * more often than `min_interval`. Without a change it tells it every 15
-   * seconds, for proxies that cut silent streams. Ends when the caller cancels
-   * or its deadline passes, and with UNAVAILABLE when the server shuts down;
-   * unlike a turn it is not bound by the server's maximum deadline. A reader that
-   * is slow misses states in between, never the newest.
+   * seconds, or every `min_interval` if that is longer, for proxies that cut
+   * silent streams. A reader that is slow misses states in between, never the
+   * newest.
+   *
+   * Ends when the caller cancels or its deadline passes; unlike a turn it is not
+   * bound by the server's maximum deadline. Also ends with UNAVAILABLE when the
+   * server shuts down and with UNAUTHENTICATED when the token is taken away. A
+   * tenant may have 32 watches at once; one more is RESOURCE_EXHAUSTED.
    *
    * @generated from rpc claude.runner.v1.PoolService.WatchPool
    */

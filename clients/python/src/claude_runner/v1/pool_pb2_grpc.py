@@ -29,10 +29,10 @@ class PoolServiceStub:
     """Tells how the pool is doing. Needs a bearer token as ClaudeRunner does.
 
     A caller sees the turns of its own tenant, and counts what is its tenant's or
-    nobody's: its own workers and waiting turns, and the workers that are starting
-    or spare in the profiles that it may use. With a token that the server's
-    operator has marked as one of an operator, counts and workers are those of all
-    tenants; turns stay those of its own tenant.
+    nobody's: its own workers and waiting turns, and the workers that have served
+    nobody yet, in the profiles that its token names. With a token that the
+    server's operator has marked as one of an operator, counts and workers are
+    those of all tenants; turns stay those of its own tenant.
     """
 
     def __init__(self, channel):
@@ -57,10 +57,10 @@ class PoolServiceServicer:
     """Tells how the pool is doing. Needs a bearer token as ClaudeRunner does.
 
     A caller sees the turns of its own tenant, and counts what is its tenant's or
-    nobody's: its own workers and waiting turns, and the workers that are starting
-    or spare in the profiles that it may use. With a token that the server's
-    operator has marked as one of an operator, counts and workers are those of all
-    tenants; turns stay those of its own tenant.
+    nobody's: its own workers and waiting turns, and the workers that have served
+    nobody yet, in the profiles that its token names. With a token that the
+    server's operator has marked as one of an operator, counts and workers are
+    those of all tenants; turns stay those of its own tenant.
     """
 
     def GetPool(self, request, context):
@@ -73,10 +73,14 @@ class PoolServiceServicer:
     def WatchPool(self, request, context):
         """Tells the state of now at once, and again whenever it has changed, but not
         more often than `min_interval`. Without a change it tells it every 15
-        seconds, for proxies that cut silent streams. Ends when the caller cancels
-        or its deadline passes, and with UNAVAILABLE when the server shuts down;
-        unlike a turn it is not bound by the server's maximum deadline. A reader that
-        is slow misses states in between, never the newest.
+        seconds, or every `min_interval` if that is longer, for proxies that cut
+        silent streams. A reader that is slow misses states in between, never the
+        newest.
+
+        Ends when the caller cancels or its deadline passes; unlike a turn it is not
+        bound by the server's maximum deadline. Also ends with UNAVAILABLE when the
+        server shuts down and with UNAUTHENTICATED when the token is taken away. A
+        tenant may have 32 watches at once; one more is RESOURCE_EXHAUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,10 +111,10 @@ class PoolService:
     """Tells how the pool is doing. Needs a bearer token as ClaudeRunner does.
 
     A caller sees the turns of its own tenant, and counts what is its tenant's or
-    nobody's: its own workers and waiting turns, and the workers that are starting
-    or spare in the profiles that it may use. With a token that the server's
-    operator has marked as one of an operator, counts and workers are those of all
-    tenants; turns stay those of its own tenant.
+    nobody's: its own workers and waiting turns, and the workers that have served
+    nobody yet, in the profiles that its token names. With a token that the
+    server's operator has marked as one of an operator, counts and workers are
+    those of all tenants; turns stay those of its own tenant.
     """
 
     @staticmethod

@@ -34,10 +34,10 @@ class PoolServiceStub:
     """Tells how the pool is doing. Needs a bearer token as ClaudeRunner does.
 
     A caller sees the turns of its own tenant, and counts what is its tenant's or
-    nobody's: its own workers and waiting turns, and the workers that are starting
-    or spare in the profiles that it may use. With a token that the server's
-    operator has marked as one of an operator, counts and workers are those of all
-    tenants; turns stay those of its own tenant.
+    nobody's: its own workers and waiting turns, and the workers that have served
+    nobody yet, in the profiles that its token names. With a token that the
+    server's operator has marked as one of an operator, counts and workers are
+    those of all tenants; turns stay those of its own tenant.
     """
 
     @_typing.overload
@@ -49,10 +49,14 @@ class PoolServiceStub:
     WatchPool: _grpc.UnaryStreamMultiCallable[_pool_pb2.WatchPoolRequest, _pool_pb2.WatchPoolResponse]
     """Tells the state of now at once, and again whenever it has changed, but not
     more often than `min_interval`. Without a change it tells it every 15
-    seconds, for proxies that cut silent streams. Ends when the caller cancels
-    or its deadline passes, and with UNAVAILABLE when the server shuts down;
-    unlike a turn it is not bound by the server's maximum deadline. A reader that
-    is slow misses states in between, never the newest.
+    seconds, or every `min_interval` if that is longer, for proxies that cut
+    silent streams. A reader that is slow misses states in between, never the
+    newest.
+
+    Ends when the caller cancels or its deadline passes; unlike a turn it is not
+    bound by the server's maximum deadline. Also ends with UNAVAILABLE when the
+    server shuts down and with UNAUTHENTICATED when the token is taken away. A
+    tenant may have 32 watches at once; one more is RESOURCE_EXHAUSTED.
     """
 
 @_typing.type_check_only
@@ -60,10 +64,10 @@ class PoolServiceAsyncStub(PoolServiceStub):
     """Tells how the pool is doing. Needs a bearer token as ClaudeRunner does.
 
     A caller sees the turns of its own tenant, and counts what is its tenant's or
-    nobody's: its own workers and waiting turns, and the workers that are starting
-    or spare in the profiles that it may use. With a token that the server's
-    operator has marked as one of an operator, counts and workers are those of all
-    tenants; turns stay those of its own tenant.
+    nobody's: its own workers and waiting turns, and the workers that have served
+    nobody yet, in the profiles that its token names. With a token that the
+    server's operator has marked as one of an operator, counts and workers are
+    those of all tenants; turns stay those of its own tenant.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -72,20 +76,24 @@ class PoolServiceAsyncStub(PoolServiceStub):
     WatchPool: _aio.UnaryStreamMultiCallable[_pool_pb2.WatchPoolRequest, _pool_pb2.WatchPoolResponse]  # type: ignore[assignment]
     """Tells the state of now at once, and again whenever it has changed, but not
     more often than `min_interval`. Without a change it tells it every 15
-    seconds, for proxies that cut silent streams. Ends when the caller cancels
-    or its deadline passes, and with UNAVAILABLE when the server shuts down;
-    unlike a turn it is not bound by the server's maximum deadline. A reader that
-    is slow misses states in between, never the newest.
+    seconds, or every `min_interval` if that is longer, for proxies that cut
+    silent streams. A reader that is slow misses states in between, never the
+    newest.
+
+    Ends when the caller cancels or its deadline passes; unlike a turn it is not
+    bound by the server's maximum deadline. Also ends with UNAVAILABLE when the
+    server shuts down and with UNAUTHENTICATED when the token is taken away. A
+    tenant may have 32 watches at once; one more is RESOURCE_EXHAUSTED.
     """
 
 class PoolServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tells how the pool is doing. Needs a bearer token as ClaudeRunner does.
 
     A caller sees the turns of its own tenant, and counts what is its tenant's or
-    nobody's: its own workers and waiting turns, and the workers that are starting
-    or spare in the profiles that it may use. With a token that the server's
-    operator has marked as one of an operator, counts and workers are those of all
-    tenants; turns stay those of its own tenant.
+    nobody's: its own workers and waiting turns, and the workers that have served
+    nobody yet, in the profiles that its token names. With a token that the
+    server's operator has marked as one of an operator, counts and workers are
+    those of all tenants; turns stay those of its own tenant.
     """
 
     @_abc_1.abstractmethod
@@ -104,10 +112,14 @@ class PoolServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_pool_pb2.WatchPoolResponse], _abc.AsyncIterator[_pool_pb2.WatchPoolResponse]]:
         """Tells the state of now at once, and again whenever it has changed, but not
         more often than `min_interval`. Without a change it tells it every 15
-        seconds, for proxies that cut silent streams. Ends when the caller cancels
-        or its deadline passes, and with UNAVAILABLE when the server shuts down;
-        unlike a turn it is not bound by the server's maximum deadline. A reader that
-        is slow misses states in between, never the newest.
+        seconds, or every `min_interval` if that is longer, for proxies that cut
+        silent streams. A reader that is slow misses states in between, never the
+        newest.
+
+        Ends when the caller cancels or its deadline passes; unlike a turn it is not
+        bound by the server's maximum deadline. Also ends with UNAVAILABLE when the
+        server shuts down and with UNAUTHENTICATED when the token is taken away. A
+        tenant may have 32 watches at once; one more is RESOURCE_EXHAUSTED.
         """
 
 def add_PoolServiceServicer_to_server(servicer: PoolServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -92,6 +92,9 @@ class ClaudeRunnerServicer:
         """Runs one turn and answers when it is over. The same turn as StreamChat,
         collected; made for plain JSON over HTTP. An answer whose text is longer
         than 3 MiB fails with RESPONSE_TOO_LARGE: stream it instead.
+
+        Over gRPC the response headers come when the turn has begun, so that a retry
+        policy does not repeat it when the connection breaks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -67,6 +67,9 @@ class ClaudeRunnerStub:
     """Runs one turn and answers when it is over. The same turn as StreamChat,
     collected; made for plain JSON over HTTP. An answer whose text is longer
     than 3 MiB fails with RESPONSE_TOO_LARGE: stream it instead.
+
+    Over gRPC the response headers come when the turn has begun, so that a retry
+    policy does not repeat it when the connection breaks.
     """
     GetInfo: _grpc.UnaryUnaryMultiCallable[_runner_pb2.GetInfoRequest, _runner_pb2.GetInfoResponse]
     """Tells what this server is, and which profiles, models and limits the caller
@@ -106,6 +109,9 @@ class ClaudeRunnerAsyncStub(ClaudeRunnerStub):
     """Runs one turn and answers when it is over. The same turn as StreamChat,
     collected; made for plain JSON over HTTP. An answer whose text is longer
     than 3 MiB fails with RESPONSE_TOO_LARGE: stream it instead.
+
+    Over gRPC the response headers come when the turn has begun, so that a retry
+    policy does not repeat it when the connection breaks.
     """
     GetInfo: _aio.UnaryUnaryMultiCallable[_runner_pb2.GetInfoRequest, _runner_pb2.GetInfoResponse]  # type: ignore[assignment]
     """Tells what this server is, and which profiles, models and limits the caller
@@ -154,6 +160,9 @@ class ClaudeRunnerServicer(metaclass=_abc_1.ABCMeta):
         """Runs one turn and answers when it is over. The same turn as StreamChat,
         collected; made for plain JSON over HTTP. An answer whose text is longer
         than 3 MiB fails with RESPONSE_TOO_LARGE: stream it instead.
+
+        Over gRPC the response headers come when the turn has begun, so that a retry
+        policy does not repeat it when the connection breaks.
         """
 
     @_abc_1.abstractmethod

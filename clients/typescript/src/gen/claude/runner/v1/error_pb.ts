@@ -57,8 +57,8 @@ export const ErrorReason = {
   NOT_ALLOWED: 3,
 
   /**
-   * RESOURCE_EXHAUSTED: the tenant has its full number of turns in flight; with
-   * `google.rpc.QuotaFailure`.
+   * RESOURCE_EXHAUSTED: the tenant has its full number of turns in flight, or of
+   * watches of the pool; with `google.rpc.QuotaFailure`.
    *
    * @generated from enum value: ERROR_REASON_QUOTA_EXCEEDED = 4;
    */

@@ -1176,6 +1176,9 @@ export const ClaudeRunner: GenService<{
    * collected; made for plain JSON over HTTP. An answer whose text is longer
    * than 3 MiB fails with RESPONSE_TOO_LARGE: stream it instead.
    *
+   * Over gRPC the response headers come when the turn has begun, so that a retry
+   * policy does not repeat it when the connection breaks.
+   *
    * @generated from rpc claude.runner.v1.ClaudeRunner.Chat
    */
   chat: {
