@@ -1,11 +1,13 @@
 /**
  * The composition root: builds the parts in order, starts them, and stops them in reverse. No logic of its own.
  */
+
 import { CliKeeper, type CliState } from "./cli/cli-keeper.ts";
 import { WorkFolders } from "./cli/folders.ts";
 import { CliLocator } from "./cli/locate.ts";
 import { probeCli } from "./cli/probe.ts";
 import { createWorkerFactory } from "./cli/worker-factory.ts";
+import { openCliSpans } from "./cli-spans/cli-spans.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { checkSettings } from "./config/checks.ts";
 import { reusesWorkers } from "./config/profile-settings.ts";
@@ -79,6 +81,9 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   const telemetry = startTelemetry({ settings: settings.telemetry, version: runnerVersion, log, clock });
   opened.defer(() => telemetry.stop());
 
+  const cliSpans = await openCliSpans({ settings: settings.telemetry, log, clock });
+  if (cliSpans !== undefined) opened.defer(() => cliSpans.stop());
+
   const folders = await WorkFolders.open(settings.cli.workFolder, log);
   opened.defer(() => folders.close());
 
@@ -101,6 +106,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     eventBufferSize: settings.calls.eventBufferSize,
     capabilities: (cli) => keeper.capabilitiesOf(cli),
     folders,
+    spans: cliSpans,
     clock,
     log,
     env,
@@ -148,6 +154,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
         pool,
         clock,
         inFlight,
+        spans: cliSpans,
         profiles: settings.profiles,
         calls: settings.calls,
         log: turnLog(log),

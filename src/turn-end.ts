@@ -71,4 +71,22 @@ export interface TurnEnd {
   readonly apiMs: number | undefined;
   /** Whether the worker may be tried with a reset: false after anything that a reset does not undo. */
   readonly workerReusable: boolean;
+  /**
+   * The how-manieth user line it was that the process took in its life, from 1; seeded questions and resets by command
+   * count too. Absent: the process did not take the prompt.
+   */
+  readonly promptNumber?: number | undefined;
+  /** The model call that was under way when the turn ended early. Absent: there was none. */
+  readonly cutModelCall?: CutModelCall | undefined;
+}
+
+/** A model call that did not come to its end. Moments are on the clock's `now()`. */
+export interface CutModelCall {
+  readonly startedAtMs: number;
+  /** When the model began to answer. Absent: it had not. */
+  readonly answeredAtMs?: number | undefined;
+  /** Who answered. Absent: nobody had. */
+  readonly model?: string | undefined;
+  /** When the turn was ended. */
+  readonly endedAtMs: number;
 }

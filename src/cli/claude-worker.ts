@@ -81,6 +81,8 @@ export class ClaudeWorker implements WorkerProcess {
   #conversation: Conversation | undefined;
   /** Lines of the conversation that the CLI has not yet said to be done with. */
   readonly #unfinished = new Set<string>();
+  /** User lines that the CLI has taken up. One that was cancelled before that does not count, nor do seeded answers. */
+  #takenLineCount = 0;
   #turn: TurnRun | undefined;
   /** Lines since the seeding of the turn to come began: at full detail they are its own. */
   #earlier: EarlierLine[] = [];
@@ -246,13 +248,16 @@ export class ClaudeWorker implements WorkerProcess {
     else if (kind === "controlRequest") this.#answer(body);
     else if (kind === "conversationReset") this.#ledger.conversationReset();
     else if (kind === "result") charge = this.#ledger.book(body);
-    else if (kind === "lifecycle" && /^(completed|cancelled)$/.test(textAt(body, "state"))) {
-      this.#unfinished.delete(textAt(body, "command_uuid"));
-    }
+    else if (kind === "lifecycle") this.#noteLifecycle(textAt(body, "command_uuid"), textAt(body, "state"));
     this.#expectations.receive(message);
     if (this.#turn !== undefined) this.#turn.receive(message, line, charge);
     else if (this.#isSeeding) this.#earlier.push({ message, line });
     else this.#receiveWhileIdle(message);
+  }
+
+  #noteLifecycle(uuid: string, state: string): void {
+    if (state === "started") this.#takenLineCount += 1;
+    else if (state === "completed" || state === "cancelled") this.#unfinished.delete(uuid);
   }
 
   /** Between turns nothing should come but what was asked for. */
@@ -287,6 +292,7 @@ export class ClaudeWorker implements WorkerProcess {
       paths: this.#paths,
       bounds: { ...timeouts, eventBufferSize },
       chargedUsdMicros: this.#ledger.totalCostUsdMicros,
+      takenLineCount: () => this.#takenLineCount,
       write: (line) => this.#write(line),
       request: this.#ask,
       pause: () => this.#process.pause(),

@@ -19,6 +19,8 @@ export interface LaunchOptions {
   /** Variables of the credential. */
   readonly credential: Readonly<Record<string, string>>;
   readonly folders: WorkerPaths;
+  /** Variables that make the process send its own spans. Absent: it sends none. */
+  readonly spans?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Never sent: the first `initialize` replaces it. It keeps the CLI from making a prompt of its own. */
@@ -26,7 +28,7 @@ const unboundSystemPrompt = "You are a helpful assistant.";
 /** The built-in tools that exist under --bare. */
 const bareTools = new Set(["Bash", "Edit", "Read"]);
 
-export function launch({ profile, credential, folders }: LaunchOptions): Launch {
+export function launch({ profile, credential, folders, spans }: LaunchOptions): Launch {
   checkTools(profile);
   const { tools } = profile;
   const isBare = tools.every((tool) => bareTools.has(tool));
@@ -53,6 +55,7 @@ export function launch({ profile, credential, folders }: LaunchOptions): Launch 
       ...environment(profile, folders),
       ...(isBare ? {} : withoutBare),
       ...credential,
+      ...spans,
     },
     cwd: folders.cwd,
   };

@@ -2,7 +2,7 @@
  * Everything that is known about a turn that is over, put together: the verdict, the charge, the answer.
  */
 import type { Json } from "../json-value.ts";
-import type { EndCause, TurnEnd } from "../turn-end.ts";
+import type { CutModelCall, EndCause, TurnEnd } from "../turn-end.ts";
 import type { Usage } from "../usage.ts";
 import { flagAt, type JsonObject, objectsAt, textAt } from "./json.ts";
 import type { Charge } from "./ledger.ts";
@@ -20,6 +20,8 @@ export interface EndedTurn {
   readonly wallNowMs: number;
   /** Whether the process is as it should be after a turn. */
   readonly isUsable: boolean;
+  readonly promptNumber?: number | undefined;
+  readonly cutModelCall?: CutModelCall | undefined;
 }
 
 export function turnEnd(ended: EndedTurn): TurnEnd {
@@ -60,6 +62,8 @@ export function turnEnd(ended: EndedTurn): TurnEnd {
     refusalExplanation: mapped.refusalExplanation,
     apiMs: charge?.apiMs,
     workerReusable: ended.isUsable,
+    promptNumber: ended.promptNumber,
+    cutModelCall: ended.cutModelCall,
   };
 }
 

@@ -16,7 +16,7 @@ import { RunnerError } from "../errors.ts";
 import { attributeNames, instruments } from "../telemetry/instruments.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Turn } from "../turn.ts";
-import type { EndCause, TurnEnd } from "../turn-end.ts";
+import type { CutModelCall, EndCause, TurnEnd } from "../turn-end.ts";
 import type { TurnEvent } from "../turn-event.ts";
 import type { RunningTurn } from "../worker-process.ts";
 import type { RequestOptions } from "./control.ts";
@@ -28,6 +28,7 @@ import type { Charge } from "./ledger.ts";
 import { MappedTurn, type Taint } from "./mapped-turn.ts";
 import type { CliMessage, CliMessageKind } from "./messages.ts";
 import { TurnMeter } from "./meter.ts";
+import { ModelCallWatch } from "./model-call-watch.ts";
 import { Timers } from "./timers.ts";
 import { isResultOf, turnEnd } from "./turn-end.ts";
 import { mapMessage } from "./turn-mapper.ts";
@@ -54,6 +55,8 @@ export interface TurnHost {
   readonly bounds: TurnBounds;
   /** The cost of all turns before, in millionths of a US dollar. */
   readonly chargedUsdMicros: number;
+  /** User lines that the process has taken so far, this turn's included once it has started. */
+  takenLineCount(): number;
   write(line: string): Promise<void>;
   request(
     request: { readonly subtype: string; readonly [key: string]: unknown },
@@ -109,6 +112,9 @@ export class TurnRun implements RunningTurn {
   #phase: Phase = "waiting";
   /** Whether the CLI took the prompt into the conversation. */
   #hasStarted = false;
+  #promptNumber: number | undefined;
+  readonly #modelCall = new ModelCallWatch();
+  #cutModelCall: CutModelCall | undefined;
   #hasInit = false;
   #beforeInit: TurnEvent[] = [];
   #batch: TurnEvent[] = [];
@@ -202,6 +208,7 @@ export class TurnRun implements RunningTurn {
       this.#mapped.taint ??= "stale_events";
       return;
     }
+    this.#modelCall.see(message, this.#host.clock.now());
     this.#map(message, line);
     if (kind === "apiRetry" && body.error_status === 401) this.#endEarly("upstreamAuth");
     const { meter } = this.#mapped;
@@ -240,6 +247,7 @@ export class TurnRun implements RunningTurn {
 
   /** The process is gone. What it said until then was received. */
   processGone(why: string): void {
+    this.#noteCut();
     this.#finish(why);
     this.#becomeIdle();
   }
@@ -256,8 +264,10 @@ export class TurnRun implements RunningTurn {
 
   #noteLifecycle(state: string): void {
     if (this.#phase === "waiting") this.#phase = "running";
-    if (state === "started") this.#hasStarted = true;
-    else if (state === "completed" || state === "cancelled") this.#lifecycleIsOver = true;
+    if (state === "started") {
+      this.#hasStarted = true;
+      this.#promptNumber = this.#host.takenLineCount();
+    } else if (state === "completed" || state === "cancelled") this.#lifecycleIsOver = true;
   }
 
   #takeResult(body: JsonObject, line: string, charge: Charge | undefined): void {
@@ -335,6 +345,8 @@ export class TurnRun implements RunningTurn {
       wantsStructuredOutput: this.#turn.binding.outputSchemaJson !== undefined,
       wallNowMs: this.#host.clock.wallNow(),
       isUsable: death === undefined && this.#mapped.taint === undefined && this.#host.isClean(),
+      promptNumber: this.#promptNumber,
+      cutModelCall: this.#cutModelCall,
     });
     this.#pipe.push(this.#batch);
     this.#batch = [];
@@ -355,7 +367,12 @@ export class TurnRun implements RunningTurn {
   #setCause(cause: EndCause): boolean {
     if (this.#cause !== undefined || this.#result !== undefined || this.#isOver) return false;
     this.#cause = cause;
+    this.#noteCut();
     return true;
+  }
+
+  #noteCut(): void {
+    if (this.#result === undefined) this.#cutModelCall ??= this.#modelCall.cut(this.#host.clock.now());
   }
 
   /** Ends the turn for a reason of its own. Its reader still gets what came before. */
@@ -377,6 +394,7 @@ export class TurnRun implements RunningTurn {
 
   /** Does not wait for the process to be gone: one that does not die would keep the caller. */
   #giveUp(why: string): void {
+    this.#noteCut();
     this.#host.log.warn({ turnId: this.#turn.id, why }, "ending a worker in mid-turn");
     this.#host.kill(why);
     this.#finish(why);

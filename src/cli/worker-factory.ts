@@ -7,6 +7,7 @@ import type { Clock } from "../clock.ts";
 import type { CredentialSettings, ProfileSettings } from "../config/profile-settings.ts";
 import type { Settings } from "../config/settings.ts";
 import { isRunnerError, RunnerError } from "../errors.ts";
+import type { SpanJoiner } from "../span-joiner.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { WorkerProcess } from "../worker-process.ts";
 import type { CliCapabilities } from "./capabilities.ts";
@@ -30,6 +31,8 @@ export interface WorkerFactoryOptions {
   /** What a program was found to be able to; `undefined`: nobody knows. */
   readonly capabilities: (cli: FoundCli) => Promise<CliCapabilities | undefined> | CliCapabilities | undefined;
   readonly folders: WorkFolders;
+  /** Takes the spans that the processes make themselves. Absent: they make none. */
+  readonly spans?: Pick<SpanJoiner, "openWorker"> | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** What the ids of its workers begin with; two factories on the same folders need different ones. Default `w`. */
@@ -78,10 +81,16 @@ async function startWorker(
   const folder = await folders.make(id, workspaceOf(profile)).catch((cause: unknown) => {
     throw startFailed("its folders could not be made", cause);
   });
+  const spans = options.spans?.openWorker(id);
   try {
     signal?.throwIfAborted();
-    const { args, env: workerEnv } = launch({ profile, credential: credential.variables, folders: folder });
-    return await ClaudeWorker.start({
+    const { args, env: workerEnv } = launch({
+      profile,
+      credential: credential.variables,
+      folders: folder,
+      spans: spans?.variables,
+    });
+    const worker = await ClaudeWorker.start({
       id,
       path: cli.path,
       args,
@@ -97,7 +106,10 @@ async function startWorker(
       clock,
       log,
     });
+    if (spans !== undefined) void worker.exited.then(() => spans.close());
+    return worker;
   } catch (cause) {
+    spans?.close();
     await folders.sweep(folder);
     if (signal?.aborted) throw signal.reason;
     throw isRunnerError(cause) ? cause : startFailed("its process could not be started", cause);

@@ -174,6 +174,11 @@ function warningsOf(settings: Settings): readonly string[] {
       );
     }
   }
+  if (settings.telemetry.cliSpans && settings.telemetry.otlpEndpoint === undefined) {
+    warnings.push(
+      "`telemetry.cliSpans` does nothing without `telemetry.otlpEndpoint`: there is nobody to send spans to",
+    );
+  }
   if (settings.auth.insecureNoAuth) warnings.push("authentication is off: anybody on this machine may call");
   return warnings;
 }

@@ -327,6 +327,11 @@ export const settingsSchema = z.strictObject({
         z.number().min(0).max(1).default(1),
         "The share of turns without a sampled parent that are traced.",
       ),
+      cliSpans: about(
+        z.boolean().default(false),
+        "Whether the spans of Claude Code itself (model requests with their retries, tools, sub-agents) join the traces of turns. Beta, as they are in Claude Code.",
+        "To see what a slow turn did inside of Claude Code. Costs 1 to 2 ms of CPU per turn; needs `telemetry.otlpEndpoint`.",
+      ),
       tracesIntervalMs: about(ms().min(10).default(5_000), "How often spans are sent, in milliseconds."),
       metricsIntervalMs: about(ms().min(100).default(15_000), "How often metrics are sent, in milliseconds."),
       prometheus: about(z.boolean().default(true), "Whether the admin port serves /metrics."),

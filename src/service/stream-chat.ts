@@ -25,21 +25,19 @@ import type { FailureStage } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
 import { heartbeat, toStarted } from "./events.ts";
 import { QuietReader } from "./quiet-reader.ts";
-import type { RecentTurns } from "./recent-turns.ts";
 import { bindingKey } from "./requests.ts";
 import type { Response } from "./responses.ts";
 import { toResult } from "./result.ts";
 import type { TurnLog } from "./turn-log.ts";
-import { TurnTrace } from "./turn-trace.ts";
+import { type TurnFollowers, TurnTrace } from "./turn-trace.ts";
 
-export interface TurnParts {
+export interface TurnParts extends TurnFollowers {
   readonly pool: WorkerPool;
   readonly clock: Clock;
   readonly inFlight: TurnsInFlight;
   readonly profiles: Readonly<Record<string, ProfileSettings>>;
   readonly calls: Settings["calls"];
   readonly log: TurnLog;
-  readonly recentTurns: RecentTurns;
 }
 
 /** What a turn failed with, and how far it had come. */
@@ -99,7 +97,7 @@ interface Admitted extends Begun {
  */
 export async function* runTurn(turn: Turn, call: TurnCall, parts: TurnParts): AsyncGenerator<Response, void> {
   const { scope } = call;
-  const trace = new TurnTrace(parts.clock, turn, call.context, scope.arrivedAtMs, parts.recentTurns);
+  const trace = new TurnTrace(parts.clock, turn, call.context, scope.arrivedAtMs, parts);
   const stream = new EventStream(turn, () => parts.clock.wallNow());
   const stage = {
     turnId: turn.id,
@@ -232,7 +230,7 @@ async function begin(turn: Turn, scope: CallScope, trace: TurnTrace, parts: Turn
     queueWaitMs += claim.queueWaitMs;
     trace.claimed(claim, claimStartedMs);
     try {
-      const running = await prepare(turn, claim, scope, trace, parts.clock);
+      const running = await prepare(turn, claim, scope, trace);
       return { claim, running, queueWaitMs };
     } catch (error) {
       if (!isRunnerError(error, "WORKER_DIED")) throw error;
@@ -266,13 +264,7 @@ async function claimWorker(turn: Turn, scope: CallScope, parts: TurnParts): Prom
 }
 
 /** Binds, sets, seeds and writes. The claim is released when this throws. */
-async function prepare(
-  turn: Turn,
-  claim: Claim,
-  scope: CallScope,
-  trace: TurnTrace,
-  clock: Clock,
-): Promise<RunningTurn> {
+async function prepare(turn: Turn, claim: Claim, scope: CallScope, trace: TurnTrace): Promise<RunningTurn> {
   const { worker } = claim;
   let bound = claim.isBound;
   try {
@@ -289,7 +281,7 @@ async function prepare(
       stage.end({ [attributeNames.seededMessageCount]: turn.history.length });
     }
     scope.signal.throwIfAborted();
-    const stage = trace.stage("stdinWrite", clock.now());
+    const stage = trace.writing();
     const running = worker.run(turn);
     await running.written;
     stage.end();
@@ -325,6 +317,7 @@ async function record(
   read: Promise<void>,
 ): Promise<void> {
   const end = await begun.running.ended;
+  trace.workerDone(begun.claim.worker.id, end);
   await read;
   trace.ended(end.outcome, end);
   parts.log.turn(trace, turn, { claim: begun.claim, end, queueWaitMs: begun.queueWaitMs });

@@ -4,9 +4,18 @@
  *
  * Keeps ids, counts and names only: no prompt, no answer.
  */
-import { type Attributes, type Context, context, type Span, TraceFlags, trace } from "@opentelemetry/api";
+import {
+  type Attributes,
+  type Context,
+  context,
+  type Span,
+  type SpanContext,
+  TraceFlags,
+  trace,
+} from "@opentelemetry/api";
 import type { Clock } from "../clock.ts";
 import type { Claim } from "../pool/claim.ts";
+import type { JoiningTurn, SpanJoiner } from "../span-joiner.ts";
 import { attributeNames, instruments, spanNames, tracer } from "../telemetry/instruments.ts";
 import type { Turn } from "../turn.ts";
 import type { TurnEnd } from "../turn-end.ts";
@@ -17,13 +26,25 @@ import type { FollowedTurn, RecentTurns } from "./recent-turns.ts";
 export type StageName = keyof typeof spanNames &
   ("queueWait" | "claim" | "bind" | "seedHistory" | "stdinWrite" | "firstEvent" | "firstText" | "turn");
 
+/** Tool uses of one turn that the spans of its process are put below; those of further ones stand for themselves. */
+const maxJoinedTools = 1_024;
+
 export type StageTimes = Partial<Record<StageName | "arrivalToFirstText" | "total", number>>;
 
 /** A stage that has begun. Ending it twice does nothing. */
 export interface Stage {
+  readonly spanContext: SpanContext;
   end(attributes?: Attributes): void;
   /** Takes it back, as if it had not been. */
   drop(): void;
+}
+
+/** Who is told about turns beside their callers. */
+export interface TurnFollowers {
+  /** Shows where the time of a turn went, while it runs and for a while afterwards. */
+  readonly recentTurns: RecentTurns;
+  /** Takes the spans of the workers' own processes into the traces of turns. Absent: they make none. */
+  readonly spans?: Pick<SpanJoiner, "turnEnded"> | undefined;
 }
 
 export class TurnTrace {
@@ -36,12 +57,18 @@ export class TurnTrace {
   readonly #wallOffsetMs: number;
   readonly #tools = new Map<string, Span>();
   readonly #followed: FollowedTurn;
+  readonly #joiner: Pick<SpanJoiner, "turnEnded"> | undefined;
+  /** Where the spans of the process belong that are about a tool use. Only what is to be joined is kept. */
+  readonly #toolContexts = new Map<string, SpanContext>();
+  #joining: JoiningTurn | undefined;
+  #writtenAtWallMs = 0;
   #firstEvent: Stage | undefined;
   #firstText: Stage | undefined;
   #whole: Stage | undefined;
 
   /** `parent` holds the call's server span. */
-  constructor(clock: Clock, turn: Turn, parent: Context, arrivedAtMs: number, recentTurns: RecentTurns) {
+  constructor(clock: Clock, turn: Turn, parent: Context, arrivedAtMs: number, { recentTurns, spans }: TurnFollowers) {
+    this.#joiner = spans;
     this.#clock = clock;
     this.#turn = turn;
     this.#context = parent;
@@ -74,6 +101,7 @@ export class TurnTrace {
     const span = tracer().startSpan(spanNames[name], { startTime: this.#wall(sinceMs) }, this.#context);
     let over = false;
     return {
+      spanContext: span.spanContext(),
       end: (attributes) => {
         if (over) return;
         over = true;
@@ -114,6 +142,12 @@ export class TurnTrace {
     this.#callSpan()?.setAttributes(attributes);
   }
 
+  /** The prompt line is about to be written. */
+  writing(): Stage {
+    this.#writtenAtWallMs = this.#clock.wallNow();
+    return this.stage("stdinWrite");
+  }
+
   /** The prompt line is with the worker. */
   written(): void {
     const nowMs = this.#clock.now();
@@ -147,16 +181,18 @@ export class TurnTrace {
           });
         }
         return;
-      case "toolUse":
-        this.#tools.set(
-          event.toolUseId,
-          tracer().startSpan(
-            spanNames.tool,
-            { startTime: this.#wall(this.#clock.now()), attributes: { [attributeNames.toolName]: event.toolName } },
-            this.#context,
-          ),
+      case "toolUse": {
+        const span = tracer().startSpan(
+          spanNames.tool,
+          { startTime: this.#wall(this.#clock.now()), attributes: { [attributeNames.toolName]: event.toolName } },
+          this.#context,
         );
+        this.#tools.set(event.toolUseId, span);
+        if (this.#joiner !== undefined && this.#toolContexts.size < maxJoinedTools) {
+          this.#toolContexts.set(event.toolUseId, span.spanContext());
+        }
         return;
+      }
       case "toolResult": {
         const span = this.#tools.get(event.toolUseId);
         this.#tools.delete(event.toolUseId);
@@ -165,6 +201,28 @@ export class TurnTrace {
         return;
       }
     }
+  }
+
+  /** The worker is done with the turn, its caller perhaps not yet: the spans of its process are on their way. */
+  workerDone(workerId: string, end: TurnEnd): void {
+    if (this.#joiner === undefined || this.#whole === undefined) return;
+    const cut = end.cutModelCall;
+    this.#joining = this.#joiner.turnEnded({
+      id: this.#turn.id,
+      workerId,
+      promptNumber: end.promptNumber,
+      writtenAtMs: this.#writtenAtWallMs,
+      endedAtMs: this.#clock.wallNow(),
+      outcome: end.outcome,
+      model: this.#turn.settings.model,
+      cutModelCall: cut && {
+        startedAtMs: this.#wall(cut.startedAtMs),
+        answeredAtMs: cut.answeredAtMs === undefined ? undefined : this.#wall(cut.answeredAtMs),
+        endedAtMs: this.#wall(cut.endedAtMs),
+        model: cut.model,
+      },
+      parent: this.#whole.spanContext,
+    });
   }
 
   /** The last event has come: what is measured up to it is complete. */
@@ -184,6 +242,7 @@ export class TurnTrace {
       span.end(this.#wall(this.#clock.now()));
     }
     this.#tools.clear();
+    this.#joining?.join(this.#toolContexts);
     const attributes: Attributes = { [attributeNames.outcome]: outcome };
     if (end !== undefined) {
       Object.assign(attributes, {

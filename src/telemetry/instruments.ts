@@ -10,6 +10,9 @@ export const tracerName = "claude-runner";
 /** The tracer of all spans that are made by hand. Looked up at each use, so that an SDK that starts later is used. */
 export const tracer = () => trace.getTracer(tracerName);
 
+/** The tracer of what Claude Code measured itself, so that a backend can tell whose clock it was. */
+export const cliTracer = () => trace.getTracer("claude-code");
+
 /** The stages of a turn, each a child span of the call and a histogram of its own. */
 export const spanNames = {
   queueWait: "runner.queue_wait",
@@ -21,6 +24,26 @@ export const spanNames = {
   firstText: "runner.first_text",
   turn: "runner.turn",
   tool: "runner.tool",
+} as const;
+
+/** The spans of Claude Code that are taken over, under its own names. Only with `telemetry.cliSpans`. */
+export const cliSpanNames = {
+  /** All that Claude Code does for one prompt. */
+  interaction: "claude_code.interaction",
+  /** A request to the model, with its retries. */
+  modelRequest: "claude_code.llm_request",
+  /** A tool use, where there is no `runner.tool` of the same. */
+  tool: "claude_code.tool",
+  /** The part of a tool use in which it is decided whether it may run. */
+  toolPermission: "claude_code.tool.blocked_on_user",
+  /** The part in which it runs. */
+  toolExecution: "claude_code.tool.execution",
+  hook: "claude_code.hook",
+  compaction: "claude_code.compaction",
+  /** A call to an MCP server. */
+  mcpCall: "claude_code.mcp.rpc",
+  /** The shell that a Bash tool use runs. */
+  subprocess: "claude_code.bash.subprocess",
 } as const;
 
 /** Span and metric attributes of our own, and those of the GenAI conventions, whose package marks them as incubating. */
@@ -45,6 +68,28 @@ export const attributeNames = {
   stage: "runner.stage",
   errorReason: "runner.error.reason",
   costUsdMicros: "runner.cost_usd_micros",
+  /** On a span that nobody measured as such: it was made up from what else is known. */
+  synthesized: "runner.synthesized",
+  /** On the event of one try at a model request: the how-manieth it is, from 1. */
+  cliAttempt: "runner.cli.attempt",
+  /** How many tries a model request took. */
+  cliAttemptCount: "runner.cli.attempt_count",
+  /** The model API's id of the request, for its support. */
+  cliRequestId: "runner.cli.request_id",
+  /** What of Claude Code made the request: `sdk` is the conversation itself, `agent.…` a sub-agent. */
+  cliRequestSource: "runner.cli.request_source",
+  /** From the request that was answered to the first of its answer, in milliseconds. */
+  cliTimeToFirstTokenMs: "runner.cli.time_to_first_token_ms",
+  /** Whether a tool use was allowed: `accept` or `reject`. */
+  cliDecision: "runner.cli.decision",
+  /** Who decided, such as `config`. */
+  cliDecisionSource: "runner.cli.decision_source",
+  /** The MCP server that a tool is of. */
+  cliMcpServer: "runner.cli.mcp_server",
+  cliSpanDropReason: "runner.cli_spans.drop_reason",
+  cliSpanFailure: "runner.cli_spans.failure",
+  errorType: "error.type",
+  httpStatusCode: "http.response.status_code",
   genAiOperation: "gen_ai.operation.name",
   genAiProvider: "gen_ai.provider.name",
   genAiRequestModel: "gen_ai.request.model",
@@ -56,6 +101,7 @@ export const attributeNames = {
   genAiCacheCreationTokens: "gen_ai.usage.cache_creation.input_tokens",
   genAiFinishReasons: "gen_ai.response.finish_reasons",
   genAiTokenType: "gen_ai.token.type",
+  genAiToolCallId: "gen_ai.tool.call.id",
 } as const;
 
 /** Buckets for stages that take from a tenth of a millisecond to minutes, in seconds. */
@@ -96,6 +142,14 @@ export interface Instruments {
   readonly unknownEvents: Counter;
   /** Turns that were given to a second worker because the first died before it had the prompt. */
   readonly takeovers: Counter;
+  /** Spans of Claude Code that joined the trace of their turn. These four stay at zero without `telemetry.cliSpans`. */
+  readonly cliSpansJoined: Counter;
+  /** Spans of Claude Code that joined none, by `runner.cli_spans.drop_reason`. */
+  readonly cliSpansDropped: Counter;
+  /** What was sent to the port for them and not taken, and a port that could not be opened. */
+  readonly cliSpanFailures: Counter;
+  /** Traced turns whose spans did not come in time. */
+  readonly turnsWithoutCliSpans: Counter;
   /** Workers by state and profile; read from the pool when metrics are collected. */
   readonly workers: ObservableGauge;
   /** Turns that wait for a worker, by profile. */
@@ -160,6 +214,22 @@ function make(): Instruments {
     takeovers: meter.createCounter("runner.takeovers", {
       unit: "{turn}",
       description: "Turns given to a second worker.",
+    }),
+    cliSpansJoined: meter.createCounter("runner.cli_spans.joined", {
+      unit: "{span}",
+      description: "Spans of Claude Code that joined the trace of their turn.",
+    }),
+    cliSpansDropped: meter.createCounter("runner.cli_spans.dropped", {
+      unit: "{span}",
+      description: "Spans of Claude Code that joined no trace, by why.",
+    }),
+    cliSpanFailures: meter.createCounter("runner.cli_spans.failures", {
+      unit: "{failure}",
+      description: "What the port for Claude Code's spans was sent and did not take.",
+    }),
+    turnsWithoutCliSpans: meter.createCounter("runner.cli_spans.turns_without", {
+      unit: "{turn}",
+      description: "Traced turns whose spans of Claude Code did not come.",
     }),
     workers: meter.createObservableGauge("runner.workers", { unit: "{worker}", description: "Workers by state." }),
     queueLength: meter.createObservableGauge("runner.queue.length", {

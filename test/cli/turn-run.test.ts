@@ -42,6 +42,7 @@ function start({ turn = {}, write = async () => {}, usage }: Options = {}) {
     paths: new HostPaths(capturedPaths),
     bounds: { eventBufferSize: 16, silenceTimeoutMs: 10_000, interruptTimeoutMs: 3_000 },
     chargedUsdMicros: 0,
+    takenLineCount: () => 7,
     write,
     request: (request: { readonly subtype: string }, _options?: RequestOptions) => {
       requests.push(request.subtype);

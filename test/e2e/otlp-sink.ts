@@ -11,7 +11,14 @@ import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 
 export type AttributeValue = string | boolean | number | readonly AttributeValue[];
 
+export interface SinkEvent {
+  readonly name: string;
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+}
+
 export interface SinkSpan {
+  /** Whose instrumentation made it. */
+  readonly scope: string;
   readonly traceId: string;
   readonly spanId: string;
   /** Empty for a root. */
@@ -23,8 +30,10 @@ export interface SinkSpan {
   readonly startTime: bigint;
   readonly endTime: bigint;
   readonly attributes: Readonly<Record<string, AttributeValue>>;
+  readonly events: readonly SinkEvent[];
   /** 2 is an error. */
   readonly statusCode: number;
+  readonly statusText: string;
 }
 
 export interface OtlpSink {
@@ -104,10 +113,12 @@ const numberAt = (fields: Fields, number: number) => {
 function readSpans(request: Buffer): SinkSpan[] {
   return all(fieldsOf(request), 1)
     .flatMap((resource) => all(fieldsOf(resource), 2))
-    .flatMap((scope) => all(fieldsOf(scope), 2))
-    .map((bytes) => {
+    .flatMap((scope) => all(fieldsOf(scope), 2).map((bytes) => ({ scope: scopeName(scope), bytes })))
+    .map(({ scope, bytes }) => {
       const span = fieldsOf(bytes);
+      const status = fieldsOf(bytesAt(span, 15));
       return {
+        scope,
         traceId: bytesAt(span, 1).toString("hex"),
         spanId: bytesAt(span, 2).toString("hex"),
         parentSpanId: bytesAt(span, 4).toString("hex"),
@@ -115,15 +126,28 @@ function readSpans(request: Buffer): SinkSpan[] {
         kind: Number(numberAt(span, 6)),
         startTime: numberAt(span, 7),
         endTime: numberAt(span, 8),
-        attributes: Object.fromEntries(
-          all(span, 9).map((pair) => {
-            const fields = fieldsOf(pair);
-            return [bytesAt(fields, 1).toString(), attributeValue(bytesAt(fields, 2))];
-          }),
-        ),
-        statusCode: Number(numberAt(fieldsOf(bytesAt(span, 15)), 3)),
+        attributes: attributesOf(all(span, 9)),
+        events: all(span, 11).map((event) => {
+          const fields = fieldsOf(event);
+          return { name: bytesAt(fields, 2).toString(), attributes: attributesOf(all(fields, 3)) };
+        }),
+        statusCode: Number(numberAt(status, 3)),
+        statusText: bytesAt(status, 2).toString(),
       };
     });
+}
+
+function scopeName(scope: Buffer): string {
+  return bytesAt(fieldsOf(bytesAt(fieldsOf(scope), 1)), 1).toString();
+}
+
+function attributesOf(pairs: readonly Buffer[]): Readonly<Record<string, AttributeValue>> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const fields = fieldsOf(pair);
+      return [bytesAt(fields, 1).toString(), attributeValue(bytesAt(fields, 2))];
+    }),
+  );
 }
 
 function attributeValue(bytes: Buffer): AttributeValue {

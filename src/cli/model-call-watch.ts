@@ -1,0 +1,33 @@
+/**
+ * Whether a model call of the main conversation is under way, and since when. For traces: when a turn is ended in the
+ * middle of one, nobody else tells of it.
+ *
+ * Sub-agents' calls are not seen here: they do not stream.
+ */
+import type { CutModelCall } from "../turn-end.ts";
+import { objectAt, textAt } from "./json.ts";
+import { parentOf } from "./mapped-turn.ts";
+import type { CliMessage } from "./messages.ts";
+
+export class ModelCallWatch {
+  #call: Omit<CutModelCall, "endedAtMs"> | undefined;
+
+  /** Takes every message of the turn, in order. */
+  see({ kind, body }: CliMessage, nowMs: number): void {
+    if (kind === "status" && body.status === "requesting") this.#call = { startedAtMs: nowMs };
+    if (kind !== "streamEvent" || parentOf(body) !== "") return;
+    const event = objectAt(body, "event");
+    if (event.type === "message_start") {
+      const model = textAt(objectAt(event, "message"), "model");
+      // Another attempt at the same call may begin a message anew: the first answer counts.
+      this.#call = { startedAtMs: nowMs, answeredAtMs: nowMs, model, ...this.#call };
+    } else if (event.type === "message_stop" && body.abandoned_blocks === undefined) {
+      this.#call = undefined;
+    }
+  }
+
+  /** The call that is under way, ended now. `undefined`: there is none. */
+  cut(nowMs: number): CutModelCall | undefined {
+    return this.#call && { ...this.#call, endedAtMs: nowMs };
+  }
+}
