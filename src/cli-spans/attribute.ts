@@ -29,22 +29,22 @@ export interface Settlement {
 
 type Turn = Pick<SpannedTurn, "promptNumber" | "writtenAtMs" | "endedAtMs">;
 
-/** By how much two accounts of the same moment may differ, in milliseconds. Clocks here are cut to whole ones. */
-const toleranceMs = 5;
+/** By how much two accounts of the same moment may differ, in milliseconds: each is cut to a whole one. Lines take 5. */
+const toleranceMs = 2;
 
 /** `settledNumber` is the number of the turn of the process that was settled last; 0 for none. */
 export function settle(traces: ReadonlyMap<string, HeldTrace>, turn: Turn, settledNumber: number): Settlement {
-  let mine: string | undefined;
+  const mine: string[] = [];
   const dropped = new Map<string, DropReason>();
   for (const [traceId, trace] of traces) {
     const whose = belonging(trace, turn, settledNumber);
-    if (whose === "later") continue;
-    if (whose !== "mine") dropped.set(traceId, whose);
-    else if (mine === undefined) mine = traceId;
-    // Two traces for one line: the numbers cannot be trusted.
-    else dropped.set(traceId, "mismatch");
+    if (whose === "mine") mine.push(traceId);
+    else if (whose !== "later") dropped.set(traceId, whose);
   }
-  return { mine, dropped };
+  if (mine.length <= 1) return { mine: mine[0], dropped };
+  // A line has one trace. Of several that claim to be it, nobody knows which it is.
+  for (const traceId of mine) dropped.set(traceId, "mismatch");
+  return { mine: undefined, dropped };
 }
 
 function belonging(
@@ -55,14 +55,17 @@ function belonging(
   // The next prompt is not written before this turn's end is known, so what had come by then is no later turn's.
   if (root === undefined) return arrivedAtMs <= endedAtMs ? "no_root" : "later";
   const number = root.attributes[sequenceKey];
-  const isBefore = root.startMs < writtenAtMs - toleranceMs;
-  const isBehind = root.startMs > endedAtMs + toleranceMs;
-  if (typeof number === "number" && number === promptNumber) return isBefore || isBehind ? "mismatch" : "mine";
-  const isSurelyWithin = root.startMs > writtenAtMs + toleranceMs && root.startMs < endedAtMs - toleranceMs;
-  if (isSurelyWithin || typeof number !== "number") return "mismatch";
-  if (number <= settledNumber) return "late";
+  if (typeof number !== "number") return "mismatch";
+  const beganEarlier = root.startMs <= writtenAtMs + toleranceMs;
+  const beganLater = root.startMs >= endedAtMs - toleranceMs;
+  if (number === promptNumber) {
+    // The end needs no tolerance: a line begins well before its end is told.
+    const isWithin = root.startMs >= writtenAtMs - toleranceMs && root.startMs <= endedAtMs;
+    return isWithin ? "mine" : "mismatch";
+  }
   // A turn whose prompt was not taken has no number, and divides earlier lines from later ones by time alone.
-  const isEarlierLine = promptNumber === undefined ? root.startMs <= writtenAtMs + toleranceMs : number < promptNumber;
-  if (isEarlierLine) return isBehind ? "mismatch" : "not_a_turn";
-  return isBefore ? "mismatch" : "later";
+  const isEarlier = promptNumber === undefined ? beganEarlier : number < promptNumber;
+  if (!isEarlier) return beganLater ? "later" : "mismatch";
+  if (!beganEarlier) return "mismatch";
+  return number <= settledNumber ? "late" : "not_a_turn";
 }

@@ -34,13 +34,11 @@ export class SpanBudget {
     return true;
   }
 
-  /** Gives back the room of spans that were taken. */
-  give(spans: Iterable<CliSpan>): void {
-    for (const { sizeBytes } of spans) {
-      this.#spans -= 1;
-      this.#bytes -= sizeBytes;
-    }
-    this.#whole?.give(spans);
+  /** Gives back the room of a span that was taken. */
+  give(span: CliSpan): void {
+    this.#spans -= 1;
+    this.#bytes -= span.sizeBytes;
+    this.#whole?.give(span);
   }
 
   #hasRoom(span: CliSpan): boolean {

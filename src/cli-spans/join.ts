@@ -8,13 +8,16 @@ import { type SpanContext, TraceFlags } from "@opentelemetry/api";
 import type { Clock } from "../clock.ts";
 import type { JoiningTurn, SpannedTurn } from "../span-joiner.ts";
 import { type HeldTrace, settle } from "./attribute.ts";
+import { sequenceKey } from "./attributes.ts";
 import { SpanBudget } from "./budget.ts";
 import { type CliSpan, isInteraction } from "./cli-span.ts";
 import type { DropReason } from "./drop-reason.ts";
 import { type PlacedSpan, place } from "./place.ts";
 
-/** How long behind the end of a turn its spans are waited for, in milliseconds. They take 10 as a rule, 107 at worst. */
+/** How long behind the end of a turn its spans are waited for, in milliseconds. They take 10 as a rule. */
 export const holdMs = 250;
+/** How long when not even the root is there by then: on a machine without CPU to spare one in some hundred is that late. */
+export const patienceMs = 1_000;
 
 const workerLimits = { maxSpans: 4_096, maxBytes: 4 * 1024 * 1024 };
 const limits = { maxSpans: 32_768, maxBytes: 32 * 1024 * 1024 };
@@ -63,7 +66,7 @@ export class SpanJoin {
     const worker = this.#workers.get(workerId);
     if (worker === undefined) return;
     this.#workers.delete(workerId);
-    for (const waiting of [...this.#waiting]) if (waiting.turn.workerId === workerId) waiting.settle();
+    this.#settleUpTo(undefined, workerId);
     for (const [traceId, { root }] of worker.traces) this.#drop(worker, traceId, root ? "not_a_turn" : "no_root");
   }
 
@@ -80,11 +83,13 @@ export class SpanJoin {
   turnEnded(turn: SpannedTurn): JoiningTurn {
     const worker = this.#workers.get(turn.workerId);
     const waiting = new WaitingTurn(turn, this.#options.clock, {
+      isComplete: () => worker === undefined || hasRootOf(worker, turn),
+      due: () => this.#settleUpTo(waiting, turn.workerId),
       settle: () => worker && this.#settle(worker, turn),
       over: (trace, tools) => {
         this.#waiting.delete(waiting);
         this.#finish(turn, trace, tools);
-        if (trace !== undefined) worker?.budget.give(trace.spans.values());
+        for (const span of trace?.spans.values() ?? []) worker?.budget.give(span);
       },
     });
     this.#waiting.add(waiting);
@@ -98,6 +103,17 @@ export class SpanJoin {
       waiting.join(new Map());
     }
     for (const workerId of [...this.#workers.keys()]) this.closeWorker(workerId);
+  }
+
+  /**
+   * Settles the turns of a worker in their order up to one, or all. A process sends in order: when something of a later
+   * turn is there, nothing of an earlier one is to come.
+   */
+  #settleUpTo(last: WaitingTurn | undefined, workerId: string): void {
+    for (const waiting of [...this.#waiting]) {
+      if (waiting.turn.workerId === workerId) waiting.settle();
+      if (waiting === last) return;
+    }
   }
 
   #hold(worker: HeldWorker, span: CliSpan): void {
@@ -128,7 +144,7 @@ export class SpanJoin {
     const trace = worker.traces.get(traceId);
     if (trace === undefined) return;
     worker.traces.delete(traceId);
-    worker.budget.give(trace.spans.values());
+    for (const span of trace.spans.values()) worker.budget.give(span);
     this.#options.dropped(trace.spans.size, why);
   }
 
@@ -147,7 +163,16 @@ export class SpanJoin {
   }
 }
 
+function hasRootOf({ traces }: HeldWorker, { promptNumber }: SpannedTurn): boolean {
+  if (promptNumber === undefined) return true; // There is none to come.
+  return [...traces.values()].some(({ root }) => root?.attributes[sequenceKey] === promptNumber);
+}
+
 interface WaitingSteps {
+  /** Whether there is nothing to be patient for. */
+  isComplete(): boolean;
+  /** The time is up for this turn, and so for those before it. */
+  due(): void;
   /** The time is up: what of the worker's spans is the turn's? */
   settle(): HeldTrace | undefined;
   /** Both are known, what came of the worker and what the caller's side has to say. */
@@ -158,7 +183,7 @@ interface WaitingSteps {
 class WaitingTurn implements JoiningTurn {
   readonly turn: SpannedTurn;
   readonly #steps: WaitingSteps;
-  readonly #cancelTimer: () => void;
+  #cancelTimer: () => void;
   #settled: { readonly trace: HeldTrace | undefined } | undefined;
   #tools: ReadonlyMap<string, SpanContext> | undefined;
   #isOver = false;
@@ -166,7 +191,10 @@ class WaitingTurn implements JoiningTurn {
   constructor(turn: SpannedTurn, clock: Clock, steps: WaitingSteps) {
     this.turn = turn;
     this.#steps = steps;
-    this.#cancelTimer = clock.after(holdMs, () => this.settle());
+    this.#cancelTimer = clock.after(holdMs, () => {
+      if (steps.isComplete()) return steps.due();
+      this.#cancelTimer = clock.after(patienceMs - holdMs, () => steps.due());
+    });
   }
 
   join(tools: ReadonlyMap<string, SpanContext>): void {
