@@ -60,6 +60,15 @@ describe("the launch of a worker", () => {
     ).toEqual(["HOME", "LANG", "PATH", "TMPDIR"]);
   });
 
+  it("has nothing in its environment that makes it send spans, unless it is to; then its credential cannot say otherwise", () => {
+    const sends = (env: Readonly<Record<string, string>>) =>
+      Object.keys(env).filter((name) => /OTEL|TRACE|ENABLE_TELEMETRY|TELEMETRY_BETA/.test(name));
+    expect(sends(launched().env)).toEqual([]);
+    const spans = { OTEL_TRACES_EXPORTER: "otlp" };
+    const credential = { ANTHROPIC_API_KEY: "k", OTEL_TRACES_EXPORTER: "console" };
+    expect(launch({ profile: profileOf(), credential, folders, spans }).env).toEqual({ ...launched().env, ...spans });
+  });
+
   it("works with tools in the operator's folder, and allows what the profile allows", () => {
     const tools = { tools: ["Bash", "Read"], workspace: { path: "/srv/code" }, isolation: "none", tenant: "a" };
     expect(workspaceOf(profileOf(tools))).toBe("/srv/code");

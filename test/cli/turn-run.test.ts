@@ -227,6 +227,38 @@ describe("an interrupt", () => {
     expect(await run.ended).toMatchObject({ outcome: "cancelled", workerReusable: true });
     expect(await isSettled(run.idle)).toBe(true);
     expect(run.hasStarted).toBe(false);
+    expect((await run.ended).promptNumber).toBeUndefined();
+  });
+
+  it("says which model call it cut off, and how far that had come", async () => {
+    const { run, says, clock } = start();
+    const untilStart = happy.findIndex((line) => line.includes("message_start"));
+    says(...happy.slice(0, untilStart));
+    await clock.advance(40);
+    says(...happy.slice(untilStart, uptoFirstDelta.length));
+    await clock.advance(5);
+    run.interrupt("cancelled");
+    await clock.advance(3);
+    says(...happy.slice(uptoFirstDelta.length));
+    expect((await run.ended).cutModelCall).toEqual({
+      startedAtMs: 0,
+      answeredAtMs: 40,
+      model: "claude-opus-5-5",
+      endedAtMs: 45,
+    });
+  });
+
+  it("cuts no model call off between two of them, nor in a turn that ends by itself", async () => {
+    const { run, says } = start();
+    const behindAnswer = happy.findIndex((line) => line.includes("message_stop")) + 1;
+    says(...happy.slice(0, behindAnswer));
+    run.interrupt("cancelled");
+    says(...happy.slice(behindAnswer));
+    expect((await run.ended).cutModelCall).toBeUndefined();
+
+    const undisturbed = start();
+    undisturbed.says(...happy);
+    expect(await undisturbed.run.ended).toMatchObject({ cutModelCall: undefined, promptNumber: 7 });
   });
 });
 
@@ -375,6 +407,18 @@ describe("a process that fails its turn", () => {
       costIsEstimate: true,
     });
     expect(await isSettled(run.idle)).toBe(true);
+  });
+
+  it("has died in a model call when one was under way, and not in one when it goes after the result", async () => {
+    const died = start();
+    died.says(...uptoFirstDelta);
+    died.run.processGone("signal SIGKILL");
+    expect(await died.run.ended).toMatchObject({ outcome: "workerDied", cutModelCall: { model: "claude-opus-5-5" } });
+
+    const done = start();
+    done.says(...happy.slice(0, -2));
+    done.run.processGone("signal SIGKILL");
+    expect((await done.run.ended).cutModelCall).toBeUndefined();
   });
 
   it("has done its turn when it goes after the result", async () => {

@@ -350,6 +350,15 @@ describe("warnings", () => {
     expect(warnings[0]).toContain("profile shell: its tools (Bash) run without isolation");
     expect(warnings[1]).toContain("authentication is off");
   });
+
+  it("name spans of Claude Code that would go nowhere", () => {
+    const { warnings } = load({ yaml: "telemetry: { cliSpans: true }" });
+    expect(warnings).toEqual([
+      expect.stringContaining("`telemetry.cliSpans` does nothing without `telemetry.otlpEndpoint`"),
+    ]);
+    const endpoint = "http://127.0.0.1:4318";
+    expect(load({ yaml: `telemetry: { cliSpans: true, otlpEndpoint: "${endpoint}" }` }).warnings).toEqual([]);
+  });
 });
 
 describe("folders", () => {

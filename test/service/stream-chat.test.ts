@@ -10,16 +10,18 @@ import { TurnsInFlight } from "../../src/policy/quota.ts";
 import type { CallContext } from "../../src/service/calls.ts";
 import { RecentTurns } from "../../src/service/recent-turns.ts";
 import type { Response } from "../../src/service/responses.ts";
-import { runnerService } from "../../src/service/runner.ts";
+import { type RunnerParts, runnerService } from "../../src/service/runner.ts";
 import { turnLog } from "../../src/service/turn-log.ts";
+import type { SpannedTurn } from "../../src/span-joiner.ts";
 import { createLog, silentLog } from "../../src/telemetry/log.ts";
+import type { TurnEvent } from "../../src/turn-event.ts";
 import { FakeClock } from "../fake-clock.ts";
 import { goodEnd, init, ScriptedPool, ScriptedTurn, ScriptedWorker, text } from "./scripted.ts";
 
 type Init = MessageInitShape<typeof StreamChatRequestSchema>;
 
 /** A service over scripted workers, and one call of it. */
-function scene(options: { workers?: ScriptedWorker[]; maxInFlight?: number } = {}) {
+function scene(options: { workers?: ScriptedWorker[]; maxInFlight?: number; spans?: RunnerParts["spans"] } = {}) {
   const clock = new FakeClock();
   const worker = new ScriptedWorker();
   const pool = new ScriptedPool(...(options.workers ?? [worker]));
@@ -40,6 +42,7 @@ function scene(options: { workers?: ScriptedWorker[]; maxInFlight?: number } = {
     serverVersion: "0",
     cli: () => ({ version: "2.1.329", seeds: true }),
     errorLog: silentLog,
+    spans: options.spans,
   });
   const abort = new AbortController();
   const givenUp: ConnectError[] = [];
@@ -493,6 +496,88 @@ test("at the fullest detail a long last line comes in pieces, and the result is 
       .join(""),
   ).toBe(raw);
   expect(events.at(-1)?.event).toMatchObject({ case: "result", value: { lastSequence: 3 } });
+});
+
+describe("the spans of a worker's own process", () => {
+  /** Notes what is told, in order. */
+  function joiner() {
+    const turns: SpannedTurn[] = [];
+    const told: string[] = [];
+    const spans: RunnerParts["spans"] = {
+      turnEnded(turn) {
+        turns.push(turn);
+        told.push("ended");
+        return { join: (tools) => void told.push(`joined, tools: ${[...tools.keys()]}`) };
+      },
+    };
+    return { turns, told, spans };
+  }
+  const toolUse: TurnEvent = {
+    kind: "toolUse",
+    toolUseId: "toolu_1",
+    toolName: "Bash",
+    input: {},
+    inputJson: "{}",
+    messageIndex: 0,
+    unparsable: false,
+  };
+
+  test("are waited for as soon as the worker is done, and placed when the caller has read the turn", async () => {
+    const { turns, told, spans } = joiner();
+    const { worker, open, clock } = scene({ spans });
+    const stream = open();
+    worker.turn.push(init);
+    await stream.next();
+    await clock.advance(30);
+    worker.turn.push(toolUse);
+    const cutModelCall = { startedAtMs: 10, answeredAtMs: undefined, model: undefined, endedAtMs: 25 };
+    worker.turn.end({ ...goodEnd, promptNumber: 3, cutModelCall });
+    await clock.settle();
+    expect(told).toEqual(["ended"]);
+    await clock.advance(500);
+    await read(stream);
+    await clock.settle();
+    expect(told).toEqual(["ended", "joined, tools: toolu_1"]);
+    const startedAtMs = clock.wallNow() - 530;
+    expect(turns).toEqual([
+      {
+        id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+        workerId: "w1",
+        promptNumber: 3,
+        writtenAtMs: startedAtMs,
+        endedAtMs: startedAtMs + 30,
+        outcome: "completed",
+        model: "claude-opus-5-5",
+        cutModelCall: {
+          startedAtMs: startedAtMs + 10,
+          answeredAtMs: undefined,
+          endedAtMs: startedAtMs + 25,
+          model: undefined,
+        },
+        parent: expect.objectContaining({ traceId: expect.any(String), spanId: expect.any(String) }),
+      },
+    ]);
+  });
+
+  test("are placed also when the caller leaves in mid-turn", async () => {
+    const { turns, told, spans } = joiner();
+    const { worker, open, clock, abort } = scene({ spans });
+    const stream = open();
+    worker.turn.push(init);
+    await stream.next();
+    abort.abort();
+    await read(stream);
+    await clock.settle();
+    expect(told).toEqual(["ended", "joined, tools: "]);
+    expect(turns[0]?.outcome).toBe("cancelled");
+  });
+
+  test("are not waited for when no worker had the prompt", async () => {
+    const { told, spans } = joiner();
+    const { open } = scene({ spans, workers: [] });
+    expect(reason((await read(open())).error)).toBe("QUEUE_FULL");
+    expect(told).toEqual([]);
+  });
 });
 
 describe("Chat", () => {
