@@ -16,6 +16,7 @@ import { type BenchOptions, help, readOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
 import { type BenchRun, type ScenarioRun, summary, targetsOf, writeResults } from "./results.ts";
 import type { Bench, Scenario } from "./scenario.ts";
+import { cliSpans } from "./scenarios/cli-spans.ts";
 import { clients } from "./scenarios/clients.ts";
 import { firstText } from "./scenarios/first-text.ts";
 import { health } from "./scenarios/health.ts";
@@ -25,7 +26,17 @@ import { relay } from "./scenarios/relay.ts";
 import { starts } from "./scenarios/starts.ts";
 import { throughput } from "./scenarios/throughput.ts";
 
-const scenarios: readonly Scenario[] = [firstText, throughput, relay, health, memory, starts, history, clients];
+const scenarios: readonly Scenario[] = [
+  firstText,
+  throughput,
+  relay,
+  health,
+  memory,
+  starts,
+  history,
+  cliSpans,
+  clients,
+];
 const checkout = fileURLToPath(new URL("..", import.meta.url));
 
 process.exitCode = await main();

@@ -22,6 +22,7 @@ export interface ServerOptions {
   readonly cliPath?: string;
   readonly pool?: object;
   readonly queue?: object;
+  readonly telemetry?: object;
   /** Default: `server-process.ts`. */
   readonly script?: URL;
 }
@@ -90,7 +91,8 @@ export class BenchServer implements AsyncDisposable {
 }
 
 /** The defaults, but for ports, credential and bounds that the load of a bench would meet. */
-function settings({ profiles, baseUrl, cliPath, bench, pool = {}, queue = {} }: ServerOptions, token: string): object {
+function settings(options: ServerOptions, token: string): object {
+  const { profiles, baseUrl, cliPath, bench, pool = {}, queue = {}, telemetry = {} } = options;
   return {
     grpc: { port: 0, maxConcurrentStreams: 2_000 },
     web: { port: 0 },
@@ -104,6 +106,7 @@ function settings({ profiles, baseUrl, cliPath, bench, pool = {}, queue = {} }: 
     profiles,
     pool,
     queue,
+    telemetry,
   };
 }
 

@@ -393,6 +393,135 @@ describe("the spans of Claude Code itself", () => {
   });
 });
 
+describe("the spans of Claude Code itself, turn by turn", () => {
+  let sink: OtlpSink;
+  let scene: Scene;
+  let workspace: string;
+  let metrics: string;
+  const trace = { unsampled: hex(16), text: hex(16), agent: hex(16), killed: hex(16) };
+
+  beforeAll(async () => {
+    sink = await openOtlpSink();
+    workspace = await mkdtemp(join(tmpdir(), "runner-workspace-"));
+    scene = await openScene({
+      settings: {
+        admin: { enabled: true, port: 0 },
+        telemetry: { otlpEndpoint: sink.url, cliSpans: true, tracesIntervalMs: 100, prometheus: true },
+        profiles: {
+          default: {
+            tools: ["Bash", "Agent"],
+            isolation: "none",
+            tenant: "acme",
+            workspace: { path: workspace },
+            reuse: true,
+          },
+        },
+      },
+    });
+    const call = (prompt: string, traceId: string, detail: Detail, flags = "01") =>
+      scene.client.streamChat({ prompt, detail }, { headers: { traceparent: `00-${traceId}-${hex(8)}-${flags}` } });
+    const bash = "[[scenario bash]]";
+    await readTurn(call(bash, trace.unsampled, Detail.STANDARD, "00"));
+    await readTurn(call(bash, trace.text, Detail.TEXT));
+    const input = { description: "Looks", prompt: "Look around.", subagent_type: "general-purpose" };
+    const agent = `[[scenario tool ${JSON.stringify({ name: "Agent", input })}]]`;
+    expect((await readTurn(call(agent, trace.agent, Detail.STANDARD))).result.outcome).toBe(Outcome.COMPLETED);
+    const pids = await scene.workerPids();
+    await readTurn(call("[[scenario stall]]", trace.killed, Detail.STANDARD), ({ event }) => {
+      if (event.case === "textDelta") for (const pid of pids.values()) killGroup(pid);
+    });
+    await sink.until(() =>
+      sink.spans.some(({ traceId, scope }) => traceId === trace.killed && scope === "claude-code"),
+    );
+    const address = `http://127.0.0.1:${scene.runner.adminAddress?.port}/metrics`;
+    metrics = await (await fetch(address)).text();
+    await scene.close();
+  });
+  afterAll(async () => {
+    await sink.close();
+    await rm(workspace, { recursive: true, force: true });
+  });
+
+  const spansOf = (traceId: string) => sink.spans.filter((span) => span.traceId === traceId);
+  /** The names from a span up to the call. */
+  const pathOf = (span: SinkSpan): readonly string[] => {
+    const parent = spansOf(span.traceId).find(({ spanId }) => spanId === span.parentSpanId);
+    return [span.name, ...(parent === undefined || span.kind === 2 ? [] : pathOf(parent))];
+  };
+
+  it("are dropped, and counted, when the turn is not traced", () => {
+    expect(spansOf(trace.unsampled)).toEqual([]);
+    expect(metrics).toMatch(/runner_cli_spans_dropped_total\{[^}]*drop_reason="not_sampled"[^}]*\} [1-9]/);
+  });
+
+  it("show a tool use by Claude Code's own span where the turn streams text only and we have none", () => {
+    const execution = spansOf(trace.text).find(({ name }) => name === "claude_code.tool.execution");
+    expect(pathOf(execution!).slice(0, -1)).toEqual([
+      "claude_code.tool.execution",
+      "claude_code.tool",
+      "claude_code.interaction",
+      "runner.turn",
+    ]);
+    expect(spansOf(trace.text).some(({ name }) => name === "runner.tool")).toBe(false);
+  });
+
+  it("show the requests of a sub-agent below the tool use that started it", () => {
+    const ofAgent = spansOf(trace.agent).filter(({ attributes }) =>
+      String(attributes["runner.cli.request_source"]).startsWith("agent."),
+    );
+    expect(ofAgent.length).toBeGreaterThan(0);
+    expect(pathOf(ofAgent[0]!).slice(0, -1)).toEqual([
+      "claude_code.llm_request",
+      "claude_code.tool.execution",
+      "runner.tool",
+    ]);
+  });
+
+  it("tell of the request that was under way when a worker died", () => {
+    const [request, ...more] = spansOf(trace.killed).filter(({ scope }) => scope === "claude-code");
+    expect(more).toEqual([]);
+    expect(pathOf(request!).slice(0, -1)).toEqual(["claude_code.llm_request", "runner.turn"]);
+    expect(request?.attributes).toMatchObject({ "runner.synthesized": true });
+    expect(metrics).toMatch(/runner_cli_spans_turns_without_total\{[^}]*\} 1/);
+  });
+});
+
+describe("without the setting", () => {
+  let sink: OtlpSink;
+  let scene: Scene;
+
+  beforeAll(async () => {
+    sink = await openOtlpSink();
+    scene = await openScene({ settings: { telemetry: { otlpEndpoint: sink.url, tracesIntervalMs: 100 } } });
+  });
+  afterAll(async () => {
+    await scene.close();
+    await sink.close();
+  });
+
+  it("workers have no variable that makes them send spans, and nothing of them is sent", async () => {
+    const traceId = hex(16);
+    const headers = { traceparent: `00-${traceId}-${hex(8)}-01` };
+    await readTurn(scene.client.streamChat({ prompt: "hello" }, { headers }));
+    const pids = [...(await scene.workerPids()).values()];
+    expect(pids.length).toBeGreaterThan(0);
+    for (const pid of pids) {
+      const environment = await readFile(`/proc/${pid}/environ`, "utf8");
+      expect(environment).not.toMatch(/OTEL|CLAUDE_CODE_(ENABLE|ENHANCED)_TELEMETRY|TRACEPARENT/);
+    }
+    await sink.until(() => sink.spans.some((span) => span.traceId === traceId && span.kind === 2));
+    expect(sink.spans.filter(({ scope }) => scope === "claude-code")).toEqual([]);
+  });
+});
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It is gone already.
+  }
+}
+
 /** What the model answers to a turn, with the turn's mark in every id. */
 function answerTo({ body }: RecordedRequest, file: string): ScenarioInput | undefined {
   const mark = /turn\d+end/.exec(lastPromptOf(body))?.[0];
