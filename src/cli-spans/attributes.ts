@@ -67,6 +67,8 @@ const rules: ReadonlyMap<string, readonly Rule[]> = new Map<string, readonly Rul
       { from: "error_class", to: attributeNames.errorType, fits: word },
     ],
   ],
+  // Not seen as workers are launched now, and not asked for anything but their time.
+  [cliSpanNames.subAgent, []],
   [cliSpanNames.hook, []],
   [cliSpanNames.compaction, []],
   [cliSpanNames.mcpCall, []],

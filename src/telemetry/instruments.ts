@@ -38,6 +38,8 @@ export const cliSpanNames = {
   toolPermission: "claude_code.tool.blocked_on_user",
   /** The part in which it runs. */
   toolExecution: "claude_code.tool.execution",
+  /** The start of a sub-agent, where it is not the execution of a tool. */
+  subAgent: "claude_code.subagent.spawn",
   hook: "claude_code.hook",
   compaction: "claude_code.compaction",
   /** A call to an MCP server. */
