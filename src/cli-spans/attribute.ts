@@ -6,7 +6,7 @@
  * when the turn ran: if it does not, one of the two accounts is wrong, and nobody knows which. Such spans are dropped.
  */
 import type { SpannedTurn } from "../span-joiner.ts";
-import { sequenceKey } from "./attributes.ts";
+import { sequenceKey } from "./allow-list.ts";
 import type { CliSpan } from "./cli-span.ts";
 import type { DropReason } from "./drop-reason.ts";
 

@@ -21,7 +21,7 @@ export interface CliSpan {
   readonly name: string;
   readonly startMs: number;
   readonly endMs: number;
-  /** Only those that `attributes.ts` takes over. */
+  /** Only those that `allow-list.ts` takes over. */
   readonly attributes: Readonly<Record<string, Scalar>>;
   readonly attempts: readonly Attempt[];
   readonly hasFailed: boolean;

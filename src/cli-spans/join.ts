@@ -7,8 +7,8 @@
 import { type SpanContext, TraceFlags } from "@opentelemetry/api";
 import type { Clock } from "../clock.ts";
 import type { JoiningTurn, SpannedTurn } from "../span-joiner.ts";
+import { sequenceKey } from "./allow-list.ts";
 import { type HeldTrace, settle } from "./attribute.ts";
-import { sequenceKey } from "./attributes.ts";
 import { SpanBudget } from "./budget.ts";
 import { type CliSpan, isInteraction } from "./cli-span.ts";
 import type { DropReason } from "./drop-reason.ts";

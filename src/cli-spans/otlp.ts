@@ -1,7 +1,7 @@
 /**
  * A body of OTLP over HTTP as JSON to typed spans, read once and with tolerance: what is no span is counted and skipped.
  */
-import { isRead } from "./attributes.ts";
+import { isRead } from "./allow-list.ts";
 import type { Attempt, CliSpan, Scalar } from "./cli-span.ts";
 
 export interface ReadSpans {

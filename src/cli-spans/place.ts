@@ -18,8 +18,8 @@
 import type { Attributes, SpanContext } from "@opentelemetry/api";
 import type { SpannedModelCall, SpannedTurn } from "../span-joiner.ts";
 import { attributeNames, cliSpanNames } from "../telemetry/instruments.ts";
+import { isKnown, ownAttributes, toolUseIdOf } from "./allow-list.ts";
 import type { HeldTrace } from "./attribute.ts";
-import { isKnown, ownAttributes, toolUseIdOf } from "./attributes.ts";
 import type { Attempt, CliSpan } from "./cli-span.ts";
 
 /** Where a span goes: below one of the list that is before it, by id, or below one of ours. */

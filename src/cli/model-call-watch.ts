@@ -4,30 +4,40 @@
  *
  * Sub-agents' calls are not seen here: they do not stream.
  */
+import type { Clock } from "../clock.ts";
 import type { CutModelCall } from "../turn-end.ts";
 import { objectAt, textAt } from "./json.ts";
 import { parentOf } from "./mapped-turn.ts";
 import type { CliMessage } from "./messages.ts";
 
 export class ModelCallWatch {
+  readonly #clock: Clock;
   #call: Omit<CutModelCall, "endedAtMs"> | undefined;
 
-  /** Takes every message of the turn, in order. */
-  see({ kind, body }: CliMessage, nowMs: number): void {
-    if (kind === "status" && body.status === "requesting") this.#call = { startedAtMs: nowMs };
-    if (kind !== "streamEvent" || parentOf(body) !== "") return;
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Takes every message of the turn, in order. Nearly all are deltas, which must cost nothing here. */
+  see({ kind, body }: CliMessage): void {
+    if (kind === "status") {
+      if (body.status === "requesting") this.#call = { startedAtMs: this.#clock.now() };
+      return;
+    }
+    if (kind !== "streamEvent") return;
     const event = objectAt(body, "event");
-    if (event.type === "message_start") {
+    if (event.type === "message_start" && parentOf(body) === "") {
+      const nowMs = this.#clock.now();
       const model = textAt(objectAt(event, "message"), "model");
       // Another attempt at the same call may begin a message anew: the first answer counts.
       this.#call = { startedAtMs: nowMs, answeredAtMs: nowMs, model, ...this.#call };
-    } else if (event.type === "message_stop" && body.abandoned_blocks === undefined) {
+    } else if (event.type === "message_stop" && body.abandoned_blocks === undefined && parentOf(body) === "") {
       this.#call = undefined;
     }
   }
 
   /** The call that is under way, ended now. `undefined`: there is none. */
-  cut(nowMs: number): CutModelCall | undefined {
-    return this.#call && { ...this.#call, endedAtMs: nowMs };
+  cut(): CutModelCall | undefined {
+    return this.#call && { ...this.#call, endedAtMs: this.#clock.now() };
   }
 }

@@ -113,7 +113,7 @@ export class TurnRun implements RunningTurn {
   /** Whether the CLI took the prompt into the conversation. */
   #hasStarted = false;
   #promptNumber: number | undefined;
-  readonly #modelCall = new ModelCallWatch();
+  readonly #modelCall: ModelCallWatch;
   #cutModelCall: CutModelCall | undefined;
   #hasInit = false;
   #beforeInit: TurnEvent[] = [];
@@ -136,6 +136,7 @@ export class TurnRun implements RunningTurn {
     this.#host = host;
     this.#isFull = turn.detail === "full";
     this.#timers = new Timers(host.clock);
+    this.#modelCall = new ModelCallWatch(host.clock);
     this.#heardAtMs = host.clock.now();
     this.ended = this.#end.promise;
     this.idle = this.#isIdle.promise;
@@ -208,7 +209,7 @@ export class TurnRun implements RunningTurn {
       this.#mapped.taint ??= "stale_events";
       return;
     }
-    this.#modelCall.see(message, this.#host.clock.now());
+    this.#modelCall.see(message);
     this.#map(message, line);
     if (kind === "apiRetry" && body.error_status === 401) this.#endEarly("upstreamAuth");
     const { meter } = this.#mapped;
@@ -372,7 +373,7 @@ export class TurnRun implements RunningTurn {
   }
 
   #noteCut(): void {
-    if (this.#result === undefined) this.#cutModelCall ??= this.#modelCall.cut(this.#host.clock.now());
+    if (this.#result === undefined) this.#cutModelCall ??= this.#modelCall.cut();
   }
 
   /** Ends the turn for a reason of its own. Its reader still gets what came before. */

@@ -1,19 +1,22 @@
 import { describe, expect, it } from "vitest";
 import { parseLine } from "../../src/cli/messages.ts";
 import { ModelCallWatch } from "../../src/cli/model-call-watch.ts";
+import { FakeClock } from "../fake-clock.ts";
 import { linesOf } from "./captures.ts";
 
 /** What is under way behind each line that matters, for a recorded process. A line comes each millisecond. */
 function watched(capture: string) {
-  const watch = new ModelCallWatch();
-  return linesOf(capture).flatMap((line, at) => {
+  const clock = new FakeClock();
+  const watch = new ModelCallWatch(clock);
+  return linesOf(capture).flatMap((line) => {
+    clock.jump(1);
     const message = parseLine(line);
     if (message === undefined) return [];
-    watch.see(message, at);
+    watch.see(message);
     const mark = ["requesting", "message_start", "message_stop", "api_retry"].find((word) =>
       line.includes(`"${word}"`),
     );
-    const call = watch.cut(at);
+    const call = watch.cut();
     return mark === undefined ? [] : [{ mark, call: call && { ...call, isAnswered: call.answeredAtMs !== undefined } }];
   });
 }
