@@ -1,0 +1,258 @@
+//! A turn that is running: its events as they come, its text, its result. Dropping it cancels it.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use tokio::time::{Sleep, sleep_until};
+use tonic::Streaming;
+
+use crate::Error;
+use crate::answer_text::AnswerText;
+use crate::attempts::Sent;
+use crate::conversation::Keep;
+use crate::retry::Throttle;
+use crate::v1::stream_chat_response::Event;
+use crate::v1::{Started, StreamChatResponse, TurnResult};
+
+/// A turn. As a [`Stream`] it gives the typed events in order, without those of a kind that this crate does not know, and
+/// an error as its last item when the turn failed.
+///
+/// Dropping it before its end cancels the turn: Claude Code is interrupted, and its worker is free again.
+#[must_use = "dropping a turn cancels it"]
+pub struct Turn {
+    state: State,
+    deadline: Option<Pin<Box<Sleep>>>,
+    attempt_count: u32,
+    throttle: Option<Arc<Throttle>>,
+    keep: Option<Keep>,
+    seen: Seen,
+}
+
+// open -> ended [the stream's end, an error, the deadline]
+enum State {
+    Open(Box<Streaming<StreamChatResponse>>),
+    Ended(Result<(), Error>),
+}
+
+/// What the events told so far.
+#[derive(Default)]
+struct Seen {
+    event_count: u32,
+    unknown_event_count: u32,
+    turn_id: String,
+    started: Option<Started>,
+    result: Option<TurnResult>,
+    text: AnswerText,
+}
+
+impl Turn {
+    pub(crate) fn new(sent: Sent<Streaming<StreamChatResponse>>) -> Self {
+        let Sent {
+            answer,
+            attempt_count,
+            deadline,
+            throttle,
+        } = sent;
+        Self {
+            state: State::Open(Box::new(answer)),
+            deadline: deadline.map(|at| Box::pin(sleep_until(at))),
+            attempt_count,
+            throttle,
+            keep: None,
+            seen: Seen::default(),
+        }
+    }
+
+    /// Adds what was said to a conversation once the turn has ended well.
+    pub(crate) fn kept_by(self, keep: Keep) -> Self {
+        Self {
+            keep: Some(keep),
+            ..self
+        }
+    }
+
+    /// The next event, or `None` after the last one.
+    pub async fn next(&mut self) -> Option<Result<StreamChatResponse, Error>> {
+        poll_fn(|context| self.poll_event(context)).await
+    }
+
+    /// The answer's text piece by piece, as a stream that begins where this turn is now. It can be made anew for each
+    /// piece.
+    ///
+    /// Text that the server retracts later has been given already; [`collect_text`](Self::collect_text) and the result
+    /// leave it out. What sub-agents write is in the events only.
+    pub fn text(&mut self) -> Text<'_> {
+        Text { turn: self }
+    }
+
+    /// Reads to the end of the turn and gives all of its text, also what was read before, without what was retracted.
+    pub async fn collect_text(&mut self) -> Result<String, Error> {
+        self.result().await?;
+        Ok(self.text_so_far())
+    }
+
+    /// All text that was read so far, without what was retracted.
+    pub fn text_so_far(&self) -> String {
+        self.seen.text.whole()
+    }
+
+    /// Reads to the end of the turn and gives its result. A turn that failed gives its error, each time.
+    pub async fn result(&mut self) -> Result<&TurnResult, Error> {
+        while self.next().await.is_some() {}
+        match (&self.state, &self.seen.result) {
+            (State::Ended(Err(error)), _) => Err(error.clone()),
+            (_, Some(result)) => Ok(result),
+            (_, None) => Err(Error::without_result(self.attempt_count)),
+        }
+    }
+
+    /// Ends the turn now, as dropping it does.
+    pub fn cancel(self) {}
+
+    /// The turn's id, as in the server's logs and spans. Empty before the first event.
+    pub fn turn_id(&self) -> &str {
+        &self.seen.turn_id
+    }
+
+    /// How the turn began. `None` before the first event.
+    pub fn started(&self) -> Option<&Started> {
+        self.seen.started.as_ref()
+    }
+
+    /// How many events were skipped so far because this crate does not know their kind.
+    pub fn unknown_event_count(&self) -> u32 {
+        self.seen.unknown_event_count
+    }
+
+    /// How often the call was sent until the server took it. 1: without a retry.
+    pub fn attempt_count(&self) -> u32 {
+        self.attempt_count
+    }
+
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<StreamChatResponse, Error>>> {
+        loop {
+            let State::Open(events) = &mut self.state else {
+                return Poll::Ready(None);
+            };
+            // Before the events: a server that is never out of them does not get more time.
+            let end = if self
+                .deadline
+                .as_mut()
+                .is_some_and(|at| at.as_mut().poll(context).is_ready())
+            {
+                Err(Error::deadline_exceeded(
+                    self.attempt_count,
+                    self.seen.event_count > 0,
+                    None,
+                ))
+            } else {
+                match ready!(Pin::new(&mut **events).poll_next(context)) {
+                    Some(Ok(event)) if self.seen.take_note(&event) => return Poll::Ready(Some(Ok(event))),
+                    Some(Ok(_unknown)) => continue,
+                    Some(Err(status)) => Err(Error::of_call(status, self.attempt_count, self.seen.event_count > 0)),
+                    None if self.seen.result.is_none() => Err(Error::without_result(self.attempt_count)),
+                    None => Ok(()),
+                }
+            };
+            return Poll::Ready(self.end(end).err().map(Err));
+        }
+    }
+
+    /// Closes the stream, which cancels a call that is not over.
+    fn end(&mut self, end: Result<(), Error>) -> Result<(), Error> {
+        self.state = State::Ended(end.clone());
+        self.deadline = None;
+        if end.is_ok() {
+            if let Some(throttle) = &self.throttle {
+                throttle.succeeded();
+            }
+            if let (Some(keep), Some(result)) = (self.keep.take(), &self.seen.result) {
+                keep.answered(&[&self.seen.text.whole(), &result.text, &result.structured_output_json]);
+            }
+        }
+        end
+    }
+}
+
+impl Seen {
+    /// Whether the event is of a known kind.
+    fn take_note(&mut self, response: &StreamChatResponse) -> bool {
+        self.event_count += 1;
+        if self.turn_id.is_empty() {
+            self.turn_id.clone_from(&response.turn_id);
+        }
+        let is_main = response.parent_tool_use_id.is_empty();
+        match &response.event {
+            None => {
+                self.unknown_event_count += 1;
+                return false;
+            }
+            Some(Event::Started(started)) => self.started = Some(started.clone()),
+            Some(Event::Result(result)) => self.result = Some(result.clone()),
+            Some(Event::TextDelta(delta)) if is_main => self.text.add(delta),
+            Some(Event::Retracted(retracted)) if is_main => self.text.retract(retracted),
+            Some(_) => {}
+        }
+        true
+    }
+}
+
+impl Stream for Turn {
+    type Item = Result<StreamChatResponse, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_event(context)
+    }
+}
+
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn")
+            .field("turn_id", &self.seen.turn_id)
+            .field("event_count", &self.seen.event_count)
+            .field("is_over", &matches!(self.state, State::Ended(_)))
+            .finish_non_exhaustive()
+    }
+}
+
+/// The text of a turn, piece by piece. Made by [`Turn::text`].
+#[derive(Debug)]
+pub struct Text<'t> {
+    turn: &'t mut Turn,
+}
+
+impl Text<'_> {
+    /// The next piece, or `None` after the last one.
+    pub async fn next(&mut self) -> Option<Result<String, Error>> {
+        poll_fn(|context| self.poll_piece(context)).await
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<String, Error>>> {
+        loop {
+            match ready!(self.turn.poll_event(context)) {
+                Some(Ok(StreamChatResponse {
+                    event: Some(Event::TextDelta(delta)),
+                    parent_tool_use_id,
+                    ..
+                })) if parent_tool_use_id.is_empty() => {
+                    return Poll::Ready(Some(Ok(delta.text)));
+                }
+                Some(Ok(_other)) => {}
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl Stream for Text<'_> {
+    type Item = Result<String, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_piece(context)
+    }
+}

@@ -1,0 +1,8 @@
+//! What the client does, against servers that do exactly what each test says.
+
+mod connection;
+mod conversation;
+mod errors;
+mod retry;
+mod scripted;
+mod turn;
