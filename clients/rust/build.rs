@@ -17,11 +17,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         .include_imports(true)
         .include_source_info(true)
         .open_files(&files)?;
+    let mut config = tonic_prost_build::Config::new();
+    config.enable_type_names();
     tonic_prost_build::configure()
         .build_server(false)
         // Requests are repeated by cloning them, and pictures are large.
         .bytes(".")
-        .compile_fds(compiler.file_descriptor_set())?;
+        .compile_fds_with_config(compiler.file_descriptor_set(), config)?;
 
     // The contract for programs that need it at run time, without comments.
     let contract = compiler.include_source_info(false).encode_file_descriptor_set();

@@ -10,8 +10,8 @@ use tonic::{Request, Response, Status};
 
 use crate::Error;
 use crate::call::Options;
-use crate::retry::{Progress, Refusal, Throttle};
-use crate::transport;
+use crate::connection::AnswerBegun;
+use crate::retry::{Progress, Throttle};
 
 /// How servers tell the first attempt from later ones.
 const PREVIOUS_ATTEMPTS_KEY: &str = "grpc-previous-rpc-attempts";
@@ -47,7 +47,7 @@ impl Attempts {
         }
     }
 
-    /// Until there is an answer, which for a stream is the beginning of one: from then on nothing is sent again.
+    /// Until there is an answer, which for a stream is the beginning of one. Once an answer has begun nothing is sent again.
     pub(crate) async fn send<M, T, F>(self, message: M, send: impl FnMut(Request<M>) -> F) -> Result<Sent<T>, Error>
     where
         M: Clone,
@@ -58,13 +58,9 @@ impl Attempts {
         let attempts = self.until_final(message, send, &mut progress, &mut refusal);
         let end = match self.deadline {
             None => attempts.await,
-            Some(deadline) => timeout_at(deadline, attempts).await.unwrap_or_else(|_| {
-                Err(Error::deadline_exceeded(
-                    progress.attempt_count,
-                    false,
-                    refusal.as_ref(),
-                ))
-            }),
+            Some(deadline) => timeout_at(deadline, attempts)
+                .await
+                .unwrap_or_else(|_| Err(Error::deadline_exceeded(progress.attempt_count, refusal.as_ref()))),
         };
         let answer = end?;
         let Self { deadline, throttle, .. } = self;
@@ -81,30 +77,35 @@ impl Attempts {
         message: M,
         mut send: impl FnMut(Request<M>) -> F,
         progress: &mut Progress,
-        last_refusal: &mut Option<Status>,
+        last_refusal: &mut Option<Error>,
     ) -> Result<T, Error>
     where
         M: Clone,
         F: Future<Output = Result<Response<T>, Status>>,
     {
         loop {
-            let request = self.request(message.clone(), progress.attempt_count);
+            let answer = AnswerBegun::default();
+            let mut request = self.request(message.clone(), progress.attempt_count);
+            request.extensions_mut().insert(answer.clone());
             progress.attempt_count += 1;
-            let status = match send(request).await {
+            let error = match send(request).await {
                 Ok(response) => return Ok(response.into_inner()),
-                Err(status) => transport::explained(status),
+                Err(status) => Error::of_call(status, progress.attempt_count, answer.has_begun()),
             };
-            let Some(wait) = self.next_wait(progress, &status) else {
-                return Err(Error::of_call(status, progress.attempt_count, false));
+            let wait = if answer.has_begun() {
+                None
+            } else {
+                self.next_wait(progress, &error)
             };
-            *last_refusal = Some(status);
+            let Some(wait) = wait else { return Err(error) };
+            *last_refusal = Some(error);
             sleep(wait).await;
         }
     }
 
-    fn next_wait(&self, progress: &mut Progress, status: &Status) -> Option<Duration> {
+    fn next_wait(&self, progress: &mut Progress, error: &Error) -> Option<Duration> {
         let throttle = self.throttle.as_ref()?;
-        let refusal = Refusal::of(status);
+        let refusal = error.refusal();
         let is_throttled = refusal.counts_against_server() && throttle.refused();
         progress.next_wait(refusal, is_throttled, fastrand::f64())
     }

@@ -1,9 +1,14 @@
 //! One connection to a server, as a service for generated clients: whatever carries the calls, and the token on top.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderValue};
 use http::{Request, Response};
 use tonic::body::Body;
@@ -47,7 +52,7 @@ impl Connection {
 impl Service<Request<Body>> for Connection {
     type Response = Response<Body>;
     type Error = BoxError;
-    type Future = <BoxCloneSyncService<Request<Body>, Response<Body>, BoxError> as Service<Request<Body>>>::Future;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.service.poll_ready(context)
@@ -60,7 +65,31 @@ impl Service<Request<Body>> for Connection {
                 .entry(AUTHORIZATION)
                 .or_insert_with(|| authorization.clone());
         }
-        self.service.call(request)
+        let begun = request.extensions().get::<AnswerBegun>().cloned();
+        let response = self.service.call(request);
+        Box::pin(async move {
+            let response = response.await?;
+            if let Some(begun) = begun {
+                begun.note(response.headers());
+            }
+            Ok(response)
+        })
+    }
+}
+
+/// Whether the answer to a call has begun, which ends gRPC's licence to send the call again. As an extension of the request
+/// it is told by the connection: a call for one message only fails, however far its answer had come.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AnswerBegun(Arc<AtomicBool>);
+
+impl AnswerBegun {
+    pub(crate) fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// A status among the headers is all that there is: such a call was refused.
+    fn note(&self, headers: &HeaderMap) {
+        self.0.fetch_or(!headers.contains_key("grpc-status"), Ordering::Relaxed);
     }
 }
 

@@ -24,10 +24,12 @@ pub struct Error(Arc<Inner>);
 
 struct Inner {
     status: Status,
+    /// What `status` explains, when the server did not send it.
+    cause: Option<Status>,
     details: Details,
     attempt_count: u32,
-    /// Whether an event had been seen: then the turn ran, and to send the request again is to run it twice.
-    had_begun: bool,
+    /// Whether an answer had begun: then the turn ran, and to send the request again is to run it twice.
+    answer_begun: bool,
 }
 
 /// A rule that the request breaks.
@@ -80,9 +82,9 @@ impl Error {
     }
 
     /// Whether the same request may be sent again without running a turn twice: the code is UNAVAILABLE, the server does
-    /// not forbid it, and no event had been seen. The client has then given up on its own retries.
+    /// not forbid it, and no answer had begun. The client has then given up on its own retries.
     pub fn may_retry(&self) -> bool {
-        !self.0.had_begun && Refusal::of(&self.0.status).may_retry()
+        !self.0.answer_begun && self.refusal().may_retry()
     }
 
     /// Every rule that the request breaks. Empty unless the reason is [`ErrorReason::InvalidRequest`].
@@ -106,14 +108,22 @@ impl Error {
         &self.0.status
     }
 
-    pub(crate) fn of_call(status: Status, attempt_count: u32, had_begun: bool) -> Self {
-        let status = transport::explained(status);
+    pub(crate) fn refusal(&self) -> Refusal {
+        Refusal::of(&self.0.status)
+    }
+
+    pub(crate) fn of_call(status: Status, attempt_count: u32, answer_begun: bool) -> Self {
+        let (status, cause) = match transport::explained(&status) {
+            Some(explained) => (explained, Some(status)),
+            None => (status, None),
+        };
         let details = Details::of(&status);
         Self(Arc::new(Inner {
             status,
+            cause,
             details,
             attempt_count,
-            had_begun,
+            answer_begun,
         }))
     }
 
@@ -128,15 +138,16 @@ impl Error {
         Self::of_call(Status::unavailable(message), 0, false)
     }
 
-    pub(crate) fn deadline_exceeded(attempt_count: u32, had_begun: bool, refusal: Option<&Status>) -> Self {
+    pub(crate) fn deadline_exceeded(attempt_count: u32, refusal: Option<&Self>) -> Self {
         let message = match refusal {
-            Some(status) => format!(
-                "the deadline passed before the call could be retried: {}",
-                status.message()
-            ),
+            Some(refusal) => format!("the deadline passed before the call could be sent again after {refusal}"),
             None => "the deadline passed".to_owned(),
         };
-        Self::of_call(Status::deadline_exceeded(message), attempt_count, had_begun)
+        Self::of_call(Status::deadline_exceeded(message), attempt_count, true)
+    }
+
+    pub(crate) fn cancelled(attempt_count: u32) -> Self {
+        Self::of_call(Status::cancelled("the caller cancelled the turn"), attempt_count, true)
     }
 
     pub(crate) fn without_result(attempt_count: u32) -> Self {
@@ -180,7 +191,14 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     /// What broke the connection. `None` for what the server said.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&self.0.status)
+        self.0.cause.as_ref().and_then(std::error::Error::source)
+    }
+}
+
+/// For calls of generated clients over a [`Connection`](crate::Connection): what went wrong there reads the same.
+impl From<Status> for Error {
+    fn from(status: Status) -> Self {
+        Self::of_call(status, 1, false)
     }
 }
 

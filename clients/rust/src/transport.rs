@@ -4,23 +4,18 @@
 //! decides whether a call is sent again.
 
 use std::error::Error;
-use std::sync::Arc;
 
 use tonic::{Code, Status, TimeoutExpired};
 
-/// The status itself when it came from the server, else one that tells what happened to the connection.
-pub(crate) fn explained(status: Status) -> Status {
-    let Some(cause) = Error::source(&status) else {
-        return status;
-    };
+/// A status that the server did not send, in gRPC's terms: what happened to the connection. `None`: the server sent it.
+pub(crate) fn explained(status: &Status) -> Option<Status> {
+    let cause = status.source()?;
     let code = code_of(cause).unwrap_or(status.code());
     let message = match code {
         Code::DeadlineExceeded => "the deadline passed".to_owned(),
         _ => format!("the connection failed: {}", chain_of(cause)),
     };
-    let mut explained = Status::new(code, message);
-    explained.set_source(Arc::new(status));
-    explained
+    Some(Status::new(code, message))
 }
 
 fn code_of(cause: &(dyn Error + 'static)) -> Option<Code> {

@@ -32,7 +32,7 @@ pub struct Turn {
     seen: Seen,
 }
 
-// open -> ended [the stream's end, an error, the deadline]
+// open -> ended [the stream's end, an error, the deadline, cancel]
 enum State {
     Open(Box<Streaming<StreamChatResponse>>),
     Ended(Result<(), Error>),
@@ -41,7 +41,6 @@ enum State {
 /// What the events told so far.
 #[derive(Default)]
 struct Seen {
-    event_count: u32,
     unknown_event_count: u32,
     turn_id: String,
     started: Option<Started>,
@@ -110,8 +109,13 @@ impl Turn {
         }
     }
 
-    /// Ends the turn now, as dropping it does.
-    pub fn cancel(self) {}
+    /// Ends the turn now, as dropping it does: there are no more events, and [`result`](Self::result) gives an error with
+    /// [`Code::Cancelled`](tonic::Code::Cancelled). What was read before stays. Nothing happens when the turn is over.
+    pub fn cancel(&mut self) {
+        if matches!(self.state, State::Open(_)) {
+            let _ = self.end(Err(Error::cancelled(self.attempt_count)));
+        }
+    }
 
     /// The turn's id, as in the server's logs and spans. Empty before the first event.
     pub fn turn_id(&self) -> &str {
@@ -144,16 +148,12 @@ impl Turn {
                 .as_mut()
                 .is_some_and(|at| at.as_mut().poll(context).is_ready())
             {
-                Err(Error::deadline_exceeded(
-                    self.attempt_count,
-                    self.seen.event_count > 0,
-                    None,
-                ))
+                Err(Error::deadline_exceeded(self.attempt_count, None))
             } else {
                 match ready!(Pin::new(&mut **events).poll_next(context)) {
                     Some(Ok(event)) if self.seen.take_note(&event) => return Poll::Ready(Some(Ok(event))),
                     Some(Ok(_unknown)) => continue,
-                    Some(Err(status)) => Err(Error::of_call(status, self.attempt_count, self.seen.event_count > 0)),
+                    Some(Err(status)) => Err(Error::of_call(status, self.attempt_count, true)),
                     None if self.seen.result.is_none() => Err(Error::without_result(self.attempt_count)),
                     None => Ok(()),
                 }
@@ -181,7 +181,6 @@ impl Turn {
 impl Seen {
     /// Whether the event is of a known kind.
     fn take_note(&mut self, response: &StreamChatResponse) -> bool {
-        self.event_count += 1;
         if self.turn_id.is_empty() {
             self.turn_id.clone_from(&response.turn_id);
         }
@@ -213,7 +212,6 @@ impl fmt::Debug for Turn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Turn")
             .field("turn_id", &self.seen.turn_id)
-            .field("event_count", &self.seen.event_count)
             .field("is_over", &matches!(self.state, State::Ended(_)))
             .finish_non_exhaustive()
     }

@@ -174,7 +174,10 @@ async fn a_connection_that_is_lost_before_an_answer_is_unavailable_and_the_next_
     for _ in 0..3 {
         let error = error_of(&client).await;
         assert_eq!((error.code(), error.may_retry()), (Code::Unavailable, true), "{error}");
-        assert!(error.message().starts_with("the connection failed: "), "{error}");
+        assert!(
+            error.message().starts_with("the connection failed: transport error: "),
+            "{error}"
+        );
         assert!(error.source().is_some());
     }
     assert_eq!(error_of(&client).await.code(), Code::NotFound);

@@ -64,11 +64,17 @@ async fn a_turn_that_the_server_says_not_to_repeat_is_not_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_repeated_once_the_answer_has_begun() {
-    let server = Server::with([Step::Answer(vec![], unavailable(Some("0")))]);
-    let mut turn = server.client().stream("Hi").await.unwrap();
-    assert_eq!(turn.result().await.unwrap_err().code(), Code::Unavailable);
-    assert_eq!(server.call_count(), 1);
+async fn nothing_is_repeated_once_the_answer_has_begun_streamed_or_collected() {
+    let begun = || Step::Answer(vec![], unavailable(Some("0")));
+    let server = Server::with([begun(), begun()]);
+    let client = server.client();
+    let streamed = client.stream("Hi").await.unwrap().result().await.unwrap_err();
+    let collected = client.chat("Hi").await.unwrap_err();
+    for error in [streamed, collected] {
+        assert_eq!((error.code(), error.attempt_count()), (Code::Unavailable, 1));
+        assert!(!error.may_retry());
+    }
+    assert_eq!(server.call_count(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -124,6 +124,26 @@ async fn dropping_a_turn_cancels_it() {
 }
 
 #[tokio::test]
+async fn a_turn_that_was_cancelled_has_no_more_events_and_says_so_and_keeps_what_was_read() {
+    let server = Server::with([Step::Stall(stream_of([started(), text("Hel", 0)])), said(&["Hi"])]);
+    let mut turn = server.client().stream("Hi").await.unwrap();
+    turn.text().next().await.unwrap().unwrap();
+    turn.cancel();
+    server.cancelled().await;
+    assert!(turn.next().await.is_none());
+    let error = turn.result().await.unwrap_err();
+    assert_eq!(
+        (error.code(), error.may_retry(), &turn.text_so_far()[..]),
+        (Code::Cancelled, false, "Hel")
+    );
+
+    let mut over = server.client().stream("Hi").await.unwrap();
+    over.result().await.unwrap();
+    over.cancel();
+    assert_eq!(over.collect_text().await.unwrap(), "Hi", "too late to cancel");
+}
+
+#[tokio::test]
 async fn dropping_a_call_that_has_no_answer_yet_cancels_it() {
     let server = Server::with([Step::Silence]);
     let call = server.client().stream("Hi");
