@@ -11,7 +11,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/**/*.process.test.ts", "test/e2e/**", "test/live/**"],
+          exclude: ["test/**/*.process.test.ts", "test/e2e/**", "test/live/**", "test/observability/**"],
           testTimeout: 10_000,
         },
       },

@@ -46,7 +46,7 @@ const commands: ServerCommands = {
     const owned = pool;
     opened.defer(() => owned.stop());
     const inFlight = new TurnsInFlight(settings.auth.maxTurnsInFlightPerTenant);
-    opened.defer(observePool(pool, inFlight));
+    opened.defer(observePool(pool, inFlight, settings.pool.memoryBudgetBytes));
     const authenticator = new Authenticator(settings.auth);
     const servers = await startServers({
       settings,

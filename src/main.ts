@@ -30,6 +30,7 @@ import { openProbeSink } from "./standin/probe-sink.ts";
 import { observePool } from "./telemetry/gauges.ts";
 import type { Log } from "./telemetry/log.ts";
 import { startTelemetry } from "./telemetry/sdk.ts";
+import { beginAtZero } from "./telemetry/zeros.ts";
 
 export interface RunnerOptions {
   readonly settings: Settings;
@@ -132,7 +133,8 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   opened.defer(() => pool.stop());
 
   const inFlight = new TurnsInFlight(settings.auth.maxTurnsInFlightPerTenant);
-  opened.defer(observePool(pool, inFlight));
+  opened.defer(observePool(pool, inFlight, settings.pool.memoryBudgetBytes));
+  beginAtZero(Object.keys(settings.profiles));
 
   const { authenticator, tokenNotice } = await openAuthentication(settings, log);
   const authenticate = (authorization: string | undefined) => authenticator.authenticate(authorization);

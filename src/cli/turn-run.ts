@@ -13,6 +13,7 @@
  */
 import type { Clock } from "../clock.ts";
 import { RunnerError } from "../errors.ts";
+import { errorTypeOf } from "../telemetry/error-type.ts";
 import { attributeNames, instruments } from "../telemetry/instruments.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Turn } from "../turn.ts";
@@ -23,7 +24,7 @@ import type { RequestOptions } from "./control.ts";
 import { CostWatch } from "./cost-watch.ts";
 import { EventPipe } from "./event-pipe.ts";
 import type { HostPaths } from "./host-paths.ts";
-import { type JsonObject, objectAt, textAt } from "./json.ts";
+import { type JsonObject, numberAt, objectAt, textAt } from "./json.ts";
 import type { Charge } from "./ledger.ts";
 import { MappedTurn, type Taint } from "./mapped-turn.ts";
 import type { CliMessage, CliMessageKind } from "./messages.ts";
@@ -211,7 +212,7 @@ export class TurnRun implements RunningTurn {
     }
     this.#modelCall.see(message);
     this.#map(message, line);
-    if (kind === "apiRetry" && body.error_status === 401) this.#endEarly("upstreamAuth");
+    if (kind === "apiRetry") this.#noteRetry(body);
     const { meter } = this.#mapped;
     if (meter.reached !== undefined) this.#endEarly(meter.reached);
     if (meter.takeCostDue()) void this.#cost?.ask();
@@ -428,6 +429,15 @@ export class TurnRun implements RunningTurn {
     if (this.#pausedAtMs !== undefined && this.#pipe.unreadCount <= this.#host.bounds.eventBufferSize / 2) {
       this.#resumeReading();
     }
+  }
+
+  /** Counted at any level of detail: the event is for those callers who want it. */
+  #noteRetry(body: JsonObject): void {
+    instruments().upstreamRetries.add(1, {
+      [attributeNames.profile]: this.#turn.profile,
+      [attributeNames.errorType]: errorTypeOf(numberAt(body, "error_status"), textAt(body, "error")),
+    });
+    if (body.error_status === 401) this.#endEarly("upstreamAuth");
   }
 
   #countUnknown(name: string): void {

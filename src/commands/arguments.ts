@@ -15,3 +15,10 @@ export function secondsArgument(text: string): number {
   if (!/^\d+(\.\d+)?$/.test(text) || seconds <= 0) throw new InvalidArgumentError("Has to be a number of seconds.");
   return seconds;
 }
+
+export function httpUrlArgument(text: string): string {
+  if (!/^https?:$/.test(URL.parse(text)?.protocol ?? "")) {
+    throw new InvalidArgumentError("Has to be a URL, such as http://127.0.0.1:4318.");
+  }
+  return text;
+}

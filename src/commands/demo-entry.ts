@@ -2,7 +2,7 @@
  * `claude-runner demo` on the command line; what it does is `demo.ts`.
  */
 import { createLog } from "../telemetry/log.ts";
-import { portArgument } from "./arguments.ts";
+import { httpUrlArgument, portArgument } from "./arguments.ts";
 import { type CommandEntry, helpSection } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { onSignals } from "./signals.ts";
@@ -11,6 +11,8 @@ interface DemoCommandOptions {
   readonly serve?: true;
   readonly grpcPort: number;
   readonly webPort: number;
+  readonly adminPort?: number;
+  readonly otlpEndpoint?: string;
 }
 
 export const demo: CommandEntry = {
@@ -26,13 +28,23 @@ export const demo: CommandEntry = {
       .option("--serve", "stay up afterwards and say how to call it")
       .option("--grpc-port <port>", "the gRPC port; 0 takes any free one", portArgument, 0)
       .option("--web-port <port>", "the web port; 0 takes any free one", portArgument, 0)
+      .option("--admin-port <port>", "open the admin port too, with /metrics; 0 takes any free one", portArgument)
+      .option(
+        "--otlp-endpoint <url>",
+        "send traces and metrics to this collector, such as http://127.0.0.1:4318",
+        httpUrlArgument,
+      )
       .addHelpText(
         "after",
-        helpSection("Examples:", ["claude-runner demo", "claude-runner demo --serve --grpc-port 7433"]),
+        helpSection("Examples:", [
+          "claude-runner demo",
+          "claude-runner demo --serve --grpc-port 7433",
+          "claude-runner demo --serve --otlp-endpoint http://127.0.0.1:4318",
+        ]),
       );
   },
   async run(terminal, command) {
-    const { serve, grpcPort, webPort } = command.opts<DemoCommandOptions>();
+    const { serve, grpcPort, webPort, adminPort, otlpEndpoint } = command.opts<DemoCommandOptions>();
     const { runDemo } = await import("./demo.ts");
     const abort = new AbortController();
     using _signals = onSignals(["SIGINT", "SIGTERM", "SIGHUP"], () => {
@@ -44,6 +56,8 @@ export const demo: CommandEntry = {
         serve: serve === true,
         grpcPort,
         webPort,
+        adminPort,
+        otlpEndpoint,
         signal: abort.signal,
         log: createLog({ level: "warn" }),
         screen: {

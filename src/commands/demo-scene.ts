@@ -22,12 +22,15 @@ export interface DemoScene {
 export interface DemoPorts {
   readonly grpc: number;
   readonly web: number;
+  /** Absent: it stays closed. */
+  readonly admin?: number | undefined;
 }
 
 /** The model that the demo names; nobody but the stand-in is asked. */
 export const demoModel = "claude-opus-5-5";
 
-export async function openDemoScene(ports: DemoPorts, log: Log): Promise<DemoScene> {
+/** `otlpEndpoint`: where traces and metrics go. Absent: nowhere. */
+export async function openDemoScene(ports: DemoPorts, log: Log, otlpEndpoint?: string): Promise<DemoScene> {
   const folder = await mkdtemp(join(tmpdir(), "claude-runner-demo-"));
   // Words come one by one, as from a model; the first one comes at once, so that what is measured is the server.
   const standin = await startStandin({
@@ -46,13 +49,15 @@ export async function openDemoScene(ports: DemoPorts, log: Log): Promise<DemoSce
     const settings = settingsSchema.parse({
       grpc: { port: ports.grpc },
       web: { port: ports.web },
-      admin: { enabled: false },
+      admin: { enabled: ports.admin !== undefined, port: ports.admin ?? 0 },
       auth: {
         tokens: [{ tenant: "demo", sha256: sha256Of(token), operator: true }],
         tokenFile: join(folder, "token"),
         reflection: "on",
       },
       cli: { workFolder: folder },
+      // Whoever looks is waiting for it.
+      telemetry: { otlpEndpoint, tracesIntervalMs: 500, metricsIntervalMs: 5_000 },
       credentials: { default: { baseUrl: standin.url, apiKeyEnv: "DEMO_API_KEY" } },
       profiles: {
         default: {

@@ -14,6 +14,10 @@ export interface DemoOptions {
   readonly serve: boolean;
   readonly grpcPort: number;
   readonly webPort: number;
+  /** Absent: the admin port stays closed. */
+  readonly adminPort: number | undefined;
+  /** Where traces and metrics go. Absent: nowhere. */
+  readonly otlpEndpoint: string | undefined;
   readonly signal: AbortSignal;
   readonly log: Log;
   readonly screen: DemoScreen;
@@ -26,7 +30,8 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   write(
     `${bold("claude-runner demo")}\n${dim("The real Claude Code answers; in the model's place is a stand-in on this machine. No key, no network, no cost.")}\n`,
   );
-  const scene = await openDemoScene({ grpc: options.grpcPort, web: options.webPort }, options.log);
+  const ports = { grpc: options.grpcPort, web: options.webPort, admin: options.adminPort };
+  const scene = await openDemoScene(ports, options.log, options.otlpEndpoint);
   try {
     write(
       `${dim(`gRPC ${scene.runner.grpcAddress.host}:${scene.runner.grpcAddress.port} · web ${webUrl(scene)} · model ${scene.standinUrl}`)}\n`,
@@ -102,6 +107,8 @@ function howToCall(scene: DemoScene, bold: DemoScreen["bold"]): string {
   const { host, port } = scene.runner.grpcAddress;
   const service = "claude.runner.v1.ClaudeRunner";
   const auth = `-H 'authorization: Bearer ${scene.token}'`;
+  const admin = scene.runner.adminAddress;
+  const metrics = admin === undefined ? "" : `  curl http://${admin.host}:${admin.port}/metrics\n\n`;
   return `
 ${bold("Call it")} (Ctrl-C ends it)
 
@@ -120,5 +127,5 @@ ${bold("Call it")} (Ctrl-C ends it)
 
   npx claude-runner chat --url http://${host}:${port} --token ${scene.token} "Hello!"
 
-`;
+${metrics}`;
 }

@@ -7,7 +7,7 @@
  */
 import type { CancelTimer } from "../clock.ts";
 import { RunnerError } from "../errors.ts";
-import { attributeNames, instruments } from "../telemetry/instruments.ts";
+import { attributeNames, cleanReset, instruments } from "../telemetry/instruments.ts";
 import type { Claim, ClaimRequest, Release, WorkerPool } from "./claim.ts";
 import { givenUpFirst } from "./eviction.ts";
 import { Inventory } from "./inventory.ts";
@@ -341,7 +341,11 @@ export class Pool implements WorkerPool {
     const sinceMs = clock.now();
     // A reset is a few control requests, each with its own bound; this is the bound of them all.
     await worker.reset(2 * settings.pool.controlTimeoutMs);
-    instruments().resetDuration.record((clock.now() - sinceMs) / 1000, { [attributeNames.profile]: profile.name });
+    const outcome = "why" in worker.state ? worker.state.why : cleanReset;
+    instruments().resetDuration.record((clock.now() - sinceMs) / 1000, {
+      [attributeNames.profile]: profile.name,
+      [attributeNames.resetOutcome]: outcome,
+    });
     this.#serve();
   }
 

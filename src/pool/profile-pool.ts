@@ -5,7 +5,7 @@
  * over all profiles, which is `pool.ts`.
  */
 import { RunnerError } from "../errors.ts";
-import { attributeNames, instruments } from "../telemetry/instruments.ts";
+import { attributeNames, instruments, type ShedReason } from "../telemetry/instruments.ts";
 import { BindingChurn } from "./binding-churn.ts";
 import { StartBreaker } from "./breaker.ts";
 import type { Claim, ClaimSource, Release } from "./claim.ts";
@@ -17,16 +17,6 @@ import { TurnQueue, type WaitingTurn } from "./queue.ts";
 import { Readiness } from "./readiness.ts";
 import type { ProfileCounts } from "./sizing.ts";
 import { isLiving, type Worker } from "./worker.ts";
-
-/** Why a turn was refused, for the counter. */
-type ShedReason =
-  | "queue_full"
-  | "wait_too_long"
-  | "queue_timeout"
-  | "deadline"
-  | "draining"
-  | "start_failed"
-  | "cli_unavailable";
 
 export interface Refusal {
   readonly shedReason: ShedReason;

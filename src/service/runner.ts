@@ -22,7 +22,7 @@ import {
 } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { type ProfileSettings, reusesWorkers } from "../config/profile-settings.ts";
 import type { Settings } from "../config/settings.ts";
-import { isRunnerError, RunnerError } from "../errors.ts";
+import { isRunnerError, RunnerError, type RunnerReason } from "../errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { TurnEnd } from "../turn-end.ts";
 import { CallScope } from "./call-scope.ts";
@@ -87,7 +87,7 @@ function openTurn(
   let scope: CallScope | undefined;
   const failed = (error: unknown) => {
     const status = refusal(error, parts);
-    span.end(status);
+    span.end(status, reasonOf(error));
     return status;
   };
   // An end without a failure is OK if the turn ended well, else the caller has gone.
@@ -106,10 +106,10 @@ function openTurn(
     }
     const frame: TurnCall = {
       scope,
-      context: span.context,
+      span,
       ended: (end, result) => {
         endedWell = end.error === undefined;
-        ended?.(end, result);
+        return ended?.(end, result);
       },
       failed,
       over,
@@ -130,15 +130,14 @@ async function chat(
   let answer: { readonly end: TurnEnd; readonly result: TurnResult } | undefined;
   const responses = openTurn("Chat", request, call, parts, (end, result) => {
     answer = { end, result };
+    return tooLarge(end);
   });
   let turnId = "";
-  let lastSequence = 0;
   let started: MessageInitShape<typeof StartedSchema> | undefined;
   const toolUses: MessageInitShape<typeof ToolUseSchema>[] = [];
   let toolBytes = 0;
   for await (const response of responses) {
     turnId = response.turnId ?? "";
-    lastSequence = response.sequence ?? 0;
     if (response.event?.case === "started") {
       started = response.event.value;
       call.begin(); // it may cost money now, or run a tool: nobody repeats it
@@ -150,15 +149,6 @@ async function chat(
   }
   if (answer === undefined) throw refusal(new Error("bug: a turn without an end"), parts);
   const { end, result } = answer;
-  const textBytes = Buffer.byteLength(end.text);
-  if (textBytes > maxChatTextBytes) {
-    const message = `the answer has ${textBytes} bytes of text, more than ${maxChatTextBytes}: call StreamChat`;
-    const error = new RunnerError("RESPONSE_TOO_LARGE", message, {
-      facts: { textBytes, limitBytes: maxChatTextBytes },
-    });
-    const stage = { turnId, lastSequence, promptWritten: true, contentStreamed: true, deadlinePassed: false, result };
-    throw refusal(new TurnFailure(error, stage), parts);
-  }
   return {
     turnId,
     text: end.text,
@@ -166,6 +156,14 @@ async function chat(
     result: { ...result, text: "", textTruncated: false },
     toolUses,
   };
+}
+
+/** Why an answer cannot be collected. */
+function tooLarge({ text }: TurnEnd): RunnerError | undefined {
+  const textBytes = Buffer.byteLength(text);
+  if (textBytes <= maxChatTextBytes) return undefined;
+  const message = `the answer has ${textBytes} bytes of text, more than ${maxChatTextBytes}: call StreamChat`;
+  return new RunnerError("RESPONSE_TOO_LARGE", message, { facts: { textBytes, limitBytes: maxChatTextBytes } });
 }
 
 /** An iterable that is opened when it is first asked, so that what opening throws comes where failures are expected. */
@@ -224,9 +222,18 @@ function profileInfo(name: string, profile: ProfileSettings) {
   };
 }
 
+const causeOf = (error: unknown): unknown => (error instanceof TurnFailure ? error.error : error);
+
+/** The reason for spans. A status that was not ours to give has none. */
+function reasonOf(error: unknown): RunnerReason | undefined {
+  const cause = causeOf(error);
+  if (isRunnerError(cause)) return cause.reason;
+  return cause instanceof ConnectError ? undefined : "INTERNAL";
+}
+
 /** What a call failed with as what its caller may know. The rest goes to the log. */
 function refusal(error: unknown, { errorLog }: RunnerParts): ConnectError {
-  const cause = error instanceof TurnFailure ? error.error : error;
+  const cause = causeOf(error);
   if (!isRunnerError(cause) && !(cause instanceof ConnectError))
     errorLog.error({ err: cause }, "call failed by a mistake of ours");
   else if (isRunnerError(cause, "INTERNAL")) errorLog.error({ err: cause }, "turn failed by a mistake of ours");

@@ -7,7 +7,6 @@
  * The worker's side and the caller's side end apart: `release` gives the worker back when the worker is done, whether or
  * not the caller still reads.
  */
-import type { Context } from "@opentelemetry/api";
 import type { TurnResult } from "../../gen/claude/runner/v1/result_pb.ts";
 import type { Clock } from "../clock.ts";
 import { type ProfileSettings, reusesWorkers } from "../config/profile-settings.ts";
@@ -28,6 +27,7 @@ import { QuietReader } from "./quiet-reader.ts";
 import { bindingKey } from "./requests.ts";
 import type { Response } from "./responses.ts";
 import { toResult } from "./result.ts";
+import type { CallSpan } from "./traced.ts";
 import type { TurnLog } from "./turn-log.ts";
 import { type TurnFollowers, TurnTrace } from "./turn-trace.ts";
 
@@ -55,10 +55,12 @@ export class TurnFailure extends Error {
 /** The call around a turn: what is told of the turn's end, and what becomes of its failure. */
 export interface TurnCall {
   readonly scope: CallScope;
-  /** Holds the call's span. */
-  readonly context: Context;
-  /** The turn has ended, well or not; called before its `result` is sent. */
-  readonly ended?: (end: TurnEnd, result: TurnResult) => void;
+  readonly span: CallSpan;
+  /**
+   * The turn has ended, well or not; called before its `result` is sent. What it returns a turn that ended well fails
+   * with all the same.
+   */
+  readonly ended?: (end: TurnEnd, result: TurnResult) => RunnerError | undefined;
   /** Turns what the turn failed with into what the caller gets. */
   readonly failed: (error: unknown) => Error;
   /** Nothing more comes, for whatever reason. */
@@ -97,7 +99,7 @@ interface Admitted extends Begun {
  */
 export async function* runTurn(turn: Turn, call: TurnCall, parts: TurnParts): AsyncGenerator<Response, void> {
   const { scope } = call;
-  const trace = new TurnTrace(parts.clock, turn, call.context, scope.arrivedAtMs, parts);
+  const trace = new TurnTrace(parts.clock, turn, call.span, scope.arrivedAtMs, parts);
   const stream = new EventStream(turn, () => parts.clock.wallNow());
   const stage = {
     turnId: turn.id,
@@ -138,7 +140,7 @@ export async function* runTurn(turn: Turn, call: TurnCall, parts: TurnParts): As
       trace.saw(event);
       if (event.kind === "ended") {
         const { end, raw } = event;
-        trace.finish();
+        trace.finish(end);
         reading.finish();
         // A bound of the caller's own can end a turn before the CLI has said a word: that is OK, so it begins and ends.
         if (!hasStarted && end.error === undefined) {
@@ -153,14 +155,14 @@ export async function* runTurn(turn: Turn, call: TurnCall, parts: TurnParts): As
           lastSequence: stream.lastSequence,
           reusesWorkers: reusesWorkers(parts.profiles[turn.profile]!),
         });
-        call.ended?.(end, stage.result);
+        const refused = call.ended?.(end, stage.result);
         if (hasStarted) {
           yield* line?.responses ?? [];
           const response = stream.envelop({ case: "result", value: stage.result });
           if (line !== undefined) response.rawJson = line.rest;
           yield response;
         }
-        if (end.error !== undefined) throw end.error;
+        if (end.error !== undefined || refused !== undefined) throw end.error ?? refused;
         return;
       }
       if (event.kind === "init" && !hasStarted) {
@@ -175,8 +177,10 @@ export async function* runTurn(turn: Turn, call: TurnCall, parts: TurnParts): As
       lastSentMs = parts.clock.now();
     }
   } catch (error) {
+    trace.callOver();
     throw call.failed(failure(error));
   } finally {
+    trace.callOver();
     call.over();
   }
 }
@@ -225,14 +229,15 @@ function follow(turn: Turn, begun: Admitted, scope: CallScope, trace: TurnTrace,
 async function begin(turn: Turn, scope: CallScope, trace: TurnTrace, parts: TurnParts): Promise<Begun> {
   let queueWaitMs = 0;
   for (let attempt = 1; ; attempt += 1) {
-    const claimStartedMs = parts.clock.now();
+    trace.enter("queueWait");
     const claim = await claimWorker(turn, scope, parts);
     queueWaitMs += claim.queueWaitMs;
-    trace.claimed(claim, claimStartedMs);
+    trace.claimed(claim);
     try {
       const running = await prepare(turn, claim, scope, trace);
       return { claim, running, queueWaitMs };
     } catch (error) {
+      trace.failed(error);
       if (!isRunnerError(error, "WORKER_DIED")) throw error;
       if (attempt === 2) throw error;
       instruments().takeovers.add(1, { [attributeNames.profile]: turn.profile });
@@ -269,22 +274,20 @@ async function prepare(turn: Turn, claim: Claim, scope: CallScope, trace: TurnTr
   let bound = claim.isBound;
   try {
     if (!bound) {
-      const stage = trace.stage("bind");
+      trace.enter("bind");
       await worker.bind(turn.binding, scope.signal);
       bound = true;
-      stage.end();
     }
+    trace.enter("configure");
     await worker.configure(turn.settings, scope.signal);
     if (turn.history.length > 0) {
-      const stage = trace.stage("seedHistory");
+      trace.enter("seedHistory", { [attributeNames.seededMessageCount]: turn.history.length });
       await worker.seed(turn.history, scope.signal);
-      stage.end({ [attributeNames.seededMessageCount]: turn.history.length });
     }
     scope.signal.throwIfAborted();
-    const stage = trace.writing();
+    trace.enter("stdinWrite");
     const running = worker.run(turn);
     await running.written;
-    stage.end();
     trace.written();
     return running;
   } catch (error) {
@@ -326,6 +329,7 @@ async function record(
 /** A turn that ended before any worker had its prompt. */
 function refuse(turn: Turn, trace: TurnTrace, parts: TurnParts, error: unknown): void {
   const reason = isRunnerError(error) ? error.reason : "INTERNAL";
+  trace.failed(error);
   trace.ended(`refused_${reason.toLowerCase()}`, undefined, reason);
   parts.log.refusal(trace, turn, error);
 }

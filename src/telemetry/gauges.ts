@@ -1,5 +1,5 @@
 /**
- * Reads the pool when metrics are collected: workers by state, the queue, turns in flight.
+ * What is read when metrics are collected: the pool, the turns in flight, memory.
  */
 import type { Observable, ObservableCallback } from "@opentelemetry/api";
 import { attributeNames, instruments } from "./instruments.ts";
@@ -7,8 +7,10 @@ import { attributeNames, instruments } from "./instruments.ts";
 /** What is read; the pool's snapshot fits. */
 export interface ObservedPool {
   snapshot(): {
+    readonly memoryBytes: number;
     readonly profiles: readonly {
       readonly profile: string;
+      readonly isReady: boolean;
       readonly workers: object;
       readonly waitingCount: number;
     }[];
@@ -16,15 +18,20 @@ export interface ObservedPool {
 }
 
 /** Begins to observe; the returned function ends it. */
-export function observePool(pool: ObservedPool, inFlight: { readonly count: number }): () => void {
-  const { workers, queueLength, turnsInFlight } = instruments();
+export function observePool(
+  pool: ObservedPool,
+  inFlight: { readonly count: number },
+  memoryBudgetBytes: number,
+): () => void {
+  const { workers, queueLength, turnsInFlight, ready, workerMemory, workerMemoryLimit, serverMemory } = instruments();
+  const ofProfile = (profile: string) => ({ [attributeNames.profile]: profile });
   const observed: [Observable, ObservableCallback][] = [
     [
       workers,
       (result) => {
         for (const { profile, workers: byState } of pool.snapshot().profiles) {
           for (const [state, count] of Object.entries(byState) as [string, number][]) {
-            result.observe(count, { [attributeNames.profile]: profile, [attributeNames.workerState]: state });
+            result.observe(count, { ...ofProfile(profile), [attributeNames.workerState]: state });
           }
         }
       },
@@ -33,10 +40,20 @@ export function observePool(pool: ObservedPool, inFlight: { readonly count: numb
       queueLength,
       (result) => {
         for (const { profile, waitingCount } of pool.snapshot().profiles)
-          result.observe(waitingCount, { [attributeNames.profile]: profile });
+          result.observe(waitingCount, ofProfile(profile));
+      },
+    ],
+    [
+      ready,
+      (result) => {
+        for (const { profile, isReady } of pool.snapshot().profiles)
+          result.observe(isReady ? 1 : 0, ofProfile(profile));
       },
     ],
     [turnsInFlight, (result) => result.observe(inFlight.count)],
+    [workerMemory, (result) => result.observe(pool.snapshot().memoryBytes)],
+    [workerMemoryLimit, (result) => result.observe(memoryBudgetBytes)],
+    [serverMemory, (result) => result.observe(process.memoryUsage.rss())],
   ];
   for (const [gauge, read] of observed) gauge.addCallback(read);
   return () => {

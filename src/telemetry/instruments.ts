@@ -13,16 +13,19 @@ export const tracer = () => trace.getTracer(tracerName);
 /** The tracer of what Claude Code measured itself, so that a backend can tell whose clock it was. */
 export const cliTracer = () => trace.getTracer("claude-code");
 
-/** The stages of a turn, each a child span of the call and a histogram of its own. */
+/** The spans below the call's own; each but `tool` is a stage of a histogram as well. docs/tracing.md says what each is. */
 export const spanNames = {
+  check: "runner.check",
   queueWait: "runner.queue_wait",
   claim: "runner.claim",
   bind: "runner.bind",
+  configure: "runner.configure",
   seedHistory: "runner.seed_history",
   stdinWrite: "runner.stdin_write",
+  turn: "runner.turn",
+  reply: "runner.reply",
   firstEvent: "runner.first_event",
   firstText: "runner.first_text",
-  turn: "runner.turn",
   tool: "runner.tool",
 } as const;
 
@@ -47,6 +50,8 @@ export const cliSpanNames = {
   /** The shell that a Bash tool use runs. */
   subprocess: "claude_code.bash.subprocess",
 } as const;
+/** On `runner.turn`: Claude Code repeats a request to the model API. */
+export const retryEventName = "runner.upstream_retry";
 
 /** Span and metric attributes of our own, and those of the GenAI conventions, whose package marks them as incubating. */
 export const attributeNames = {
@@ -62,10 +67,12 @@ export const attributeNames = {
   workerTurnCount: "runner.worker.turn_count",
   workerState: "runner.worker.state",
   recycleReason: "runner.recycle.reason",
+  resetOutcome: "runner.reset.outcome",
   shedReason: "runner.shed.reason",
   seededMessageCount: "runner.seeded_message_count",
   toolName: "runner.tool.name",
   toolIsError: "runner.tool.is_error",
+  toolWasCut: "runner.tool.was_cut",
   eventName: "runner.event.name",
   stage: "runner.stage",
   errorReason: "runner.error.reason",
@@ -90,8 +97,13 @@ export const attributeNames = {
   cliMcpServer: "runner.cli.mcp_server",
   cliSpanDropReason: "runner.cli_spans.drop_reason",
   cliSpanFailure: "runner.cli_spans.failure",
-  errorType: "error.type",
   httpStatusCode: "http.response.status_code",
+  retryAttempt: "runner.retry.attempt",
+  retryDelayMs: "runner.retry.delay_ms",
+  errorType: "error.type",
+  rpcSystem: "rpc.system.name",
+  rpcMethod: "rpc.method",
+  rpcStatusCode: "rpc.status_code",
   genAiOperation: "gen_ai.operation.name",
   genAiProvider: "gen_ai.provider.name",
   genAiRequestModel: "gen_ai.request.model",
@@ -106,59 +118,96 @@ export const attributeNames = {
   genAiToolCallId: "gen_ai.tool.call.id",
 } as const;
 
+/** Why a turn was refused by the pool; the values of `runner.shed.reason`. */
+export const shedReasons = [
+  "queue_full",
+  "wait_too_long",
+  "queue_timeout",
+  "deadline",
+  "draining",
+  "start_failed",
+  "cli_unavailable",
+] as const;
+export type ShedReason = (typeof shedReasons)[number];
+
+/** The value of `runner.reset.outcome` after which a worker is used again; any other says why it is not. */
+export const cleanReset = "clean";
+
 /** Buckets for stages that take from a tenth of a millisecond to minutes, in seconds. */
 const stageBuckets = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300,
   600,
 ];
 
+/** Buckets for tokens, those of the GenAI conventions. */
+const tokenBuckets = Array.from({ length: 14 }, (_, power) => 4 ** power);
+
+/** What each of them measures is its description, in `make`. */
 export interface Instruments {
-  /** Stages of turns, in seconds, by `runner.stage` and `runner.profile`. */
   readonly stageDuration: Histogram;
-  /** Calls, in seconds, as the RPC conventions name it. */
   readonly callDuration: Histogram;
-  /** From the written prompt to the first text, in seconds, as the GenAI conventions name it. */
   readonly timeToFirstToken: Histogram;
-  /** Tokens of turns by kind, as the GenAI conventions name it. */
   readonly tokenUsage: Histogram;
-  /** Turns that ended, by outcome. */
   readonly turns: Counter;
-  /** Estimated cost, in millionths of a US dollar. */
   readonly costUsdMicros: Counter;
-  /** Claims, by `runner.claim.source`. */
   readonly claims: Counter;
-  /** Workers that ended, by why. */
   readonly recycles: Counter;
-  /** Turns that were refused, by why. */
   readonly sheds: Counter;
-  /** Claims of a profile that made a new binding. Rising with the turns: callers change the system prompt each time. */
   readonly bindings: Counter;
-  /** Workers that were started, and starts that failed. */
   readonly workerStarts: Counter;
   readonly workerStartFailures: Counter;
-  /** From a worker's start to its first answer, in seconds. */
   readonly workerStartDuration: Histogram;
-  /** Resets, in seconds. */
   readonly resetDuration: Histogram;
-  /** Lines of the CLI without a type here, by name. */
+  readonly upstreamRetries: Counter;
   readonly unknownEvents: Counter;
-  /** Turns that were given to a second worker because the first died before it had the prompt. */
   readonly takeovers: Counter;
-  /** Spans of Claude Code that joined the trace of their turn. These four stay at zero without `telemetry.cliSpans`. */
   readonly cliSpansJoined: Counter;
-  /** Spans of Claude Code that joined none, by `runner.cli_spans.drop_reason`. */
   readonly cliSpansDropped: Counter;
-  /** What was sent to the port for them and not taken, and a port that could not be opened. */
   readonly cliSpanFailures: Counter;
-  /** Traced turns whose spans did not come in time. */
   readonly turnsWithoutCliSpans: Counter;
-  /** Workers by state and profile; read from the pool when metrics are collected. */
   readonly workers: ObservableGauge;
-  /** Turns that wait for a worker, by profile. */
   readonly queueLength: ObservableGauge;
-  /** Turns in flight, waiting ones included. */
   readonly turnsInFlight: ObservableGauge;
+  readonly ready: ObservableGauge;
+  readonly workerMemory: ObservableGauge;
+  readonly workerMemoryLimit: ObservableGauge;
+  readonly serverMemory: ObservableGauge;
 }
+
+const profile = attributeNames.profile;
+const genAi = [attributeNames.genAiRequestModel, attributeNames.genAiProvider, attributeNames.genAiOperation];
+
+/** What each metric is measured by: its attributes, which are the labels in Prometheus. */
+export const metricAttributes: Readonly<Record<keyof Instruments, readonly string[]>> = {
+  stageDuration: [attributeNames.stage, profile],
+  callDuration: [attributeNames.rpcSystem, attributeNames.rpcMethod, attributeNames.rpcStatusCode],
+  timeToFirstToken: [profile, ...genAi],
+  tokenUsage: [profile, ...genAi, attributeNames.genAiTokenType],
+  turns: [profile, attributeNames.outcome, attributeNames.errorReason],
+  costUsdMicros: [profile, attributeNames.tenant, attributeNames.genAiRequestModel],
+  claims: [profile, attributeNames.claimSource],
+  recycles: [profile, attributeNames.recycleReason],
+  sheds: [profile, attributeNames.shedReason],
+  bindings: [profile],
+  workerStarts: [profile],
+  workerStartFailures: [profile, attributeNames.errorReason],
+  workerStartDuration: [profile],
+  resetDuration: [profile, attributeNames.resetOutcome],
+  upstreamRetries: [profile, attributeNames.errorType],
+  unknownEvents: [profile, attributeNames.eventName],
+  takeovers: [profile],
+  cliSpansJoined: [],
+  cliSpansDropped: [attributeNames.cliSpanDropReason],
+  cliSpanFailures: [attributeNames.cliSpanFailure],
+  turnsWithoutCliSpans: [],
+  workers: [profile, attributeNames.workerState],
+  queueLength: [profile],
+  turnsInFlight: [],
+  ready: [profile],
+  workerMemory: [],
+  workerMemoryLimit: [],
+  serverMemory: [],
+};
 
 let made: Instruments | undefined;
 
@@ -173,74 +222,103 @@ export function resetInstruments(): void {
   made = undefined;
 }
 
+/** The descriptions are the documentation, here and in Prometheus. */
 function make(): Instruments {
   const meter = metrics.getMeter(tracerName);
-  const seconds = { unit: "s", advice: { explicitBucketBoundaries: stageBuckets } };
+  const counter = (name: string, unit: string, description: string) => meter.createCounter(name, { unit, description });
+  const gauge = (name: string, unit: string, description: string) =>
+    meter.createObservableGauge(name, { unit, description });
+  const histogram = (name: string, unit: string, description: string, buckets = stageBuckets) =>
+    meter.createHistogram(name, { unit, description, advice: { explicitBucketBoundaries: buckets } });
   return {
-    stageDuration: meter.createHistogram("runner.stage.duration", { ...seconds, description: "Stages of turns." }),
-    callDuration: meter.createHistogram("rpc.server.call.duration", { ...seconds, description: "Calls." }),
-    timeToFirstToken: meter.createHistogram("gen_ai.server.time_to_first_token", {
-      ...seconds,
-      description: "From the written prompt to the first text.",
-    }),
-    tokenUsage: meter.createHistogram("gen_ai.client.token.usage", {
-      unit: "{token}",
-      description: "Tokens of turns.",
-    }),
-    turns: meter.createCounter("runner.turns", { unit: "{turn}", description: "Turns that ended." }),
-    costUsdMicros: meter.createCounter("runner.cost", { unit: "{usd_micro}", description: "Estimated cost of turns." }),
-    claims: meter.createCounter("runner.claims", { unit: "{claim}", description: "Workers given to turns." }),
-    recycles: meter.createCounter("runner.worker.recycles", { unit: "{worker}", description: "Workers that ended." }),
-    sheds: meter.createCounter("runner.sheds", { unit: "{turn}", description: "Turns that were refused." }),
-    bindings: meter.createCounter("runner.bindings", { unit: "{binding}", description: "Bindings that were made." }),
-    workerStarts: meter.createCounter("runner.worker.starts", {
-      unit: "{worker}",
-      description: "Workers that were started.",
-    }),
-    workerStartFailures: meter.createCounter("runner.worker.start_failures", {
-      unit: "{worker}",
-      description: "Starts that failed.",
-    }),
-    workerStartDuration: meter.createHistogram("runner.worker.start.duration", {
-      ...seconds,
-      description: "From a worker's start to its first answer.",
-    }),
-    resetDuration: meter.createHistogram("runner.worker.reset.duration", {
-      ...seconds,
-      description: "Resets of workers.",
-    }),
-    unknownEvents: meter.createCounter("runner.unknown_events", {
-      unit: "{event}",
-      description: "Lines of the CLI without a type.",
-    }),
-    takeovers: meter.createCounter("runner.takeovers", {
-      unit: "{turn}",
-      description: "Turns given to a second worker.",
-    }),
-    cliSpansJoined: meter.createCounter("runner.cli_spans.joined", {
-      unit: "{span}",
-      description: "Spans of Claude Code that joined the trace of their turn.",
-    }),
-    cliSpansDropped: meter.createCounter("runner.cli_spans.dropped", {
-      unit: "{span}",
-      description: "Spans of Claude Code that joined no trace, by why.",
-    }),
-    cliSpanFailures: meter.createCounter("runner.cli_spans.failures", {
-      unit: "{failure}",
-      description: "What the port for Claude Code's spans was sent and did not take.",
-    }),
-    turnsWithoutCliSpans: meter.createCounter("runner.cli_spans.turns_without", {
-      unit: "{turn}",
-      description: "Traced turns whose spans of Claude Code did not come.",
-    }),
-    workers: meter.createObservableGauge("runner.workers", { unit: "{worker}", description: "Workers by state." }),
-    queueLength: meter.createObservableGauge("runner.queue.length", {
-      unit: "{turn}",
-      description: "Turns that wait for a worker.",
-    }),
-    turnsInFlight: meter.createObservableGauge("runner.turns.in_flight", {
-      unit: "{turn}",
-      description: "Turns in flight.",
-    }),
+    stageDuration: histogram(
+      "runner.stage.duration",
+      "s",
+      "How long stages of calls took, those that failed included.",
+    ),
+    callDuration: histogram(
+      "rpc.server.call.duration",
+      "s",
+      "How long calls took, by the status that they ended with.",
+    ),
+    timeToFirstToken: histogram(
+      "gen_ai.server.time_to_first_token",
+      "s",
+      "From the written prompt to the first text of its answer.",
+    ),
+    tokenUsage: histogram(
+      "gen_ai.client.token.usage",
+      "{token}",
+      "Tokens of a turn. Input is what was read neither from the cache nor into it.",
+      tokenBuckets,
+    ),
+    turns: counter(
+      "runner.turns",
+      "{turn}",
+      "Turns that ended or were refused, by what came of them and why they failed.",
+    ),
+    costUsdMicros: counter("runner.cost_usd_micros", "{usd_micro}", "Estimated cost, in millionths of a US dollar."),
+    claims: counter("runner.claims", "{claim}", "Workers given to turns, by where they came from."),
+    recycles: counter("runner.worker.recycles", "{worker}", "Workers that ended, by why."),
+    sheds: counter("runner.sheds", "{turn}", "Turns that the pool refused, by why."),
+    bindings: counter(
+      "runner.bindings",
+      "{binding}",
+      "Workers that got a system prompt and schema. As many as turns: callers change the system prompt each time.",
+    ),
+    workerStarts: counter("runner.worker.starts", "{worker}", "Workers that were started."),
+    workerStartFailures: counter("runner.worker.start_failures", "{worker}", "Starts of workers that failed, by why."),
+    workerStartDuration: histogram("runner.worker.start.duration", "s", "From a worker's start to its first answer."),
+    resetDuration: histogram(
+      "runner.worker.reset.duration",
+      "s",
+      "How long resets of workers took, by what came of them.",
+    ),
+    upstreamRetries: counter(
+      "runner.upstream.retries",
+      "{retry}",
+      "Requests to the model API that Claude Code repeated, by how the one before had failed.",
+    ),
+    unknownEvents: counter("runner.unknown_events", "{event}", "Lines of Claude Code that this version does not know."),
+    takeovers: counter(
+      "runner.takeovers",
+      "{turn}",
+      "Turns given to a second worker because the first died before it had the prompt.",
+    ),
+    workers: gauge("runner.workers", "{worker}", "Workers by what they are doing."),
+    queueLength: gauge("runner.queue.length", "{turn}", "Turns that wait for a worker."),
+    turnsInFlight: gauge(
+      "runner.turns.in_flight",
+      "{turn}",
+      "Turns that were taken and are not over, waiting ones included.",
+    ),
+    ready: gauge("runner.ready", "", "1 while turns of the profile are served, else 0."),
+    workerMemory: gauge(
+      "runner.workers.memory",
+      "By",
+      "Private memory of all workers. Those that were not measured yet are estimated.",
+    ),
+    workerMemoryLimit: gauge("runner.workers.memory_limit", "By", "What it may be: `pool.memoryBudgetBytes`."),
+    serverMemory: gauge("runner.server.memory", "By", "Resident memory of the server's own process."),
+    cliSpansJoined: counter(
+      "runner.cli_spans.joined",
+      "{span}",
+      "Spans of Claude Code that joined the trace of their turn.",
+    ),
+    cliSpansDropped: counter(
+      "runner.cli_spans.dropped",
+      "{span}",
+      "Spans of Claude Code that joined no trace, by why.",
+    ),
+    cliSpanFailures: counter(
+      "runner.cli_spans.failures",
+      "{failure}",
+      "What the port for Claude Code's spans was sent and did not take.",
+    ),
+    turnsWithoutCliSpans: counter(
+      "runner.cli_spans.turns_without",
+      "{turn}",
+      "Traced turns whose spans of Claude Code did not come.",
+    ),
   };
 }

@@ -9,8 +9,6 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { context, metrics, propagation, trace } from "@opentelemetry/api";
 import { setGlobalErrorHandler, W3CTraceContextPropagator } from "@opentelemetry/core";
-import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-proto";
-import { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { type IMetricReader, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
@@ -28,6 +26,8 @@ import type { Settings } from "../config/settings.ts";
 import { AsyncContextManager } from "./context.ts";
 import { resetInstruments } from "./instruments.ts";
 import type { Log } from "./log.ts";
+import { MetricSender } from "./metric-sender.ts";
+import { PrometheusReader } from "./prometheus.ts";
 
 export interface TelemetryOptions {
   readonly settings: Settings["telemetry"];
@@ -69,16 +69,18 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
   if (settings.otlpEndpoint !== undefined) {
     readers.push(
       new PeriodicExportingMetricReader({
-        exporter: new OTLPMetricExporter({
+        exporter: new MetricSender({
           url: signalUrl(settings.otlpEndpoint, "metrics"),
-          timeoutMillis: exportTimeoutMs,
+          timeoutMs: exportTimeoutMs,
+          clock,
+          refused: () => log.info({}, "the collector takes no metrics (404): only traces are sent"),
         }),
         exportIntervalMillis: settings.metricsIntervalMs,
         exportTimeoutMillis: Math.min(exportTimeoutMs, settings.metricsIntervalMs),
       }),
     );
   }
-  const prometheus = settings.prometheus ? new PrometheusExporter({ preventServerStart: true }) : undefined;
+  const prometheus = settings.prometheus ? new PrometheusReader() : undefined;
   if (prometheus !== undefined) readers.push(prometheus);
   const meterProvider = new MeterProvider({ resource, readers });
 
@@ -101,7 +103,7 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
     resetInstruments();
   };
   return {
-    metricsHandler: prometheus && ((request, response) => prometheus.getMetricsRequestHandler(request, response)),
+    metricsHandler: prometheus?.answer,
     stop: () => {
       stopping ??= stop();
       return stopping;

@@ -9,6 +9,7 @@ import { silentLog } from "../../src/telemetry/log.ts";
 import type { Turn } from "../../src/turn.ts";
 import type { TurnEvent } from "../../src/turn-event.ts";
 import { FakeClock } from "../fake-clock.ts";
+import { openScrape } from "../telemetry/scrape.ts";
 import { capturedPaths, linesOf } from "./captures.ts";
 
 const turnId = "870593d7-381f-41e3-b94f-3497391787b5"; // That of text-happy.
@@ -318,6 +319,26 @@ describe("a limit", () => {
     says(...toolUse.slice(0, until));
     await clock.settle();
     expect(requests).toEqual(ends ? ["get_usage", "interrupt"] : ["get_usage"]);
+  });
+
+  it("of patience is not a retry that may help, which is counted at any level of detail", async () => {
+    const scrape = openScrape();
+    const { says, requests } = start({ turn: { detail: "text" } });
+    const retry = (status: number | null, error: string) =>
+      JSON.stringify({ type: "system", subtype: "api_retry", attempt: 1, error_status: status, error });
+    says(
+      ...happy.slice(0, 5),
+      retry(503, "server_error"),
+      retry(503, "server_error"),
+      retry(null, "connection_failed"),
+    );
+    expect(requests).toEqual([]);
+    const counted = await scrape.series("runner_upstream_retries_total");
+    expect(counted.map(({ labels, value }) => [labels.error_type, value])).toEqual([
+      ["503", 2],
+      ["connection_failed", 1],
+    ]);
+    await scrape.close();
   });
 
   it("of patience with a refused credential is its first retry", async () => {

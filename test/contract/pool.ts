@@ -136,9 +136,11 @@ export function poolContract(kind: TransportKind, theScene: () => Scene): void {
 
         late.abort();
         await waiting;
-        const after = await untilPool(states, (now) => queued(now)?.waitingCount === 0);
+        const same = ({ recentTurns }: PoolState) => recentTurns.find(({ turnId }) => turnId === turn?.turnId);
+        // It leaves the queue a moment before its end is known.
+        const after = await untilPool(states, (now) => queued(now)?.waitingCount === 0 && same(now)?.running === false);
         expect(queued(after)?.oldestWait).toBeUndefined();
-        expect(after.recentTurns.find(({ turnId }) => turnId === turn?.turnId)).toMatchObject({
+        expect(same(after)).toMatchObject({
           running: false,
           outcome: Outcome.UNSPECIFIED,
           errorReason: ErrorReason.CANCELLED,

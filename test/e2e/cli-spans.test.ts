@@ -479,6 +479,7 @@ describe("the spans of Claude Code itself, turn by turn", () => {
       "claude_code.llm_request",
       "claude_code.tool.execution",
       "runner.tool",
+      "runner.turn",
     ]);
   });
 

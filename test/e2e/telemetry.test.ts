@@ -136,37 +136,40 @@ describe("telemetry", () => {
     }
   });
 
-  it("shows each stage of a turn as a child of the call, within its time", () => {
+  it("shows the stages of a call one after the other, and what happens in the turn below the turn", () => {
     const server = serverOf(trace.full);
-    const children = spansOf(trace.full).filter(({ kind }) => kind !== 2);
-    expect(children.map(({ name }) => name).toSorted()).toEqual([
-      "runner.bind",
-      "runner.claim",
-      "runner.first_event",
-      "runner.first_text",
+    const stages = spansOf(trace.full)
+      .filter(({ parentSpanId }) => parentSpanId === server.spanId)
+      .toSorted((a, b) => Number(a.startTime - b.startTime || a.endTime - b.endTime));
+    expect(stages.map(({ name }) => name)).toEqual([
+      "runner.check",
       "runner.queue_wait",
+      "runner.claim",
+      "runner.bind",
+      "runner.configure",
       "runner.seed_history",
       "runner.stdin_write",
-      "runner.tool",
       "runner.turn",
+      "runner.reply",
     ]);
-    const aMillisecond = 1_000_000n;
-    for (const child of children) {
-      expect(child.parentSpanId, child.name).toBe(server.spanId);
-      expect(child.startTime, child.name).toBeLessThanOrEqual(child.endTime);
-      expect(child.startTime + aMillisecond, child.name).toBeGreaterThanOrEqual(server.startTime);
-      expect(child.endTime - aMillisecond, child.name).toBeLessThanOrEqual(server.endTime);
-    }
-    const of = (name: string) => children.find((child) => child.name === name)!;
-    const order = ["queue_wait", "claim", "bind", "seed_history", "stdin_write", "first_event"].map((name) =>
-      of(`runner.${name}`),
-    );
-    for (const [at, stage] of order.slice(1).entries()) {
-      expect(stage.startTime, stage.name).toBeGreaterThanOrEqual(order[at]!.startTime);
+    expect(stages[0]?.startTime).toBe(server.startTime);
+    for (const [at, stage] of stages.slice(1).entries()) expect(stage.startTime, stage.name).toBe(stages[at]!.endTime);
+    expect(stages.at(-1)?.endTime).toBe(server.endTime);
+
+    const of = (name: string) => spansOf(trace.full).find((span) => span.name === name)!;
+    const turnSpan = of("runner.turn");
+    const within = spansOf(trace.full).filter(({ parentSpanId }) => parentSpanId === turnSpan.spanId);
+    expect(within.map(({ name }) => name).toSorted()).toEqual([
+      "runner.first_event",
+      "runner.first_text",
+      "runner.tool",
+    ]);
+    for (const { name, startTime, endTime } of within) {
+      expect(startTime, name).toBeGreaterThanOrEqual(turnSpan.startTime);
+      expect(endTime, name).toBeLessThanOrEqual(turnSpan.endTime);
     }
     expect(of("runner.tool").attributes).toMatchObject({ "runner.tool.name": "Bash", "runner.tool.is_error": false });
     expect(of("runner.seed_history").attributes).toMatchObject({ "runner.seeded_message_count": 2 });
-    expect(of("runner.turn").endTime).toBeGreaterThanOrEqual(of("runner.first_text").endTime);
   });
 
   it("says on the call how the turn got its worker, what it used, and how it ended", () => {
@@ -202,7 +205,10 @@ describe("telemetry", () => {
       "runner.error.reason": "UPSTREAM_INVALID_REQUEST",
     });
     expect(serverOf(trace.refused)).toMatchObject({ name: "claude.runner.v1.ClaudeRunner/Chat", statusCode: 0 });
-    expect(serverOf(trace.refused).attributes["rpc.status_code"]).toBe("INVALID_ARGUMENT");
+    expect(serverOf(trace.refused).attributes).toMatchObject({
+      "rpc.status_code": "INVALID_ARGUMENT",
+      "runner.error.reason": "INVALID_REQUEST",
+    });
     expect(serverOf(trace.cancelled).attributes).toMatchObject({
       "rpc.status_code": "CANCELLED",
       "runner.turn.outcome": "cancelled",
@@ -245,12 +251,14 @@ describe("telemetry", () => {
 
   it("serves metrics to Prometheus, and sends them to the collector", () => {
     expect(metrics).toMatch(/^runner_turns_total\{[^}]*outcome="completed"[^}]*\} [1-9]/m);
-    expect(metrics).toMatch(/^runner_turns_total\{[^}]*outcome="upstreamError"[^}]*\} 1/m);
+    expect(metrics).toMatch(
+      /^runner_turns_total\{[^}]*outcome="upstreamError"[^}]*reason="UPSTREAM_INVALID_REQUEST"[^}]*\} 1/m,
+    );
     expect(metrics).toMatch(/^runner_claims_total\{[^}]*source="SPARE"[^}]*\} [1-9]/m);
-    expect(metrics).toMatch(/^runner_stage_duration_bucket\{[^}]*stage="firstText"/m);
+    expect(metrics).toMatch(/^runner_stage_duration_seconds_bucket\{[^}]*stage="firstText"/m);
     expect(metrics).toMatch(/^runner_worker_starts_total\{[^}]*\} [1-9]/m);
     expect(metrics).toMatch(/^runner_workers\{[^}]*state="boundIdle"[^}]*\} \d/m);
-    expect(metrics).toMatch(/^rpc_server_call_duration_count\{/m);
+    expect(metrics).toMatch(/^rpc_server_call_duration_seconds_count\{/m);
     const sent = sink.bodies.filter(({ path }) => path.endsWith("/v1/metrics"));
     expect(sent.length).toBeGreaterThan(0);
     expect(sent.at(-1)?.bytes.includes("runner.turns")).toBe(true);

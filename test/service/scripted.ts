@@ -145,6 +145,7 @@ export class ScriptedWorker implements WorkerProcess {
   readonly calls: string[] = [];
   readonly turn: ScriptedTurn;
   onBind: () => Promise<void> = async () => {};
+  onConfigure: () => Promise<void> = async () => {};
   onSeed: (signal: AbortSignal | undefined) => Promise<void> = async () => {};
 
   constructor(id = "w1", turn = new ScriptedTurn()) {
@@ -159,6 +160,7 @@ export class ScriptedWorker implements WorkerProcess {
   }
   async configure(): Promise<void> {
     this.calls.push("configure");
+    await this.onConfigure();
   }
   async seed(_history: readonly HistoryMessage[], signal?: AbortSignal): Promise<void> {
     this.calls.push("seed");
@@ -182,6 +184,8 @@ export class ScriptedPool implements WorkerPool {
   readonly releases: { readonly workerId: string; readonly how: Release }[] = [];
   readonly requests: ClaimRequest[] = [];
   isBound = false;
+  /** How long the pool says that each turn waited. */
+  queueWaitMs = 0;
   onClaim: (request: ClaimRequest) => Promise<void> = async () => {};
   readonly #workers: ScriptedWorker[];
 
@@ -205,7 +209,7 @@ export class ScriptedPool implements WorkerPool {
       source: "SPARE",
       isBound: this.isBound,
       turnCount: 0,
-      queueWaitMs: 0,
+      queueWaitMs: this.queueWaitMs,
       queueLengthSeen: 0,
       finishing: () => {},
       release,

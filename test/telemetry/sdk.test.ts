@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { context, propagation, ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import { afterEach, describe, expect, it } from "vitest";
-import type { Clock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import { settingsSchema } from "../../src/config/settings.ts";
 import { instruments, tracer } from "../../src/telemetry/instruments.ts";
 import { createLog, silentLog } from "../../src/telemetry/log.ts";
@@ -14,13 +14,14 @@ afterEach(async () => {
   for (const thing of open.splice(0).reverse()) await thing.stop();
 });
 
-/** Keeps what it is sent, and answers with `status`; 0 never answers. */
-async function collector(status = 200) {
+/** Keeps what it is sent, and answers with `status`, or for metrics with another; 0 never answers. */
+async function collector(status = 200, metricsStatus = status) {
   const received: { path: string; body: string }[] = [];
   const server = createServer(async (request, response) => {
     const body = await textOf(request);
     received.push({ path: request.url ?? "", body });
-    if (status > 0) response.writeHead(status, { "content-type": "application/x-protobuf" }).end();
+    const answer = request.url?.endsWith("/v1/metrics") ? metricsStatus : status;
+    if (answer > 0) response.writeHead(answer, { "content-type": "application/x-protobuf" }).end();
   });
   await listening(server);
   open.push({
@@ -110,6 +111,27 @@ describe("telemetry", () => {
     expect(lines[0]).toContain("telemetry could not be sent");
   });
 
+  it("sends no more metrics for a while to a collector that takes traces alone, and says so once", async () => {
+    const lines: string[] = [];
+    const log = createLog({ level: "debug", write: (line) => lines.push(line) });
+    const { received, url } = await collector(200, 404);
+    let nowMs = 0;
+    const clock: Clock = { ...systemClock, now: () => nowMs };
+    const telemetry = started({ otlpEndpoint: url, metricsIntervalMs: 100 }, { log, clock });
+    instruments().turns.add(1);
+    const metricCount = () => received.filter(({ path }) => path === "/v1/metrics").length;
+    await expect.poll(metricCount).toBe(1);
+    await expect.poll(() => lines.length).toBe(1);
+    expect(lines[0]).toContain("takes no metrics");
+    nowMs = 11 * 60_000;
+    await expect.poll(metricCount).toBe(2);
+    tracer().startSpan("x").end();
+    await telemetry.stop();
+    expect(metricCount()).toBe(2);
+    expect(received.some(({ path }) => path === "/v1/traces")).toBe(true);
+    expect(lines).toHaveLength(1);
+  });
+
   it("serves the metrics to Prometheus", async () => {
     const telemetry = started({});
     const server = createServer((request, response) => telemetry.metricsHandler?.(request, response));
@@ -118,6 +140,7 @@ describe("telemetry", () => {
     instruments().claims.add(3, { "runner.claim.source": "REUSED" });
     const text = await (await fetch(`${urlOf(server)}/metrics`)).text();
     expect(text).toMatch(/^runner_claims_total\{.*runner_claim_source="REUSED".*\} 3/m);
+    expect(text).toMatch(/^target_info\{.*service_version="1.2.3".*\} 1/m);
   });
 
   it("has no handler for Prometheus when that is off", () => {

@@ -1,0 +1,86 @@
+/**
+ * What each attribute of spans and metrics means. docs/tracing.md and docs/metrics.md are made from it, and `npm run
+ * observability` checks it against what arrives in Jaeger and Prometheus.
+ */
+import { attributeNames as names } from "./instruments.ts";
+
+export interface AboutAttribute {
+  readonly type: "text" | "integer" | "true or false" | "list of texts";
+  /** Of an integer that is not a plain count. */
+  readonly unit?: string;
+  readonly meaning: string;
+}
+
+const text = (meaning: string): AboutAttribute => ({ type: "text", meaning });
+const integer = (unit: string | undefined, meaning: string): AboutAttribute => ({
+  type: "integer",
+  ...(unit !== undefined && { unit }),
+  meaning,
+});
+
+/** By the attribute's name. */
+export const aboutAttributes: Readonly<Record<string, AboutAttribute>> = {
+  [names.rpcSystem]: text("`grpc` for gRPC and gRPC-Web, `connectrpc` for Connect and JSON."),
+  [names.rpcMethod]: text("The full name of the method, such as `claude.runner.v1.ClaudeRunner/StreamChat`."),
+  [names.rpcStatusCode]: text("The status that the call ended with, as gRPC spells it: `OK`, `UNAVAILABLE`."),
+  [names.errorType]: text(
+    "On a call that did not end well: its status. On a retry: the HTTP status of the model API's answer, or Claude Code's word where there was none, such as `connection_failed`.",
+  ),
+  [names.errorReason]: text(
+    "Why it failed: the `reason` of error.proto that the caller got too, such as `QUEUE_FULL` or `UPSTREAM_5XX`.",
+  ),
+  [names.tenant]: text("Whose token it was."),
+  [names.profile]: text("The profile."),
+  [names.turnId]: text("The turn, as every event, the log and the errors name it."),
+  [names.detail]: text("How much was streamed: `text`, `standard` or `full`."),
+  [names.outcome]: text(
+    "What came of the turn: `completed`, `cancelled`, `upstreamError` and so on, the outcomes of result.proto; `refused_` and the reason for a turn that no worker got.",
+  ),
+  [names.claimSource]: text(
+    "Where the worker came from: `REUSED` (it has served this tenant with the same system prompt), `SPARE`, `COLD_NO_SPARE` (its start began after the turn had come) or `COLD_POOL_OFF` (the profile keeps no spares).",
+  ),
+  [names.workerId]: text("The worker, as the log names it."),
+  [names.workerAgeMs]: integer("ms", "How long ago the worker was started."),
+  [names.workerTurnCount]: integer(undefined, "Turns that the worker had served before."),
+  [names.queueLength]: integer(undefined, "Turns that waited when this one came."),
+  [names.seededMessageCount]: integer(undefined, "Messages of the history that were handed over."),
+  [names.toolName]: text("The tool, such as `Bash`. Never what it was given or what it said."),
+  [names.toolIsError]: {
+    type: "true or false",
+    meaning: "Whether the tool reported an error; the model may well cope.",
+  },
+  [names.toolWasCut]: { type: "true or false", meaning: "True when the turn ended before the tool did." },
+  [names.costUsdMicros]: integer("µ$", "What the turn cost by estimate, in millionths of a US dollar."),
+  [names.retryAttempt]: integer(undefined, "Which attempt failed, from 1."),
+  [names.retryDelayMs]: integer("ms", "How long Claude Code waits until it asks again."),
+  [names.genAiOperation]: text("`chat`."),
+  [names.genAiProvider]: text("`anthropic`."),
+  [names.genAiRequestModel]: text("The model that was asked for."),
+  [names.genAiResponseModel]: text("The model that Claude Code says it uses."),
+  [names.genAiConversationId]: text("Claude Code's own session id: of its process, not of the caller's conversation."),
+  [names.genAiInputTokens]: integer("tokens", "Read by the model, without what came from the cache or went there."),
+  [names.genAiOutputTokens]: integer("tokens", "Written by the model."),
+  [names.genAiCacheReadTokens]: integer("tokens", "Read from the model API's prompt cache."),
+  [names.genAiCacheCreationTokens]: integer("tokens", "Put into that cache."),
+  [names.genAiFinishReasons]: {
+    type: "list of texts",
+    meaning: "Why the model stopped, such as `end_turn`. Absent when it did not come to that.",
+  },
+  [names.genAiTokenType]: text("`input`, `output`, `cache_read` or `cache_creation`."),
+  [names.stage]: text("The stage of a call, named like its span: `queueWait` is `runner.queue_wait`."),
+  [names.recycleReason]: text(
+    "Why a worker ended. Ordinary: `single_use`, `max_turns`, `max_age`, `memory`, `idle_cpu`, `idle_timeout`, `surplus`, `evicted`, `memory_budget`, `drained`, `stopped`. `after_` and an outcome: its last turn left it unfit. Others name what went wrong, such as `died`, `unresponsive` or `reset_failed`.",
+  ),
+  [names.resetOutcome]: text("`clean`, or why the worker was ended instead."),
+  [names.shedReason]: text(
+    "`queue_full`, `wait_too_long`, `queue_timeout`, `deadline` (the caller's), `draining`, `start_failed`, `cli_unavailable`.",
+  ),
+  [names.workerState]: text("`starting`, `spare`, `boundIdle`, `claimed`, `resetting`, `stopping`."),
+  [names.cliSpanDropReason]: text(
+    "Why a span of Claude Code joined no trace. Ordinary: `not_sampled`, `not_a_turn` (a seeded question, a reset). Else `no_root`, `late`, `mismatch`, `full`, `unknown_name`, `invalid`.",
+  ),
+  [names.cliSpanFailure]: text(
+    "What went wrong at the port for them: `unknown_path`, `wrong_kind`, `too_large`, `too_many`, `not_otlp`, `cannot_listen`.",
+  ),
+  [names.eventName]: text("Claude Code's own name for the line."),
+};
