@@ -111,14 +111,14 @@ func (c *Client) Pool(
 	return unary(ctx, c.pool.GetPool, request, options)
 }
 
-// unary makes a call with one answer. Its trailers are wanted, since they tell whether it may be repeated.
+// unary makes a call with one answer. Its headers and trailers are wanted, since they tell whether it may be repeated.
 func unary[Request, Response any](
 	ctx context.Context,
 	call func(context.Context, Request, ...grpc.CallOption) (Response, error),
 	request Request,
 	options []grpc.CallOption,
 ) (Response, error) {
-	var trailer metadata.MD
-	response, err := call(ctx, request, append(slices.Clip(options), grpc.Trailer(&trailer))...)
-	return response, FromError(err, trailer)
+	var header, trailer metadata.MD
+	response, err := call(ctx, request, append(slices.Clip(options), grpc.Header(&header), grpc.Trailer(&trailer))...)
+	return response, fromError(err, trailer, len(header) > 0)
 }

@@ -46,8 +46,9 @@ type Error struct {
 	Facts map[string]string
 	// RetryDelay is when the server suggests another try. 0 when it suggests none.
 	RetryDelay time.Duration
-	// MayRetry tells whether the call may be made again as it was: it was UNAVAILABLE, no event of it was seen, and the server
-	// has not said never to. The client's own retry has been at it already, unless that is off.
+	// MayRetry tells whether the call may be made again as it was: it was UNAVAILABLE, nothing of the response was seen, not
+	// even its headers, and the server has not said never to. The client's own retry has been at it already, unless that is
+	// off.
 	MayRetry bool
 	// Violations are the rules that the request breaks. Nil when it breaks none.
 	Violations []Violation
@@ -91,8 +92,13 @@ func (e *Error) Is(target error) bool {
 }
 
 // FromError makes an [*Error] of what a call on [Client.Conn] failed with; nil stays nil. The trailer is the call's, which
-// says whether the server wants to see it again; nil when it is not known.
+// says whether the server wants to see it again; nil when it is not known. Whether something of the response was seen is
+// for the caller to know.
 func FromError(err error, trailer metadata.MD) error {
+	return fromError(err, trailer, false)
+}
+
+func fromError(err error, trailer metadata.MD, hasBegun bool) error {
 	if err == nil {
 		return nil
 	}
@@ -100,7 +106,7 @@ func FromError(err error, trailer metadata.MD) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	return newError(statusOf(err), trailer)
+	return newError(statusOf(err), trailer, hasBegun)
 }
 
 // statusOf is the status in any error that grpc-go returns. When it gave up retrying, the status is the last attempt's, in
@@ -113,11 +119,12 @@ func statusOf(err error) *status.Status {
 	return status.FromContextError(err)
 }
 
-func newError(from *status.Status, trailer metadata.MD) *Error {
+// newError reads a status. hasBegun: something of the response was seen, if only its headers, which no refusal has.
+func newError(from *status.Status, trailer metadata.MD, hasBegun bool) *Error {
 	failure := &Error{
 		Code:     from.Code(),
 		Message:  from.Message(),
-		MayRetry: from.Code() == codes.Unavailable && allowsRetry(trailer),
+		MayRetry: from.Code() == codes.Unavailable && !hasBegun && allowsRetry(trailer),
 		status:   from,
 	}
 	for _, detail := range from.Details() {

@@ -90,6 +90,32 @@ func TestATurnIsNeverRepeatedOnceAnEventWasSeen(t *testing.T) {
 	equal(t, "calls", len(server.calls()), 1)
 }
 
+func TestATurnIsNeverRepeatedOnceItsHeadersWereSeen(t *testing.T) {
+	server := serve(t, &scriptedServer{
+		streamChat: func(_ *runnerv1.StreamChatRequest, stream eventStream) error {
+			if err := stream.SendHeader(nil); err != nil {
+				return err
+			}
+			return status.Error(codes.Unavailable, "gone")
+		},
+		chat: func(ctx context.Context, _ *runnerv1.ChatRequest) (*runnerv1.ChatResponse, error) {
+			if err := grpc.SendHeader(ctx, nil); err != nil {
+				return nil, err
+			}
+			return nil, status.Error(codes.Unavailable, "gone")
+		},
+	})
+	client := connect(t, server)
+	_, streamErr := begin(t, client).Result()
+	_, chatErr := client.ChatPrompt(t.Context(), "Say hello")
+	for _, err := range []error{streamErr, chatErr} {
+		failure := failureOf(t, err)
+		equal(t, "code", failure.Code, codes.Unavailable)
+		equal(t, "may retry", failure.MayRetry, false)
+	}
+	equal(t, "calls", len(server.calls()), 2)
+}
+
 func TestALargeRequestIsRepeatedToo(t *testing.T) {
 	server := serve(t, &scriptedServer{streamChat: refusing(1, codes.Unavailable, "0")})
 	turn, err := connect(t, server).StreamPrompt(t.Context(), strings.Repeat("x", 1<<20))

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/claude-runner/claude-runner/clients/go/runnerv1"
@@ -24,6 +26,8 @@ type Turn struct {
 	stream grpc.ServerStreamingClient[runnerv1.StreamChatResponse]
 	ctx    context.Context
 	cancel context.CancelFunc
+	// The response's headers, once the stream has ended. Empty: there were none.
+	header metadata.MD
 
 	answer       answerText
 	turnID       string
@@ -45,12 +49,14 @@ func (c *Client) Stream(
 	ctx context.Context, request *runnerv1.StreamChatRequest, options ...grpc.CallOption,
 ) (*Turn, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	stream, err := c.runner.StreamChat(ctx, request, options...)
+	turn := &Turn{ctx: ctx, cancel: cancel}
+	stream, err := c.runner.StreamChat(ctx, request, append(slices.Clip(options), grpc.Header(&turn.header))...)
 	if err != nil {
 		cancel()
 		return nil, FromError(err, nil)
 	}
-	return &Turn{stream: stream, ctx: ctx, cancel: cancel}, nil
+	turn.stream = stream
+	return turn, nil
 }
 
 // StreamPrompt begins a turn for a prompt alone, under the default profile.
@@ -174,17 +180,14 @@ func (t *Turn) end(err error) {
 	t.isOver = true
 	switch {
 	case !errors.Is(err, io.EOF):
-		failure := newError(statusOf(err), t.stream.Trailer())
-		if t.eventCount > 0 {
-			failure.MayRetry = false
-		}
+		failure := newError(statusOf(err), t.stream.Trailer(), t.eventCount > 0 || len(t.header) > 0)
 		if failure.Result == nil {
 			failure.Result = t.result
 		}
 		t.failure = failure
 	case t.result == nil:
 		// Taken for a success, half an answer would pass for a whole one.
-		t.failure = newError(status.New(codes.Internal, "the server ended the turn without a result"), nil)
+		t.failure = newError(status.New(codes.Internal, "the server ended the turn without a result"), nil, true)
 	}
 	t.cancel() // Frees the context.
 	if t.onEnd != nil {

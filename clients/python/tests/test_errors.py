@@ -19,16 +19,25 @@ UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 class FailedCall(grpc.RpcError):
     """What gRPC raises, without a call."""
 
-    def __init__(self, code: grpc.StatusCode, trailers: Sequence[tuple[str, str | bytes]] = ()) -> None:
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        trailers: Sequence[tuple[str, str | bytes]] = (),
+        headers: Sequence[tuple[str, str | bytes]] = (),
+    ) -> None:
         super().__init__()
         self._code = code
         self._trailers = trailers
+        self._headers = headers
 
     def code(self) -> grpc.StatusCode:
         return self._code
 
     def details(self) -> str:
         return "it failed"
+
+    def initial_metadata(self) -> Any:
+        return self._headers
 
     def trailing_metadata(self) -> Any:
         return self._trailers
@@ -105,6 +114,12 @@ def test_somebody_elses_reason_is_none_of_ours() -> None:
 )
 def test_may_retry_follows_code_and_push_back(code: grpc.StatusCode, pushback: str | None, may_retry: bool) -> None:
     assert error_of(Failure(code, pushback=pushback)).may_retry is may_retry
+
+
+def test_a_call_that_has_begun_may_not_be_sent_again() -> None:
+    # The connection broke, and nothing but headers had come.
+    headers = [("date", "Thu, 01 Jan 1970 00:00:00 GMT")]
+    assert not RunnerError.from_rpc_error(FailedCall(UNAVAILABLE, headers=headers)).may_retry
 
 
 def test_broken_details_do_not_hide_the_status() -> None:

@@ -6,7 +6,8 @@
 import { expect } from "vitest";
 import { readTurn } from "../../../test/contract/turn.ts";
 import { type Behaviour, errorOf, expectWell, scenario } from "../behaviour.ts";
-import { type Scene, targetOf, untilOneIsIdle } from "../lab.ts";
+import { openCuttingProxy } from "../cutting-proxy.ts";
+import { markedTurn, type Scene, targetOf, untilAllFree, untilOneIsIdle } from "../lab.ts";
 import { goodTurn, refusal, refused, scriptedServer } from "../scripted-server.ts";
 
 /** Timers may fire up to a millisecond early by another clock. */
@@ -149,6 +150,22 @@ export const retry: readonly Behaviour[] = [
       expect(errorOf(answer).code).toBe("UNAVAILABLE");
       expect(answer).toMatchObject({ text: "Half", lastKind: "text_delta" });
       expect(server.arrivals).toHaveLength(1);
+    },
+  },
+  {
+    title: "never repeats a turn that had begun when its connection broke, streamed or collected",
+    async holds(client, lab) {
+      const scene = await lab.main();
+      for (const call of ["stream", "chat"] as const) {
+        await using proxy = await openCuttingProxy(scene.target.grpcPort);
+        const { labels, booked } = markedTurn(scene);
+        const request = { prompt: scenario("silence"), labels };
+        const answer = await client[call](targetOf(scene, { address: proxy.address }), request);
+        expect(errorOf(answer)).toMatchObject({ reason: "", mayRetry: false });
+        expect(await booked).toMatchObject({ message: "turn ended", outcome: "cancelled" });
+        await untilAllFree(scene);
+        expect(proxy.cutCount).toBe(1);
+      }
     },
   },
   {

@@ -4,9 +4,10 @@
 import { readFileSync } from "node:fs";
 import type { SecureClientSessionOptions } from "node:http2";
 import type { Interceptor, Transport } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { maxMessageBytes, withToken } from "./authorize.ts";
 import { ClaudeRunnerClient } from "./client.ts";
+import { WatchedSessionManager, watchResponse } from "./response-watch.ts";
 import type { RetryPolicy } from "./retry.ts";
 
 export * from "./index.ts";
@@ -52,12 +53,12 @@ export function grpcTransport(options: NodeOptions = {}): {
   const { CLAUDE_RUNNER_ADDRESS, CLAUDE_RUNNER_TOKEN } = process.env;
   const baseUrl = `${tls ? "https" : "http"}://${checked(options.address ?? (CLAUDE_RUNNER_ADDRESS || "127.0.0.1:7433"))}`;
   const nodeOptions = { ...options.nodeOptions, ...(caFile !== undefined && { ca: readFileSync(caFile) }) };
-  const sessionManager = new Http2SessionManager(baseUrl, { pingIntervalMs }, nodeOptions);
+  const sessionManager = new WatchedSessionManager(baseUrl, { pingIntervalMs }, nodeOptions);
   const transport = createGrpcTransport({
     baseUrl,
     sessionManager,
     readMaxBytes: maxMessageBytes,
-    interceptors: withToken(interceptors, options.token ?? CLAUDE_RUNNER_TOKEN ?? ""),
+    interceptors: [...withToken(interceptors, options.token ?? CLAUDE_RUNNER_TOKEN ?? ""), watchResponse],
   });
   return { transport, close: () => sessionManager.abort() };
 }

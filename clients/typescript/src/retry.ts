@@ -36,6 +36,12 @@ export function readPushback(metadata: Headers): Pushback {
   return waitMs <= maxWaitMs ? { kind: "after", waitMs } : { kind: "never" };
 }
 
+/** Notes in the error of a call that had begun that it must not be sent again, unless the server itself says when. */
+export function forbidRetry(error: ConnectError): ConnectError {
+  if (!error.metadata.has(pushbackHeader)) error.metadata.set(pushbackHeader, "-1");
+  return error;
+}
+
 export interface FailedAttempt {
   readonly error: ConnectError;
   /** Which attempt it was, from 1. */

@@ -73,14 +73,17 @@ class RunnerError(Exception):
     def from_rpc_error(cls, error: grpc.RpcError, *, anything_came: bool = False) -> "RunnerError":
         """The exception of a gRPC call as a RunnerError, for calls that you make with stubs of your own.
 
-        `anything_came`: whether a part of the answer was seen, so that the call must not be made again.
+        `anything_came`: whether a part of the answer was seen, so that the call must not be made again. Headers that
+        came are known from the call.
         """
         if not isinstance(error, _FailedCall):
             return cls(grpc.StatusCode.UNKNOWN, str(error))  # Made up by an interceptor: gRPC's own have it all.
         call: _FailedCall = error
         trailers = dict(call.trailing_metadata() or ())
         code = call.code()
-        may_retry = code == grpc.StatusCode.UNAVAILABLE and not anything_came and _permits(trailers.get(_PUSHBACK_KEY))
+        # A refusal is trailers alone, while a turn that begins sends headers, with a date at least.
+        has_begun = anything_came or bool(call.initial_metadata())
+        may_retry = code == grpc.StatusCode.UNAVAILABLE and not has_begun and _permits(trailers.get(_PUSHBACK_KEY))
         return cls(code, call.details() or "", may_retry=may_retry, details=_decode(trailers.get(_DETAILS_KEY)))
 
     def __str__(self) -> str:
@@ -112,6 +115,7 @@ class _FailedCall(Protocol):
 
     def code(self) -> grpc.StatusCode: ...
     def details(self) -> str | None: ...
+    def initial_metadata(self) -> Iterable[tuple[str, str | bytes]] | None: ...
     def trailing_metadata(self) -> Iterable[tuple[str, str | bytes]] | None: ...
 
 

@@ -11,10 +11,11 @@ import io.github.clauderunner.v1.PoolServiceGrpc;
 import io.github.clauderunner.v1.StreamChatRequest;
 import io.github.clauderunner.v1.TurnResult;
 import io.grpc.Channel;
+import io.grpc.ClientInterceptors;
 import io.grpc.StatusRuntimeException;
 import java.time.Duration;
 import java.util.function.BiConsumer;
-import java.util.function.Supplier;
+import java.util.function.Function;
 
 /**
  * The connection to a server. Make one and share it: it is safe for use by several threads,
@@ -130,7 +131,7 @@ public final class ClaudeRunnerClient implements AutoCloseable {
   Turn start(
       StreamChatRequest request, TurnOptions options, BiConsumer<String, TurnResult> whenAnswered) {
     return new Turn(
-        () -> options.on(ClaudeRunnerGrpc.newBlockingStub(channel)).streamChat(request),
+        watch -> options.on(ClaudeRunnerGrpc.newBlockingStub(watched(watch))).streamChat(request),
         whenAnswered);
   }
 
@@ -165,7 +166,7 @@ public final class ClaudeRunnerClient implements AutoCloseable {
    * @throws RunnerException if the turn fails
    */
   public ChatResponse chat(ChatRequest request, TurnOptions options) {
-    return call(() -> options.on(ClaudeRunnerGrpc.newBlockingStub(channel)).chat(request));
+    return call(watched -> options.on(ClaudeRunnerGrpc.newBlockingStub(watched)).chat(request));
   }
 
   /**
@@ -199,9 +200,9 @@ public final class ClaudeRunnerClient implements AutoCloseable {
    */
   public GetInfoResponse info() {
     return call(
-        () ->
+        watched ->
             TurnOptions.deadline(QUICK_CALL_DEADLINE)
-                .on(ClaudeRunnerGrpc.newBlockingStub(channel))
+                .on(ClaudeRunnerGrpc.newBlockingStub(watched))
                 .getInfo(GetInfoRequest.getDefaultInstance()));
   }
 
@@ -214,9 +215,9 @@ public final class ClaudeRunnerClient implements AutoCloseable {
    */
   public GetPoolResponse pool() {
     return call(
-        () ->
+        watched ->
             TurnOptions.deadline(QUICK_CALL_DEADLINE)
-                .on(PoolServiceGrpc.newBlockingStub(channel))
+                .on(PoolServiceGrpc.newBlockingStub(watched))
                 .getPool(GetPoolRequest.getDefaultInstance()));
   }
 
@@ -249,11 +250,17 @@ public final class ClaudeRunnerClient implements AutoCloseable {
     return "ClaudeRunnerClient[" + name + "]";
   }
 
-  private static <T> T call(Supplier<T> call) {
+  /** Makes a call with one answer on the channel that it is given. */
+  private <T> T call(Function<Channel, T> call) {
+    var watch = new ResponseWatch();
     try {
-      return call.get();
+      return call.apply(watched(watch));
     } catch (StatusRuntimeException e) {
-      throw RunnerException.from(e);
+      throw RunnerException.from(e, watch.hasBegun());
     }
+  }
+
+  private Channel watched(ResponseWatch watch) {
+    return ClientInterceptors.intercept(channel, watch);
   }
 }

@@ -63,10 +63,15 @@ public final class RunnerException extends StatusRuntimeException {
    * @return the same, or an exception that reads its details
    */
   public static RunnerException from(Throwable failure) {
+    return from(failure, false);
+  }
+
+  /** The same, of a call of which it is known whether anything of the response was seen. */
+  static RunnerException from(Throwable failure, boolean hasBegun) {
     return failure instanceof RunnerException known
         ? known
         : new RunnerException(
-            Status.fromThrowable(failure), Status.trailersFromThrowable(failure), false);
+            Status.fromThrowable(failure), Status.trailersFromThrowable(failure), hasBegun);
   }
 
   /**
@@ -135,8 +140,8 @@ public final class RunnerException extends StatusRuntimeException {
 
   /**
    * Whether the same request may be sent again without doing anything twice: the server was not
-   * available, nothing of the response was seen, and the server does not forbid it. The retries
-   * that are on by default have been made by then.
+   * available, nothing of the response was seen, not even its headers, and the server does not
+   * forbid it. The retries that are on by default have been made by then.
    *
    * @return whether it may
    */

@@ -11,6 +11,7 @@ import java.util.Iterator;
 import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.function.BiConsumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
 
 /**
@@ -45,6 +46,7 @@ public final class Turn implements Iterable<StreamChatResponse>, AutoCloseable {
   private final BiConsumer<String, TurnResult> whenAnswered;
   private final Iterator<StreamChatResponse> responses;
 
+  private final ResponseWatch watch = new ResponseWatch();
   private final TurnText text = new TurnText();
   private StreamChatResponse next;
   private String turnId = "";
@@ -52,20 +54,21 @@ public final class Turn implements Iterable<StreamChatResponse>, AutoCloseable {
   private TurnResult result;
   private RunnerException failure;
   private int unknownCount;
-  private boolean hasBegun;
   private volatile boolean isOver;
 
   /**
    * Calls the server.
    *
-   * @param call makes the call in the current gRPC context
+   * @param call makes the call in the current gRPC context, watched
    * @param whenAnswered gets text and result when the stream has ended with the status OK
    */
-  Turn(Supplier<Iterator<StreamChatResponse>> call, BiConsumer<String, TurnResult> whenAnswered) {
+  Turn(
+      Function<ResponseWatch, Iterator<StreamChatResponse>> call,
+      BiConsumer<String, TurnResult> whenAnswered) {
     this.whenAnswered = whenAnswered;
     context = Context.current().withCancellation();
     cancellation = CLEANER.register(this, new Cancellation(context));
-    responses = callIn(context, call);
+    responses = callIn(context, () -> call.apply(watch));
   }
 
   private static Iterator<StreamChatResponse> callIn(
@@ -246,7 +249,7 @@ public final class Turn implements Iterable<StreamChatResponse>, AutoCloseable {
         note(responses.next());
       }
     } catch (StatusRuntimeException e) {
-      failure = new RunnerException(e.getStatus(), e.getTrailers(), hasBegun);
+      failure = new RunnerException(e.getStatus(), e.getTrailers(), watch.hasBegun());
     }
     if (next != null) {
       return true;
@@ -271,7 +274,6 @@ public final class Turn implements Iterable<StreamChatResponse>, AutoCloseable {
   }
 
   private void note(StreamChatResponse event) {
-    hasBegun = true;
     turnId = event.getTurnId();
     switch (event.getEventCase()) {
       case EVENT_NOT_SET -> {

@@ -187,6 +187,17 @@ class ClaudeRunnerClientTest {
   }
 
   @Test
+  void repeats_nothing_once_headers_were_seen() {
+    try (var server = ScriptedServer.breakingOff();
+        var runner = server.connect()) {
+      assertFalse(
+          assertThrows(RunnerException.class, () -> runner.stream("?").result()).mayRetry());
+      assertFalse(assertThrows(RunnerException.class, () -> runner.chat("?")).mayRetry());
+      assertEquals(2, server.headers.size());
+    }
+  }
+
+  @Test
   void gives_every_failure_as_its_own_exception() {
     try (var server = friendly();
         var runner = server.connect()) {

@@ -11,6 +11,7 @@ import io.grpc.Server;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
+import io.grpc.Status;
 import io.grpc.netty.shaded.io.grpc.netty.NettyServerBuilder;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
@@ -39,10 +40,14 @@ final class ScriptedServer implements AutoCloseable {
   private final Server server;
 
   ScriptedServer(Script script) {
+    this(script, false);
+  }
+
+  private ScriptedServer(Script script, boolean breaksOff) {
     server =
         NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0))
             .maxInboundMessageSize(32 << 20)
-            .intercept(new HeaderBook())
+            .intercept(new HeaderBook(breaksOff))
             .addService(service(script))
             .build();
     try {
@@ -59,6 +64,11 @@ final class ScriptedServer implements AutoCloseable {
           List.of(events).forEach(caller::onNext);
           caller.onCompleted();
         });
+  }
+
+  /** One that begins every call, by sending headers, and then is not available. */
+  static ScriptedServer breakingOff() {
+    return new ScriptedServer((request, caller) -> {}, true);
   }
 
   String address() {
@@ -105,10 +115,21 @@ final class ScriptedServer implements AutoCloseable {
   }
 
   private final class HeaderBook implements ServerInterceptor {
+    private final boolean breaksOff;
+
+    HeaderBook(boolean breaksOff) {
+      this.breaksOff = breaksOff;
+    }
+
     @Override
     public <ReqT, RespT> ServerCall.Listener<ReqT> interceptCall(
         ServerCall<ReqT, RespT> call, Metadata sent, ServerCallHandler<ReqT, RespT> next) {
       headers.add(sent);
+      if (breaksOff) {
+        call.sendHeaders(new Metadata());
+        call.close(Status.UNAVAILABLE, new Metadata());
+        return new ServerCall.Listener<>() {};
+      }
       return next.startCall(call, sent);
     }
   }
