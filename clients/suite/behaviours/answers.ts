@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { expect } from "vitest";
 import { type Behaviour, expectWell, resultOf, scenario } from "../behaviour.ts";
 import { targetOf } from "../lab.ts";
+import { type Response, scriptedServer } from "../scripted-server.ts";
 
 /** Astral characters, joined emoji, right to left, combining marks, line separators, and a lone NUL. */
 const unicode = [
@@ -148,6 +149,24 @@ export const answers: readonly Behaviour[] = [
           .update(partly.text ?? "")
           .digest("hex"),
       ).toBe(partly.textSha256);
+    },
+  },
+  {
+    title: "leaves what sub-agents say out of the text",
+    async holds(client) {
+      const [turnId, parentToolUseId] = ["3f2b8c3e-5e3f-4a55-8d0b-6f0f4a1f7c11", "toolu_of_the_main_conversation"];
+      await using server = await scriptedServer(async function* (): AsyncGenerator<Response> {
+        yield { sequence: 1, turnId, event: { case: "started", value: { model: "claude-scripted" } } };
+        yield { sequence: 2, turnId, event: { case: "textDelta", value: { text: "The an" } } };
+        yield { sequence: 3, turnId, parentToolUseId, event: { case: "textDelta", value: { text: "an aside" } } };
+        yield { sequence: 4, turnId, parentToolUseId, event: { case: "retracted", value: {} } };
+        yield { sequence: 5, turnId, event: { case: "textDelta", value: { text: "swer" } } };
+        yield { sequence: 6, turnId, event: { case: "result", value: { outcome: 1, text: "The answer" } } };
+      });
+      const answer = await client.stream(server.target, { prompt: "x" });
+      expectWell(answer);
+      expect(answer).toMatchObject({ text: "The answer", kinds: { text_delta: 3, retracted: 1 } });
+      expect((await client.text(server.target, { prompt: "x" })).text).toBe("The answer");
     },
   },
   {

@@ -10,7 +10,7 @@ import { ClaudeRunnerError } from "./error.ts";
 import type { Started } from "./gen/claude/runner/v1/event_pb.ts";
 import type { TurnResult } from "./gen/claude/runner/v1/result_pb.ts";
 import type { StreamChatResponse } from "./gen/claude/runner/v1/runner_pb.ts";
-import { TextCollector } from "./text.ts";
+import { pieceOf, TextCollector } from "./text.ts";
 
 /** What a turn is made of. */
 export interface TurnParts {
@@ -60,10 +60,14 @@ export class Turn implements AsyncIterable<StreamChatResponse>, AsyncDisposable 
 
   /**
    * The answer's text piece by piece, as it comes. A piece that the server retracts later has been given by then:
-   * `collectedText` and the result leave it out. Throws and cancels as iterating the events does.
+   * `collectedText` and the result leave it out. What sub-agents say is in the events only. Throws and cancels as
+   * iterating the events does.
    */
   async *text(): AsyncGenerator<string, void> {
-    for await (const { event } of this) if (event.case === "textDelta") yield event.value.text;
+    for await (const response of this) {
+      const piece = pieceOf(response);
+      if (piece !== undefined) yield piece;
+    }
   }
 
   /**
@@ -148,23 +152,11 @@ export class Turn implements AsyncIterable<StreamChatResponse>, AsyncDisposable 
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  #note({ event }: StreamChatResponse): void {
-    switch (event.case) {
-      case undefined:
-        this.#unknownEventCount += 1;
-        return;
-      case "started":
-        this.#started = event.value;
-        return;
-      case "textDelta":
-        this.#collector.add(event.value);
-        return;
-      case "retracted":
-        this.#collector.retract(event.value);
-        return;
-      case "result":
-        this.#result = event.value;
-        return;
-    }
+  #note(response: StreamChatResponse): void {
+    const { event } = response;
+    if (event.case === undefined) this.#unknownEventCount += 1;
+    else if (event.case === "started") this.#started = event.value;
+    else if (event.case === "result") this.#result = event.value;
+    else this.#collector.note(response);
   }
 }
