@@ -49,10 +49,16 @@ export function folderOf({ name, folder = name }: Language): string {
   return join(repository, "clients", folder);
 }
 
+/** The language whose folder it is: itself, unless it is a second way to use that one's client. */
+export function ownerOf({ name, folder = name }: Language): Language {
+  const owner = languages.find((language) => language.name === folder);
+  if (owner === undefined) throw new Error(`bug: ${name} is in the folder of no language`);
+  return owner;
+}
+
 /** Why a client cannot be tested on this machine; `undefined`: it can. */
 export function obstacle(language: Language): string | undefined {
-  if (!existsSync(join(folderOf(language), "driver.sh")))
-    return `clients/${language.folder ?? language.name} is not there`;
+  if (!existsSync(join(folderOf(language), "driver.sh"))) return `clients/${ownerOf(language).name} is not there`;
   for (const { command, install } of language.tools) {
     const [program, ...args] = command;
     try {

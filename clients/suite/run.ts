@@ -13,7 +13,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { folderOf, type Language, languages, obstacle, repository } from "./languages.ts";
+import { folderOf, type Language, languages, obstacle, ownerOf, repository } from "./languages.ts";
 import { type CellResult, resultsVariable } from "./results.ts";
 import { step } from "./steps.ts";
 import { pageWith, writePage } from "./table.ts";
@@ -34,16 +34,13 @@ const untested = chosen.flatMap((language) => {
 });
 const testable = chosen.filter((language) => untested.every((other) => other.language !== language));
 
-const built: Language[] = [];
-for (const language of testable) {
-  if (language.folder !== undefined) {
-    if (built.some(({ name }) => name === language.folder) || !chosenParts.includes("build")) built.push(language);
-    continue;
-  }
-  const isBuilt = !chosenParts.includes("build") || (await script(language, "build"));
-  if (isBuilt && chosenParts.includes("check")) await script(language, "check");
-  if (isBuilt) built.push(language);
+const unbuilt = new Set<Language>();
+for (const owner of new Set(testable.map(ownerOf))) {
+  const isBuilt = !chosenParts.includes("build") || (await script(owner, "build"));
+  if (!isBuilt) unbuilt.add(owner);
+  else if (chosenParts.includes("check")) await script(owner, "check");
 }
+const built = testable.filter((language) => !unbuilt.has(ownerOf(language)));
 if (chosenParts.includes("suite") && built.length > 0) await suite(built);
 
 for (const { language, why } of untested) process.stdout.write(`- ${language.title} was not tested: ${why}\n`);
