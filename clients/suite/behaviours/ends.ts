@@ -8,6 +8,7 @@ import { type Behaviour, errorOf, expectWell, resultOf, scenario } from "../beha
 import type { ClientUnderTest } from "../client.ts";
 import { type Lab, markedTurn, type Scene, targetOf, untilAllFree } from "../lab.ts";
 import type { StreamAnswer, StreamCommand } from "../protocol.ts";
+import { goodTurn, scriptedServer } from "../scripted-server.ts";
 
 /** Goes on until somebody ends it. */
 const endless = scenario("long-text", { deltaCount: 100_000, betweenDeltasMs: 5 });
@@ -67,6 +68,22 @@ export const ends: readonly Behaviour[] = [
       const { message, outcome } = await booked;
       expect([message, ["deadlineExceeded", "cancelled"].includes(String(outcome))]).toEqual(["turn ended", true]);
       await untilAllFree(scene);
+    },
+  },
+  {
+    title: "tells the server the call's deadline, or leaves it to the server",
+    async holds(client) {
+      const told: (number | undefined)[] = [];
+      await using server = await scriptedServer((_, call) => {
+        told.push(call.timeoutMs());
+        return goodTurn("In time.");
+      });
+      expectWell(await client.stream(server.target, { prompt: "x" }, { timeoutMs: 60_000 }));
+      expectWell(await client.stream(server.target, { prompt: "x" }));
+      const [deadlineMs, none] = told;
+      expect(deadlineMs).toBeGreaterThan(0);
+      expect(deadlineMs).toBeLessThanOrEqual(60_000);
+      expect(none).toBeUndefined();
     },
   },
   {

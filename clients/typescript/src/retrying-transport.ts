@@ -26,7 +26,7 @@ export function retryingTransport(transport: Transport, policy: RetryPolicy): Tr
     const endsAtMs = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
     let backoffCount = 0;
     for (let count = 1; ; count += 1) {
-      const attempted = await attempt(endsAtMs === undefined ? undefined : Math.max(1, endsAtMs - performance.now()));
+      const attempted = await attempt(endsAtMs === undefined ? undefined : wholeMs(endsAtMs - performance.now()));
       if (attempted.kind === "answered") {
         budget.succeeded();
         return attempted.answer;
@@ -88,6 +88,11 @@ export function retryingTransport(transport: Transport, policy: RetryPolicy): Tr
       return insist(attempt, signal, timeoutMs);
     },
   };
+}
+
+/** What a deadline is sent as: servers take no fraction, and nothing for no deadline. */
+function wholeMs(leftMs: number): number {
+  return Math.max(1, Math.ceil(leftMs));
 }
 
 async function* replayed<T>(items: readonly T[]): AsyncGenerator<T> {
