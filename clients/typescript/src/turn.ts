@@ -109,8 +109,13 @@ export class Turn implements AsyncIterable<StreamChatResponse>, AsyncDisposable 
     if (this.#isOver) return;
     const cancelled = new ConnectError("the turn was cancelled by its caller", Code.Canceled);
     if (!this.#abort.signal.aborted) this.#abort.abort(cancelled);
-    this.#failure ??= ClaudeRunnerError.from(this.#abort.signal.reason, { hasBegun: true, result: this.#result });
+    this.#failure ??= ClaudeRunnerError.from(this.#cancellation, { hasBegun: true, result: this.#result });
     this.#over(undefined);
+  }
+
+  /** What was cancelled fails with. */
+  get #cancellation(): ConnectError {
+    return ConnectError.from(this.#abort.signal.reason, Code.Canceled);
   }
 
   /** Cancels the turn unless it is over. */
@@ -135,14 +140,17 @@ export class Turn implements AsyncIterable<StreamChatResponse>, AsyncDisposable 
     let last: StreamChatResponse | undefined;
     let hasBegun = false;
     try {
-      this.#abort.signal.throwIfAborted();
-      for await (const response of this.#parts.open(this.#abort.signal)) {
+      if (this.#abort.signal.aborted) throw this.#cancellation;
+      const responses = this.#parts.open(this.#abort.signal);
+      this.#abort.signal.addEventListener("abort", () => void readOut(responses), { once: true });
+      for await (const response of responses) {
         hasBegun = true;
         this.#turnId = response.turnId;
         this.#note(response);
         if (response.event.case === "result") last = response;
         else if (response.event.case !== undefined) yield response;
       }
+      if (this.#abort.signal.aborted) throw this.#cancellation;
       if (last === undefined) throw new ConnectError("the server ended the turn without a result", Code.Internal);
     } catch (error) {
       this.#failure ??= ClaudeRunnerError.from(error, { hasBegun, result: this.#result });
@@ -158,5 +166,17 @@ export class Turn implements AsyncIterable<StreamChatResponse>, AsyncDisposable 
     else if (event.case === "started") this.#started = event.value;
     else if (event.case === "result") this.#result = event.value;
     else this.#collector.note(response);
+  }
+}
+
+/**
+ * Reads what is left of a call that was cancelled, which is its failure. Connect lets go of the timer for its deadline when
+ * somebody has seen that, and until then the timer keeps a program alive.
+ */
+async function readOut(responses: AsyncIterable<StreamChatResponse>): Promise<void> {
+  try {
+    for await (const _ of responses);
+  } catch {
+    // Whoever reads the turn is told.
   }
 }
