@@ -20,7 +20,7 @@ export interface Language {
 }
 
 const pythonTools = [
-  { command: ["python3", "-c", "import venv, ensurepip"], install: "Python 3.11 or newer with venv" },
+  { command: ["python3", "-c", "import venv, ensurepip"], install: "Python 3.10 or newer with venv" },
 ];
 
 export const languages: readonly Language[] = [

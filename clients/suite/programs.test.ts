@@ -1,5 +1,5 @@
 /**
- * The programs that people read first: each client's example, and the snippets of the top-level README.
+ * What people read first: each client's page, its example, and the snippets of the top-level README.
  */
 import { execFile } from "node:child_process";
 import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -24,6 +24,20 @@ const fences: Readonly<Record<string, string>> = {
   typescript: "ts",
 };
 
+/** The sections of every client's page: who knows one finds their way in all of them. */
+const sections = [
+  "Install",
+  "The first call",
+  "Events",
+  "Cancel and deadline",
+  "Conversation",
+  "Errors and retry",
+  "TLS",
+  "Tracing",
+  "Other services",
+  "What is generated",
+];
+
 const lab = new Lab();
 let scene: Scene;
 let readme: string;
@@ -47,6 +61,20 @@ function snippets(language: Language): readonly string[] {
   return [...readme.matchAll(fenced)].map(([, code]) => code!);
 }
 
+/** The cells below a heading of the first table. */
+function columnOf(markdown: string, heading: string): readonly string[] {
+  const table = markdown.split("\n").filter((line) => line.startsWith("| "));
+  const rows = table.map((line) => line.split("|").map((cell) => cell.trim()));
+  const at = rows[0]?.indexOf(heading) ?? -1;
+  if (at < 0) throw new Error(`docs/clients.md has no column ${heading}`);
+  return rows
+    .slice(
+      1,
+      rows.findIndex(([, first]) => first === "A client"),
+    )
+    .map((row) => row[at] ?? "");
+}
+
 for (const language of new Set(chosenLanguages().map(ownerOf))) {
   describe(language.title, () => {
     test("the example streams, cancels, goes on with a conversation, and shows why a request is refused", async () => {
@@ -62,6 +90,19 @@ for (const language of new Set(chosenLanguages().map(ownerOf))) {
         .since(from, "turn ended")
         .filter(({ stagesMs }) => (stagesMs as { seedHistory?: number }).seedHistory !== undefined);
       expect(seeded.length).toBeGreaterThan(0);
+    });
+
+    test("the page has the sections of every client's page, and what docs/clients.md says of the language", async () => {
+      const page = await readFile(join(folderOf(language), "README.md"), "utf8");
+      expect([...page.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading)).toEqual(sections);
+      for (const name of ["CLAUDE_RUNNER_ADDRESS", "CLAUDE_RUNNER_TOKEN", "127.0.0.1:7433"])
+        expect(page).toContain(name);
+      const overview = await readFile(join(repository, "docs/clients.md"), "utf8");
+      const words = columnOf(overview, language.title).flatMap((cell) =>
+        [...cell.matchAll(/`([^`]+)`/g)].flatMap(([, code]) => code!.match(/[\w@-]{3,}/g) ?? []),
+      );
+      expect(words.length).toBeGreaterThan(10);
+      expect(words.filter((word) => !page.includes(word))).toEqual([]);
     });
 
     test("the snippets of the README run", async ({ skip }) => {

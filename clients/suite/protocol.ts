@@ -83,7 +83,7 @@ export interface CallError {
   readonly facts: Readonly<Record<string, string>>;
   /** Of RetryInfo. Absent: the status has none. */
   readonly retryDelayMs?: number;
-  /** Whether the client may send the request again: an UNAVAILABLE without push-back -1. */
+  /** Whether the same request may be sent again: UNAVAILABLE, nothing of the response seen, no push-back -1. */
   readonly mayRetry: boolean;
   /** Of BadRequest. */
   readonly violations: readonly { readonly field: string; readonly description: string }[];

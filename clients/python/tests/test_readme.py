@@ -72,8 +72,8 @@ EXPECTED: dict[str, tuple[list[Script], list[str]]] = {
     "Cancel and deadline": ([answer("one, ", "two, three, ", "four, ")], ["two, three", "the turn is over"]),
     "Conversation": ([answer("Rhine"), ChatResponse(text="Nile")], ["Rhine\nNile\n4 messages"]),
     "Errors and retry": ([[REFUSAL]], ["INVALID_REQUEST", "'violationCount': '1'", "prompt must not be empty"]),
-    "Tracing and interceptors": ([answer("Hello")], ["Hello"]),
-    "Tracing and interceptors 2": ([answer("Hello")], ["Hello"]),
+    "Tracing": ([answer("Hello")], ["Hello"]),
+    "Tracing 2": ([answer("Hello")], ["Hello"]),
 }
 
 
