@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 /**
  * `unit` is what a developer runs at every save: no process is started. `process` starts programs (the fake CLI, the
- * real one) and has room for it on a slow machine.
+ * real one) and has room for it on a slow machine. `web` is the page in a real Chromium, which has to be installed.
  */
 export default defineConfig({
   test: {
@@ -11,7 +11,13 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/**/*.process.test.ts", "test/e2e/**", "test/live/**", "test/observability/**"],
+          exclude: [
+            "test/**/*.process.test.ts",
+            "test/e2e/**",
+            "test/live/**",
+            "test/observability/**",
+            "test/browser/**",
+          ],
           testTimeout: 10_000,
         },
       },
@@ -22,6 +28,17 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          name: "web",
+          include: ["test/browser/**/*.test.ts"],
+          globalSetup: "test/browser/find-chromium.ts",
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          maxWorkers: 1,
+          expect: { poll: { timeout: 30_000 } },
         },
       },
     ],

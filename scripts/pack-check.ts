@@ -2,18 +2,29 @@
  * Packs the package, installs the file into an empty folder and uses it as a user would: with the machine's own Node,
  * without this checkout, without a credential.
  */
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { createInterface } from "node:readline";
 
 /** More than this means that something got in that does not belong there, in bytes. */
 const maxPackedBytes = 2_000_000;
 const allowedPaths =
-  /^(package\.json|README\.md|LICENSE|NOTICE|CHANGELOG\.md|bin\/|dist\/(src|gen)\/|proto\/|third_party\/|docs\/operations\.md)/;
-const requiredPaths = ["bin/claude-runner.js", "dist/src/main.js", "proto/claude/runner/v1/runner.proto", "LICENSE"];
+  /^(package\.json|README\.md|LICENSE|NOTICE|CHANGELOG\.md|bin\/|dist\/(src|gen|web|clients)\/|proto\/|third_party\/|docs\/operations\.md)/;
+const requiredPaths = [
+  "bin/claude-runner.js",
+  "dist/src/main.js",
+  "dist/web/index.html",
+  "dist/web/main.js",
+  "proto/claude/runner/v1/runner.proto",
+  "LICENSE",
+];
 
 const folder = mkdtempSync(join(tmpdir(), "claude-runner-pack-"));
+/** The installed command. */
+const program = join(folder, "node_modules/.bin/claude-runner");
 // npm puts the checkout's Node first; a user has another one.
 const path = (process.env.PATH ?? "")
   .split(delimiter)
@@ -23,7 +34,9 @@ const path = (process.env.PATH ?? "")
 try {
   const file = pack();
   install(file);
-  use();
+  const env = userEnvironment();
+  use(env);
+  await usePage(env);
   console.log("the packed package works");
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
@@ -69,15 +82,20 @@ function install(file: string): void {
   console.log(`installed in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }
 
-function use(): void {
+type Environment = Readonly<Record<"PATH" | "HOME" | "TMPDIR" | "NO_COLOR", string>>;
+
+function userEnvironment(): Environment {
   const home = join(folder, "home");
   mkdirSync(home);
-  const env = { PATH: path, HOME: home, TMPDIR: folder, NO_COLOR: "1" };
+  return { PATH: path, HOME: home, TMPDIR: folder, NO_COLOR: "1" };
+}
+
+function use(env: Environment): void {
   const node = execFileSync("node", ["--version"], { env, encoding: "utf8" }).trim();
   console.log(`used with Node ${node}:`);
   const run = (args: readonly string[], expected: RegExp, extra: Readonly<Record<string, string>> = {}) => {
-    const { status, stdout, stderr } = spawnSync(join(folder, "node_modules/.bin/claude-runner"), args, {
-      cwd: home,
+    const { status, stdout, stderr } = spawnSync(program, args, {
+      cwd: env.HOME,
       env: { ...env, ...extra },
       encoding: "utf8",
       stdio: ["ignore", "pipe", "pipe"],
@@ -95,4 +113,50 @@ function use(): void {
     ANTHROPIC_API_KEY: "none",
   });
   run(["demo"], /times faster/);
+}
+
+/** The browser page, with every module that it names, compiled and with its libraries found. */
+async function usePage(env: Environment): Promise<void> {
+  const server = spawn(program, ["serve", "--grpc-port", "0", "--web-port", "0", "--admin-port", "0"], {
+    cwd: env.HOME,
+    env: { ...env, ANTHROPIC_API_KEY: "none" },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const exited = once(server, "exit");
+  try {
+    const address = await webAddress(server.stderr);
+    const page = await get(`http://${address}/`, "text/html");
+    const modules = [...page.matchAll(/<link rel="modulepreload" href="([^"]+)">/g)].map(([, module]) => module);
+    const own = modules.filter((module) => module?.startsWith("page/web/"));
+    if (own.length === 0 || modules.length === own.length) throw new Error(`the page names no modules:\n${page}`);
+    for (const module of modules) await get(`http://${address}/${module}`, "text/javascript");
+    console.log(`  ok  the page, with ${modules.length} modules`);
+  } finally {
+    server.kill("SIGTERM");
+    await exited;
+  }
+}
+
+/** Where the started server says that its web port is. */
+async function webAddress(stderr: NodeJS.ReadableStream): Promise<string> {
+  const lines: string[] = [];
+  for await (const line of createInterface(stderr)) {
+    lines.push(line);
+    const { web } = JSON.parse(line) as { readonly web?: string };
+    if (web === undefined) continue;
+    stderr.resume();
+    return web;
+  }
+  throw new Error(`the server does not start:\n${lines.join("\n")}`);
+}
+
+async function get(url: string, type: string): Promise<string> {
+  const response = await fetch(url);
+  const text = await response.text();
+  if (!response.ok || !response.headers.get("content-type")?.startsWith(type)) {
+    throw new Error(
+      `${url} answers ${response.status} ${response.headers.get("content-type")}:\n${text.slice(0, 500)}`,
+    );
+  }
+  return text;
 }

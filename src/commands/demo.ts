@@ -110,6 +110,8 @@ function howToCall(scene: DemoScene, bold: DemoScreen["bold"]): string {
   const admin = scene.runner.adminAddress;
   const metrics = admin === undefined ? "" : `  curl http://${admin.host}:${admin.port}/metrics\n\n`;
   return `
+${bold("Look at it")} in a browser: ${webUrl(scene)}/ with the token ${scene.token}
+
 ${bold("Call it")} (Ctrl-C ends it)
 
   curl ${webUrl(scene)}/${service}/Chat \\

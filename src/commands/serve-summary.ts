@@ -24,6 +24,7 @@ export function startSummary(loaded: LoadedSettings, server: Pick<Runner, StartF
   const scheme = settings.web.tls === undefined ? "http" : "https";
   if (server.webAddress !== undefined) {
     row("web", style.cyan(`${scheme}://${addressText(server.webAddress)}`), "Connect, gRPC-Web, JSON");
+    if (settings.web.page) row("page", style.cyan(`${scheme}://${addressText(server.webAddress)}/`), "for a browser");
   }
   if (server.adminAddress !== undefined) {
     row("admin", style.cyan(`http://${addressText(server.adminAddress)}`), "/metrics /healthz /readyz");

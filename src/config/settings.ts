@@ -79,6 +79,11 @@ export const settingsSchema = z.strictObject({
         z.array(z.string().min(1)).default([]),
         "Web origins, such as `https://app.example.com`, that browsers may call from. Exact; no wildcards.",
       ),
+      page: about(
+        z.boolean().default(true),
+        "Whether the web port has a page for a browser at `/`: chat and the pool. It calls this server as any client does.",
+        "It needs no token to load; everything that it calls does.",
+      ),
     })
     .prefault({}),
   admin: z

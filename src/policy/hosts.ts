@@ -39,6 +39,29 @@ export function isAllowedOrigin(origin: string | undefined, allowedOrigins: read
   return origin === undefined || allowedOrigins.includes(origin);
 }
 
+/** How a request came in. */
+export interface RequestAddress {
+  /** Its Host (or `:authority`), which the Host rule has let in. */
+  readonly authority: string;
+  /** Whether its connection is TLS. */
+  readonly isEncrypted: boolean;
+  /** `behindProxy`: a proxy does TLS, so names other than loopback ones are reached by https. */
+  readonly behindProxy: boolean;
+}
+
+/**
+ * The origin of a page that was loaded from where a request was sent to. Only the Host rule makes it worth anything: a
+ * name that was pointed here has an origin of its own as well. See docs/decisions/0010.
+ */
+export function ownOrigin({ authority, isEncrypted, behindProxy }: RequestAddress): string | undefined {
+  const host = hostOf(authority);
+  if (host === undefined) return undefined;
+  const isHttps = isEncrypted || (behindProxy && !isLoopback(host));
+  // Browsers leave out the scheme's own port and write names in lower case, which a proxy may not.
+  const url = URL.parse(`${isHttps ? "https" : "http"}://${authority}`);
+  return url?.origin;
+}
+
 /** The host of `host`, `host:port` or `[address]:port`, in lower case; `undefined` for anything else. */
 function hostOf(authority: string): string | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/?#@[\]\\]+))(?::(\d{1,5}))?$/.exec(authority);

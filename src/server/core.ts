@@ -5,6 +5,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { Caller, ServedService } from "../service/calls.ts";
 import type { ServerLog } from "./call-errors.ts";
 import type { OpenCalls } from "./open-calls.ts";
+import type { Page } from "./page/page.ts";
 import type { RequestBytes } from "./request-bytes.ts";
 
 /** The caller that an `authorization` header names. Throws UNAUTHENTICATED. */
@@ -18,6 +19,8 @@ export interface ServerCore {
   readonly log: ServerLog;
   /** The largest request, in bytes, decompressed. */
   readonly maxRequestBytes: number;
+  /** What the web port has for a browser; absent when that is switched off. */
+  readonly page: Page | undefined;
 }
 
 export const streamsRequests = ({ methodKind }: DescMethod): boolean =>

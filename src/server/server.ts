@@ -18,6 +18,7 @@ import { grpcServer } from "./grpc.ts";
 import { requestTimeoutMs } from "./limits.ts";
 import { type Address, listen, readTls, ServerStartError, type SocketListener, socketListener } from "./listener.ts";
 import { OpenCalls } from "./open-calls.ts";
+import { openPage } from "./page/page.ts";
 import { RequestBytes } from "./request-bytes.ts";
 import { webHandler } from "./web.ts";
 import { type WebListener, webListener } from "./web-listener.ts";
@@ -75,12 +76,13 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
     }),
     openCalls: new OpenCalls(),
     maxRequestBytes: settings.calls.maxRequestBytes,
+    page: settings.web.enabled && settings.web.page ? openPage(log) : undefined,
   };
 
   const grpc = grpcServer(core, settings);
   const grpcListener = socketListener("grpc", await tlsOf(settings.grpc.tls, "grpc"), grpc.accept);
   const web = settings.web.enabled
-    ? webListener(webHandler(core, settings.web), {
+    ? webListener(webHandler(core, settings), {
         tls: await tlsOf(settings.web.tls, "web"),
         maxConcurrentStreams: settings.grpc.maxConcurrentStreams,
         keepaliveTimeMs: settings.grpc.keepaliveTimeMs,

@@ -7,9 +7,10 @@
  * Cross-site requests. The header `Connect-Protocol-Version` is not required, so that a plain
  * `curl -H 'content-type: application/json' -d '{…}'` works. It would protect no further: a web page can send none of
  * the content types served here without a preflight (text/plain, forms and no type at all get 415), a preflight
- * succeeds for the origins of the settings only, any other Origin gets 403, an unknown Host 421, there is no GET, and a
- * token in a header is needed, never a cookie.
+ * succeeds for the origins of the settings only, any other Origin but the server's own page gets 403, an unknown Host
+ * 421, no call is a GET, and a token in a header is needed, never a cookie.
  */
+import type { TLSSocket } from "node:tls";
 import { createRegistry, type DescMethod } from "@bufbuild/protobuf";
 import {
   Code,
@@ -23,12 +24,13 @@ import {
 } from "@connectrpc/connect";
 import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import type { Settings } from "../config/settings.ts";
-import { isAllowedHost, isAllowedOrigin } from "../policy/hosts.ts";
+import { isAllowedHost, isAllowedOrigin, ownOrigin } from "../policy/hosts.ts";
 import type { CallContext, Caller, ServedService } from "../service/calls.ts";
 import { cancelledByCaller, deadlinePassed, libraryError, statusOf, throwIfOver } from "./call-errors.ts";
 import { handlerOf, type ServerCore, streamsRequests, streamsResponses } from "./core.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
 import { maxHeaderBytes, maxResponseBytes } from "./limits.ts";
+import type { Page } from "./page/page.ts";
 import type { RequestReading } from "./request-bytes.ts";
 import { answerPlainly, grpcMessage, isGrpc, isGrpcWeb, sendAnswer, sendHeadersAhead } from "./web-answer.ts";
 import type { WebHandler, WebRequest, WebResponse } from "./web-listener.ts";
@@ -50,8 +52,10 @@ const callKey = createContextKey<WebCall | undefined>(undefined);
 
 const setTimeoutMaxMs = 2_147_483_647;
 
+type WebSettings = Pick<Settings, "web" | "behindProxy">;
+
 /** Answers every request of the web port. */
-export function webHandler(core: ServerCore, settings: Settings["web"]): WebHandler {
+export function webHandler(core: ServerCore, settings: WebSettings): WebHandler {
   const byName = new Map(core.services.map((served) => [served.service.typeName, served]));
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
@@ -74,7 +78,7 @@ export function webHandler(core: ServerCore, settings: Settings["web"]): WebHand
     }
     const path = (request.url ?? "").split("?", 1)[0]!;
     const handler = byPath.get(path);
-    if (handler === undefined) return answerUnknownPath(request, response, path);
+    if (handler === undefined) return answerOther(request, response, path, core.page);
 
     const { call, closed } = webCall(request, response, handler.method, core);
     const values = createContextValues().set(callKey, call);
@@ -112,7 +116,11 @@ interface Refusal {
 }
 
 /** The Host and Origin rules. Sets the CORS headers of what comes after them. */
-function refuse(request: WebRequest, response: WebResponse, settings: Settings["web"]): Refusal | undefined {
+function refuse(
+  request: WebRequest,
+  response: WebResponse,
+  { web: settings, behindProxy }: WebSettings,
+): Refusal | undefined {
   // Over HTTP/1.1 Node counts; over HTTP/2 its limit is a request to the peer only.
   if (request.rawHeaders.reduce((bytes, text) => bytes + text.length, 0) > maxHeaderBytes) {
     return { status: 431, text: `the headers are larger than ${maxHeaderBytes} bytes` };
@@ -124,6 +132,9 @@ function refuse(request: WebRequest, response: WebResponse, settings: Settings["
   if (!authorities.every((authority) => isAllowedHost(authority, rules))) {
     return { status: 421, text: "this server does not answer for that host: add it to web.allowedHosts" };
   }
+  if (settings.page && origin !== undefined && origin === originAsked(request, authorities, behindProxy)) {
+    return undefined; // the page of this server: it is no cross-origin call, and CORS has no say
+  }
   if (!isAllowedOrigin(origin, settings.allowedOrigins)) {
     return { status: 403, text: "web pages of this origin may not call: add it to web.allowedOrigins" };
   }
@@ -134,7 +145,19 @@ function refuse(request: WebRequest, response: WebResponse, settings: Settings["
   return undefined;
 }
 
-function answerUnknownPath(request: WebRequest, response: WebResponse, path: string): void {
+/** The origin that the request was sent to, if all of it agrees. */
+function originAsked(
+  request: WebRequest,
+  authorities: readonly (string | undefined)[],
+  behindProxy: boolean,
+): string | undefined {
+  const isEncrypted = (request.socket as Partial<TLSSocket>).encrypted === true;
+  const origins = authorities.map((authority = "") => ownOrigin({ authority, isEncrypted, behindProxy }));
+  return origins.every((one) => one === origins[0]) ? origins[0] : undefined;
+}
+
+/** What is no call: a file of the page, or nothing. */
+function answerOther(request: WebRequest, response: WebResponse, path: string, page: Page | undefined): void {
   if (isGrpc(request) || isGrpcWeb(request)) {
     response.writeHead(200, {
       "content-type": String(request.headers["content-type"]),
@@ -144,7 +167,9 @@ function answerUnknownPath(request: WebRequest, response: WebResponse, path: str
     response.end();
     return;
   }
-  if (path === "/" && request.method === "GET") {
+  if (page?.has(path)) {
+    page.answer(request, response, path);
+  } else if (path === "/" && request.method === "GET") {
     answerPlainly(response, 200, "claude-runner: call it with gRPC, gRPC-Web, Connect or JSON over POST");
   } else {
     answerPlainly(response, 404, "there is nothing here");

@@ -19,6 +19,7 @@ describe("what a person sees of a server", () => {
     );
     expect(text).toContain("gRPC     127.0.0.1:1234");
     expect(text).toContain("web      http://127.0.0.1:1234");
+    expect(text).toContain("page     http://127.0.0.1:1234/  for a browser");
     expect(text).not.toContain("admin");
     expect(text).toContain("crt_new");
     expect(text).toContain("kept in /state/token");

@@ -81,7 +81,8 @@ describe("Prometheus", () => {
       labelsSeen.set(key, labels);
       for (const label of Object.keys(series)) if (!ofTheScrape.has(label)) labels.add(label);
     }
-    for (const name of labelsSeen.keys()) if (/^(up|scrape_.*|target_info|ALERTS.*)$/.test(name)) labelsSeen.delete(name);
+    for (const name of labelsSeen.keys())
+      if (/^(up|scrape_.*|target_info|ALERTS.*)$/.test(name)) labelsSeen.delete(name);
     const sorted = (labels: Iterable<string>) => [...labels].toSorted();
     expect(Object.fromEntries([...labelsSeen].map(([name, labels]) => [name, sorted(labels)]))).toEqual(
       Object.fromEntries(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isAllowedHost, isAllowedOrigin, isLoopback } from "../../src/policy/hosts.ts";
+import { isAllowedHost, isAllowedOrigin, isLoopback, ownOrigin } from "../../src/policy/hosts.ts";
 
 describe("the Host rule", () => {
   const rules = { allowedHosts: ["Runner.example.com", "[2001:db8::7]"], localAddress: "10.0.0.5" };
@@ -54,6 +54,33 @@ describe("the Origin rule", () => {
       expect(isAllowedOrigin(origin, ["https://app.example.com"])).toBe(false);
     },
   );
+});
+
+describe("the origin that a request was sent to", () => {
+  const of = (authority: string, isEncrypted = false, behindProxy = false) =>
+    ownOrigin({ authority, isEncrypted, behindProxy });
+
+  it("is made of the connection's scheme and the Host", () => {
+    expect(of("127.0.0.1:7434")).toBe("http://127.0.0.1:7434");
+    expect(of("[::1]:7434")).toBe("http://[::1]:7434");
+    expect(of("localhost")).toBe("http://localhost");
+    expect(of("runner.example.com:8443", true)).toBe("https://runner.example.com:8443");
+  });
+
+  it("is spelled as browsers spell it: without the scheme's own port, in lower case", () => {
+    expect(of("Runner.example.com:443", true)).toBe("https://runner.example.com");
+    expect(of("localhost:80")).toBe("http://localhost");
+  });
+
+  it("is https behind a proxy, for every name but a loopback one", () => {
+    expect(of("runner.example.com", false, true)).toBe("https://runner.example.com");
+    expect(of("localhost:7434", false, true)).toBe("http://localhost:7434");
+    expect(of("127.0.0.1:7434", false, true)).toBe("http://127.0.0.1:7434");
+  });
+
+  it.each(["", "user@localhost", "localhost/path", "evil.com#localhost", "[::1"])("is none for %j", (authority) => {
+    expect(of(authority)).toBeUndefined();
+  });
 });
 
 describe("a loopback address", () => {

@@ -10,7 +10,7 @@ import { type Settings, settingsSchema } from "../../src/config/settings.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { Authenticator, sha256Of } from "../../src/policy/auth.ts";
 import { startServers } from "../../src/server/server.ts";
-import { type CallContext, served } from "../../src/service/calls.ts";
+import { type CallContext, type ServedService, served } from "../../src/service/calls.ts";
 import { toConnectError } from "../../src/service/errors.ts";
 import { healthService } from "../../src/service/health.ts";
 import { poolService } from "../../src/service/pool.ts";
@@ -148,10 +148,15 @@ export interface LoggedLine {
 
 export type TestServers = Awaited<ReturnType<typeof startTestServers>>;
 
+export interface TestServersOptions {
+  readonly tls?: boolean;
+  readonly change?: (settings: Settings) => void;
+  /** In place of the service that tells the pool. Empty: there is none. */
+  readonly pool?: readonly ServedService[];
+}
+
 /** Real servers on loopback ports around a scripted runner. */
-export async function startTestServers(
-  options: { readonly tls?: boolean; readonly change?: (settings: Settings) => void } = {},
-) {
+export async function startTestServers(options: TestServersOptions = {}) {
   const tls = options.tls ? { tls: testTls } : {};
   const settings = settingsSchema.parse({
     grpc: { port: 0, ...tls },
@@ -172,13 +177,17 @@ export async function startTestServers(
     settings,
     services: [
       runner.service,
-      poolService({
-        pool,
-        recentTurns: new RecentTurns(),
-        clock: systemClock,
-        profiles: settings.profiles,
-        authenticate,
-      }),
+      ...(options.pool === undefined
+        ? [
+            poolService({
+              pool,
+              recentTurns: new RecentTurns(),
+              clock: systemClock,
+              profiles: settings.profiles,
+              authenticate,
+            }),
+          ]
+        : options.pool),
       healthService(readiness),
     ],
     authenticate,

@@ -1,0 +1,131 @@
+/**
+ * Where the next prompt is written, and the running turn is cancelled.
+ */
+import { promptProblem } from "./conversation.ts";
+import { el, icon, setShown, setText } from "./dom.ts";
+import type { SettingsForm, TurnChoice } from "./settings-form.ts";
+
+const sendIcon = "M8 13V3m0 0L4 7m4-4 4 4";
+const cancelIcon = "M4.5 4.5h7v7h-7z";
+
+export interface ComposerActions {
+  readonly send: (prompt: string, choice: TurnChoice) => void;
+  readonly cancel: () => void;
+  readonly startAnew: () => void;
+}
+
+export interface ConversationLength {
+  readonly count: number;
+  readonly forgottenCount: number;
+  readonly hasTurns: boolean;
+}
+
+export class Composer {
+  readonly element: HTMLFormElement;
+  readonly #prompt: HTMLTextAreaElement;
+  readonly #problem = el("p", { class: "problem", id: "prompt-problem", role: "alert" });
+  readonly #send: HTMLButtonElement;
+  readonly #cancel: HTMLButtonElement;
+  readonly #length = el("span", { class: "length" });
+  readonly #anew: HTMLButtonElement;
+  readonly #settings: SettingsForm;
+  readonly #actions: ComposerActions;
+  #isRunning = false;
+
+  constructor(settings: SettingsForm, actions: ComposerActions) {
+    this.#settings = settings;
+    this.#actions = actions;
+    // No name: a form that is ever sent by the browser itself would carry nothing.
+    this.#prompt = el("textarea", {
+      id: "prompt",
+      rows: 1,
+      placeholder: "Ask something",
+      "aria-describedby": "prompt-keys prompt-problem",
+      autocomplete: "off",
+    });
+    this.#send = el("button", { type: "submit", class: "primary" }, icon(sendIcon), "Send");
+    this.#cancel = el(
+      "button",
+      { type: "button", class: "danger", "aria-keyshortcuts": "Escape" },
+      icon(cancelIcon),
+      "Cancel",
+    );
+    this.#anew = el("button", { type: "button", class: "quiet" }, "New conversation");
+    this.element = el(
+      "form",
+      { class: "composer", "aria-label": "Write to Claude", autocomplete: "off", novalidate: true },
+      el("label", { for: "prompt", class: "visually-hidden" }, "Prompt"),
+      this.#prompt,
+      this.#problem,
+      el("div", { class: "actions" }, settings.element, el("span", { class: "buttons" }, this.#send, this.#cancel)),
+      el(
+        "p",
+        { class: "hints" },
+        el("span", { id: "prompt-keys" }, "Enter sends, Shift+Enter begins a line, Escape cancels."),
+        this.#length,
+        this.#anew,
+      ),
+    );
+    this.element.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    this.#prompt.addEventListener("keydown", (event) => {
+      // While an input method composes a word, Enter is its.
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      this.#submit();
+    });
+    this.#prompt.addEventListener("input", () => this.#showProblem(""));
+    this.#cancel.addEventListener("click", () => {
+      actions.cancel();
+      this.focus();
+    });
+    this.#anew.addEventListener("click", () => {
+      actions.startAnew();
+      this.focus();
+    });
+    this.setRunning(false);
+    this.showLength({ count: 0, forgottenCount: 0, hasTurns: false });
+    this.#showProblem("");
+  }
+
+  focus(): void {
+    this.#prompt.focus();
+  }
+
+  setRunning(isRunning: boolean): void {
+    const hadFocus = this.#send.matches(":focus") || this.#cancel.matches(":focus");
+    this.#isRunning = isRunning;
+    setShown(this.#send, !isRunning);
+    setShown(this.#cancel, isRunning);
+    this.#anew.disabled = isRunning;
+    // A button that goes away would take the focus with it.
+    if (hadFocus) (isRunning ? this.#cancel : this.#prompt).focus();
+  }
+
+  /** How much of the conversation goes along with the next turn. `hasTurns`: there is something to begin anew from. */
+  showLength({ count, forgottenCount, hasTurns }: ConversationLength): void {
+    const forgotten = forgottenCount === 0 ? "" : `, the first ${forgottenCount} no longer`;
+    const words = count === 1 ? "1 exchange goes along" : `${count} exchanges go along`;
+    setText(this.#length, count + forgottenCount === 0 ? "" : `${words}${forgotten}.`);
+    setShown(this.#anew, count + forgottenCount > 0 || hasTurns);
+  }
+
+  #submit(): void {
+    if (this.#isRunning) return;
+    const prompt = this.#prompt.value;
+    const { choice } = this.#settings;
+    const problem = promptProblem(prompt) ?? ("problem" in choice ? choice.problem : undefined);
+    this.#showProblem(problem ?? "");
+    if (problem !== undefined || "problem" in choice) return;
+    this.#prompt.value = "";
+    this.#actions.send(prompt, choice);
+  }
+
+  #showProblem(problem: string): void {
+    setText(this.#problem, problem);
+    setShown(this.#problem, problem !== "");
+    this.#prompt.setAttribute("aria-invalid", String(problem !== ""));
+  }
+}

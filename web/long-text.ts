@@ -1,0 +1,42 @@
+/**
+ * Text of any length in a bounded piece of the page: its beginning or its end, and a button for all of it.
+ */
+import { el, setShown, setText } from "./dom.ts";
+import { excerpt } from "./excerpt.ts";
+import { sizeText } from "./format.ts";
+
+export class LongText {
+  readonly element: HTMLElement;
+  readonly #text = el("code", { dir: "auto" });
+  readonly #more: HTMLButtonElement;
+  readonly #shows: "beginning" | "end";
+  #whole = "";
+  #isOpen = false;
+
+  /** `what`: what it is, for the button's name. `shows`: which part of a long one; `end` for one that is growing. */
+  constructor(what: string, shows: "beginning" | "end" = "beginning") {
+    this.#shows = shows;
+    this.#more = el("button", { type: "button", class: "more" });
+    this.#more.addEventListener("click", () => {
+      this.#isOpen = !this.#isOpen;
+      this.#draw();
+    });
+    this.#more.setAttribute("aria-label", `Show all of the ${what}`);
+    this.element = el("div", { class: "long" }, el("pre", {}, this.#text), this.#more);
+  }
+
+  set(whole: string): void {
+    if (whole === this.#whole) return;
+    this.#whole = whole;
+    this.#draw();
+  }
+
+  #draw(): void {
+    const part = this.#isOpen ? this.#whole : excerpt(this.#whole, this.#shows);
+    setText(this.#text, part);
+    const isCut = part.length < this.#whole.length;
+    setShown(this.#more, isCut || this.#isOpen);
+    setText(this.#more, isCut ? `Show all (${sizeText(this.#whole.length)})` : "Show less");
+    this.#more.setAttribute("aria-expanded", String(this.#isOpen));
+  }
+}
