@@ -1,0 +1,255 @@
+/** The page on the whole server with the real Claude Code: what a person sees and does in a conversation. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { openScene, type ProfileInput, type Scene, tenants } from "../e2e/scene.ts";
+import { describeInBrowser } from "./describe-in-browser.ts";
+import { scenario, Visit, type VisitOptions } from "./visit.ts";
+
+describeInBrowser("the chat", (browser) => {
+  let scene: Scene;
+  let workspace: string;
+  let visit: Visit;
+  beforeAll(async () => {
+    workspace = await mkdtemp(join(tmpdir(), "runner-page-"));
+    const coder: ProfileInput = {
+      tools: ["Bash"],
+      workspace: { path: workspace },
+      isolation: "none",
+      tenant: "acme",
+      minSpares: 0,
+    };
+    scene = await openScene({ settings: { profiles: { default: {}, coder } } });
+  });
+  afterAll(async () => {
+    await scene?.close();
+    await rm(workspace, { recursive: true, force: true });
+  });
+
+  const arrive = async (options?: VisitOptions) => {
+    visit = await Visit.to(browser(), `http://127.0.0.1:${scene.target.webPort}/`, options);
+    await visit.signIn(tenants.acme);
+  };
+  beforeEach(async () => {
+    await arrive();
+    return async () => {
+      await visit[Symbol.asyncDispose]();
+    };
+  });
+  const clean = () => expect(visit.problems).toEqual([]);
+  const isFree = () => scene.workers().claimed === 0;
+
+  it("shows text while it comes, and then what the turn cost and where its time went", async () => {
+    await visit.say(
+      scenario("text", {
+        text: "First words. Then last words.",
+        deltas: ["First words.", " Then last words."],
+        betweenDeltasMs: 400,
+      }),
+    );
+    const answer = visit.lastTurn.locator(".text");
+    await answer.getByText("First words.", { exact: true }).waitFor();
+    expect(await visit.cancel.isVisible()).toBe(true);
+    await answer.getByText("First words. Then last words.").waitFor();
+    await visit.over();
+    expect(await visit.send.isVisible()).toBe(true);
+
+    expect(await visit.lastTurn.locator(".figures").innerText()).toMatch(
+      /first text .*\stotal .* tokens? in\s.* tokens? out\s\$0\.\d{4}/s,
+    );
+    const bar = visit.lastTurn.getByRole("img");
+    expect(await bar.getAttribute("aria-label")).toMatch(/claim .*ms, .*first text .*, total /);
+    const widths = await bar
+      .locator(".stage")
+      .evaluateAll((stages) => stages.map((stage) => stage.getBoundingClientRect().width));
+    expect(widths.length).toBeGreaterThan(3);
+    expect(Math.min(...widths)).toBeGreaterThan(1);
+    clean();
+  });
+
+  it("shows the ids under which the server's log has the turn", async () => {
+    await visit.ask("Hello");
+    await visit.lastTurn.getByText("Where the time went").click();
+    const ids = visit.lastTurn.locator(".facts-list dd code");
+    const [turnId = "", traceId = ""] = await ids.allInnerTexts();
+    const booked = await scene.book.turnEnded(turnId);
+    expect(booked.trace_id).toBe(traceId);
+    expect(await visit.lastTurn.getByRole("button", { name: "Copy turn id" }).isVisible()).toBe(true);
+    expect(await visit.lastTurn.getByRole("button", { name: "Copy trace id" }).isVisible()).toBe(true);
+    clean();
+  });
+
+  it("copies an id", async () => {
+    await visit.page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await visit.ask("Hello");
+    await visit.lastTurn.getByText("Where the time went").click();
+    await visit.lastTurn.getByRole("button", { name: "Copy trace id" }).click();
+    await visit.lastTurn.getByText("Copied").waitFor();
+    expect(await visit.page.evaluate(() => navigator.clipboard.readText())).toMatch(/^[0-9a-f]{32}$/);
+    clean();
+  });
+
+  it.each([
+    ["the button", () => visit.cancel.click()],
+    ["Escape", () => visit.page.keyboard.press("Escape")],
+  ])("cancels a turn by %s, and the worker is free for the next one", async (_, cancel) => {
+    await visit.say(scenario("stall", {}));
+    await visit.lastTurn.locator(".text").waitFor();
+    const from = scene.book.position;
+    await cancel();
+    await visit.lastTurn.getByText("Cancelled.").waitFor();
+    const booked = await scene.book.wait(({ message }) => message === "turn ended", from);
+    expect(booked.outcome).toMatch(/cancelled/i);
+    await expect.poll(isFree).toBe(true);
+    expect(await visit.ask(scenario("text", { text: "Here again." }))).toContain("Here again.");
+    clean();
+  });
+
+  it("goes on with what was said, and begins anew when it is told to", async () => {
+    const sent = () => visit.ask(scenario("conversation"));
+    const messageCount = (text: string) => text.match(/"role"/g)?.length;
+    await visit.ask(scenario("text", { text: "The word is **plum**." }, "Remember a word"));
+    const second = await sent();
+    expect(second).toContain("Remember a word");
+    expect(second).toContain("The word is ");
+    expect(messageCount(second)).toBe(3);
+    await visit.page.getByText("2 exchanges go along.").waitFor();
+    await visit.page.getByRole("button", { name: "New conversation" }).click();
+    expect(messageCount(await sent())).toBe(1);
+    clean();
+  });
+
+  it("does not take a cancelled turn along", async () => {
+    await visit.say(scenario("stall", {}, "The cancelled one"));
+    await visit.lastTurn.locator(".text").waitFor();
+    await visit.page.keyboard.press("Escape");
+    await visit.over();
+    expect(await visit.ask(scenario("conversation"))).not.toContain("The cancelled one");
+    clean();
+  });
+
+  it("ends a turn at its deadline, and says so", async () => {
+    await visit.choose({ deadlineSeconds: 1.5 });
+    await visit.say(scenario("stall"));
+    await visit.over();
+    expect(await visit.lastTurn.locator(".failure").innerText()).toContain("DEADLINE_EXCEEDED");
+    expect(await visit.lastTurn.locator(".text").innerText()).not.toBe("");
+    await expect.poll(isFree).toBe(true);
+    clean();
+  });
+
+  it("takes back text that turned out to be void", async () => {
+    const answer = await visit.ask(scenario("stream-reset-once", {}));
+    expect(answer).toMatch(/Taken back: \d+ B of text, since the stream from the model broke off\./);
+    const texts = await visit.lastTurn.locator(".text").allInnerTexts();
+    expect(texts).toHaveLength(1);
+    clean();
+  });
+
+  it("shows thinking, which can be opened again when it is over", async () => {
+    await visit.ask(scenario("thinking", { thinking: "A greeting is due.", text: "Hello." }));
+    const thinking = visit.lastTurn.locator("details.thinking");
+    expect(await thinking.getByText("A greeting is due.").isVisible()).toBe(false);
+    await thinking.locator("summary").click();
+    expect(await thinking.getByText("A greeting is due.").isVisible()).toBe(true);
+    clean();
+  });
+
+  it("shows a tool with what it was given and what it answered", async () => {
+    await visit.choose({ profile: "coder" });
+    await visit.ask(scenario("bash", { command: "echo from-the-tool" }));
+    const tool = visit.lastTurn.locator("details.tool");
+    expect(await tool.locator("summary").innerText()).toMatch(/Bash\s+echo from-the-tool\s+done/);
+    expect(await tool.locator(".tool-answer").innerText()).toBe("from-the-tool");
+    clean();
+  });
+
+  it("says what failed and what to do, and lets the person try again when the server thinks it is time", async () => {
+    await visit.page.clock.install();
+    await visit.say(scenario("error-529"));
+    await visit.over();
+    const failure = visit.lastTurn.locator(".failure");
+    expect(await failure.innerText()).toMatch(/overloaded/i);
+    expect(await failure.innerText()).toContain("UPSTREAM_OVERLOADED");
+    const retry = failure.getByRole("button", { name: "Try again" });
+    expect(await retry.isDisabled()).toBe(true);
+    expect(await failure.locator(".wait").innerText()).toMatch(/^in \d+ s, the server asks$/);
+    await visit.page.clock.fastForward(11_000);
+    await expect.poll(() => retry.isEnabled()).toBe(true);
+    await retry.click();
+    await visit.page.getByRole("article", { name: "Turn 2" }).locator(".failure").waitFor();
+    expect(await retry.isDisabled()).toBe(true);
+    clean();
+  });
+
+  it("keeps the end in sight while it grows, unless the person scrolls up or looks at something else", async () => {
+    const { page } = visit;
+    const fromEnd = () =>
+      page.evaluate(() => {
+        const { scrollHeight, clientHeight, scrollTop } = document.documentElement;
+        return Math.round(scrollHeight - clientHeight - scrollTop);
+      });
+    const paragraphs = (count: number) => Array.from({ length: count }, (_, index) => `Paragraph ${index}.\n\n`);
+    // By its class: what is not shown has no role.
+    const shown = (index: number) =>
+      page.locator(".turn").getByText(`Paragraph ${index}.`).waitFor({ state: "attached" });
+    await visit.say(scenario("text", { text: paragraphs(400).join(""), deltas: paragraphs(400), betweenDeltasMs: 25 }));
+    await shown(40);
+    await expect.poll(fromEnd).toBeLessThan(5);
+    await page.mouse.move(600, 300);
+    await page.mouse.wheel(0, -400);
+    const latest = page.getByRole("button", { name: "To the latest" });
+    await latest.waitFor();
+    const top = await page.evaluate(() => document.documentElement.scrollTop);
+    await shown(100);
+    expect(await page.evaluate(() => document.documentElement.scrollTop)).toBe(top);
+    await latest.click();
+    await expect.poll(fromEnd).toBeLessThan(5);
+
+    await page.getByRole("link", { name: "Pool" }).click();
+    await shown(160);
+    expect(await page.evaluate(() => document.documentElement.scrollTop)).toBe(0);
+    await page.getByRole("link", { name: "Chat" }).click();
+    await expect.poll(fromEnd).toBeLessThan(5);
+    await page.keyboard.press("Escape");
+    await visit.over();
+    clean();
+  });
+
+  it("names every rule that a request broke, and offers no second try of the same", async () => {
+    // What no person can choose here.
+    await visit.page.locator("#model option").evaluate((option: HTMLOptionElement) => {
+      option.value = "no such model!";
+    });
+    await visit.say("Hello");
+    await visit.over();
+    const failure = visit.lastTurn.locator(".failure");
+    expect(await failure.innerText()).toContain("INVALID_REQUEST");
+    expect(await failure.locator("li").allInnerTexts()).toEqual([
+      expect.stringMatching(/^model: does not match/),
+      expect.stringMatching(/^model: .*does not allow this model/),
+    ]);
+    expect(await failure.getByRole("button", { name: "Try again" }).count()).toBe(0);
+    clean();
+  });
+
+  it("does not send nothing, and says why", async () => {
+    await visit.say("   ");
+    await visit.page.getByRole("alert").getByText("Write something first.").waitFor();
+    expect(await visit.prompt.getAttribute("aria-invalid")).toBe("true");
+    await visit.prompt.fill("Hello");
+    await expect.poll(() => visit.prompt.getAttribute("aria-invalid")).toBe("false");
+    clean();
+  });
+
+  it("offers what the server offers", async () => {
+    await visit.page.getByText(/^Options:/).click();
+    expect(await visit.page.getByLabel("Profile").locator("option").allInnerTexts()).toEqual(["default", "coder"]);
+    expect(await visit.page.getByLabel("Profile").inputValue()).toBe("default");
+    await visit.page.getByLabel("Deadline in seconds").fill("0");
+    await visit.say("Hello");
+    await visit.page.getByText(/The deadline has to be between 1 and \d+ seconds/).waitFor();
+    clean();
+  });
+});
