@@ -177,7 +177,7 @@ export async function* runTurn(turn: Turn, call: TurnCall, parts: TurnParts): As
       lastSentMs = parts.clock.now();
     }
   } catch (error) {
-    trace.callOver();
+    trace.callOver(); // before the status, which takes a moment to make
     throw call.failed(failure(error));
   } finally {
     trace.callOver();

@@ -15,7 +15,7 @@ export interface AboutSpan {
   readonly attributes: readonly string[];
 }
 
-/** On what a worker was given to a turn by. */
+/** How a turn got its worker. */
 const claim = [names.claimSource, names.workerId, names.workerTurnCount, names.workerAgeMs];
 /** Only on a span that did not come to its end. */
 const failure = [names.errorReason];

@@ -49,6 +49,11 @@ export class CallTrace {
     return this.spans.filter(({ parentSpanId }) => parentSpanId === parent.spanId);
   }
 
+  /** Whether the call was over before its turn: a caller who cancels may be that quick. */
+  get isAbandoned(): boolean {
+    return this.stages.at(-1)?.name === spanNames.turn;
+  }
+
   /** Attributes of the call as plain values. */
   get attributes(): Readonly<Record<string, unknown>> {
     return Object.fromEntries(Object.entries(this.call.attributes).map(([name, { value }]) => [name, value]));
@@ -57,7 +62,8 @@ export class CallTrace {
   /**
    * That the stages account for the whole call: the first begins with it, each begins where the one before ended, and the
    * last ends with it, so that their durations add up to the call's, to the nanosecond. What is below another span is
-   * within its time. `isAbandoned`: the caller has gone, so the turn is the last stage and may outlast the call.
+   * within its time. `isAbandoned`: the caller had gone before the turn was over, which is then the last stage and may
+   * outlast the call.
    */
   expectToAddUp(isAbandoned = false): void {
     const { call, stages } = this;
