@@ -8,6 +8,7 @@ import type { Settings } from "../config/settings.ts";
 import type { SpanJoiner } from "../span-joiner.ts";
 import { attributeNames, cliTracer, instruments } from "../telemetry/instruments.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { DropReason } from "./drop-reason.ts";
 import { emit } from "./emit.ts";
 import { holdMs, SpanJoin } from "./join.ts";
 import { readSpans } from "./otlp.ts";
@@ -32,10 +33,30 @@ const silentTurns = 5;
 
 type Failure = Refusal | "cannot_listen";
 
+/** What somebody should hear of at its first time: counted from 0 on, since a series that begins at 1 has never risen. */
+const failures = [
+  "unknown_path",
+  "wrong_kind",
+  "too_large",
+  "too_many",
+  "not_otlp",
+  "cannot_listen",
+] as const satisfies readonly Failure[];
+const oddDrops = ["mismatch", "late", "no_root", "invalid"] as const satisfies readonly DropReason[];
+
+function beginAtZero(): void {
+  const { cliSpansJoined, cliSpansDropped, cliSpanFailures, turnsWithoutCliSpans } = instruments();
+  cliSpansJoined.add(0);
+  turnsWithoutCliSpans.add(0);
+  for (const reason of oddDrops) cliSpansDropped.add(0, { [attributeNames.cliSpanDropReason]: reason });
+  for (const failure of failures) cliSpanFailures.add(0, { [attributeNames.cliSpanFailure]: failure });
+}
+
 /** `undefined` when the setting is off, when spans would go nowhere, and when the port cannot be opened. */
 export async function openCliSpans(options: CliSpansOptions): Promise<CliSpans | undefined> {
   const { settings, log, clock = systemClock } = options;
   if (!settings.cliSpans || settings.otlpEndpoint === undefined) return undefined;
+  beginAtZero();
   const warned = new Set<string>();
   const warnOnce = (key: string, fields: object, message: string): void => {
     if (warned.has(key)) return;

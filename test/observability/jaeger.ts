@@ -21,6 +21,8 @@ export interface SpanSeen {
   readonly kind: "internal" | "server" | "client" | "other";
   /** The name of the service that sent it. */
   readonly service: string;
+  /** Who measured it: `claude-runner`, or `claude-code` of Claude Code's own. */
+  readonly scope: string;
   /** Nanoseconds since 1970. */
   readonly startNs: bigint;
   readonly endNs: bigint;
@@ -85,7 +87,10 @@ interface TraceAnswer {
   readonly result: {
     readonly resourceSpans: readonly {
       readonly resource: { readonly attributes?: readonly KeyValue[] };
-      readonly scopeSpans: readonly { readonly spans: readonly OtlpSpan[] }[];
+      readonly scopeSpans: readonly {
+        readonly scope?: { readonly name?: string };
+        readonly spans: readonly OtlpSpan[];
+      }[];
     }[];
   };
 }
@@ -129,6 +134,7 @@ function spansOf({ result }: TraceAnswer): readonly SpanSeen[] {
           name: span.name,
           kind: kinds[span.kind] ?? "other",
           service: String(attributesOf(resource.attributes)["service.name"]?.value ?? ""),
+          scope: scope.scope?.name ?? "",
           startNs: BigInt(span.startTimeUnixNano),
           endNs: BigInt(span.endTimeUnixNano),
           attributes,

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { aboutMetrics } from "../../src/telemetry/document.ts";
 import { asSent, dashboardExpressions, deploy, ruleExpressions } from "../deploy/expressions.ts";
+import { openOtlpSink } from "../e2e/otlp-sink.ts";
 import { openScene } from "../e2e/scene.ts";
 import { programs } from "./programs.ts";
 import { openPrometheus, type Prometheus } from "./prometheus.ts";
@@ -25,8 +26,15 @@ let scrape: string;
 beforeAll(async () => {
   const workspace = await mkdtemp(join(tmpdir(), "runner-workspace-"));
   opened.defer(() => rm(workspace, { recursive: true, force: true }));
+  // Somewhere for traces to go: without that Claude Code's spans are not asked for, and not counted.
+  const sink = await openOtlpSink();
+  opened.defer(() => sink.close());
   const scene = await openScene({
-    settings: { ...settingsFor(workspace), admin: { enabled: true, port: 0 }, telemetry: { prometheus: true } },
+    settings: {
+      ...settingsFor(workspace),
+      admin: { enabled: true, port: 0 },
+      telemetry: { prometheus: true, otlpEndpoint: sink.url, cliSpans: true },
+    },
   });
   opened.defer(() => scene.close());
   const { port } = scene.runner.adminAddress!;

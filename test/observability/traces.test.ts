@@ -301,6 +301,3 @@ describe("the demo", () => {
     expect(sources.filter((source) => source === "REUSED").length).toBeGreaterThan(0);
   });
 });
-
-// The spans of Claude Code itself (`telemetry.cliSpans`) are looked at here too, once a server makes them: a server with
-// the setting, one turn, and that `claude_code.interaction` lies below `runner.turn`.

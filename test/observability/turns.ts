@@ -127,11 +127,14 @@ export interface MadeCall {
   readonly callerSpanId: string;
 }
 
-/** Makes one call of each kind. Settles when all of them are booked. */
-export async function makeCalls(scene: Scene): Promise<ReadonlyMap<CallKind, MadeCall>> {
+/** Makes one call of each kind, all of them unless told otherwise. Settles when all are booked. */
+export async function makeCalls(
+  scene: Scene,
+  kinds: readonly CallKind[] = callKinds,
+): Promise<ReadonlyMap<CallKind, MadeCall>> {
   const made = new Map<CallKind, MadeCall>();
   const web = transportKinds.find(({ name, tls }) => name.startsWith("Connect JSON") && !tls)!.connect(scene.target);
-  for (const kind of callKinds) {
+  for (const kind of kinds) {
     const traceId = randomBytes(16).toString("hex");
     const callerSpanId = randomBytes(8).toString("hex");
     const headers = { traceparent: `00-${traceId}-${callerSpanId}-01` };
