@@ -54,13 +54,13 @@ impl Attempts {
         F: Future<Output = Result<Response<T>, Status>>,
     {
         let mut progress = Progress::default();
-        let mut refusal = None;
-        let attempts = self.until_final(message, send, &mut progress, &mut refusal);
+        let mut waits_after = None;
+        let attempts = self.until_final(message, send, &mut progress, &mut waits_after);
         let end = match self.deadline {
             None => attempts.await,
             Some(deadline) => timeout_at(deadline, attempts)
                 .await
-                .unwrap_or_else(|_| Err(Error::deadline_exceeded(progress.attempt_count, refusal.as_ref()))),
+                .unwrap_or_else(|_| Err(Error::deadline_exceeded(progress.attempt_count, waits_after.as_ref()))),
         };
         let answer = end?;
         let Self { deadline, throttle, .. } = self;
@@ -77,7 +77,7 @@ impl Attempts {
         message: M,
         mut send: impl FnMut(Request<M>) -> F,
         progress: &mut Progress,
-        last_refusal: &mut Option<Error>,
+        waits_after: &mut Option<Error>,
     ) -> Result<T, Error>
     where
         M: Clone,
@@ -98,8 +98,9 @@ impl Attempts {
                 self.next_wait(progress, &error)
             };
             let Some(wait) = wait else { return Err(error) };
-            *last_refusal = Some(error);
+            *waits_after = Some(error);
             sleep(wait).await;
+            *waits_after = None;
         }
     }
 

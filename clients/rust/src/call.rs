@@ -51,7 +51,8 @@ impl<'c, T> Call<'c, T> {
         self
     }
 
-    /// Metadata to send beside the token, such as a `traceparent`. Adds to what was given before.
+    /// Metadata to send beside the token, such as a `traceparent`. Adds to what was given before; of a key that was given before
+    /// only the new values are sent.
     pub fn metadata(mut self, metadata: MetadataMap) -> Self {
         let mut headers = std::mem::take(&mut self.options.metadata).into_headers();
         headers.extend(metadata.into_headers());

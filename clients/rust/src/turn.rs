@@ -21,7 +21,8 @@ use crate::v1::{Started, StreamChatResponse, TurnResult};
 /// A turn. As a [`Stream`] it gives the typed events in order, without those of a kind that this crate does not know, and
 /// an error as its last item when the turn failed.
 ///
-/// Dropping it before its end cancels the turn: Claude Code is interrupted, and its worker is free again.
+/// Dropping it before its end cancels the turn: Claude Code is interrupted, and its worker is free again. The turn's text is
+/// kept as it is read, which the request's `limits.max_output_bytes` bounds, or else the profile's.
 #[must_use = "dropping a turn cancels it"]
 pub struct Turn {
     state: State,
@@ -35,7 +36,7 @@ pub struct Turn {
 // open -> ended [the stream's end, an error, the deadline, cancel]
 enum State {
     Open(Box<Streaming<StreamChatResponse>>),
-    Ended(Result<(), Error>),
+    Ended(Result<Box<TurnResult>, Error>),
 }
 
 /// What the events told so far.
@@ -44,7 +45,7 @@ struct Seen {
     unknown_event_count: u32,
     turn_id: String,
     started: Option<Started>,
-    result: Option<TurnResult>,
+    result: Option<Box<TurnResult>>,
     text: AnswerText,
 }
 
@@ -102,10 +103,10 @@ impl Turn {
     /// Reads to the end of the turn and gives its result. A turn that failed gives its error, each time.
     pub async fn result(&mut self) -> Result<&TurnResult, Error> {
         while self.next().await.is_some() {}
-        match (&self.state, &self.seen.result) {
-            (State::Ended(Err(error)), _) => Err(error.clone()),
-            (_, Some(result)) => Ok(result),
-            (_, None) => Err(Error::without_result(self.attempt_count)),
+        match &self.state {
+            State::Ended(Ok(result)) => Ok(result),
+            State::Ended(Err(error)) => Err(error.clone()),
+            State::Open(_) => unreachable!("bug: a turn is open after its last event"),
         }
     }
 
@@ -113,7 +114,7 @@ impl Turn {
     /// [`Code::Cancelled`](tonic::Code::Cancelled). What was read before stays. Nothing happens when the turn is over.
     pub fn cancel(&mut self) {
         if matches!(self.state, State::Open(_)) {
-            let _ = self.end(Err(Error::cancelled(self.attempt_count)));
+            self.fail(Error::cancelled(self.attempt_count));
         }
     }
 
@@ -143,38 +144,47 @@ impl Turn {
                 return Poll::Ready(None);
             };
             // Before the events: a server that is never out of them does not get more time.
-            let end = if self
-                .deadline
-                .as_mut()
-                .is_some_and(|at| at.as_mut().poll(context).is_ready())
+            if let Some(deadline) = &mut self.deadline
+                && deadline.as_mut().poll(context).is_ready()
             {
-                Err(Error::deadline_exceeded(self.attempt_count, None))
-            } else {
-                match ready!(Pin::new(&mut **events).poll_next(context)) {
-                    Some(Ok(event)) if self.seen.take_note(&event) => return Poll::Ready(Some(Ok(event))),
-                    Some(Ok(_unknown)) => continue,
-                    Some(Err(status)) => Err(Error::of_call(status, self.attempt_count, true)),
-                    None if self.seen.result.is_none() => Err(Error::without_result(self.attempt_count)),
-                    None => Ok(()),
-                }
+                let error = Error::deadline_exceeded(self.attempt_count, None);
+                return Poll::Ready(Some(Err(self.fail(error))));
+            }
+            let error = match ready!(Pin::new(&mut **events).poll_next(context)) {
+                Some(Ok(event)) if self.seen.take_note(&event) => return Poll::Ready(Some(Ok(event))),
+                Some(Ok(_unknown)) => continue,
+                Some(Err(status)) => Error::of_call(status, self.attempt_count, true),
+                None => match self.seen.result.take() {
+                    Some(result) => {
+                        self.succeed(result);
+                        return Poll::Ready(None);
+                    }
+                    None => Error::without_result(self.attempt_count),
+                },
             };
-            return Poll::Ready(self.end(end).err().map(Err));
+            return Poll::Ready(Some(Err(self.fail(error))));
         }
     }
 
-    /// Closes the stream, which cancels a call that is not over.
-    fn end(&mut self, end: Result<(), Error>) -> Result<(), Error> {
-        self.state = State::Ended(end.clone());
-        self.deadline = None;
-        if end.is_ok() {
-            if let Some(throttle) = &self.throttle {
-                throttle.succeeded();
-            }
-            if let (Some(keep), Some(result)) = (self.keep.take(), &self.seen.result) {
-                keep.answered(&[&self.seen.text.whole(), &result.text, &result.structured_output_json]);
-            }
+    fn succeed(&mut self, result: Box<TurnResult>) {
+        if let Some(throttle) = &self.throttle {
+            throttle.succeeded();
         }
-        end
+        if let Some(keep) = self.keep.take() {
+            keep.answered(&[&self.text_so_far(), &result.text, &result.structured_output_json]);
+        }
+        self.end(Ok(result));
+    }
+
+    fn fail(&mut self, error: Error) -> Error {
+        self.end(Err(error.clone()));
+        error
+    }
+
+    /// Closes the stream, which cancels a call that is not over.
+    fn end(&mut self, end: Result<Box<TurnResult>, Error>) {
+        self.state = State::Ended(end);
+        self.deadline = None;
     }
 }
 
@@ -191,7 +201,7 @@ impl Seen {
                 return false;
             }
             Some(Event::Started(started)) => self.started = Some(started.clone()),
-            Some(Event::Result(result)) => self.result = Some(result.clone()),
+            Some(Event::Result(result)) => self.result = Some(Box::new(result.clone())),
             Some(Event::TextDelta(delta)) if is_main => self.text.add(delta),
             Some(Event::Retracted(retracted)) if is_main => self.text.retract(retracted),
             Some(_) => {}

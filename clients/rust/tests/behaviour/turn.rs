@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claude_runner_client::tonic::{Code, Status};
+use claude_runner_client::tonic::{Code, Status, metadata::MetadataMap};
 use claude_runner_client::v1::{Outcome, Retracted, StreamChatRequest, StreamChatResponse};
 use claude_runner_client::{Error, Event, Turn, bytes::Bytes, prost::Message};
 use futures_util::StreamExt;
@@ -42,6 +42,23 @@ async fn a_prompt_is_all_that_a_turn_needs_and_its_events_come_in_order() {
         server.calls(|call| call.path.clone()),
         ["/claude.runner.v1.ClaudeRunner/StreamChat"]
     );
+}
+
+#[tokio::test]
+async fn metadata_of_a_call_goes_with_its_token() {
+    fn metadata(pairs: &[(&'static str, &'static str)]) -> MetadataMap {
+        let mut metadata = MetadataMap::new();
+        for (key, value) in pairs {
+            metadata.append(*key, value.parse().unwrap());
+        }
+        metadata
+    }
+    let server = Server::with([said(&["Hi"])]);
+    let client = server.client().with_token("s3cret").unwrap();
+    let call = client.stream("Hi").metadata(metadata(&[("x-a", "1"), ("x-b", "2")]));
+    call.metadata(metadata(&[("x-b", "3")])).await.unwrap().cancel();
+    let seen = server.calls(|call| ["authorization", "x-a", "x-b"].map(|key| call.headers[key].clone()));
+    assert_eq!(seen, [["Bearer s3cret", "1", "3"]]);
 }
 
 #[tokio::test]
