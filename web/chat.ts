@@ -9,7 +9,6 @@ import { Composer } from "./composer.ts";
 import { Conversation } from "./conversation.ts";
 import { el, setShown } from "./dom.ts";
 import { failureOf } from "./failure.ts";
-import { costText, millisecondsOf, timeText } from "./format.ts";
 import { breathe, drawSoon } from "./frames.ts";
 import { SettingsForm, type TurnChoice } from "./settings-form.ts";
 import { newTrace } from "./trace.ts";
@@ -115,7 +114,6 @@ export class Chat {
     this.#composer.setRunning(false);
     this.#showLength();
     draw();
-    this.#announcer.say(endWords(turn));
   }
 
   /** Gives the turn its place in the page. `draw` shows its changes with the next frame. */
@@ -206,19 +204,4 @@ async function readStream(
 
 function versions({ serverVersion, cliVersion }: GetInfoResponse): string {
   return `claude-runner ${serverVersion} with ${cliVersion === "" ? "no usable Claude Code" : `Claude Code ${cliVersion}`}`;
-}
-
-/** How a turn ended, for people who listen. */
-function endWords({ end, result }: Turn): string {
-  switch (end?.kind) {
-    case "cancelled":
-      return "Cancelled.";
-    case "failed":
-      return `Failed. ${end.failure.title}. ${end.failure.message} ${end.failure.advice}`;
-    default: {
-      const total = result?.stages?.total;
-      const time = total === undefined ? "" : `, ${timeText(millisecondsOf(total))}`;
-      return `The answer is complete${time}, ${costText(result?.costUsdMicros ?? 0n, result?.costIsEstimate)}.`;
-    }
-  }
 }

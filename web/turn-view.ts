@@ -88,6 +88,8 @@ export class TurnView {
       if (shortfall !== "") this.element.append(el("p", { class: "note", "data-tone": "warning" }, shortfall));
     }
     this.element.append(this.#footer());
+    // Behind the last paragraph of the answer.
+    this.#announcer.say(endWords(this.#turn));
   }
 
   /** Figures, stages, ids. */
@@ -146,5 +148,20 @@ export class TurnView {
       if (claim !== "") figures.push(`${claim} worker`);
     }
     return figures;
+  }
+}
+
+/** How a turn ended, for people who listen. */
+function endWords({ end, result }: Turn): string {
+  switch (end?.kind) {
+    case "cancelled":
+      return "Cancelled.";
+    case "failed":
+      return `Failed. ${end.failure.title}. ${end.failure.message} ${end.failure.advice}`;
+    default: {
+      const total = result?.stages?.total;
+      const time = total === undefined ? "" : `, ${timeText(millisecondsOf(total))}`;
+      return `The answer is complete${time}, ${costText(result?.costUsdMicros ?? 0n, result?.costIsEstimate)}.`;
+    }
   }
 }
