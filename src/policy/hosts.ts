@@ -51,7 +51,7 @@ export interface RequestAddress {
 
 /**
  * The origin of a page that was loaded from where a request was sent to. Only the Host rule makes it worth anything: a
- * name that was pointed here has an origin of its own as well. See docs/decisions/0010.
+ * name that was pointed here has an origin of its own as well. See docs/decisions/0008.
  */
 export function ownOrigin({ authority, isEncrypted, behindProxy }: RequestAddress): string | undefined {
   const host = hostOf(authority);
