@@ -117,7 +117,8 @@ async function firstTexts(sides: readonly Side[], parameters: Parameters, bench:
     bench.progress(`warming up ${side.name}`, (0.3 * at) / sides.length);
     await side.turns(server.target, prompt, warmUpTurns);
   }
-  return interleaved(sides, rounds, bench, [0.3, 0.65], async (side) => {
+  // Awaited here, since the server ends with this function.
+  return await interleaved(sides, rounds, bench, [0.3, 0.65], async (side) => {
     const { firstTextMs } = await side.turns(server.target, prompt, turnsPerRound);
     return firstTextMs;
   });
@@ -135,7 +136,7 @@ async function eventRates(sides: readonly Side[], parameters: Parameters, bench:
     pool: { memoryBudgetBytes: 2 ** 40 },
   });
   const flood = `[[fake answer ${JSON.stringify({ flood: { deltas: deltaCount, chars: deltaChars } })}]]`;
-  return interleaved(sides, rounds, bench, [0.65, 1], async (side) => {
+  return await interleaved(sides, rounds, bench, [0.65, 1], async (side) => {
     const { totalMs } = await side.turns(server.target, flood, 1);
     return totalMs.map((tookMs) => (deltaCount / tookMs) * 1_000);
   });
