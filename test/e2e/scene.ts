@@ -83,7 +83,10 @@ export async function openScene({ settings = {}, untilWarm = true }: SceneOption
     target,
     client,
     claimCount: () =>
-      book.lines.filter(({ message, to }) => message === "worker changed state" && to === "claimed").length,
+      // A claimed worker whose turn is over becomes claimed once more, with the word that it is finishing.
+      book.lines.filter(
+        ({ message, from, to }) => message === "worker changed state" && to === "claimed" && from !== "claimed",
+      ).length,
     workerPids: () => workerPids(workFolder),
     workers(profile = "default") {
       const found = snapshotOf(profile);
