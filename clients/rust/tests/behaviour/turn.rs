@@ -6,7 +6,7 @@ use claude_runner_client::tonic::{Code, Status, metadata::MetadataMap};
 use claude_runner_client::v1::{Outcome, Retracted, StreamChatRequest, StreamChatResponse};
 use claude_runner_client::{Error, Event, Turn, bytes::Bytes, prost::Message};
 use futures_util::StreamExt;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::scripted::{Server, Step, ok, result, said, started, stream_of, text};
 
@@ -207,7 +207,10 @@ async fn the_timeout_ends_a_turn_that_is_streaming_and_the_server_was_told_of_it
         .timeout(Duration::from_secs(30))
         .await
         .unwrap();
-    let error = turn.result().await.unwrap_err();
+    let end = timeout(Duration::from_secs(60), turn.result())
+        .await
+        .expect("the turn ends by itself");
+    let error = end.unwrap_err();
     assert_eq!((error.code(), began.elapsed().as_secs()), (Code::DeadlineExceeded, 30));
     assert!(!error.may_retry());
     server.cancelled().await;
