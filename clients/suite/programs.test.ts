@@ -2,7 +2,8 @@
  * What people read first: each client's page, its example, and the snippets of the top-level README.
  */
 import { execFile } from "node:child_process";
-import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -40,10 +41,8 @@ const sections = [
 
 const lab = new Lab();
 let scene: Scene;
-let readme: string;
 beforeAll(async () => {
   scene = await lab.main();
-  readme = await readFile(join(repository, "README.md"), "utf8");
 });
 afterAll(() => lab[Symbol.asyncDispose]());
 
@@ -54,6 +53,8 @@ async function program(script: string, args: readonly string[] = []): Promise<st
   const { stdout, stderr } = await run(script, args, { env, timeout: programTimeoutMs });
   return stdout + stderr;
 }
+
+const readme = readFileSync(join(repository, "README.md"), "utf8");
 
 /** The snippets of a language. */
 function snippets(language: Language): readonly string[] {
@@ -67,12 +68,8 @@ function columnOf(markdown: string, heading: string): readonly string[] {
   const rows = table.map((line) => line.split("|").map((cell) => cell.trim()));
   const at = rows[0]?.indexOf(heading) ?? -1;
   if (at < 0) throw new Error(`docs/clients.md has no column ${heading}`);
-  return rows
-    .slice(
-      1,
-      rows.findIndex(([, first]) => first === "A client"),
-    )
-    .map((row) => row[at] ?? "");
+  const end = rows.findIndex(([, first]) => first === "A client");
+  return rows.slice(1, end).map((row) => row[at] ?? "");
 }
 
 for (const language of new Set(chosenLanguages().map(ownerOf))) {
@@ -105,11 +102,11 @@ for (const language of new Set(chosenLanguages().map(ownerOf))) {
       expect(words.filter((word) => !page.includes(word))).toEqual([]);
     });
 
-    test("the snippets of the README run", async ({ skip }) => {
-      const blocks = snippets(language);
+    // README.md shows some of the languages.
+    const blocks = snippets(language);
+    if (blocks.length === 0) return;
+    test("the snippets of the README run", async () => {
       const script = join(folderOf(language), "snippet.sh");
-      if (blocks.length === 0) skip("the README has none");
-      await access(script);
       const folder = await mkdtemp(join(tmpdir(), "claude-runner-snippet-"));
       try {
         for (const [at, code] of blocks.entries()) {
