@@ -210,7 +210,7 @@ describe("a call", () => {
     expect(wait.isError).toBe(true);
     expect(wait.attributes["runner.error.reason"]?.value).toBe("QUEUE_TIMEOUT");
     expect(trace.attributes).toMatchObject({
-      "rpc.status_code": "DEADLINE_EXCEEDED",
+      "rpc.status_code": "UNAVAILABLE",
       "runner.error.reason": "QUEUE_TIMEOUT",
       "runner.turn.outcome": "refused_queue_timeout",
     });

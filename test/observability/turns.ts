@@ -17,6 +17,8 @@ export function settingsFor(workspace: string): SettingsInput {
     // So long that what has to be reused is, however busy the machine.
     pool: { resetWaitMs: 20_000 },
     calls: { stalledReaderMs: 3_000 },
+    // A wait that is refused ends by this. A deadline of the caller's would race with the caller's own going.
+    queue: { timeoutMs: 5_000 },
     profiles: {
       default: { allowedModels: [otherModel], maxWorkers: 2 },
       // Repeats a failed request once.
@@ -99,7 +101,7 @@ const makers = {
   "refused in the queue": async (calls) => {
     await using _ahead = await occupy(calls);
     const request = { profile: "crowded", prompt: "Say hello" };
-    return await failureOf(calls.client.chat(request, { headers: calls.headers, timeoutMs: 500 }));
+    return await failureOf(calls.client.chat(request, { headers: calls.headers }));
   },
   "refused at once": ({ client, headers }) =>
     failureOf(client.chat({ prompt: "Say hello", model: "claude-unheard-of" }, { headers })),
