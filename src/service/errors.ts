@@ -142,12 +142,12 @@ function detailsOf(error: RunnerError, stage: FailureStage): Detail[] {
   let factBytes = 0;
   for (const [key, value] of Object.entries(error.facts)) {
     const text = clip(String(value), 200);
-    factBytes += key.length + text.length;
+    factBytes += key.length + Buffer.byteLength(text);
     if (factBytes < 1500) facts[key] = text;
   }
   if (stage.turnId !== undefined) facts.turnId = stage.turnId;
   if (stage.lastSequence) facts.lastSequence = String(stage.lastSequence);
-  if (error.violations.length > 0) facts.violationCount = String(error.violations.length);
+  if (error.violations.length > 0) facts.violationCount ??= String(error.violations.length);
   const retryAfterMs = error.retryAfterMs ?? retryAfterOf[error.reason];
   if (retryAfterMs !== undefined) facts.retryAfterMs = String(Math.ceil(retryAfterMs));
   budget.add(ErrorInfoSchema, { reason: error.reason, domain: errorDomain, metadata: facts });
@@ -181,12 +181,16 @@ function detailsOf(error: RunnerError, stage: FailureStage): Detail[] {
     });
   }
   if (error.violations.length > 0) {
-    const fieldViolations = error.violations.map(({ field, description }) => ({
-      field: clip(field, 200),
-      description: clip(description, 300),
-    }));
-    // The first violations that fit; ErrorInfo has their count.
-    while (fieldViolations.length > 1 && !budget.fits(BadRequestSchema, { fieldViolations })) fieldViolations.pop();
+    // The first violations that fit; ErrorInfo has the count of all.
+    const fieldViolations: { readonly field: string; readonly description: string }[] = [];
+    let bytes = anyBytes(BadRequestSchema);
+    for (const { field, description } of error.violations) {
+      const violation = { field: clip(field, 200), description: clip(description, 300) };
+      // Elements of a list add up: what one takes alone it takes among others.
+      bytes += encodedBytes(BadRequestSchema, { fieldViolations: [violation] });
+      if (bytes > budget.leftBytes) break;
+      fieldViolations.push(violation);
+    }
     budget.add(BadRequestSchema, { fieldViolations });
   }
   return budget.details;
@@ -195,28 +199,35 @@ function detailsOf(error: RunnerError, stage: FailureStage): Detail[] {
 /** Collects details as long as they fit. */
 class DetailBudget {
   readonly details: Detail[] = [];
-  #left: number;
+  #leftBytes: number;
   constructor(bytes: number) {
-    this.#left = bytes;
+    this.#leftBytes = bytes;
   }
-  fits<D extends DescMessage>(desc: D, value: MessageInitShape<D>): boolean {
-    return this.#size(desc, value) <= this.#left;
+  get leftBytes(): number {
+    return this.#leftBytes;
   }
   add<D extends DescMessage>(desc: D, value: MessageInitShape<D>): void {
-    const size = this.#size(desc, value);
-    if (size > this.#left) return;
-    this.#left -= size;
+    const bytes = anyBytes(desc) + encodedBytes(desc, value);
+    if (bytes > this.#leftBytes) return;
+    this.#leftBytes -= bytes;
     this.details.push({ desc, value: value as MessageInitShape<DescMessage> });
-  }
-  // The type's name and the framing of the Any around it count as well.
-  #size<D extends DescMessage>(desc: D, value: MessageInitShape<D>): number {
-    return toBinary(desc, create(desc, value)).length + desc.typeName.length + 32;
   }
 }
 
+function encodedBytes<D extends DescMessage>(desc: D, value: MessageInitShape<D>): number {
+  return toBinary(desc, create(desc, value)).length;
+}
+
+/** What the Any around a detail takes at most: the type's name and the framing. */
+function anyBytes(desc: DescMessage): number {
+  return desc.typeName.length + 32;
+}
+
+/** The text, or what of it takes so many bytes, without looking at the rest. */
 function clip(text: string, maxBytes: number): string {
-  if (text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes) return text;
-  return `${Buffer.from(text)
+  if (text.length * 3 <= maxBytes) return text;
+  if (text.length <= maxBytes && Buffer.byteLength(text) <= maxBytes) return text;
+  return `${Buffer.from(text.slice(0, maxBytes))
     .subarray(0, maxBytes - 3)
     .toString("utf8")
     .replace(/\uFFFD+$/, "")}…`;

@@ -23,7 +23,7 @@ import { isVisible, poolView } from "./pool-view.ts";
 import { milliseconds } from "./protobuf.ts";
 import type { RecentTurns } from "./recent-turns.ts";
 import { profilesOf } from "./requests.ts";
-import { brokenRules, invalidRequest, prepareRules } from "./rules.ts";
+import { checkRules, invalidRequest, prepareRules } from "./rules.ts";
 import { CallSpan, traced } from "./traced.ts";
 import { watch } from "./watch.ts";
 
@@ -61,7 +61,7 @@ export function poolService(parts: PoolParts): ServedService {
       getPool: (request, call) =>
         traced(methodName("GetPool"), call, parts.clock, async () => {
           try {
-            const violations = brokenRules(GetPoolRequestSchema, request);
+            const { violations } = checkRules(GetPoolRequestSchema, request);
             if (violations.length > 0) throw invalidRequest(violations);
             return { pool: reader.read(callerOf(call), request.recentTurnCount).state };
           } catch (error) {
@@ -84,7 +84,7 @@ async function* watchPool(request: WatchPoolRequest, call: CallContext, parts: W
   let leave = () => {};
   let failure: unknown;
   try {
-    const violations = brokenRules(WatchPoolRequestSchema, request);
+    const { violations } = checkRules(WatchPoolRequestSchema, request);
     if (violations.length > 0) throw invalidRequest(violations);
     let caller = callerOf(call);
     leave = parts.openWatches.enter(caller.tenant);

@@ -22,7 +22,7 @@ import type { Binding, ContentBlock, Detail, Effort, HistoryMessage, Turn, TurnL
 import type { Caller } from "./calls.ts";
 import { isPdf, pictureType } from "./media.ts";
 import { milliseconds } from "./protobuf.ts";
-import { brokenRules, invalidRequest } from "./rules.ts";
+import { checkRules, invalidRequest } from "./rules.ts";
 import { schemaProblem } from "./schema.ts";
 
 /** UTF-8 bytes of text in a prompt, and in a history. */
@@ -65,15 +65,11 @@ export function bindingKey(binding: Binding): string {
  * Checks a request. Throws INVALID_REQUEST with every violation, or NOT_ALLOWED.
  */
 export function toTurn(
-  request: StreamChatRequest | ChatRequest,
+  received: StreamChatRequest | ChatRequest,
   caller: Caller,
   profiles: Readonly<Record<string, ProfileSettings>>,
 ): Turn {
-  // A rule of the whole message is about which of prompt and content is set.
-  const violations: Violation[] =
-    request.$typeName === "claude.runner.v1.StreamChatRequest"
-      ? brokenRules(StreamChatRequestSchema, request, "prompt")
-      : brokenRules(ChatRequestSchema, request, "prompt");
+  const { request, violations } = checked(received);
   const broken = (field: string, description: string) => violations.push({ field, description });
 
   const profileName = request.profile || "default";
@@ -123,6 +119,16 @@ export function toTurn(
     detail: "detail" in request ? (details[request.detail] ?? "standard") : "standard",
     labels: request.labels,
   };
+}
+
+/** Checks the rules of the proto. A rule of the whole message is about which of prompt and content is set. */
+function checked(received: StreamChatRequest | ChatRequest): {
+  readonly request: StreamChatRequest | ChatRequest;
+  readonly violations: Violation[];
+} {
+  return received.$typeName === "claude.runner.v1.StreamChatRequest"
+    ? checkRules(StreamChatRequestSchema, received, "prompt")
+    : checkRules(ChatRequestSchema, received, "prompt");
 }
 
 type Broken = (field: string, description: string) => void;

@@ -13,6 +13,7 @@ import {
 } from "../../gen/google/rpc/error_details_pb.ts";
 import { RunnerError, type RunnerReason } from "../../src/errors.ts";
 import { type FailureStage, statusCode, toConnectError } from "../../src/service/errors.ts";
+import { cpuCostMs } from "./cpu-cost.ts";
 
 const reasons = Object.keys(ErrorReason)
   .filter((name) => Number.isNaN(Number(name)) && name !== "UNSPECIFIED")
@@ -116,6 +117,45 @@ test("the result among the details has no texts", () => {
     permissionDenials: [],
     costUsdMicros: 5n,
   });
+});
+
+test("twice as many violations do not cost a status three times as much", () => {
+  const error = (count: number) =>
+    new RunnerError("INVALID_REQUEST", "x", {
+      violations: Array.from({ length: count }, (_, at) => ({ field: `content[${at}]`, description: "is empty" })),
+    });
+  const [once, twice] = [error(2_000), error(4_000)];
+  toConnectError(once); // warms up
+  expect(cpuCostMs(() => void toConnectError(twice))).toBeLessThan(
+    3 *
+      Math.max(
+        1,
+        cpuCostMs(() => void toConnectError(once)),
+      ),
+  );
+});
+
+test("a text of any length costs a status no more than what is kept of it", () => {
+  const error = (length: number) =>
+    new RunnerError("INVALID_REQUEST", "é".repeat(length), { facts: { a: "é".repeat(length) } });
+  const [short, long] = [error(10_000), error(5_000_000)];
+  toConnectError(short); // warms up
+  expect(cpuCostMs(() => void toConnectError(long))).toBeLessThan(
+    3 *
+      Math.max(
+        1,
+        cpuCostMs(() => void toConnectError(short)),
+      ),
+  );
+});
+
+test("as many violations are listed as fit, in order", () => {
+  const violations = Array.from({ length: 90 }, (_, at) => ({ field: `f[${at}]`, description: "x".repeat(at) }));
+  const error = toConnectError(new RunnerError("INVALID_REQUEST", "x", { violations }));
+  const listed = error.findDetails(BadRequestSchema)[0]?.fieldViolations ?? [];
+  expect(listed.map(({ field }) => field)).toEqual(violations.slice(0, listed.length).map(({ field }) => field));
+  expect(listed.length).toBeLessThan(90);
+  expect(detailBytes(error)).toBeGreaterThan(4096 - 150);
 });
 
 test("whatever is put in, all details together stay under 4 KiB and the count of violations is told", () => {

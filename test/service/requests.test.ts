@@ -1,7 +1,9 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
+import { PoolService } from "../../gen/claude/runner/v1/pool_pb.ts";
 import {
   ChatRequestSchema,
+  ClaudeRunner,
   Detail,
   Effort,
   Role,
@@ -9,7 +11,10 @@ import {
 } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { settingsSchema } from "../../src/config/settings.ts";
 import { RunnerError } from "../../src/errors.ts";
+import { toConnectError } from "../../src/service/errors.ts";
 import { bindingKey, toTurn } from "../../src/service/requests.ts";
+import { maxElements, maxViolations } from "../../src/service/rules.ts";
+import { cpuCostMs } from "./cpu-cost.ts";
 
 const settings = settingsSchema.parse({
   profiles: {
@@ -230,6 +235,72 @@ describe("a bad request is refused with every violation at once", () => {
   test("prompt and content together", () => {
     const both: Init = { prompt: "x", content: [{ block: { case: "text", value: "y" } }] };
     expect(violations(both).prompt).toMatch(/only one of prompt, content/);
+  });
+});
+
+describe("a bad request costs no more than what its rules allow to be looked at", () => {
+  /** Refuses a request as far as the status that its caller is sent. */
+  function refusal(request: Parameters<typeof toTurn>[0]): RunnerError {
+    try {
+      toTurn(request, caller, settings.profiles);
+    } catch (error) {
+      toConnectError(error);
+      return error as RunnerError;
+    }
+    throw new Error("the request was taken");
+  }
+
+  const many: readonly [string, (count: number) => Init][] = [
+    ["empty blocks", (count) => ({ content: Array.from({ length: count }, () => ({})) })],
+    ["empty messages of a history", (count) => ({ prompt: "x", history: Array.from({ length: count }, () => ({})) })],
+    [
+      "bad labels",
+      (count) => ({
+        prompt: "x",
+        labels: Object.fromEntries(Array.from({ length: count }, (_, at) => [`B ${at}`, ""])),
+      }),
+    ],
+  ];
+
+  test.each(many)("twice as many %s do not cost the refusal three times as much", (_what, ofCount) => {
+    const [once, twice] = [1_500, 3_000].map((count) => create(StreamChatRequestSchema, ofCount(count)));
+    const cost = (request: typeof once) => cpuCostMs(() => refusal(request!));
+    cost(once); // warms up
+    expect(cost(twice)).toBeLessThan(3 * Math.max(1, cost(once)));
+  });
+
+  test.each(many)("%s beyond the most are counted, not looked at one by one", (_what, ofCount) => {
+    const error = refusal(create(StreamChatRequestSchema, ofCount(200_000)));
+    expect(error.violations.map(({ description }) => description)).toContainEqual(
+      expect.stringMatching(/must have at most \d+ elements; it has 200000$/),
+    );
+    expect(Number(error.facts.violationCount)).toBeLessThan(2_000);
+  });
+
+  test("the violations that are kept are bounded, and the count of all is told", () => {
+    const history = Array.from({ length: 400 }, () => ({}));
+    const error = refusal(create(StreamChatRequestSchema, { prompt: "x", history }));
+    expect(error.violations).toHaveLength(maxViolations);
+    expect(error.facts.violationCount).toBeGreaterThan(maxViolations);
+    expect(error.message).toContain(`and ${Number(error.facts.violationCount) - 1} more`);
+  });
+
+  test("every list and map of a request has a rule for its count", () => {
+    const seen = new Set<DescMessage>();
+    const uncounted: string[] = [];
+    const look = (message: DescMessage) => {
+      if (seen.has(message)) return;
+      seen.add(message);
+      for (const field of message.fields) {
+        if ((field.fieldKind === "list" || field.fieldKind === "map") && maxElements(field) === undefined) {
+          uncounted.push(field.toString());
+        }
+        if (field.message !== undefined) look(field.message);
+      }
+    };
+    for (const service of [ClaudeRunner, PoolService]) for (const { input } of service.methods) look(input);
+    expect(seen.size).toBeGreaterThan(5);
+    expect(uncounted).toEqual([]);
   });
 });
 
