@@ -18,7 +18,7 @@ import { TurnsInFlight } from "./policy/quota.ts";
 import { Pool } from "./pool/pool.ts";
 import { startAdmin } from "./server/admin.ts";
 import { exposureProblems } from "./server/exposure.ts";
-import type { Address } from "./server/listener.ts";
+import { type Address, ServerStartError } from "./server/listener.ts";
 import { startServers } from "./server/server.ts";
 import { ensureTokenFile } from "./server/token-file.ts";
 import { healthService, type Readiness } from "./service/health.ts";
@@ -209,11 +209,16 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   };
 }
 
+const noTokenPlace =
+  "auth.tokenFile: this user has no home folder to keep the token of the first start in; name a file in auth.tokenFile, " +
+  "or put tokens into auth.tokens (`claude-runner token` makes one)";
+
 async function openAuthentication(settings: Settings, log: Log) {
   const { tokens, insecureNoAuth, tokenFile } = settings.auth;
-  if (tokens.length > 0 || insecureNoAuth || tokenFile === undefined) {
+  if (tokens.length > 0 || insecureNoAuth) {
     return { authenticator: new Authenticator({ tokens, insecureNoAuth }), tokenNotice: undefined };
   }
+  if (tokenFile === undefined) throw new ServerStartError(noTokenPlace);
   const { token, isNew, wasReadableByOthers } = await ensureTokenFile(tokenFile);
   if (wasReadableByOthers)
     log.warn({ file: tokenFile }, "the token file could be read by others; it is closed to them now");
@@ -224,7 +229,8 @@ async function openAuthentication(settings: Settings, log: Log) {
 }
 
 async function authRules({ auth }: Settings) {
-  if (auth.tokens.length > 0 || auth.insecureNoAuth || auth.tokenFile === undefined) return auth;
+  if (auth.tokens.length > 0 || auth.insecureNoAuth) return auth;
+  if (auth.tokenFile === undefined) throw new ServerStartError(noTokenPlace);
   const { token } = await ensureTokenFile(auth.tokenFile);
   return { tokens: [defaultToken(token)], insecureNoAuth: false };
 }

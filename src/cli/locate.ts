@@ -49,6 +49,11 @@ export class CliLocator {
     this.#options = options;
   }
 
+  /** The program that `locate` would ask for its version. Runs nothing. */
+  candidate(): Promise<Candidate | Unavailable> {
+    return findCandidate(this.#options);
+  }
+
   /** Looks. The program is only run again when it is another file than the last time, or was not usable. */
   async locate(): Promise<LocatedCli> {
     const candidate = await findCandidate(this.#options);
@@ -64,7 +69,8 @@ export class CliLocator {
   }
 }
 
-interface Candidate {
+/** A program that may be Claude Code. */
+export interface Candidate {
   readonly path: string;
   readonly source: "settings" | "package" | "path";
 }
@@ -73,7 +79,9 @@ type Unavailable = Extract<LocatedCli, { kind: "unavailable" }>;
 
 async function findCandidate({ path, env }: LocateOptions): Promise<Candidate | Unavailable> {
   if (path !== undefined) {
-    if (await isProgram(path)) return { path, source: "settings" };
+    // A bare name is one of PATH, never a file of the folder that the server happens to be started in.
+    const named = isAbsolute(path) ? path : await findOnPath(path, env);
+    if (named !== undefined && (await isProgram(named))) return { path: named, source: "settings" };
     return {
       kind: "unavailable",
       why: "the program that the setting cli.path names is missing or not executable",
@@ -82,11 +90,18 @@ async function findCandidate({ path, env }: LocateOptions): Promise<Candidate | 
   }
   const packaged = await findPackaged();
   if (packaged !== undefined) return { path: packaged, source: "package" };
-  for (const folder of (env.PATH ?? "").split(delimiter)) {
-    const found = join(folder, programName());
-    if (isAbsolute(folder) && (await isProgram(found))) return { path: found, source: "path" };
-  }
+  const found = await findOnPath(programName(), env);
+  if (found !== undefined) return { path: found, source: "path" };
   return { kind: "unavailable", why: "there is no Claude Code program", whatToDo: install };
+}
+
+/** In the folders of PATH that are absolute: the others are wherever this process was started. */
+async function findOnPath(name: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  for (const folder of (env.PATH ?? "").split(delimiter)) {
+    const found = join(folder, name);
+    if (isAbsolute(folder) && (await isProgram(found))) return found;
+  }
+  return undefined;
 }
 
 async function findPackaged(): Promise<string | undefined> {

@@ -68,7 +68,8 @@ async function findToken(options: ConnectionOptions, url: URL): Promise<string |
   if (options.env.CLAUDE_RUNNER_TOKEN) return options.env.CLAUDE_RUNNER_TOKEN;
   // The token of this machine's server is not shown to others.
   if (!isLoopback(url.hostname)) return undefined;
-  return (await readTokenFile(join(stateFolder(options.env), "token")))?.token;
+  const state = stateFolder(options.env);
+  return state === undefined ? undefined : (await readTokenFile(join(state, "token")))?.token;
 }
 
 function readOption(flag: string, path: string): string {

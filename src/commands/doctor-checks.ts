@@ -10,7 +10,9 @@ import { delimiter, join } from "node:path";
 import { readCredential } from "../cli/credential.ts";
 import { CliLocator, provenVersion } from "../cli/locate.ts";
 import { systemClock } from "../clock.ts";
+import type { LoadedSettings } from "../config/load.ts";
 import type { Settings } from "../config/settings.ts";
+import { sourceText } from "../config/source.ts";
 import { exposureProblems } from "../server/exposure.ts";
 import { counted, sizeText } from "./terminal.ts";
 
@@ -26,6 +28,8 @@ export interface Finding {
 
 export interface Patient {
   readonly settings: Settings;
+  /** Who said what. */
+  readonly entries: LoadedSettings["entries"];
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -61,6 +65,21 @@ async function checkNode(): Promise<readonly Finding[]> {
   const major = Number(process.versions.node.split(".")[0]);
   const text = `Node ${process.versions.node}`;
   return [major >= 24 ? ok("node", text) : problem("node", text, "Node 24 or newer is needed")];
+}
+
+/**
+ * Which program the other checks run, and who named it: said before it is run, since a settings file of somebody else's
+ * can name any.
+ */
+export async function programToRun({ settings, entries, env }: Patient): Promise<Finding | undefined> {
+  const found = await new CliLocator({ path: settings.cli.path, env, clock: systemClock }).candidate();
+  if ("kind" in found) return undefined;
+  const entry = entries.find(({ path }) => path.join(".") === "cli.path");
+  const named = entry === undefined ? "cli.path" : `cli.path of ${sourceText(entry.source)}`;
+  const from = { settings: `named by ${named}`, package: "came with claude-runner", path: "found on PATH" }[
+    found.source
+  ];
+  return note("runs", `${found.path} --version (${from})`);
 }
 
 async function checkCli({ settings, env }: Patient): Promise<readonly Finding[]> {

@@ -7,7 +7,7 @@ import { redactSecrets } from "../telemetry/redact.ts";
 import { type CommandEntry, helpSection } from "./command.ts";
 import type { Finding } from "./doctor-checks.ts";
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
-import { addSettingsOptions, settingsOf } from "./settings-options.ts";
+import { addSettingsOptions, passedOverText, settingsOf } from "./settings-options.ts";
 import { type Terminal, withoutControls } from "./terminal.ts";
 
 export const doctor: CommandEntry = {
@@ -18,7 +18,8 @@ export const doctor: CommandEntry = {
     command
       .description(
         "Checks Claude Code, credentials, ports, folders, memory and settings. Changes nothing, asks no model, " +
-          "shows no secret. Exit code 1 when there is a problem.",
+          "shows no secret. The one program that it runs is Claude Code, for its version, and it says which one first. " +
+          "Exit code 1 when there is a problem.",
       )
       .option("--deep", "also prove that nothing crosses from one turn to the next, as `verify` does; takes a minute")
       .option("--json", "print one JSON object");
@@ -29,11 +30,17 @@ export const doctor: CommandEntry = {
     );
   },
   async run(terminal, command) {
-    const { settings, fileName, warnings } = settingsOf(terminal, command);
-    const { checks } = await import("./doctor-checks.ts");
+    const loaded = settingsOf(terminal, command);
+    const { settings, entries, fileName, warnings } = loaded;
+    const { checks, programToRun } = await import("./doctor-checks.ts");
+    const patient = { settings, entries, env: terminal.env };
+    const passedOver = passedOverText(loaded);
+    const runs = await programToRun(patient);
     const found: Finding[] = [
       { name: "settings", level: "ok", text: fileName ?? "defaults, without a settings file", advice: "" },
+      ...(passedOver === undefined ? [] : [{ name: "settings", level: "note", text: passedOver, advice: "" } as const]),
       ...warnings.map((text): Finding => ({ name: "settings", level: "warning", text, advice: "" })),
+      ...(runs === undefined ? [] : [runs]),
     ];
     const { json, deep } = command.opts<{ json?: true; deep?: true }>();
     const isJson = json === true;
@@ -42,7 +49,7 @@ export const doctor: CommandEntry = {
         `${terminal.out.bold(`claude-runner ${runnerVersion}`)}\n\n${found.map((one) => shown(one, terminal)).join("")}`,
       );
     // Side by side, and shown in their order as soon as they are there.
-    for (const findings of checks.map((check) => check({ settings, env: terminal.env }))) {
+    for (const findings of checks.map((check) => check(patient))) {
       const these = await findings;
       found.push(...these);
       if (!isJson) terminal.stdout.write(these.map((one) => shown(one, terminal)).join(""));

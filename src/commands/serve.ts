@@ -12,7 +12,7 @@ import { type CommandEntry, helpSection } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { logText } from "./log-text.ts";
 import { addressText, startSummary } from "./serve-summary.ts";
-import { addSettingsOptions, settingsOf } from "./settings-options.ts";
+import { addSettingsOptions, passedOverText, settingsOf } from "./settings-options.ts";
 import { onSignals, type StopSignal } from "./signals.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -47,6 +47,8 @@ export const serve: CommandEntry = {
   async run(terminal, command) {
     const loaded = settingsOf(terminal, command);
     const log = serverLog(terminal, loaded);
+    const passedOver = passedOverText(loaded);
+    if (passedOver !== undefined) log.warn({}, passedOver);
     // Loaded late: help and mistakes in the settings are told without the servers' libraries.
     const { startRunner } = await import("../main.ts");
     const control = new ServerControl(log, {

@@ -12,9 +12,10 @@ const heading = "Settings:";
 
 export function addSettingsOptions(command: Command): void {
   command.addOption(
-    new Option("-c, --config <file>", "the settings file (CLAUDE_RUNNER_CONFIG, ./claude-runner.yaml)").helpGroup(
-      heading,
-    ),
+    new Option(
+      "-c, --config <file>",
+      "the settings file (CLAUDE_RUNNER_CONFIG, else ~/.config/claude-runner/claude-runner.yaml)",
+    ).helpGroup(heading),
   );
   for (const { flag, path, value } of flagsOfSettings) {
     const setting = findSetting(path.split("."));
@@ -65,4 +66,10 @@ export function settingsOf(terminal: Terminal, command: Command): LoadedSettings
   }
   const configFile = options.config as string | undefined;
   return loadSettings({ env: terminal.env, workingFolder: terminal.workingFolder, configFile, flags });
+}
+
+/** A line for a person who expects the working folder's file to count; `undefined` where there is none. */
+export function passedOverText({ passedOver }: Pick<LoadedSettings, "passedOver">): string | undefined {
+  if (passedOver === undefined) return undefined;
+  return `${passedOver} of this folder is not used: name it with --config ${passedOver}`;
 }

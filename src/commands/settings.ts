@@ -7,7 +7,7 @@ import { sourceText } from "../config/source.ts";
 import { redactSecrets } from "../telemetry/redact.ts";
 import { type CommandEntry, helpSection } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { addSettingsOptions, settingsOf } from "./settings-options.ts";
+import { addSettingsOptions, passedOverText, settingsOf } from "./settings-options.ts";
 import type { Terminal } from "./terminal.ts";
 
 interface SettingsOptions {
@@ -73,8 +73,12 @@ function asText(loaded: LoadedSettings, entries: readonly SettingEntry[], { out 
     return isDefault ? out.dim(text) : text;
   });
   const file = loaded.fileName === undefined ? "no settings file" : `settings file ${loaded.fileName}`;
-  const warnings = loaded.warnings.map((warning) => out.yellow(`# warning: ${warning}`));
-  return `${[out.dim(`# ${file}; what has no source is a default`), ...warnings, ...lines].join("\n")}\n`;
+  const passedOver = passedOverText(loaded);
+  const notes = [
+    ...(passedOver === undefined ? [] : [out.yellow(`# ${passedOver}`)]),
+    ...loaded.warnings.map((warning) => out.yellow(`# warning: ${warning}`)),
+  ];
+  return `${[out.dim(`# ${file}; what has no source is a default`), ...notes, ...lines].join("\n")}\n`;
 }
 
 function shownValue(value: unknown): string {

@@ -2,12 +2,13 @@
  * `claude-runner verify`: proves on the installed Claude Code that nothing crosses from one turn of a worker to the next,
  * nor from one tenant to another. What it does is `verify/`.
  */
+import { resolve } from "node:path";
 import { systemClock } from "../clock.ts";
 import type { Settings } from "../config/settings.ts";
 import type { VerifyReport } from "../verify/run.ts";
 import { type CommandEntry, helpSection, UsageError } from "./command.ts";
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
-import { settingsOf } from "./settings-options.ts";
+import { passedOverText, settingsOf } from "./settings-options.ts";
 import { onSignals } from "./signals.ts";
 import { type Terminal, withoutControls } from "./terminal.ts";
 
@@ -46,11 +47,14 @@ export const verify: CommandEntry = {
       );
   },
   async run(terminal, command) {
-    const { settings } = settingsOf(terminal, command);
+    const loaded = settingsOf(terminal, command);
+    const passedOver = passedOverText(loaded);
+    if (passedOver !== undefined) terminal.stderr.write(`${terminal.err.yellow(passedOver)}\n`);
     const { cli, only, seed, clear, json } = command.opts<VerifyCommandOptions>();
     if (seed !== undefined && !/^\d{1,9}$/.test(seed)) throw new UsageError(`--seed ${seed}: has to be a number`);
-    const report = await verifyInstalled(terminal, settings, {
-      cliPath: cli,
+    const report = await verifyInstalled(terminal, loaded.settings, {
+      // A bare name is looked for on PATH.
+      cliPath: cli?.includes("/") ? resolve(terminal.workingFolder, cli) : cli,
       only,
       seed: seed === undefined ? undefined : Number(seed),
       resetByClear: clear,

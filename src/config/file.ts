@@ -3,9 +3,10 @@
  *
  * Leaves out what the settings mean; `load.ts` checks them.
  */
-import { readFileSync, statSync } from "node:fs";
+import { lstatSync, realpathSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { readRegularFile, UnreadableFileError } from "../regular-file.ts";
 import { isObject, variablePrefix } from "./catalog.ts";
 import { configFolder } from "./folders.ts";
 import { type SettingSource, SettingsError } from "./source.ts";
@@ -20,9 +21,12 @@ export interface SettingsFile {
   sourceOf(path: readonly PropertyKey[]): SettingSource;
 }
 
-/** The file's usual name, in the working folder and in the configuration folder. */
-export const settingsFileName = "claude-runner.yaml";
+/** The usual names of the file, in the user's configuration folder. */
+const settingsFileNames = ["claude-runner.yaml", "claude-runner.yml"] as const;
 const fileVariable = `${variablePrefix}CONFIG`;
+
+/** No settings of a person's come near this size, in bytes; what is larger is something else. */
+const maxFileBytes = 1024 * 1024;
 
 export interface FileChoice {
   /** What `--config` says. */
@@ -31,7 +35,12 @@ export interface FileChoice {
   readonly workingFolder: string;
 }
 
-/** The named file, else the first of the usual ones that exists; `undefined` when there is none. */
+/**
+ * The named file, else the one in the user's configuration folder; `undefined` when there is none.
+ *
+ * Never one of the working folder: it may be anybody's, and a setting names the program that is run and the address that
+ * gets the key. `passedOver` finds it, so that a person who meant it is told.
+ */
 export function readSettingsFile(choice: FileChoice): SettingsFile | undefined {
   const { env, workingFolder } = choice;
   if (choice.configFile !== undefined) {
@@ -39,15 +48,46 @@ export function readSettingsFile(choice: FileChoice): SettingsFile | undefined {
   }
   const named = env[fileVariable];
   if (named) return read(named, workingFolder, { kind: "variable", name: fileVariable });
-  const usual = [join(workingFolder, settingsFileName), join(configFolder(env), settingsFileName)];
-  const found = usual.find(isFile);
-  return found === undefined
-    ? undefined
-    : read(found, workingFolder, { kind: "file", file: shownName(found, workingFolder), line: undefined });
+  const [found, second] = usualFiles(configFolder(env));
+  if (found === undefined) return undefined;
+  const source: SettingSource = { kind: "file", file: shownName(found, workingFolder), line: undefined };
+  if (second !== undefined) {
+    const problem = `stands beside ${shownName(second, workingFolder)}: remove one of the two`;
+    throw new SettingsError([{ source, path: "", problem }]);
+  }
+  return read(found, workingFolder, source);
 }
 
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+/** A file of the working folder that looks like settings and is not read, since nobody named it. */
+export function passedOver({ configFile, env, workingFolder }: FileChoice): string | undefined {
+  if (configFile !== undefined || env[fileVariable]) return undefined;
+  const read = usualFiles(configFolder(env)).map(realPath);
+  const found = usualFiles(workingFolder).find((path) => !read.includes(realPath(path)));
+  return found === undefined ? undefined : shownName(found, workingFolder);
+}
+
+/** Whatever has one of the usual names, so that a folder or a dangling link is an error and not overlooked. */
+function usualFiles(folder: string | undefined): readonly string[] {
+  if (folder === undefined) return [];
+  return settingsFileNames.map((name) => join(folder, name)).filter(isThere);
+}
+
+function isThere(path: string): boolean {
+  try {
+    lstatSync(path);
+    return true;
+  } catch (error) {
+    // A folder that may not be searched may hold one; reading it says so.
+    return (error as NodeJS.ErrnoException).code === "EACCES";
+  }
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path; // It leads nowhere.
+  }
 }
 
 function shownName(path: string, workingFolder: string): string {
@@ -84,11 +124,12 @@ function read(file: string, workingFolder: string, askedBy: SettingSource): Sett
 
 function textOf(path: string, name: string, askedBy: SettingSource): string {
   try {
-    return readFileSync(path, "utf8");
+    return readRegularFile(path, { maxBytes: maxFileBytes }).bytes.toString("utf8");
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const why = code === "ENOENT" ? "does not exist" : `cannot be read (${code})`;
-    throw new SettingsError([{ source: askedBy, path: "", problem: `the settings file ${name} ${why}` }]);
+    if (!(error instanceof UnreadableFileError)) throw error;
+    const isFound = askedBy.kind === "file";
+    const problem = isFound ? error.problem : `the settings file ${name} ${error.problem}`;
+    throw new SettingsError([{ source: askedBy, path: "", problem }]);
   }
 }
 

@@ -9,14 +9,14 @@ import { anyName, findSetting, isName, isObject, nodeAt, type Setting, settingsC
 import { alternatives, type BrokenRule, checkSettings } from "./checks.ts";
 import { type Assignment, type FlagSetting, settingsFromEnvironment, settingsFromFlags } from "./environment.ts";
 import { explainIssue } from "./explain.ts";
-import { readSettingsFile, type SettingsFile } from "./file.ts";
+import { passedOver, readSettingsFile, type SettingsFile } from "./file.ts";
 import { stateFolder } from "./folders.ts";
 import { type Settings, settingsSchema } from "./settings.ts";
 import { type SettingSource, SettingsError, type SettingViolation } from "./source.ts";
 
 export interface LoadOptions {
   readonly env: NodeJS.ProcessEnv;
-  /** Where relative paths of variables and flags start, and where the settings file is looked for first. */
+  /** Where relative paths of variables and flags start. No settings file is taken from here unless it is named. */
   readonly workingFolder: string;
   /** What `--config` says. */
   readonly configFile?: string | undefined;
@@ -24,10 +24,12 @@ export interface LoadOptions {
 }
 
 export interface LoadedSettings {
-  /** Complete; `auth.tokenFile` is filled in and paths are absolute. */
+  /** Complete; paths are absolute, and `auth.tokenFile` is filled in where there is a state folder. */
   readonly settings: Settings;
   /** The settings file, as a person would type it; `undefined` when there is none. */
   readonly fileName: string | undefined;
+  /** A settings file of the working folder that was not read, since nobody named it. */
+  readonly passedOver: string | undefined;
   /** What is allowed and still worth a line in the log. */
   readonly warnings: readonly string[];
   /** Every setting with its value and where that came from, profiles and credentials by their names. */
@@ -66,8 +68,15 @@ export function loadSettings(options: LoadOptions): LoadedSettings {
   if (violations.length > 0 || checked.settings === undefined) throw new SettingsError(violations.sort(byPlace));
 
   const settings = checked.settings;
-  settings.auth.tokenFile ??= join(stateFolder(options.env), "token");
-  return { settings, fileName: file?.name, warnings: checked.warnings, entries: entriesOf(settings, sources) };
+  const state = stateFolder(options.env);
+  if (state !== undefined) settings.auth.tokenFile ??= join(state, "token");
+  return {
+    settings,
+    fileName: file?.name,
+    passedOver: passedOver(options),
+    warnings: checked.warnings,
+    entries: entriesOf(settings, sources),
+  };
 }
 
 /** Variables and flags first, then the file from top to bottom. */

@@ -45,7 +45,11 @@ describe("docs/operations.md", () => {
     const folder = mkdtempSync(join(tmpdir(), "claude-runner-docs-"));
     try {
       writeFileSync(join(folder, "claude-runner.yaml"), yaml);
-      const { settings } = loadSettings({ env: { HOME: folder }, workingFolder: folder });
+      const { settings } = loadSettings({
+        env: { HOME: folder },
+        workingFolder: folder,
+        configFile: "claude-runner.yaml",
+      });
       expect(settings.auth.tokens).toHaveLength(1);
       expect(settings.profiles.default?.maxWorkers).toBe(16);
     } finally {

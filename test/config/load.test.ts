@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -27,9 +28,11 @@ interface Given {
   readonly configFile?: string;
 }
 
+/** The user's configuration folder is the working folder's neighbour; `yaml` is named as a person would name it. */
 function load({ yaml, env = {}, flags, configFile }: Given): LoadedSettings {
   if (yaml !== undefined) write("claude-runner.yaml", yaml);
-  return loadSettings({ env: { HOME: join(folder, "home"), ...env }, workingFolder: folder, flags, configFile });
+  const named = configFile ?? (yaml === undefined ? undefined : "claude-runner.yaml");
+  return loadSettings({ env: { HOME: join(folder, "home"), ...env }, workingFolder: folder, flags, configFile: named });
 }
 
 function write(name: string, text: string): string {
@@ -80,10 +83,9 @@ describe("the order of sources", () => {
     expect(sourceOf("grpc.host")).toEqual({ kind: "default" });
   });
 
-  it("prefers the named file to the one in the folder, and that to the one in the configuration folder", () => {
+  it("prefers the file of the flag to that of the variable, and that to the one in the configuration folder", () => {
     write("home/.config/claude-runner/claude-runner.yaml", "grpc: { port: 1 }");
     expect(load({}).settings.grpc.port).toBe(1);
-    expect(load({ yaml: "grpc: { port: 2 }" }).settings.grpc.port).toBe(2);
     write("variable.yaml", "grpc: { port: 3 }");
     const env = { CLAUDE_RUNNER_CONFIG: "variable.yaml" };
     expect(load({ env }).settings.grpc.port).toBe(3);
@@ -99,7 +101,111 @@ describe("the order of sources", () => {
   });
 });
 
+describe("a settings file of the working folder", () => {
+  const hostile = "cli: { path: /tmp/theirs }\ncredentials: { default: { baseUrl: http://theirs.example } }\n";
+
+  it.each(["claude-runner.yaml", "claude-runner.yml"])("is never obeyed unless it is named: %s", (name) => {
+    write(name, hostile);
+    const { settings, fileName, passedOver } = load({});
+    expect(settings.cli.path).toBeUndefined();
+    expect(settings.credentials.default?.baseUrl).toBeUndefined();
+    expect(fileName).toBeUndefined();
+    expect(passedOver, "and a person who meant it is told").toBe(name);
+    expect(load({ configFile: name }).settings.cli.path).toBe("/tmp/theirs");
+  });
+
+  it("is not obeyed either where no home folder is known, or a relative one", () => {
+    write("claude-runner/claude-runner.yaml", hostile);
+    write(".config/claude-runner/claude-runner.yaml", hostile);
+    write("home/.config/claude-runner/claude-runner.yaml", hostile);
+    for (const variable of ["HOME", "XDG_CONFIG_HOME"]) {
+      for (const relative of ["", ".", "home", "home/.config", ".config"]) {
+        const env = { HOME: join(folder, "empty"), [variable]: relative };
+        expect(load({ env }).settings.cli.path, `${variable}=${relative}`).not.toBe("/tmp/theirs");
+      }
+    }
+  });
+
+  it("is passed over beside the user's own, and even where it cannot be read", () => {
+    write("home/.config/claude-runner/claude-runner.yaml", "grpc: { port: 1 }");
+    mkdirSync(join(folder, "claude-runner.yaml"));
+    const { settings, passedOver } = load({});
+    expect(settings.grpc.port).toBe(1);
+    expect(passedOver).toBe("claude-runner.yaml");
+  });
+
+  it("is not called passed over when it is the one that is read", () => {
+    const home = join(folder, "claude-runner");
+    write("claude-runner/claude-runner.yaml", "grpc: { port: 1 }");
+    const env = { XDG_CONFIG_HOME: folder };
+    const { settings, passedOver } = loadSettings({ env, workingFolder: home });
+    expect([settings.grpc.port, passedOver]).toEqual([1, undefined]);
+    expect(load({ yaml: "grpc: { port: 2 }" }).passedOver).toBeUndefined();
+  });
+});
+
+describe("a settings file that is found and cannot be read is an error:", () => {
+  const place = "home/.config/claude-runner/claude-runner.yaml";
+  const inPlace = (make: (path: string) => void) => {
+    make(write(place, ""));
+    return problems({});
+  };
+
+  it("a folder, as a container engine makes one for a mount without a source", () => {
+    const found = inPlace((path) => {
+      rmSync(path);
+      mkdirSync(path);
+    });
+    expect(found).toEqual([`${place}: is a folder, not a file`]);
+  });
+
+  it("a link that leads nowhere, or to itself", () => {
+    const dangling = inPlace((path) => {
+      rmSync(path);
+      symlinkSync("gone", path);
+    });
+    expect(dangling).toEqual([`${place}: is a link that leads nowhere`]);
+    const circular = inPlace((path) => {
+      rmSync(path);
+      symlinkSync("claude-runner.yaml", path);
+    });
+    expect(circular).toEqual([`${place}: is a link that leads to itself`]);
+  });
+
+  it("a pipe, without waiting for somebody to write", () => {
+    const found = inPlace((path) => {
+      rmSync(path);
+      execFileSync("mkfifo", [path]);
+    });
+    expect(found).toEqual([`${place}: is a pipe, not a file`]);
+    expect(problems({ configFile: place })).toEqual([`--config: the settings file ${place} is a pipe, not a file`]);
+  });
+
+  it("one that is too large to be settings", () => {
+    const found = inPlace((path) => truncateSync(path, 8 * 1024 * 1024 * 1024));
+    expect(found).toEqual([`${place}: is larger than 1,048,576 bytes`]);
+  });
+
+  it("two of them", () => {
+    write("home/.config/claude-runner/claude-runner.yml", "");
+    const found = inPlace(() => undefined);
+    expect(found).toEqual([
+      `${place}: stands beside home/.config/claude-runner/claude-runner.yml: remove one of the two`,
+    ]);
+  });
+
+  it.skipIf(process.getuid?.() === 0)("one that this user may not read", () => {
+    expect(inPlace((path) => chmodSync(path, 0))).toEqual([`${place}: may not be read by this user`]);
+  });
+});
+
 describe("the settings file", () => {
+  it("may end in .yml, and may be a link, as mounted files are", () => {
+    write("home/.config/claude-runner/..data/x", "grpc: { port: 5 }");
+    symlinkSync("..data/x", join(folder, "home/.config/claude-runner/claude-runner.yml"));
+    expect(load({}).settings.grpc.port).toBe(5);
+  });
+
   it("may be empty, and so may a group", () => {
     expect(load({ yaml: "" }).settings.grpc.port).toBe(7433);
     const { settings } = load({ yaml: "profiles:\n  default:\n  fast:\nqueue:\n" });
