@@ -7,8 +7,11 @@
 import type { SpanContext } from "@opentelemetry/api";
 
 export interface SpanJoiner {
-  /** Makes ready for the spans of a worker that is about to be started. */
-  openWorker(workerId: string): WorkerSpans;
+  /**
+   * Makes ready for the spans of a worker that is about to be started. What its process sends goes through `clean` before
+   * anything is read of it, as JSON.
+   */
+  openWorker(workerId: string, clean?: (json: string) => string): WorkerSpans;
   /** A worker is done with a turn: from now on the spans of its process are waited for, for a moment. */
   turnEnded(turn: SpannedTurn): JoiningTurn;
 }

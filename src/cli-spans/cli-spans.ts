@@ -107,10 +107,10 @@ export async function openCliSpans(options: CliSpansOptions): Promise<CliSpans |
   });
 
   return {
-    openWorker(workerId) {
+    openWorker(workerId, clean = (json) => json) {
       join.openWorker(workerId);
       const path = receiver.open((body) => {
-        const read = readSpans(body);
+        const read = readSpans(clean(body));
         if (read === undefined) return false;
         if (read.invalidCount > 0) {
           instruments().cliSpansDropped.add(read.invalidCount, { [attributeNames.cliSpanDropReason]: "invalid" });

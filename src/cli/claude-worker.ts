@@ -28,6 +28,8 @@ import { lowerPriority, restorePriority } from "./priority.ts";
 import { ChildProcess, type ProcessExit } from "./process.ts";
 import { processUsage } from "./process-usage.ts";
 import { type Conversation, clear, rewind } from "./reset.ts";
+import { type CliLine, SecretTails } from "./secret-tails.ts";
+import type { Secrets } from "./secrets.ts";
 import { seedHistory } from "./seeding.ts";
 import { Timers } from "./timers.ts";
 import { type EarlierLine, type TurnHost, TurnRun } from "./turn-run.ts";
@@ -44,7 +46,8 @@ export interface WorkerOptions {
   readonly path: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  readonly secrets: readonly string[];
+  /** Values that nothing that the process says may hold further on. */
+  readonly secrets: Secrets;
   readonly folder: WorkerFolder;
   readonly folders: WorkFolders;
   readonly profile: ProfileSettings;
@@ -66,6 +69,8 @@ export class ClaudeWorker implements WorkerProcess {
   readonly exited: Promise<WorkerExit>;
   readonly #options: WorkerOptions;
   readonly #paths: HostPaths;
+  readonly #secrets: Secrets;
+  readonly #tails: SecretTails;
   readonly #process: ChildProcess;
   readonly #control: ControlChannel;
   readonly #expectations: Expectations;
@@ -123,6 +128,8 @@ export class ClaudeWorker implements WorkerProcess {
     this.#timers = new Timers(clock);
     this.#expectations = new Expectations(clock, timeouts.controlTimeoutMs);
     this.#paths = new HostPaths(options.folder);
+    this.#secrets = options.secrets;
+    this.#tails = new SecretTails(options.secrets);
     this.#settings = { model: profile.model, effort: profile.effort };
     this.#splitter = lineSplitter(options.maxLineBytes, (line) => this.#receiveLine(line));
     this.#control = new ControlChannel({
@@ -237,11 +244,22 @@ export class ClaudeWorker implements WorkerProcess {
   #receiveLine(line: string): void {
     // What comes after a kill was decided without it.
     if (this.#killedFor !== undefined) return;
-    const message = parseLine(line);
+    const clean = this.#secrets.line(line);
+    const message = parseLine(clean);
     if (message === undefined) {
-      this.#receiveGarbage(line);
+      this.#receiveGarbage(clean);
       return;
     }
+    const instead = this.#tails.pass(message, clean);
+    if (instead === undefined) this.#receiveMessage(message, clean);
+    else this.#receive(instead);
+  }
+
+  #receive(lines: readonly CliLine[]): void {
+    for (const { message, line } of lines) this.#receiveMessage(message, line);
+  }
+
+  #receiveMessage(message: CliMessage, line: string): void {
     const { kind, body } = message;
     let charge: Charge | undefined;
     if (kind === "controlResponse") this.#control.receiveResponse(body);
@@ -406,6 +424,7 @@ export class ClaudeWorker implements WorkerProcess {
       facts: { exitCode: code ?? "none", signal: signal ?? "none" },
       cause: new Error(detail),
     });
+    if (this.#killedFor === undefined) this.#receive(this.#tails.end());
     this.#turn?.flush();
     this.#turn?.processGone(detail || `exit code ${code}, signal ${signal}`);
     this.#control.close(gone);
@@ -419,8 +438,9 @@ export class ClaudeWorker implements WorkerProcess {
 
   /** The last line of stderr, fit for a log. */
   #lastWords(): string {
-    let text = this.#process.stderrTail();
-    for (const secret of this.#options.secrets) text = text.replaceAll(secret, "[redacted]");
-    return redactSecrets(text).trim().split("\n").at(-1)?.trim().slice(0, 500) ?? "";
+    return (
+      redactSecrets(this.#secrets.text(this.#process.stderrTail())).trim().split("\n").at(-1)?.trim().slice(0, 500) ??
+      ""
+    );
   }
 }

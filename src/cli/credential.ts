@@ -7,16 +7,13 @@
 import { readFile } from "node:fs/promises";
 import type { CredentialSettings } from "../config/profile-settings.ts";
 import { RunnerError } from "../errors.ts";
+import { secretsOf } from "./credential-secrets.ts";
 
 export interface Credential {
   readonly variables: Readonly<Record<string, string>>;
-  /** Values that must not appear in logs. */
+  /** Values that must not leave the server, neither to callers nor to the log. */
   readonly secrets: readonly string[];
 }
-
-/** Variables that are handed on but are no secrets; everything else of `passEnv` is taken for one. */
-const openVariables =
-  /^(AWS_(REGION|DEFAULT_REGION|PROFILE)|CLAUDE_CODE_.*|CLOUD_ML_REGION|VERTEX_REGION_.*|.*_(MODEL|URL))$/;
 
 export async function readCredential(
   name: string,
@@ -24,13 +21,11 @@ export async function readCredential(
   env: NodeJS.ProcessEnv,
 ): Promise<Credential> {
   const variables: Record<string, string> = {};
-  const secrets: string[] = [];
 
   for (const variable of settings.passEnv) {
     const value = env[variable];
     if (value === undefined || value === "") continue;
     variables[variable] = value;
-    if (!openVariables.test(variable)) secrets.push(value);
   }
   const baseUrl = settings.baseUrl ?? variableOf(settings.baseUrlEnv, env);
   if (baseUrl !== undefined) variables.ANTHROPIC_BASE_URL = baseUrl;
@@ -39,12 +34,11 @@ export async function readCredential(
   if (apiKey !== undefined) variables.ANTHROPIC_API_KEY = apiKey;
   const authToken = await secret(name, "bearer token", settings.authTokenEnv, settings.authTokenFile, env);
   if (authToken !== undefined) variables.ANTHROPIC_AUTH_TOKEN = authToken;
-  for (const value of [apiKey, authToken]) if (value !== undefined) secrets.push(value);
 
   // With Bedrock or Vertex the key is theirs.
   const isElsewhere = settings.passEnv.some((variable) => /^CLAUDE_CODE_USE_/.test(variable) && variable in variables);
   if (apiKey === undefined && authToken === undefined && !isElsewhere) throw missing(name, nothingNamed(settings));
-  return { variables, secrets: secrets.filter((value) => value.length >= 4) };
+  return { variables, secrets: secretsOf(variables) };
 }
 
 async function secret(

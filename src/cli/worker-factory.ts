@@ -16,6 +16,7 @@ import { readCredential } from "./credential.ts";
 import type { WorkFolders } from "./folders.ts";
 import { launch, workspaceOf } from "./launch.ts";
 import type { FoundCli, LocatedCli } from "./locate.ts";
+import { Secrets } from "./secrets.ts";
 
 export interface WorkerFactoryOptions {
   /** The program to start; asked at each start. */
@@ -81,7 +82,8 @@ async function startWorker(
   const folder = await folders.make(id, workspaceOf(profile)).catch((cause: unknown) => {
     throw startFailed("its folders could not be made", cause);
   });
-  const spans = options.spans?.openWorker(id);
+  const secrets = new Secrets(credential.secrets);
+  const spans = options.spans?.openWorker(id, (json) => secrets.line(json));
   try {
     signal?.throwIfAborted();
     const { args, env: workerEnv } = launch({
@@ -95,7 +97,7 @@ async function startWorker(
       path: cli.path,
       args,
       env: workerEnv,
-      secrets: credential.secrets,
+      secrets,
       folder,
       folders,
       profile,
