@@ -46,6 +46,12 @@ export function checkSettings(settings: Settings): CheckResult {
       problem: `is ${settings.calls.defaultTimeoutMs}, above \`calls.maxTimeoutMs\`, which is ${settings.calls.maxTimeoutMs}`,
     });
   }
+  if (settings.calls.maxRequestBytesInFlight < 2 * settings.calls.maxRequestBytes) {
+    broken.push({
+      path: ["calls", "maxRequestBytesInFlight"],
+      problem: `is ${settings.calls.maxRequestBytesInFlight}, less than twice \`calls.maxRequestBytes\`, which is ${settings.calls.maxRequestBytes}`,
+    });
+  }
   return { broken, warnings: warningsOf(settings) };
 }
 
@@ -177,6 +183,11 @@ function warningsOf(settings: Settings): readonly string[] {
   if (settings.telemetry.cliSpans && settings.telemetry.otlpEndpoint === undefined) {
     warnings.push(
       "`telemetry.cliSpans` does nothing without `telemetry.otlpEndpoint`: there is nobody to send spans to",
+    );
+  }
+  if (settings.behindProxy && settings.trustedProxies.length === 0) {
+    warnings.push(
+      "`behindProxy` is set and `trustedProxies` names no address: all callers behind the proxy share what one address may have",
     );
   }
   if (settings.auth.insecureNoAuth) warnings.push("authentication is off: anybody on this machine may call");

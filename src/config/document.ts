@@ -11,6 +11,9 @@ const sections: readonly { readonly key: string; readonly title: string; readonl
   { key: "web", title: "The web port" },
   { key: "admin", title: "The admin port" },
   { key: "behindProxy", title: "Behind a proxy" },
+  { key: "trustedProxies", title: "Addresses of proxies" },
+  { key: "forwardedHeader", title: "What proxies forward" },
+  { key: "connections", title: "Connections" },
   { key: "auth", title: "Who may call" },
   { key: "cli", title: "Claude Code" },
   {

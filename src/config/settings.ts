@@ -7,6 +7,7 @@
  */
 import { totalmem } from "node:os";
 import { z } from "zod";
+import { forwardedHeaders, isAddressRange } from "../policy/addresses.ts";
 import { credential, profile } from "./profile-settings.ts";
 import { about, cores, file, mebibytes, ms, name, port } from "./setting-parts.ts";
 
@@ -103,6 +104,32 @@ export const settingsSchema = z.strictObject({
     z.boolean().default(false),
     "Whether a proxy in front does TLS, so that addresses other than loopback may be opened without it.",
   ),
+  trustedProxies: about(
+    z
+      .array(z.string().refine(isAddressRange, "an address or a range of addresses, such as `10.0.0.0/8` or `::1`"))
+      .default([]),
+    "The addresses of the proxies in front of this server. What comes from them counts for the address that they forward.",
+    "Set it behind a proxy: connections, calls and bytes are shared out by address, and without it all callers behind the proxy are one.",
+  ),
+  forwardedHeader: about(
+    z.enum(forwardedHeaders).default("x-forwarded-for"),
+    "The header in which the `trustedProxies` name that address. It is believed from them only, and from its right end.",
+    "The proxy must set or extend this very header: what it passes on untouched, a caller can invent.",
+  ),
+  connections: z
+    .strictObject({
+      maxPerPort: about(
+        z.number().int().min(10).max(100_000).default(1_000),
+        "Connections at once on each of the gRPC and the web port. An address may hold no more than are left free: half of them if it comes alone, a third if two want all.",
+        "Raise it with the limit on open files. An IPv6 address counts by its /64; `trustedProxies` are not held to the share.",
+      ),
+      anonymousIdleTimeoutMs: about(
+        ms().min(100).default(20_000),
+        "A connection on which no call has shown a good token ends when it has done nothing for this long, in milliseconds. Pings are nothing; health checks and open health watches count.",
+        "Longer than the interval of a load balancer's health checks, if it should keep its connection between them; connecting anew does no harm.",
+      ),
+    })
+    .prefault({}),
   auth: z
     .strictObject({
       tokens: about(z.array(token).default([]), "Who may call. Read again on SIGHUP."),
@@ -307,7 +334,18 @@ export const settingsSchema = z.strictObject({
           .int()
           .min(1024)
           .default(256 * mebibytes),
-        "The bytes of all requests that are being read, together.",
+        "The bytes of all requests that are being read, together. Those of one tenant, or of one address, may be no more than are left free: half of it if they come alone.",
+        "At least twice `calls.maxRequestBytes`.",
+      ),
+      requestTimeoutMs: about(
+        ms().min(1_000).default(30_000),
+        "How long a request may take to arrive, in milliseconds. Requests that are a stream have no such limit.",
+        "Raise it for large pictures and documents on slow lines: 24 MiB within 30 seconds need 6.7 Mbit/s.",
+      ),
+      maxOpen: about(
+        z.number().int().min(10).max(1_000_000).default(4_096),
+        "Calls at once, on both ports together. One tenant, or one address, may have no more than are left free: half of them if it comes alone.",
+        "Turns have a cap of their own, `auth.maxTurnsInFlightPerTenant`. Health checks are counted apart.",
       ),
     })
     .prefault({}),

@@ -6,7 +6,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Settings } from "../config/settings.ts";
 import { isAllowedHost } from "../policy/hosts.ts";
-import { handshakeTimeoutMs, maxHeaderBytes } from "./limits.ts";
+import { handshakeTimeoutMs, maxAdminConnections, maxHeaderBytes } from "./limits.ts";
 import { type Address, listen } from "./listener.ts";
 
 export interface AdminOptions {
@@ -44,6 +44,7 @@ export async function startAdmin({ settings, metrics, isReady }: AdminOptions): 
       }
     },
   );
+  server.maxConnections = maxAdminConnections;
   const address = await listen(server, { ...settings, settingsName: "admin" });
   let stopped: Promise<void> | undefined;
   return {

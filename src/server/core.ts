@@ -4,6 +4,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Caller, ServedService } from "../service/calls.ts";
 import type { ServerLog } from "./call-errors.ts";
+import type { CallPlaces } from "./call-places.ts";
 import type { OpenCalls } from "./open-calls.ts";
 import type { Page } from "./page/page.ts";
 import type { RequestBytes } from "./request-bytes.ts";
@@ -15,6 +16,7 @@ export interface ServerCore {
   readonly services: readonly ServedService[];
   readonly authenticate: Authenticate;
   readonly requestBytes: RequestBytes;
+  readonly callPlaces: CallPlaces;
   readonly openCalls: OpenCalls;
   readonly log: ServerLog;
   /** The largest request, in bytes, decompressed. */

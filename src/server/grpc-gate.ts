@@ -1,8 +1,8 @@
 /**
  * What happens to a call on the gRPC port before its handler, and to a status that no handler made.
  *
- * A grpc-js interceptor: it asks for the token when only the headers have come, bounds headers and the bytes of
- * requests that are being read, and gives the statuses that grpc-js makes by itself (too large, undecodable, deadline)
+ * A grpc-js interceptor: it asks for the token when only the headers have come, takes a place for the call, bounds headers
+ * and the bytes of requests that are being read, and gives the statuses that grpc-js makes by itself (too large, undecodable, deadline)
  * the details that ours have.
  *
  * What grpc-js does not allow: it hands on whole messages only, so counting bytes as they arrive needs the HTTP/2
@@ -22,6 +22,7 @@ import { RunnerError } from "../errors.ts";
 import type { Caller, ServedService } from "../service/calls.ts";
 import { toConnectError } from "../service/errors.ts";
 import { cancelledByCaller, libraryError, statusOf } from "./call-errors.ts";
+import type { Connections } from "./connections.ts";
 import type { ServerCore } from "./core.ts";
 import { grpcStatus, metadataBytes } from "./grpc-metadata.ts";
 import { endStalled, endUnread } from "./h2-session.ts";
@@ -54,7 +55,7 @@ export interface GrpcGate {
   admitted(metadata: Metadata): AdmittedCall;
 }
 
-export function grpcGate(core: ServerCore): GrpcGate {
+export function grpcGate(core: ServerCore, connections: Connections): GrpcGate {
   const services = new Map<string, ServedService>();
   for (const served of core.services) {
     for (const method of served.service.methods) services.set(`/${served.service.typeName}/${method.name}`, served);
@@ -71,6 +72,7 @@ export function grpcGate(core: ServerCore): GrpcGate {
     let hasRequest = false;
     let isRead = false;
     let admitted: AdmittedCall | undefined;
+    let leave = () => {};
 
     const end = (error: ConnectError) => {
       abort.abort(error);
@@ -121,6 +123,17 @@ export function grpcGate(core: ServerCore): GrpcGate {
                 served === undefined || served.isOpen
                   ? undefined
                   : core.authenticate(metadata.get("authorization").join(", ") || undefined);
+              const connection = connections.of(call.getConnectionInfo());
+              if (caller !== undefined) connection.authenticated();
+              const address = connection.clientOf((name) => metadata.get(name).join(",") || undefined);
+              const holder = { address, tenant: caller?.tenant };
+              const giveBack = core.callPlaces.take(holder);
+              const isOver = connection.began();
+              leave = () => {
+                giveBack();
+                isOver();
+              };
+              reading.belongsTo(holder);
               admitted = {
                 caller,
                 abort,
@@ -153,6 +166,7 @@ export function grpcGate(core: ServerCore): GrpcGate {
           onCancel() {
             // Comes at the end of every call, also of one that ended well.
             reading.done();
+            leave();
             if (admitted?.isHandled === false) abort.abort(cancelledByCaller());
             closed.resolve();
             // grpc-js would go on reading and throwing away what nobody wants any more, for as long as it is sent.

@@ -25,6 +25,7 @@ import {
 import type { Settings } from "../config/settings.ts";
 import type { CallContext, ServedService } from "../service/calls.ts";
 import { cancelledByCaller, statusOf, throwIfOver } from "./call-errors.ts";
+import type { Connections } from "./connections.ts";
 import { handlerOf, type ServerCore, streamsRequests, streamsResponses } from "./core.ts";
 import { type AdmittedCall, type GrpcGate, grpcGate, Undecodable } from "./grpc-gate.ts";
 import { grpcError, headersOf, metadataOf } from "./grpc-metadata.ts";
@@ -41,10 +42,10 @@ export interface GrpcServer {
 }
 
 /** The gRPC server without a listener. */
-export function grpcServer(core: ServerCore, settings: Settings): GrpcServer {
+export function grpcServer(core: ServerCore, settings: Settings, connections: Connections): GrpcServer {
   // It would print what is wrong with a peer's metadata to the console, values included.
   setLogVerbosity(logVerbosity.NONE);
-  const gate = grpcGate(core);
+  const gate = grpcGate(core, connections);
   const server = new Server({
     interceptors: [gate.interceptor],
     "grpc.max_receive_message_length": settings.calls.maxRequestBytes,

@@ -13,7 +13,7 @@ import {
   type Server as TlsServer,
 } from "node:tls";
 import type { TlsSettings } from "../config/settings.ts";
-import { handshakeTimeoutMs, maxConnections } from "./limits.ts";
+import { handshakeTimeoutMs } from "./limits.ts";
 
 /** Why a server did not start: a sentence for the operator, which names the setting. */
 export class ServerStartError extends Error {
@@ -35,7 +35,6 @@ export interface ListenOptions {
 
 /** Listens, or throws a ServerStartError. */
 export async function listen(server: Server, { host, port, settingsName }: ListenOptions): Promise<Address> {
-  server.maxConnections = maxConnections;
   const bare = host.replace(/^\[(.*)\]$/, "$1");
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

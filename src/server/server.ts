@@ -8,14 +8,17 @@ import type { ConnectError } from "@connectrpc/connect";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Settings, TlsSettings } from "../config/settings.ts";
 import { RunnerError } from "../errors.ts";
+import { TrustedProxies } from "../policy/addresses.ts";
 import type { ServedService } from "../service/calls.ts";
 import { toConnectError } from "../service/errors.ts";
 import { reflectionServices } from "../service/reflection.ts";
 import type { ServerLog } from "./call-errors.ts";
+import { CallPlaces } from "./call-places.ts";
+import { Connections } from "./connections.ts";
 import type { Authenticate, ServerCore } from "./core.ts";
 import { exposureProblems, servesReflection } from "./exposure.ts";
 import { grpcServer } from "./grpc.ts";
-import { requestTimeoutMs } from "./limits.ts";
+import { maxAnonymousCalls, maxAnonymousRequestBytes } from "./limits.ts";
 import { type Address, listen, readTls, ServerStartError, type SocketListener, socketListener } from "./listener.ts";
 import { OpenCalls } from "./open-calls.ts";
 import { openPage } from "./page/page.ts";
@@ -71,22 +74,40 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
     log,
     requestBytes: new RequestBytes({
       maxBytes: settings.calls.maxRequestBytesInFlight,
-      readTimeoutMs: requestTimeoutMs,
+      maxAnonymousBytes: maxAnonymousRequestBytes,
+      readTimeoutMs: settings.calls.requestTimeoutMs,
       clock,
     }),
+    callPlaces: new CallPlaces({ maxOpen: settings.calls.maxOpen, maxAnonymous: maxAnonymousCalls }),
     openCalls: new OpenCalls(),
     maxRequestBytes: settings.calls.maxRequestBytes,
     page: settings.web.enabled && settings.web.page ? openPage(log) : undefined,
   };
 
-  const grpc = grpcServer(core, settings);
+  const proxies = new TrustedProxies(settings.trustedProxies, settings.forwardedHeader);
+  const connectionsOf = (portName: string) =>
+    new Connections({
+      maxCount: settings.connections.maxPerPort,
+      anonymousIdleTimeoutMs: settings.connections.anonymousIdleTimeoutMs,
+      proxies,
+      clock,
+      log,
+      portName,
+    });
+  const grpcConnections = connectionsOf("grpc");
+  const webConnections = connectionsOf("web");
+
+  const grpc = grpcServer(core, settings, grpcConnections);
   const grpcListener = socketListener("grpc", await tlsOf(settings.grpc.tls, "grpc"), grpc.accept);
+  grpcConnections.guard(grpcListener.server);
   const web = settings.web.enabled
-    ? webListener(webHandler(core, settings), {
+    ? webListener(webHandler(core, settings, webConnections), {
         tls: await tlsOf(settings.web.tls, "web"),
         maxConcurrentStreams: settings.grpc.maxConcurrentStreams,
         keepaliveTimeMs: settings.grpc.keepaliveTimeMs,
         keepaliveTimeoutMs: settings.grpc.keepaliveTimeoutMs,
+        requestTimeoutMs: settings.calls.requestTimeoutMs,
+        connections: webConnections,
         clock,
       })
     : undefined;

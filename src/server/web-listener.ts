@@ -11,8 +11,9 @@ import type { Socket } from "node:net";
 import type { SecureContextOptions, TLSSocket } from "node:tls";
 import type { Clock } from "../clock.ts";
 import type { TlsSettings } from "../config/settings.ts";
+import type { Connections } from "./connections.ts";
 import { guardSession } from "./h2-session.ts";
-import { handshakeTimeoutMs, maxHeaderBytes, requestTimeoutMs } from "./limits.ts";
+import { handshakeTimeoutMs, maxHeaderBytes } from "./limits.ts";
 import { makeTls, tlsOptions } from "./listener.ts";
 
 /** A request of either version: Node promises that HTTP/2's has what HTTP/1.1's has. */
@@ -26,6 +27,9 @@ export interface WebListenerOptions {
   readonly maxConcurrentStreams: number;
   readonly keepaliveTimeMs: number;
   readonly keepaliveTimeoutMs: number;
+  /** `calls.requestTimeoutMs`: how long a request may take to arrive. */
+  readonly requestTimeoutMs: number;
+  readonly connections: Connections;
   readonly clock: Clock;
   /** For tests; see `limits.ts` for what holds otherwise. */
   readonly times?: { readonly headersTimeoutMs: number; readonly checkIntervalMs: number };
@@ -57,8 +61,8 @@ export function webListener(handle: WebHandler, options: WebListenerOptions): We
   const http1Options: http.ServerOptions = {
     noDelay: true,
     maxHeaderSize: maxHeaderBytes,
-    headersTimeout: headersTimeoutMs,
-    requestTimeout: requestTimeoutMs,
+    headersTimeout: Math.min(headersTimeoutMs, options.requestTimeoutMs),
+    requestTimeout: options.requestTimeoutMs,
     connectionsCheckingInterval: checkIntervalMs,
     keepAliveTimeout: keepAliveTimeoutMs,
   };
@@ -79,12 +83,14 @@ export function webListener(handle: WebHandler, options: WebListenerOptions): We
   const sessions = new Set<http2.ServerHttp2Session>();
   h2.on("session", (session) => {
     sessions.add(session);
+    options.connections.speaksHttp2(session);
     session.once("close", () => sessions.delete(session));
     guardSession(session, options);
   });
   h2.on("sessionError", () => {});
 
   const { server, renew } = front(http1Options, handle, options.tls, (socket) => h2.emit("connection", socket));
+  options.connections.guard(server);
   const closed = Promise.withResolvers<void>();
   server.once("close", () => closed.resolve());
   return {

@@ -27,6 +27,7 @@ import type { Settings } from "../config/settings.ts";
 import { isAllowedHost, isAllowedOrigin, ownOrigin } from "../policy/hosts.ts";
 import type { CallContext, Caller, ServedService } from "../service/calls.ts";
 import { cancelledByCaller, deadlinePassed, libraryError, statusOf, throwIfOver } from "./call-errors.ts";
+import type { Connections } from "./connections.ts";
 import { handlerOf, type ServerCore, streamsRequests, streamsResponses } from "./core.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
 import { maxHeaderBytes, maxResponseBytes } from "./limits.ts";
@@ -41,6 +42,8 @@ interface WebCall {
   /** Resolves when the response is closed. */
   readonly closed: Promise<void>;
   readonly reading: RequestReading;
+  /** Takes the call's place, for the caller that the token names. Throws when there is none. */
+  readonly letIn: (caller: Caller | undefined) => void;
   caller: Caller | undefined;
   hasRequest: boolean;
   /** What the handler ended with: said on purpose, so it stands as it is. */
@@ -55,7 +58,7 @@ const setTimeoutMaxMs = 2_147_483_647;
 type WebSettings = Pick<Settings, "web" | "behindProxy">;
 
 /** Answers every request of the web port. */
-export function webHandler(core: ServerCore, settings: WebSettings): WebHandler {
+export function webHandler(core: ServerCore, settings: WebSettings, connections: Connections): WebHandler {
   const byName = new Map(core.services.map((served) => [served.service.typeName, served]));
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
@@ -78,9 +81,12 @@ export function webHandler(core: ServerCore, settings: WebSettings): WebHandler 
     }
     const path = (request.url ?? "").split("?", 1)[0]!;
     const handler = byPath.get(path);
-    if (handler === undefined) return answerOther(request, response, path, core.page);
+    if (handler === undefined) {
+      if (core.page?.has(path)) response.once("close", connections.of(request.socket).began());
+      return answerOther(request, response, path, core.page);
+    }
 
-    const { call, closed } = webCall(request, response, handler.method, core);
+    const { call, closed } = webCall(request, response, handler.method, core, connections);
     const values = createContextValues().set(callKey, call);
     const universal = universalRequestFromNodeRequest(request, response, undefined, values);
     clampTimeout(universal.header);
@@ -176,16 +182,25 @@ function answerOther(request: WebRequest, response: WebResponse, path: string, p
   }
 }
 
-function webCall(request: WebRequest, response: WebResponse, method: DescMethod, core: ServerCore) {
+function webCall(
+  request: WebRequest,
+  response: WebResponse,
+  method: DescMethod,
+  core: ServerCore,
+  connections: Connections,
+) {
   const gone = Promise.withResolvers<void>();
   const abort = new AbortController();
   const closed = { isClosed: false };
   const reading = core.requestBytes.begin(
     takesOneMessage(method) ? (error) => abort.abort(statusOf(error, method.name, core.log)) : undefined,
   );
+  const connection = connections.of(request.socket);
+  let leave = () => {};
   response.once("close", () => {
     closed.isClosed = true;
     reading.done();
+    leave();
     gone.resolve();
   });
   const call: WebCall = {
@@ -193,6 +208,21 @@ function webCall(request: WebRequest, response: WebResponse, method: DescMethod,
     abort,
     closed: gone.promise,
     reading,
+    letIn: (caller) => {
+      call.caller = caller;
+      if (caller !== undefined) connection.authenticated();
+      const holder = {
+        address: connection.clientOf((name) => request.headers[name]?.toString()),
+        tenant: caller?.tenant,
+      };
+      const giveBack = core.callPlaces.take(holder);
+      const isOver = connection.began();
+      leave = () => {
+        giveBack();
+        isOver();
+      };
+      reading.belongsTo(holder);
+    },
     caller: undefined,
     hasRequest: false,
     failure: undefined,
@@ -210,12 +240,12 @@ function gate(context: HandlerContext, served: ServedService | undefined, core: 
       describe(reason, call, core.maxRequestBytes);
     }
   });
-  if (served?.isOpen) return;
   try {
-    call.caller = core.authenticate(context.requestHeader.get("authorization") ?? undefined);
+    const authorization = context.requestHeader.get("authorization") ?? undefined;
+    call.letIn(served?.isOpen ? undefined : core.authenticate(authorization));
   } catch (error) {
     const status = statusOf(error, context.url, core.log);
-    status.metadata.set("www-authenticate", "Bearer");
+    if (status.code === Code.Unauthenticated) status.metadata.set("www-authenticate", "Bearer");
     throw status;
   }
 }

@@ -248,13 +248,17 @@ describe("the bytes of all requests that are being read", () => {
     const test = await start({
       change: ({ calls }) => {
         calls.maxRequestBytes = 8 * 1024 * 1024;
-        calls.maxRequestBytesInFlight = 1024 * 1024;
+        calls.maxRequestBytesInFlight = 2 * 1024 * 1024;
       },
     });
     for (const kind of transportKinds.filter(({ tls, httpVersion }) => !tls && httpVersion === "2")) {
       const client = kind.connect(test.target);
       const tooMuch = client.streamChat({ prompt: "length ".padEnd(4 * 1024 * 1024, "x") });
-      expect(await failureOf(tooMuch)).toMatchObject({ code: Code.Unavailable, reason: "QUEUE_FULL" });
+      expect(await failureOf(tooMuch)).toMatchObject({
+        code: Code.ResourceExhausted,
+        reason: "QUOTA_EXCEEDED",
+        facts: { subject: "tenant acme" },
+      });
       for (let round = 0; round < 3; round += 1) {
         expect(await textsOf(client.streamChat({ prompt: "length ".padEnd(700_000, "x") }))).toEqual(["700000"]);
       }

@@ -3,6 +3,8 @@ import { connect as connectHttp2 } from "node:http2";
 import { type AddressInfo, connect as connectTcp, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../src/clock.ts";
+import { TrustedProxies } from "../../src/policy/addresses.ts";
+import { Connections } from "../../src/server/connections.ts";
 import { listen, readTls } from "../../src/server/listener.ts";
 import { type WebListener, webListener } from "../../src/server/web-listener.ts";
 import { testTls } from "../contract/transports.ts";
@@ -16,6 +18,15 @@ describe.each([false, true])("the web port, TLS: %s", (encrypted) => {
       maxConcurrentStreams: 100,
       keepaliveTimeMs: 30_000,
       keepaliveTimeoutMs: 20_000,
+      requestTimeoutMs: 30_000,
+      connections: new Connections({
+        maxCount: 100,
+        anonymousIdleTimeoutMs: 20_000,
+        proxies: new TrustedProxies([], "forwarded"),
+        clock: systemClock,
+        log: { info() {}, warn() {}, error() {} },
+        portName: "web",
+      }),
       clock: systemClock,
       times: { headersTimeoutMs: 50, checkIntervalMs: 20 },
     });

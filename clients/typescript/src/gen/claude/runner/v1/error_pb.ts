@@ -57,15 +57,18 @@ export const ErrorReason = {
   NOT_ALLOWED: 3,
 
   /**
-   * RESOURCE_EXHAUSTED: the tenant has its full number of turns in flight, or of
-   * watches of the pool; with `google.rpc.QuotaFailure`.
+   * RESOURCE_EXHAUSTED: the tenant has its full number of turns in flight or of
+   * watches of the pool, or the tenant or its address has its share of open
+   * calls or of the bytes of requests; with `google.rpc.QuotaFailure`, which
+   * names who it is.
    *
    * @generated from enum value: ERROR_REASON_QUOTA_EXCEEDED = 4;
    */
   QUOTA_EXCEEDED: 4,
 
   /**
-   * UNAVAILABLE: the queue for a worker is full.
+   * UNAVAILABLE: the queue for a worker is full, or the server has no room for
+   * another call or for its request.
    *
    * @generated from enum value: ERROR_REASON_QUEUE_FULL = 5;
    */
