@@ -2,6 +2,7 @@
  * The composition root: builds the parts in order, starts them, and stops them in reverse. No logic of its own.
  */
 
+import { tmpdir } from "node:os";
 import { CliKeeper, type CliState } from "./cli/cli-keeper.ts";
 import { WorkFolders } from "./cli/folders.ts";
 import { CliLocator } from "./cli/locate.ts";
@@ -38,6 +39,8 @@ export interface RunnerOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly log: Log;
   readonly clock?: Clock;
+  /** Ends a start that is under way. */
+  readonly signal?: AbortSignal;
 }
 
 /** How a server is stopped. */
@@ -69,7 +72,7 @@ export interface Runner {
 
 /** Starts a server, or throws and leaves nothing behind. Settings that contradict each other are refused. */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
-  const { settings, env, log, clock = systemClock } = options;
+  const { settings, env, log, clock = systemClock, signal } = options;
   const { broken, warnings } = checkSettings(settings);
   if (broken.length > 0) {
     throw new Error(broken.map(({ path, problem }) => `${path.join(".")}: ${problem}`).join("\n"));
@@ -85,7 +88,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   const cliSpans = await openCliSpans({ settings: settings.telemetry, log, clock });
   if (cliSpans !== undefined) opened.defer(() => cliSpans.stop());
 
-  const folders = await WorkFolders.open(settings.cli.workFolder, log);
+  const folders = await openWorkFolders(settings, log);
   opened.defer(() => folders.close());
 
   const keeper = new CliKeeper({
@@ -112,6 +115,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     log,
     env,
   });
+  signal?.throwIfAborted();
   const pool = new Pool({
     profiles: Object.fromEntries(
       Object.entries(settings.profiles).map(([name, profile]) => [
@@ -137,6 +141,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   beginAtZero(Object.keys(settings.profiles));
 
   const { authenticator, tokenNotice } = await openAuthentication(settings, log);
+  signal?.throwIfAborted();
   const authenticate = (authorization: string | undefined) => authenticator.authenticate(authorization);
   const recentTurns = new RecentTurns();
   const readiness: Readiness = { isServing: () => pool.isServing(), onChange: (listener) => pool.onChange(listener) };
@@ -174,6 +179,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     clock,
   });
   opened.defer(() => servers.stop({ drainTimeoutMs: 0 }));
+  signal?.throwIfAborted();
   pool.start();
 
   const parts = opened.move();
@@ -209,6 +215,18 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   };
 }
 
+async function openWorkFolders({ cli }: Settings, log: Log): Promise<WorkFolders> {
+  try {
+    return await WorkFolders.open(cli.workFolder, log);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === undefined) throw error;
+    const which = cli.workFolder ?? `the system's temporary folder ${tmpdir()}`;
+    const why = code === "ENOENT" || code === "ENOTDIR" ? "is no folder" : `cannot be written (${code})`;
+    throw new ServerStartError(`cli.workFolder: ${which} ${why}; name another one`, { cause: error });
+  }
+}
+
 const noTokenPlace =
   "auth.tokenFile: this user has no home folder to keep the token of the first start in; name a file in auth.tokenFile, " +
   "or put tokens into auth.tokens (`claude-runner token` makes one)";
@@ -219,9 +237,8 @@ async function openAuthentication(settings: Settings, log: Log) {
     return { authenticator: new Authenticator({ tokens, insecureNoAuth }), tokenNotice: undefined };
   }
   if (tokenFile === undefined) throw new ServerStartError(noTokenPlace);
-  const { token, isNew, wasReadableByOthers } = await ensureTokenFile(tokenFile);
-  if (wasReadableByOthers)
-    log.warn({ file: tokenFile }, "the token file could be read by others; it is closed to them now");
+  const { token, isNew, warnings } = await ensureTokenFile(tokenFile);
+  for (const warning of warnings) log.warn({}, warning);
   return {
     authenticator: new Authenticator({ tokens: [defaultToken(token)], insecureNoAuth }),
     tokenNotice: { token, file: tokenFile, isNew },

@@ -150,7 +150,11 @@ async function fingerprintOf(path: string): Promise<string | undefined> {
 }
 
 async function tryVersion({ path, source }: Candidate, fingerprint: string, clock: Clock): Promise<LocatedCli> {
-  const home = await mkdtemp(join(tmpdir(), "claude-runner-version-"));
+  const home = await mkdtemp(join(tmpdir(), "claude-runner-version-")).catch(() => undefined);
+  if (home === undefined) {
+    const whatToDo = "make it, or name another one in the variable TMPDIR";
+    return { kind: "unavailable", why: `the temporary folder ${tmpdir()} cannot be written`, whatToDo };
+  }
   try {
     const env = { HOME: home, TMPDIR: home, PATH: "/usr/local/bin:/usr/bin:/bin", ...quiet };
     const { exit, stdout } = await runToEnd({

@@ -53,7 +53,8 @@ export async function probeCli(options: ProbeOptions): Promise<CliCapabilities> 
     await worker.ready(options.signal);
     return { ...nothing, ...(await probe(worker, options.sink)) };
   } catch (error) {
-    options.log.warn({ err: error }, "the CLI could not be probed to the end");
+    // A server that is stopped in its first seconds ends its probe; nobody wants to know.
+    if (!options.signal?.aborted) options.log.warn({ err: error }, "the CLI could not be probed to the end");
     return { ...nothing, detail: error instanceof Error ? error.message : "unknown error" };
   } finally {
     options.signal?.removeEventListener("abort", onAbort);

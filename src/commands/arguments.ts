@@ -2,6 +2,7 @@
  * Checks of what stands behind an option, alike for every command.
  */
 import { InvalidArgumentError } from "commander";
+import { isCollectorBase } from "../config/setting-parts.ts";
 
 export function portArgument(text: string): number {
   const port = Number(text);
@@ -16,9 +17,9 @@ export function secondsArgument(text: string): number {
   return seconds;
 }
 
-export function httpUrlArgument(text: string): string {
-  if (!/^https?:$/.test(URL.parse(text)?.protocol ?? "")) {
-    throw new InvalidArgumentError("Has to be a URL, such as http://127.0.0.1:4318.");
+export function collectorArgument(text: string): string {
+  if (!isCollectorBase(text)) {
+    throw new InvalidArgumentError("Must be a collector's base address, such as http://127.0.0.1:4318.");
   }
   return text;
 }

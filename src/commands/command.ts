@@ -23,6 +23,11 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** Something of this machine is in the way: told in a line that says what to do, without a stack. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+}
+
 /** A section at the end of a command's help. */
 export function helpSection(title: string, lines: readonly string[]): string {
   return `\n${title}\n${lines.map((line) => `  ${line}`).join("\n")}`;

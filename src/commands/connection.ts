@@ -7,7 +7,7 @@ import type { Interceptor, Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { stateFolder } from "../config/folders.ts";
 import { isLoopback } from "../policy/hosts.ts";
-import { readTokenFile } from "../server/token-file.ts";
+import { readTokenFile, TokenFileError } from "../server/token-file.ts";
 import { UsageError } from "./command.ts";
 
 export interface ConnectionOptions {
@@ -69,7 +69,16 @@ async function findToken(options: ConnectionOptions, url: URL): Promise<string |
   // The token of this machine's server is not shown to others.
   if (!isLoopback(url.hostname)) return undefined;
   const state = stateFolder(options.env);
-  return state === undefined ? undefined : (await readTokenFile(join(state, "token")))?.token;
+  if (state === undefined) return undefined;
+  const path = join(state, "token");
+  try {
+    return (await readTokenFile(path))?.token;
+  } catch (error) {
+    if (!(error instanceof TokenFileError)) throw error;
+    throw new UsageError(
+      `the token file ${path} ${error.problem}; name another with --token-file or CLAUDE_RUNNER_TOKEN`,
+    );
+  }
 }
 
 function readOption(flag: string, path: string): string {

@@ -2,7 +2,7 @@
  * `claude-runner demo` on the command line; what it does is `demo.ts`.
  */
 import { createLog } from "../telemetry/log.ts";
-import { httpUrlArgument, portArgument } from "./arguments.ts";
+import { collectorArgument, portArgument } from "./arguments.ts";
 import { type CommandEntry, helpSection } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { onSignals } from "./signals.ts";
@@ -32,7 +32,7 @@ export const demo: CommandEntry = {
       .option(
         "--otlp-endpoint <url>",
         "send traces and metrics to this collector, such as http://127.0.0.1:4318",
-        httpUrlArgument,
+        collectorArgument,
       )
       .addHelpText(
         "after",

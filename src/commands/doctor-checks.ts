@@ -3,7 +3,7 @@
  *
  * Nothing is changed and no model is asked. Secrets are looked for, never shown.
  */
-import { access, constants, mkdtemp, rm, stat, statfs } from "node:fs/promises";
+import { access, constants, mkdtemp, rm, statfs } from "node:fs/promises";
 import { createServer } from "node:net";
 import { availableParallelism, tmpdir, totalmem } from "node:os";
 import { delimiter, join } from "node:path";
@@ -14,6 +14,7 @@ import type { LoadedSettings } from "../config/load.ts";
 import type { Settings } from "../config/settings.ts";
 import { sourceText } from "../config/source.ts";
 import { exposureProblems } from "../server/exposure.ts";
+import { readTokenFile, TokenFileError } from "../server/token-file.ts";
 import { counted, sizeText } from "./terminal.ts";
 
 export interface Finding {
@@ -47,19 +48,26 @@ const mebibytes = 1024 * 1024;
 /** What a started worker takes, in bytes, as measured with the proven version. */
 const workerBytes = 100 * mebibytes;
 
-/** In the order in which they are shown. */
-export const checks: readonly Check[] = [
-  checkNode,
-  checkCli,
-  checkCredentials,
-  checkPorts,
-  checkExposure,
-  checkTokens,
-  checkWorkFolder,
-  checkMemory,
-  checkCores,
-  checkSandboxTools,
-];
+/** In the order in which they are shown. One that cannot look at its matter is a finding as well. */
+export const checks: readonly Check[] = (
+  [
+    checkNode,
+    checkCli,
+    checkCredentials,
+    checkPorts,
+    checkExposure,
+    checkTokens,
+    checkWorkFolder,
+    checkMemory,
+    checkCores,
+    checkSandboxTools,
+  ] satisfies readonly Check[]
+).map((check) => (patient) => check(patient).catch(notLookedAt));
+
+function notLookedAt(error: unknown): readonly Finding[] {
+  const why = error instanceof Error ? error.message : String(error);
+  return [problem("doctor", `something could not be looked at: ${why}`)];
+}
 
 async function checkNode(): Promise<readonly Finding[]> {
   const major = Number(process.versions.node.split(".")[0]);
@@ -96,7 +104,7 @@ async function checkCli({ settings, env }: Patient): Promise<readonly Finding[]>
 async function checkCredentials({ settings, env }: Patient): Promise<readonly Finding[]> {
   const used = [...new Set(Object.values(settings.profiles).map(({ credential }) => credential))];
   const findings = used.map(async (name) => {
-    const credential = settings.credentials[name];
+    const credential = Object.hasOwn(settings.credentials, name) ? settings.credentials[name] : undefined;
     if (credential === undefined)
       return problem(`credential ${name}`, "does not exist", "see `claude-runner settings`");
     try {
@@ -165,15 +173,21 @@ async function checkTokens({ settings }: Patient): Promise<readonly Finding[]> {
     const tenants = new Set(tokens.map(({ tenant }) => tenant));
     return [ok("tokens", `${counted(tokens.length, "token")} of ${counted(tenants.size, "tenant")}`)];
   }
-  const file = await stat(tokenFile ?? "").catch(() => undefined);
-  if (file === undefined) return [ok("tokens", `one will be made at first start, in ${tokenFile}`)];
-  if ((file.mode & 0o077) !== 0) {
-    return [
-      warning("tokens", `${tokenFile} can be read by others`, "the next start closes it; delete it to get a new one"),
-    ];
+  if (tokenFile === undefined)
+    return [problem("tokens", "there is no home folder for the first one", noTokenFileAdvice)];
+  try {
+    const file = await readTokenFile(tokenFile, { mayClose: false });
+    if (file === undefined) return [ok("tokens", `one will be made at first start, in ${tokenFile}`)];
+    const [open] = file.warnings;
+    if (open === undefined) return [ok("tokens", `the one in ${tokenFile}`)];
+    return [warning("tokens", open, "the next start closes it; delete it to get a new one")];
+  } catch (error) {
+    if (!(error instanceof TokenFileError)) throw error;
+    return [problem("tokens", `${tokenFile} ${error.problem}`, noTokenFileAdvice)];
   }
-  return [ok("tokens", `the one in ${tokenFile}`)];
 }
+
+const noTokenFileAdvice = "name another place in auth.tokenFile, or put tokens into auth.tokens";
 
 async function checkWorkFolder({ settings }: Patient): Promise<readonly Finding[]> {
   const parent = settings.cli.workFolder ?? tmpdir();

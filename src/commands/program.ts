@@ -105,14 +105,32 @@ function tell(error: unknown, { stderr, err }: Terminal): ExitCode {
   if (error instanceof SettingsError) {
     const count = error.violations.length;
     stderr.write(`${err.red("error:")} ${count === 1 ? "a setting is" : `${count} settings are`} wrong\n`);
-    for (const violation of error.violations) stderr.write(`  ${redactSecrets(violationText(violation))}\n`);
+    for (const violation of error.violations.slice(0, maxShown)) {
+      stderr.write(`  ${redactSecrets(violationText(violation))}\n`);
+    }
+    if (count > maxShown) stderr.write(`  and ${count - maxShown} more\n`);
     return exitCodes.usage;
   }
-  const isExpected = error instanceof Error && expectedErrors.has(error.name);
+  const isExpected = error instanceof Error && (expectedErrors.has(error.name) || isOfTheSystem(error));
   const text = error instanceof Error ? ((isExpected ? undefined : error.stack) ?? error.message) : String(error);
   stderr.write(`${err.red("error:")} ${redactSecrets(text)}\n`);
   return exitCodes.failed;
 }
 
+/** Mistakes in the settings that are listed; who mends these sees the next. */
+const maxShown = 50;
+
 /** Errors whose message was written for the person at the terminal; named, so that nothing is loaded for it. */
-const expectedErrors: ReadonlySet<string> = new Set(["ServerStartError", "RunnerError", "ScenarioError"]);
+const expectedErrors: ReadonlySet<string> = new Set([
+  "CommandError",
+  "RunnerError",
+  "ScenarioError",
+  "ServerStartError",
+  "TokenFileError",
+  "UnreadableFileError",
+]);
+
+/** What the system refused, such as a folder that may not be written: a fact of this machine, which its words name. */
+function isOfTheSystem(error: NodeJS.ErrnoException): boolean {
+  return typeof error.code === "string" && typeof error.syscall === "string";
+}

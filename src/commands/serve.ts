@@ -59,7 +59,9 @@ export const serve: CommandEntry = {
     using _signals = onSignals(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"], (signal) => control.take(signal));
     using _bugs = onBugs((error) => control.fail(error));
     try {
-      const runner = await startRunner({ settings: loaded.settings, env: terminal.env, log });
+      const options = { settings: loaded.settings, env: terminal.env, log, signal: control.toldToStop };
+      const runner = await unlessStopped(startRunner(options), control.toldToStop);
+      if (runner === undefined) return control.hasFailed ? exitCodes.failed : exitCodes.ok;
       if (terminal.isStderrTty) terminal.stderr.write(startSummary(loaded, runner, terminal.err));
       else log.info(placesOf(runner), "claude-runner has started");
       control.started(runner);
@@ -70,6 +72,32 @@ export const serve: CommandEntry = {
     return control.hasFailed ? exitCodes.failed : exitCodes.ok;
   },
 };
+
+/** How long a start that was told to stop may take to close what it has opened, in milliseconds. */
+const startStopMs = 2_000;
+
+/**
+ * What a start comes to; `undefined` when it was told to stop before. Whatever it hangs on (a file system that does not
+ * answer, for example) does not keep the process: nothing that it has opened by then outlives it.
+ */
+async function unlessStopped<T>(start: Promise<T>, toldToStop: AbortSignal): Promise<T | undefined> {
+  const settled = start.catch((error: unknown) => {
+    if (!toldToStop.aborted) throw error;
+    return undefined;
+  });
+  const patience = Promise.withResolvers<undefined>();
+  let timer: NodeJS.Timeout | undefined;
+  const onStop = () => {
+    timer = setTimeout(() => patience.resolve(undefined), startStopMs);
+  };
+  toldToStop.addEventListener("abort", onStop, { once: true });
+  try {
+    return await Promise.race([settled, patience.promise]);
+  } finally {
+    clearTimeout(timer);
+    toldToStop.removeEventListener("abort", onStop);
+  }
+}
 
 /** What a log says in place of the summary: everything but the token itself. */
 function placesOf({ grpcAddress, webAddress, adminAddress, tokenNotice }: Runner): Record<string, unknown> {
@@ -104,6 +132,7 @@ function serverLog(terminal: Terminal, { settings }: LoadedSettings): OpenLog {
 export class ServerControl {
   readonly #log: Log;
   readonly #how: { readonly reload: () => Settings; readonly isTerminalGone: () => boolean };
+  readonly #toldToStop = new AbortController();
   #runner: Pick<Runner, "stop" | "reload"> | undefined;
   #stopRequestCount = 0;
   #hasFailed = false;
@@ -111,6 +140,11 @@ export class ServerControl {
   constructor(log: Log, how: { readonly reload: () => Settings; readonly isTerminalGone: () => boolean }) {
     this.#log = log;
     this.#how = how;
+  }
+
+  /** Aborted by the first signal to stop, for a start that is under way. */
+  get toldToStop(): AbortSignal {
+    return this.#toldToStop.signal;
   }
 
   /** Whether it stops because of a mistake of its own. */
@@ -140,6 +174,7 @@ export class ServerControl {
   }
 
   #stop(): void {
+    this.#toldToStop.abort();
     const drainTimeoutMs = [undefined, undefined, hurriedDrainMs][this.#stopRequestCount];
     const isNow = this.#stopRequestCount >= 3;
     const options = isNow ? { drainTimeoutMs: 0 } : drainTimeoutMs === undefined ? {} : { drainTimeoutMs };

@@ -2,7 +2,7 @@
  * `claude-runner standin`: the stand-in for the model API by itself, to point a Claude Code or a gateway at.
  */
 import { portArgument } from "./arguments.ts";
-import { type CommandEntry, helpSection } from "./command.ts";
+import { type CommandEntry, CommandError, helpSection } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { onSignals } from "./signals.ts";
 
@@ -50,6 +50,8 @@ export const standin: CommandEntry = {
     const running = await startStandin({
       port: options.port,
       ...(options.scenarios !== undefined && { scenarios: options.scenarios }),
+    }).catch((error: NodeJS.ErrnoException) => {
+      throw portError(error, options.port);
     });
     const told = Promise.withResolvers<void>();
     using _signals = onSignals(["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"], () => told.resolve());
@@ -63,3 +65,9 @@ export const standin: CommandEntry = {
     return exitCodes.ok;
   },
 };
+
+function portError(error: NodeJS.ErrnoException, port: number): Error {
+  if (error.syscall !== "listen") return error;
+  const why = error.code === "EADDRINUSE" ? "is in use by another program" : `cannot be opened (${error.code})`;
+  return new CommandError(`port ${port} of 127.0.0.1 ${why}; choose another with --port, or 0 for any free one`);
+}

@@ -40,13 +40,22 @@ export function processTerminal(): Terminal {
     stdout,
     stderr,
     env,
-    workingFolder: process.cwd(),
+    workingFolder: workingFolder(),
     isStdinTty: stdin.isTTY === true,
     isStdoutTty: stdout.isTTY === true,
     isStderrTty: stderr.isTTY === true,
     out: styleFor(stdout.isTTY === true, env),
     err: styleFor(stderr.isTTY === true, env),
   };
+}
+
+/** Relative paths start here. A folder that was removed meanwhile has no name any more; then they start at the root. */
+function workingFolder(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return "/"; // ENOENT: whatever does not need a relative path still works.
+  }
 }
 
 const codes = {

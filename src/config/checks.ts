@@ -4,7 +4,8 @@
  * Leaves out what needs the listeners (which addresses may be opened how: `server/`) and whether Claude Code or the
  * model API is there (the server starts without them and says so).
  */
-import { accessSync, constants, statSync } from "node:fs";
+import { statSync } from "node:fs";
+import { readRegularFile, UnreadableFileError } from "../regular-file.ts";
 import type { ProfileSettings } from "./profile-settings.ts";
 import type { Settings, TlsSettings } from "./settings.ts";
 
@@ -62,13 +63,16 @@ function checkTls(tls: TlsSettings | undefined, path: readonly string[]): readon
     .filter((rule): rule is BrokenRule & { path: string[] } => rule.problem !== undefined);
 }
 
+/** Larger ones are no certificates, in bytes. */
+const maxPemBytes = 4 * 1024 * 1024;
+
 function unreadable(file: string): string | undefined {
   try {
-    accessSync(file, constants.R_OK);
+    readRegularFile(file, { maxBytes: maxPemBytes });
     return undefined;
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    return code === "ENOENT" ? `names ${file}, which does not exist` : `names ${file}, which cannot be read (${code})`;
+    if (!(error instanceof UnreadableFileError)) throw error;
+    return `names ${file}, which ${error.problem}`;
   }
 }
 
@@ -82,7 +86,7 @@ function checkTokens(settings: Settings): readonly BrokenRule[] {
     seen.set(token.sha256, first ?? at);
     for (const [position, name] of token.profiles.entries()) {
       if (name === "*") continue;
-      const profile = settings.profiles[name];
+      const profile = Object.hasOwn(settings.profiles, name) ? settings.profiles[name] : undefined;
       const where = [...path, "profiles", position];
       if (profile === undefined) {
         broken.push({

@@ -11,6 +11,7 @@ import {
   variableOf,
   variablePrefix,
 } from "./catalog.ts";
+import { plainCopy } from "./plain-copy.ts";
 import type { SettingSource, SettingViolation } from "./source.ts";
 import { didYouMean, nearest } from "./suggest.ts";
 
@@ -168,10 +169,10 @@ function splitList(text: string): readonly string[] {
 
 function parseJson(text: string, problem: string): { readonly value: unknown } | { readonly problem: string } {
   try {
-    const value: unknown = JSON.parse(text);
+    const value = plainCopy(JSON.parse(text));
     return Array.isArray(value) || isObject(value) ? { value } : { problem };
   } catch {
-    // The text itself is not repeated: it may be anything.
+    // No JSON, or endlessly deep. The text itself is not repeated: it may be anything.
     return { problem };
   }
 }

@@ -5,10 +5,11 @@
  */
 import { lstatSync, realpathSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLError } from "yaml";
 import { readRegularFile, UnreadableFileError } from "../regular-file.ts";
 import { isObject, variablePrefix } from "./catalog.ts";
 import { configFolder } from "./folders.ts";
+import { NoTreeError, plainCopy } from "./plain-copy.ts";
 import { type SettingSource, SettingsError } from "./source.ts";
 
 export interface SettingsFile {
@@ -25,8 +26,8 @@ export interface SettingsFile {
 const settingsFileNames = ["claude-runner.yaml", "claude-runner.yml"] as const;
 const fileVariable = `${variablePrefix}CONFIG`;
 
-/** No settings of a person's come near this size, in bytes; what is larger is something else. */
-const maxFileBytes = 1024 * 1024;
+/** Room for some 50,000 tokens, in bytes; what is larger is something else. */
+const maxFileBytes = 8 * 1024 * 1024;
 
 export interface FileChoice {
   /** What `--config` says. */
@@ -100,25 +101,17 @@ function read(file: string, workingFolder: string, askedBy: SettingSource): Sett
   const name = shownName(path, workingFolder);
   const lines = new LineCounter();
   const document = parseDocument(textOf(path, name, askedBy), { lineCounter: lines, merge: true, prettyErrors: false });
-  if (document.errors.length > 0) {
-    throw new SettingsError(
-      document.errors.map((error) => ({
-        source: { kind: "file", file: name, line: lines.linePos(error.pos[0]).line },
-        path: "",
-        problem: `is no valid YAML: ${error.message}`,
-      })),
-    );
-  }
-  const content: unknown = plainValue(() => document.toJS(), name) ?? {};
+  if (document.errors.length > 0) throw invalidYaml(name, document.errors, lines);
+  const sourceOf = (path: readonly PropertyKey[]): SettingSource => {
+    const offset = offsetOf(document.contents, path);
+    return { kind: "file", file: name, line: offset === undefined ? undefined : lines.linePos(offset).line };
+  };
+  const content = contentOf(document, name, sourceOf);
   if (!isObject(content)) {
     throw new SettingsError([
       { source: { kind: "file", file: name, line: 1 }, path: "", problem: "has to hold settings, such as `grpc:`" },
     ]);
   }
-  const sourceOf = (path: readonly PropertyKey[]): SettingSource => {
-    const offset = offsetOf(document.contents, path);
-    return { kind: "file", file: name, line: offset === undefined ? undefined : lines.linePos(offset).line };
-  };
   return { name, folder: dirname(path), settings: content, sourceOf };
 }
 
@@ -133,13 +126,30 @@ function textOf(path: string, name: string, askedBy: SettingSource): string {
   }
 }
 
-/** Resolving aliases can fail after parsing has not. */
-function plainValue(resolveAliases: () => unknown, name: string): unknown {
+/** One mistake makes the parser find more behind it: the first ones are those to mend. */
+const maxYamlErrors = 3;
+
+function invalidYaml(name: string, errors: readonly YAMLError[], lines: LineCounter): SettingsError {
+  return new SettingsError(
+    errors.slice(0, maxYamlErrors).map((error) => ({
+      source: { kind: "file", file: name, line: lines.linePos(error.pos[0]).line },
+      path: "",
+      problem: `is no valid YAML: ${error.message}`,
+    })),
+  );
+}
+
+/** The settings as plain values. Anchors are resolved here, which can fail after parsing has not. */
+function contentOf(document: Document, name: string, sourceOf: SettingsFile["sourceOf"]): unknown {
   try {
-    return resolveAliases();
+    // How large anchors may make it is `plainCopy`'s to say, which knows the place.
+    return plainCopy(document.toJS({ maxAliasCount: -1 })) ?? {};
   } catch (error) {
-    const problem = `is no valid YAML: ${error instanceof Error ? error.message : String(error)}`;
-    throw new SettingsError([{ source: { kind: "file", file: name, line: undefined }, path: "", problem }]);
+    const isPlaced = error instanceof NoTreeError;
+    const source: SettingSource = isPlaced ? sourceOf(error.path) : { kind: "file", file: name, line: undefined };
+    const problem = error instanceof Error ? error.message : String(error);
+    const path = isPlaced ? error.path.slice(0, 8).join(".") : "";
+    throw new SettingsError([{ source, path, problem: isPlaced ? problem : `is no valid YAML: ${problem}` }]);
   }
 }
 

@@ -47,8 +47,7 @@ export interface SettingEntry {
 /** Throws SettingsError. */
 export function loadSettings(options: LoadOptions): LoadedSettings {
   const file = readSettingsFile(options);
-  // Not structuredClone: an anchor that is used twice must become two objects, since variables change one of them.
-  const input = JSON.parse(JSON.stringify(file?.settings ?? {})) as Record<string, unknown>;
+  const input = structuredClone(file?.settings ?? {});
   openEmptyGroups(input);
   const known = { profiles: namesIn(input.profiles), credentials: namesIn(input.credentials) };
   const fromEnvironment = settingsFromEnvironment(options.env, known);
@@ -205,12 +204,23 @@ interface Checked {
 /** The schema's rules, and the rules between settings as far as the schema lets them be looked at. */
 function check(input: Record<string, unknown>): Checked {
   const whole = settingsSchema.safeParse(input);
-  if (whole.success) return { settings: whole.data, ...checkSettings(whole.data) };
-  const broken = whole.error.issues.flatMap((issue) => explainIssue(issue, input));
+  const unnamed = forbiddenNames(input);
+  if (whole.success && unnamed.length === 0) return { settings: whole.data, ...checkSettings(whole.data) };
+  const issues = whole.success ? [] : whole.error.issues.flatMap((issue) => explainIssue(issue, input));
+  const isNamed = ({ path }: BrokenRule) => path.at(-1) !== "__proto__";
+  const broken = [...unnamed, ...issues.filter(isNamed)];
   const remaining = withoutBroken(input);
   const further = remaining === undefined ? [] : checkSettings(remaining).broken;
   const isNew = (rule: BrokenRule) => !broken.some(({ path }) => overlaps(path, rule.path));
   return { settings: undefined, broken: [...broken, ...further.filter(isNew)], warnings: [] };
+}
+
+/** The schema library leaves a key called `__proto__` out without a word. */
+function forbiddenNames(value: unknown, path: readonly PropertyKey[] = []): readonly BrokenRule[] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, child]) =>
+    key === "__proto__" ? [{ path: [...path, key], problem: "is no setting" }] : forbiddenNames(child, [...path, key]),
+  );
 }
 
 /** What is left when everything that the schema refuses has its default; `undefined` when that is not enough. */

@@ -27,3 +27,30 @@ export const ms = (max = 24 * 3_600_000) => z.number().int().min(0).max(max);
 export const port = z.number().int().min(0).max(65_535);
 export const file = z.string().min(1);
 export const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "the name of an environment variable");
+
+/** An origin as a browser sends it. `null` is what any sandboxed frame sends, and `*` would match nothing. */
+export const origin = z.string().refine((text) => isOrigin(text), "an origin such as `https://app.example.com`");
+/** A name or address as it stands in a request, without scheme, port and path. */
+export const hostName = z
+  .string()
+  .refine((text) => /^(\[[0-9a-fA-F:.]+\]|[^\s:/?#@*[\]\\]+|[0-9a-fA-F:]*:[0-9a-fA-F:.]+)$/.test(text), {
+    message: "a host name such as `runner.example.com`, without scheme and port",
+  });
+/** A collector's base address; what the signals are sent to is below it. */
+export const collectorUrl = z.url().refine((text) => isCollectorBase(text), {
+  message: "a collector's base address such as `http://127.0.0.1:4318`: `/v1/traces` and `/v1/metrics` are added to it",
+});
+
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  // Those of apps, such as `capacitor://localhost`, have a scheme that URL does not know.
+  if (url === null || !/^https?:$/.test(url.protocol))
+    return /^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[^\s/?#@]+$/.test(text);
+  return url.origin === text && !text.includes("*");
+}
+
+export function isCollectorBase(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) return false;
+  return url.search === "" && url.hash === "" && !/\/v1\/(traces|metrics|logs)\/*$/.test(url.pathname);
+}

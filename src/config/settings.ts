@@ -9,7 +9,7 @@ import { totalmem } from "node:os";
 import { z } from "zod";
 import { forwardedHeaders, isAddressRange } from "../policy/addresses.ts";
 import { credential, profile } from "./profile-settings.ts";
-import { about, cores, file, mebibytes, ms, name, port } from "./setting-parts.ts";
+import { about, collectorUrl, cores, file, hostName, mebibytes, ms, name, origin, port } from "./setting-parts.ts";
 
 const tls = z.strictObject({
   certFile: about(file, "The certificate chain, a PEM file."),
@@ -72,12 +72,12 @@ export const settingsSchema = z.strictObject({
       ),
       tls: about(tls.optional(), "TLS of the web port. Browsers hold only six connections per server without it."),
       allowedHosts: about(
-        z.array(z.string().min(1)).default([]),
+        z.array(hostName).default([]),
         "Host names that a request may be addressed to, beside the loopback names.",
         "Add the public name; it keeps other sites' names from being pointed at this server.",
       ),
       allowedOrigins: about(
-        z.array(z.string().min(1)).default([]),
+        z.array(origin).default([]),
         "Web origins, such as `https://app.example.com`, that browsers may call from. Exact; no wildcards.",
       ),
       page: about(
@@ -362,7 +362,7 @@ export const settingsSchema = z.strictObject({
   telemetry: z
     .strictObject({
       otlpEndpoint: about(
-        z.url().optional(),
+        collectorUrl.optional(),
         "Where traces and metrics go: an OTLP collector over HTTP, such as `http://127.0.0.1:4318`. Absent: nowhere.",
       ),
       serviceName: about(z.string().min(1).default("claude-runner"), "The service name on traces and metrics."),

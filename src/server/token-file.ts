@@ -5,62 +5,154 @@
  * settings name no token, see `main.ts`.
  */
 import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
-import { type FileHandle, link, mkdir, open, unlink } from "node:fs/promises";
+import { constants, type Stats } from "node:fs";
+import { type FileHandle, link, mkdir, open, stat, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 
 export interface TokenFile {
   readonly token: string;
   /** Whether it was made just now: show it to the person at the terminal, once. */
   readonly isNew: boolean;
-  /** Whether others could read the file; they no longer can. Worth a warning: the token may be known. */
-  readonly wasReadableByOthers: boolean;
+  /** What is worth a line in the log: the token may be known, or may be taken away. */
+  readonly warnings: readonly string[];
 }
+
+/** Why a token file cannot be used: what is wrong with it, and what a server can be given in its place. */
+export class TokenFileError extends Error {
+  override readonly name = "TokenFileError";
+  readonly path: string;
+  /** What is wrong, such as `is a symbolic link`; goes on from the file's name. */
+  readonly problem: string;
+
+  constructor(path: string, problem: string, whatToDo = elsewhere) {
+    super(`the token file ${path} ${problem}; ${whatToDo}`);
+    this.path = path;
+    this.problem = problem;
+  }
+}
+
+const elsewhere =
+  "name another place in auth.tokenFile, or put the token's hash into auth.tokens (`claude-runner token` makes both)";
 
 /** Secret scanners and people know it by the prefix. */
 const tokenPattern = /^crt_[A-Za-z0-9_-]{43}$/;
+/** A token is 47 bytes; what is longer is none. */
+const maxFileBytes = 4_096;
 
 /** A new token: 256 random bits. */
 export function makeToken(): string {
   return `crt_${randomBytes(32).toString("base64url")}`;
 }
 
-/** The token in the file, which is made if it is missing. Two servers that start at once get the same one. */
+/**
+ * The token in the file, which is made if it is missing. Two servers that start at once get the same one. Throws
+ * TokenFileError.
+ */
 export async function ensureTokenFile(path: string): Promise<TokenFile> {
-  const found = await readTokenFile(path);
-  if (found !== undefined) return { ...found, isNew: false };
-  const token = makeToken();
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  if (await writeOnce(path, `${token}\n`)) return { token, isNew: true, wasReadableByOthers: false };
-  const others = await readTokenFile(path);
-  if (others === undefined) throw new Error(`the token file ${path} was there and is gone again`);
-  return { ...others, isNew: false };
+  const found = (await readTokenFile(path)) ?? (await makeTokenFile(path));
+  const warnings = [...found.warnings, ...(await folderWarnings(path))];
+  return { isNew: false, ...found, warnings };
 }
 
-/** The token in the file; `undefined` if there is none. Closes the file to others. */
-export async function readTokenFile(path: string): Promise<Omit<TokenFile, "isNew"> | undefined> {
+async function makeTokenFile(path: string): Promise<Omit<TokenFile, "isNew"> & { readonly isNew?: true }> {
+  const token = makeToken();
+  try {
+    await makeFolder(dirname(path));
+    if (await writeOnce(path, `${token}\n`)) return { token, isNew: true, warnings: [] };
+  } catch (error) {
+    throw new TokenFileError(path, `cannot be made (${codeOf(error)})`);
+  }
+  const others = await readTokenFile(path);
+  if (others === undefined) throw new TokenFileError(path, "was there and is gone again");
+  return others;
+}
+
+/**
+ * Makes a folder and those above it that are missing. Not by `recursive`, which goes round for ever below a folder that
+ * takes no new ones and says ENOENT, such as /proc.
+ */
+async function makeFolder(path: string): Promise<void> {
+  const above = dirname(path);
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "EEXIST") return;
+    if (code !== "ENOENT" || (await stat(above).catch(() => undefined)) !== undefined) throw error;
+    await makeFolder(above);
+    await mkdir(path, { mode: 0o700 });
+  }
+}
+
+/**
+ * The token in the file; `undefined` if there is none. Closes the file to others, unless it is only looked at. Throws
+ * TokenFileError.
+ */
+export async function readTokenFile(
+  path: string,
+  { mayClose = true }: { readonly mayClose?: boolean } = {},
+): Promise<Omit<TokenFile, "isNew"> | undefined> {
   let file: FileHandle;
   try {
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    // A pipe that nobody writes to would hold the start for ever; like this it opens at once, and is refused.
+    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    if ((error as NodeJS.ErrnoException).code === "ELOOP") throw new Error(`the token file ${path} is a symbolic link`);
-    throw error;
+    const code = codeOf(error);
+    if (code === "ENOENT") return undefined;
+    throw new TokenFileError(path, code === "ELOOP" ? "is a symbolic link" : `cannot be read (${code})`);
   }
   try {
-    const stat = await file.stat();
-    if (!stat.isFile()) throw new Error(`the token file ${path} is not a file`);
-    if (process.getuid !== undefined && stat.uid !== process.getuid()) {
-      throw new Error(`the token file ${path} belongs to another user`);
+    const found = await file.stat();
+    if (!found.isFile()) throw new TokenFileError(path, `is ${kindOf(found)}, not a file`);
+    if (process.getuid !== undefined && found.uid !== process.getuid()) {
+      throw new TokenFileError(path, "belongs to another user");
     }
-    const wasReadableByOthers = (stat.mode & 0o077) !== 0;
-    if (wasReadableByOthers) await file.chmod(0o600);
-    const token = (await file.readFile("utf8")).trimEnd();
-    if (!tokenPattern.test(token)) throw new Error(`the token file ${path} holds no token: delete it to get a new one`);
-    return { token, wasReadableByOthers };
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(maxFileBytes), 0, maxFileBytes, 0);
+    const token = buffer.toString("utf8", 0, bytesRead).trimEnd();
+    if (bytesRead === maxFileBytes || !tokenPattern.test(token)) {
+      const how = "delete it to get a new one; a token of your own goes into auth.tokens, by its SHA-256";
+      throw new TokenFileError(path, "holds no token that this server made", how);
+    }
+    const isOpen = (found.mode & 0o077) !== 0;
+    return { token, warnings: isOpen ? [mayClose ? await closed(file, path) : `${path} can be read by others`] : [] };
+  } catch (error) {
+    throw error instanceof TokenFileError ? error : new TokenFileError(path, `cannot be read (${codeOf(error)})`);
   } finally {
     await file.close();
   }
+}
+
+/** Closes the file to others, and says how that went. A mount that cannot be changed is the operator's business. */
+async function closed(file: FileHandle, path: string): Promise<string> {
+  try {
+    await file.chmod(0o600);
+    return `the token file ${path} could be read by others; it is closed to them now`;
+  } catch (error) {
+    return `the token file ${path} can be read by others, and that cannot be changed (${codeOf(error)})`;
+  }
+}
+
+async function folderWarnings(path: string): Promise<readonly string[]> {
+  const folder = dirname(path);
+  const found = await stat(folder).catch(() => undefined);
+  if (found === undefined || !isOpenToOthers(found)) return [];
+  return [`others may write to ${folder}, the token file's folder, and so take the token away: chmod 700 closes it`];
+}
+
+/** With the sticky bit, as in /tmp, others cannot touch what is not theirs. */
+function isOpenToOthers({ mode, gid }: Stats): boolean {
+  if ((mode & 0o1000) !== 0) return false;
+  // A group that is the user's alone is usual.
+  return (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== process.getgid?.());
+}
+
+function kindOf(found: Stats): string {
+  if (found.isDirectory()) return "a folder";
+  return found.isFIFO() ? "a pipe" : "a device";
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? "unknown error";
 }
 
 /** Writes a file that nobody ever sees half written; false if it is there already. */

@@ -8,7 +8,7 @@ import { ScenarioError } from "./scenario.ts";
 export async function readScenarioFile(path: string): Promise<ScenarioFile> {
   try {
     // JSON is YAML. An empty file is an empty object.
-    return ((parse(await readFile(path, "utf8")) as unknown) ?? {}) as ScenarioFile;
+    return ((parse(await readFile(path, "utf8"), { prettyErrors: false }) as unknown) ?? {}) as ScenarioFile;
   } catch (error) {
     throw new ScenarioError(`the scenario file ${path}: ${error instanceof Error ? error.message : error}`);
   }

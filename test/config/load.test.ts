@@ -183,7 +183,7 @@ describe("a settings file that is found and cannot be read is an error:", () => 
 
   it("one that is too large to be settings", () => {
     const found = inPlace((path) => truncateSync(path, 8 * 1024 * 1024 * 1024));
-    expect(found).toEqual([`${place}: is larger than 1,048,576 bytes`]);
+    expect(found).toEqual([`${place}: is larger than 8,388,608 bytes`]);
   });
 
   it("two of them", () => {
@@ -215,6 +215,48 @@ describe("the settings file", () => {
   it("names the line of a mistake in YAML", () => {
     expect(problems({ yaml: "grpc:\n  port: [1\nweb: 2\n" })[0]).toMatch(
       /^claude-runner\.yaml:[34]: is no valid YAML: /,
+    );
+  });
+
+  it("whose anchor contains itself is a mistake with its place", () => {
+    expect(problems({ yaml: "web: {}\ngrpc: &g { port: 1, x: *g }" })).toEqual([
+      "claude-runner.yaml:2: grpc.x is an anchor that contains itself",
+    ]);
+    expect(problems({ yaml: "profiles:\n  a: &a\n    tools: &t [Read, *t]\n" })).toEqual([
+      "claude-runner.yaml:3: profiles.a.tools.1 is an anchor that contains itself",
+    ]);
+  });
+
+  it("that anchors make endlessly large, wide or deep is one mistake with its place, found at once", () => {
+    const levels = Array.from({ length: 40 }, (_, at) => `l${at + 1}: &l${at + 1} [${`*l${at},`.repeat(9)}]`);
+    const wide = problems({ yaml: ["l0: &l0 [x]", ...levels].join("\n") });
+    expect(wide).toHaveLength(1);
+    expect(wide[0]).toMatch(/^claude-runner\.yaml:\d+: l\d+\S* is where it gets larger than 500,000 values$/);
+    const deep = problems({ yaml: `grpc: ${"{ a: ".repeat(100)}1${" }".repeat(100)}` });
+    expect(deep).toEqual(["claude-runner.yaml:1: grpc.a.a.a goes more than 64 levels down"]);
+    const deepVariable = { CLAUDE_RUNNER_AUTH_TOKENS: `${"[".repeat(50_000)}${"]".repeat(50_000)}` };
+    expect(problems({ env: deepVariable })).toEqual([
+      "CLAUDE_RUNNER_AUTH_TOKENS: has to be a list of objects, as JSON",
+    ]);
+  });
+
+  it("that is far from YAML names the first mistakes, not hundreds", () => {
+    expect(problems({ yaml: "[".repeat(20_000) }).length).toBeLessThanOrEqual(3);
+  });
+
+  it.each(["profiles", "credentials", "grpc"])("may not call anything in %s __proto__", (group) => {
+    expect(problems({ yaml: `${group}:\n  __proto__: {}\n` })).toContain(
+      `claude-runner.yaml:2: ${group}.__proto__ is no setting`,
+    );
+  });
+
+  it("knows no profile by the name of what every object has", () => {
+    const token = `{ tenant: a, sha256: ${"a".repeat(64)}, profiles: [constructor] }`;
+    expect(problems({ yaml: `auth: { tokens: [${token}] }` })[0]).toContain(
+      "names the profile `constructor`, which does",
+    );
+    expect(problems({ yaml: "profiles: { default: { credential: constructor } }" })[0]).toContain(
+      "names `constructor`, which `credentials` does not have",
     );
   });
 
@@ -423,6 +465,51 @@ describe("what is wrong", () => {
       "claude-runner.yaml:1: grpc.tls.keyFile is missing",
     ]);
   });
+
+  it("refuses a certificate that is a folder or a pipe", () => {
+    mkdirSync(join(folder, "folder.pem"));
+    execFileSync("mkfifo", [join(folder, "pipe.pem")]);
+    const found = problems({ yaml: "grpc: { tls: { certFile: folder.pem, keyFile: pipe.pem } }" });
+    expect(found[0]).toMatch(/grpc\.tls\.certFile names \S+folder\.pem, which is a folder, not a file$/);
+    expect(found[1]).toMatch(/grpc\.tls\.keyFile names \S+pipe\.pem, which is a pipe, not a file$/);
+  });
+
+  it.each([
+    "null",
+    "*",
+    "https://*.example.com",
+    "https://app.example.com/",
+    "app.example.com",
+    "https://App.example",
+    "https://a.example:443",
+  ])("refuses %j as a web origin: no browser sends it, or anybody's does", (text) => {
+    expect(problems({ yaml: `web: { allowedOrigins: ["https://ok.example", "${text}"] }` })[0]).toContain(
+      "web.allowedOrigins.1",
+    );
+  });
+
+  it.each(["http://localhost:3000", "https://app.example.com", "capacitor://localhost", "https://[2001:db8::7]:8443"])(
+    "takes %j as a web origin",
+    (text) => {
+      expect(load({ yaml: `web: { allowedOrigins: ["${text}"] }` }).settings.web.allowedOrigins).toEqual([text]);
+    },
+  );
+
+  it.each(["https://runner.example", "runner.example:7434", "*.example", "runner.example/x"])(
+    "refuses %j as a host name, which would never match",
+    (text) => {
+      expect(problems({ yaml: `web: { allowedHosts: ["${text}"] }` })[0]).toContain("without scheme and port");
+    },
+  );
+
+  it.each(["/v1/traces", "/v1/metrics", "/v1/traces/", "/base/v1/traces", "?x=1"])(
+    "refuses a collector's address that ends in %s, to which more is added",
+    (end) => {
+      const yaml = `telemetry: { otlpEndpoint: "http://127.0.0.1:4318${end}" }`;
+      expect(problems({ yaml })[0]).toContain("`/v1/traces` and `/v1/metrics` are added to it");
+      expect(problems({ env: { CLAUDE_RUNNER_TELEMETRY_OTLP_ENDPOINT: "ftp://x" } })[0]).toContain("base address");
+    },
+  );
 
   it("refuses two ways to the same key", () => {
     const yaml = "credentials: { default: { apiKeyEnv: A, apiKeyFile: b } }";
