@@ -220,9 +220,12 @@ export const settingsSchema = z.strictObject({
       ),
       startFailuresToBreak: about(
         z.number().int().min(1).default(5),
-        "After so many failed starts in a row workers of the profile are started one at a time, with a pause.",
+        "After so many failed starts in a row, whatever ended them, workers of the profile are started one at a time, with a pause before each. A start that succeeds ends it.",
       ),
-      startRetryMs: about(ms().min(100).default(15_000), "That pause, in milliseconds."),
+      startRetryMs: about(
+        ms().min(100).default(15_000),
+        "That pause, in milliseconds. Where workers have started before, the first pause is a sixteenth of it, and each further one twice as long as the last; waiting turns are refused only after a minute of failing.",
+      ),
       checkIdleAfterMs: about(
         ms().min(100).default(30_000),
         "A worker that has been idle for longer than this, in milliseconds, has to answer before it is given out.",

@@ -1,6 +1,11 @@
 /**
  * What failing starts of a profile lead to: how many more may be tried, and what waiting turns are told.
  *
+ * Counts the starts that failed since the last one that succeeded, whatever ended them: the kernel's kill for memory
+ * looks like anybody's. A worker that dies once it has answered is no failed start. A program that has started before
+ * gets the benefit of the doubt: after a burst of failures it is tried again soon, then less and less often, and
+ * turns go on waiting for it for a while. One that has never started gets none.
+ *
  * Knows nothing of time beyond the moments that it is given, and starts nothing itself.
  */
 import { RunnerError } from "../errors.ts";
@@ -11,19 +16,33 @@ export interface BreakerLimits {
   readonly cliRecheckIntervalMs: number;
 }
 
-// closed -> open           [too many failed starts in a row: one start per startRetryMs]
+/** The first pause of a program that has started before is this part of `startRetryMs`; each further one doubles. */
+const firstPauseShare = 1 / 16;
+/** For so long starts of such a program may fail before turns are refused because of it. */
+const doubtMs = 60_000;
+/**
+ * Where a start takes this long, a run of starts that were killed by chance is nothing rare. Until the doubt is over no
+ * pause is longer than one and a half of them then, so that a worker is there within three once nobody kills them.
+ */
+const slowStartMs = 1_000;
+const pausePerSlowStart = 1.5;
+
+// closed -> open           [too many failed starts in a row: one start at a time, with a pause before each]
 // any    -> cliUnavailable [there is no program to start: one look per cliRecheckIntervalMs]
 // open, cliUnavailable -> closed [a worker answers]
 type State =
   | { readonly kind: "closed" }
-  | { readonly kind: "open"; readonly nextStartAtMs: number }
+  | { readonly kind: "open"; readonly sinceMs: number; readonly pauseMs: number; readonly nextStartAtMs: number }
   | { readonly kind: "cliUnavailable"; readonly nextStartAtMs: number; readonly error: RunnerError };
 
 export class StartBreaker {
   readonly #limits: BreakerLimits;
   #state: State = { kind: "closed" };
   #failureCount = 0;
-  #lastFailureAtMs = Number.NEGATIVE_INFINITY;
+  #failingSinceMs = 0;
+  #hasSucceeded = false;
+  /** How long the last good start took, or a failed one after it that was slower. */
+  #startMs = 0;
 
   constructor(limits: BreakerLimits) {
     this.#limits = limits;
@@ -33,7 +52,7 @@ export class StartBreaker {
     return this.#state.kind;
   }
 
-  /** Failed starts since a worker last proved itself. */
+  /** Failed starts since the last one that succeeded. */
   get failureCount(): number {
     return this.#failureCount;
   }
@@ -49,59 +68,72 @@ export class StartBreaker {
     return this.#state.kind === "closed" ? undefined : this.#state.nextStartAtMs;
   }
 
-  /** A start failed, or a worker ended by itself as soon as it was there. */
-  failed(error: RunnerError, nowMs: number): void {
+  /** A start that began at `startedAtMs` failed. */
+  failed(error: RunnerError, startedAtMs: number, nowMs: number): void {
+    if (this.#failureCount === 0) this.#failingSinceMs = nowMs;
     this.#failureCount++;
-    this.#lastFailureAtMs = nowMs;
+    this.#startMs = Math.max(this.#startMs, nowMs - startedAtMs);
     if (error.reason === "CLI_UNAVAILABLE") {
       const nextStartAtMs = nowMs + this.#limits.cliRecheckIntervalMs;
       this.#state = { kind: "cliUnavailable", nextStartAtMs, error };
     } else if (this.#failureCount >= this.#limits.startFailuresToBreak) {
-      this.#state = { kind: "open", nextStartAtMs: nowMs + this.#limits.startRetryMs };
+      this.#open(startedAtMs, nowMs);
     } else {
       this.#state = { kind: "closed" };
     }
   }
 
-  /**
-   * A worker answers, so starts go on. The failures are not forgotten before it has proved itself: a program that
-   * starts and dies at once is as broken as one that does not start.
-   */
-  answered(): void {
-    if (this.#state.kind === "closed") return;
-    this.#failureCount = Math.min(this.#failureCount, this.#limits.startFailuresToBreak - 1);
+  #open(startedAtMs: number, nowMs: number): void {
+    const { startRetryMs } = this.#limits;
+    const before = this.#state;
+    if (before.kind === "open") {
+      // It was under way when the pause began: of the same burst, and no news.
+      if (startedAtMs <= before.sinceMs) return;
+      const isInDoubt = this.#startMs >= slowStartMs && !this.isHopeless(nowMs);
+      const mostMs = Math.min(startRetryMs, isInDoubt ? pausePerSlowStart * this.#startMs : startRetryMs);
+      const pauseMs = Math.min(2 * before.pauseMs, mostMs);
+      this.#state = { ...before, pauseMs, nextStartAtMs: nowMs + pauseMs };
+      return;
+    }
+    const pauseMs = this.#hasSucceeded ? startRetryMs * firstPauseShare : startRetryMs;
+    this.#state = { kind: "open", sinceMs: nowMs, pauseMs, nextStartAtMs: nowMs + pauseMs };
+  }
+
+  /** A worker answers after so long: starts go on, and the failures before it count no more. */
+  succeeded(startMs: number): void {
+    this.#hasSucceeded = true;
+    this.#startMs = startMs;
+    this.#failureCount = 0;
     this.#state = { kind: "closed" };
   }
 
-  /**
-   * A worker has served a turn, or lived for a while. One that is older than the last failure proves nothing: those
-   * that run are well, and no more of them start.
-   */
-  proved(startedAtMs: number): void {
-    if (startedAtMs > this.#lastFailureAtMs) this.#failureCount = 0;
+  /** Whether waiting for a start is in vain, as far as one can know. */
+  isHopeless(nowMs: number): boolean {
+    switch (this.#state.kind) {
+      case "closed":
+        return false;
+      case "open":
+        return !this.#hasSucceeded || nowMs - this.#failingSinceMs >= doubtMs;
+      case "cliUnavailable":
+        return true;
+      default:
+        return this.#state satisfies never;
+    }
   }
 
-  /** What a turn is told for which there is no worker; `undefined` while starts do not fail. */
+  /** What a turn is told for which there is no worker; `undefined` while it may hope for one. */
   refusal(nowMs: number, pushBackMs: (aboutMs: number) => number): RunnerError | undefined {
     const state = this.#state;
-    switch (state.kind) {
-      case "closed":
-        return undefined;
-      case "open": {
-        const failureCount = this.#failureCount;
-        return new RunnerError("WORKER_START_FAILED", `workers do not start: ${failureCount} starts in a row failed`, {
-          facts: { failureCount },
-          retryAfterMs: pushBackMs(state.nextStartAtMs - nowMs),
-        });
-      }
-      case "cliUnavailable":
-        return new RunnerError("CLI_UNAVAILABLE", state.error.message, {
-          facts: state.error.facts,
-          retryAfterMs: pushBackMs(state.nextStartAtMs - nowMs),
-          cause: state.error,
-        });
-      default:
-        return state satisfies never;
+    if (state.kind === "closed" || !this.isHopeless(nowMs)) return undefined;
+    const retryAfterMs = pushBackMs(state.nextStartAtMs - nowMs);
+    if (state.kind === "cliUnavailable") {
+      const { message, facts } = state.error;
+      return new RunnerError("CLI_UNAVAILABLE", message, { facts, retryAfterMs, cause: state.error });
     }
+    const failureCount = this.#failureCount;
+    return new RunnerError("WORKER_START_FAILED", `workers do not start: ${failureCount} starts in a row failed`, {
+      facts: { failureCount },
+      retryAfterMs,
+    });
   }
 }

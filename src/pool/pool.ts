@@ -6,7 +6,6 @@
  * anything, so no two decisions see the same place free. The pool knows `WorkerProcess` and nothing of what is behind it.
  */
 import type { CancelTimer } from "../clock.ts";
-import { RunnerError } from "../errors.ts";
 import { attributeNames, cleanReset, instruments } from "../telemetry/instruments.ts";
 import type { Claim, ClaimRequest, Release, WorkerPool } from "./claim.ts";
 import { givenUpFirst } from "./eviction.ts";
@@ -29,8 +28,6 @@ export type ActivityListener = (tenant: string | undefined) => void;
 
 /** A bound worker that was not used for so long gives its place to a missing spare. */
 const placeForSparesAfterMs = 60_000;
-/** A worker that ends by itself when it is younger than this, and served nobody, counts as a failed start. */
-const earlyDeathMs = 10_000;
 
 type Phase = "open" | "draining" | "stopped";
 
@@ -216,7 +213,11 @@ export class Pool implements WorkerPool {
     for (const { profile, unfitted } of plans) this.#startSpares(profile, unfitted.length);
     for (const profile of profiles) profile.lookAtReadiness();
     const now = this.#options.clock.now();
-    const moments = plans.flatMap(({ profile, lookAgainAtMs }) => [lookAgainAtMs, profile.breaker.nextStartAtMs]);
+    const moments = plans.flatMap(({ profile, lookAgainAtMs }) => [
+      lookAgainAtMs,
+      profile.breaker.nextStartAtMs,
+      profile.sparePace.nextSpareAtMs,
+    ]);
     this.#wakeAt(Math.min(...moments.filter((atMs) => atMs !== undefined && atMs > now).map(Number)));
   }
 
@@ -250,7 +251,9 @@ export class Pool implements WorkerPool {
     }
     // While starts fail one is tried now and then also when nobody needs it: who else would find out that they work?
     const target = profile.breaker.kind === "closed" ? minSpares : Math.max(minSpares, now.counts.spare + 1);
-    this.#start(profile, workersToStart(this.#inventory.sizing(profile, unfittedCount), profile.profile, target));
+    const wanted = workersToStart(this.#inventory.sizing(profile, unfittedCount), profile.profile, target);
+    const allowed = profile.sparePace.sparesAllowed(this.#options.clock.now(), profile.counts().starting);
+    this.#start(profile, Math.min(wanted, allowed));
   }
 
   #start(profile: ProfilePool, count: number): void {
@@ -280,7 +283,7 @@ export class Pool implements WorkerPool {
     const startMs = clock.now() - worker.startedAtMs;
     if (error !== undefined) {
       instruments().workerStartFailures.add(1, { ...about, [attributeNames.errorReason]: error.reason });
-      profile.breaker.failed(error, clock.now());
+      profile.breaker.failed(error, worker.startedAtMs, clock.now());
       const { failureCount } = profile.breaker;
       // What is expected to happen, such as a missing credential, is a sentence; only its cause, if any, has a stack.
       const why = { reason: error.reason, why: error.message, ...(error.cause !== undefined && { err: error.cause }) };
@@ -288,7 +291,7 @@ export class Pool implements WorkerPool {
       log.warn({ ...fields, ...why }, "worker did not start");
     } else if (worker.state.kind === "spare") {
       instruments().workerStartDuration.record(startMs / 1000, about);
-      profile.breaker.answered();
+      profile.breaker.succeeded(startMs);
       profile.readiness.started();
     }
     this.#active(undefined); // how starts go may have changed after the worker has
@@ -296,12 +299,8 @@ export class Pool implements WorkerPool {
 
     await worker.gone;
     profile.workers.delete(worker);
-    if (diedEarly(worker, clock.now())) {
-      profile.breaker.failed(
-        new RunnerError("WORKER_START_FAILED", "a worker ended as soon as it had started"),
-        clock.now(),
-      );
-      this.#active(undefined);
+    if (worker.state.kind === "exited" && worker.state.why === "died" && worker.tenant === undefined) {
+      profile.sparePace.died(clock.now());
     }
     this.#serve();
   }
@@ -318,7 +317,7 @@ export class Pool implements WorkerPool {
         break;
       case "finished": {
         worker.countTurn();
-        profile.breaker.proved(worker.startedAtMs);
+        profile.sparePace.proved(worker.startedAtMs);
         const why = this.#whyNotReused(profile, worker);
         if (why === undefined) void this.#reset(profile, worker);
         else worker.stop(why);
@@ -397,15 +396,4 @@ export class Pool implements WorkerPool {
     this.#wake?.cancel();
     this.#wake = undefined;
   }
-}
-
-/** Signals by which people and supervisors end a process, not crashes. */
-const outsideSignals = ["SIGTERM", "SIGKILL", "SIGINT", "SIGHUP"];
-const outsideCodes = [143, 137, 130, 129];
-
-function diedEarly(worker: Worker, nowMs: number): boolean {
-  const { state, exit } = worker;
-  if (state.kind !== "exited" || state.why !== "died" || exit === undefined) return false;
-  if (worker.tenant !== undefined || nowMs - worker.startedAtMs >= earlyDeathMs) return false;
-  return !outsideSignals.includes(exit.signal ?? "") && !outsideCodes.includes(exit.code ?? 0);
 }

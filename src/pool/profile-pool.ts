@@ -16,6 +16,7 @@ import type { PoolOptions, PoolProfile } from "./pool-options.ts";
 import { TurnQueue, type WaitingTurn } from "./queue.ts";
 import { Readiness } from "./readiness.ts";
 import type { ProfileCounts } from "./sizing.ts";
+import { SparePace } from "./spare-pace.ts";
 import { isLiving, type Worker } from "./worker.ts";
 
 export interface Refusal {
@@ -38,6 +39,7 @@ export class ProfilePool {
   readonly workers = new Set<Worker>();
   readonly queue: TurnQueue<Claim>;
   readonly breaker: StartBreaker;
+  readonly sparePace: SparePace;
   readonly readiness: Readiness;
   readonly claimCounts = new ClaimCounts();
   readonly #options: ProfilePoolOptions;
@@ -52,6 +54,7 @@ export class ProfilePool {
     this.#options = options;
     this.#matchingLimits = { ...settings.pool, ...settings.queue };
     this.breaker = new StartBreaker({ ...settings.pool, cliRecheckIntervalMs: settings.cli.recheckIntervalMs });
+    this.sparePace = new SparePace(settings.pool);
     this.readiness = new Readiness(clock, profile.minSpares > 0, options.healthChanged);
     this.queue = new TurnQueue(clock, settings.queue, {
       retryAfterMs: () => this.#pushBackMs(),
@@ -122,8 +125,8 @@ export class ProfilePool {
 
   /** Refuses the waiting turns that nothing can help as long as starts fail. */
   refuseHopeless(): void {
-    if (this.breaker.kind === "closed" || this.queue.length === 0 || this.counts().starting > 0) return;
     const now = this.#options.clock.now();
+    if (!this.breaker.isHopeless(now) || this.queue.length === 0 || this.counts().starting > 0) return;
     if (this.breaker.startsAllowed(now, 0) > 0) return;
     for (const turn of [...this.queue]) {
       const refusal = this.#hasProspect(turn) ? undefined : this.#startRefusal();
@@ -151,7 +154,7 @@ export class ProfilePool {
   lookAtReadiness(): void {
     const counts = this.counts();
     const hasWorker = counts.spare + counts.boundIdle + counts.claimed + counts.resetting > 0;
-    this.readiness.look({ hasWorker, startsFail: this.breaker.kind !== "closed" });
+    this.readiness.look({ hasWorker, startsFail: this.breaker.isHopeless(this.#options.clock.now()) });
   }
 
   #give(turn: WaitingTurn<Claim>, worker: Worker): void {

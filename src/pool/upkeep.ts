@@ -8,7 +8,7 @@ import { givenUpFirst } from "./eviction.ts";
 import type { ProfilePool } from "./profile-pool.ts";
 import { idleTooLong, wornOut } from "./recycling.ts";
 
-/** A worker of this age proves that starts go well. */
+/** A worker of this age proves that spares do not die at once. */
 const provenAgeMs = 10_000;
 
 export interface UpkeepOptions {
@@ -85,7 +85,7 @@ export class Upkeep {
     let surplus = profile.counts().spare - profile.profile.minSpares;
     for (const worker of profile.workers) {
       const { kind } = worker.state;
-      if (kind !== "starting" && now - worker.startedAtMs >= provenAgeMs) profile.breaker.proved(worker.startedAtMs);
+      if (kind !== "starting" && now - worker.startedAtMs >= provenAgeMs) profile.sparePace.proved(worker.startedAtMs);
       if (kind !== "spare" && kind !== "boundIdle") continue;
       const why = wornOut(worker, settings, now) ?? idleTooLong(worker, settings, now, surplus > 0);
       if (why === undefined) continue;

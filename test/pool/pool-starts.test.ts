@@ -121,7 +121,7 @@ describe("when every start fails", () => {
     const t = await PoolUnderTest.warm({ profiles: { default: { minSpares: 1 } }, pool: limits });
     t.startError = failure;
     const running = await t.claim();
-    await t.clock.advance(100);
+    await t.clock.advance(90_000);
     expect(t.profile().starts).toBe("open");
     const fits = t.ask();
     const other = t.ask({ tenant: "zeta" });
@@ -147,10 +147,25 @@ describe("when every start fails", () => {
     expect(t.profile().starts).toBe("open");
   });
 
+  test("where they succeeded before, turns wait for the next ones", async () => {
+    const t = await PoolUnderTest.warm({ profiles: { default: { minSpares: 1, maxWorkers: 1 } }, pool: limits });
+    t.startError = failure;
+    t.workers[0]?.die({ code: null, signal: "SIGKILL", detail: "" });
+    await t.clock.settle();
+    const asked = t.ask();
+    await t.clock.advance(5000);
+    expect(t.profile().starts).toBe("open");
+    expect(t.pool.isServing()).toBe(true);
+    t.startError = undefined;
+    await t.clock.advance(10_000);
+    expect(asked.claim?.source).toBe("COLD_NO_SPARE");
+  });
+
   test("a waiting turn whose last hope died is told then", async () => {
     const t = await PoolUnderTest.warm({ profiles: { default: { minSpares: 1 } }, pool: limits });
     t.startError = failure;
     const running = await t.claim();
+    await t.clock.advance(80_000);
     const asked = t.ask();
     await t.clock.advance(100);
     expect(asked.isWaiting).toBe(true);
@@ -160,28 +175,35 @@ describe("when every start fails", () => {
   });
 });
 
-test("a program that starts and dies at once is as broken as one that does not start", async () => {
-  const t = new PoolUnderTest({ profiles: { default: { minSpares: 1 } }, pool: { startFailuresToBreak: 3 } });
-  t.pool.start();
-  for (let i = 0; i < 20; i++) {
-    await t.clock.advance(600);
-    t.workers.at(-1)?.die({ code: 1, signal: null, detail: "" });
-  }
-  await t.clock.settle();
-  expect(t.workers).toHaveLength(3);
-  expect(t.profile().starts).toBe("open");
+describe("workers that start well and die before anybody uses them", () => {
+  test("are no failed starts: they are replaced one per pause after a few, and turns get theirs", async () => {
+    const t = new PoolUnderTest({ profiles: { default: { minSpares: 1 } }, pool: { startFailuresToBreak: 3 } });
+    t.pool.start();
+    for (let i = 0; i < 20; i++) {
+      await t.clock.advance(600);
+      t.workers.at(-1)?.die();
+    }
+    await t.clock.settle();
+    expect(t.workers).toHaveLength(3);
+    expect(t.profile().starts).toBe("closed");
+    const asked = t.ask();
+    await t.clock.advance(500);
+    expect(asked.claim?.source).toBe("COLD_NO_SPARE");
+  });
 });
 
-test("workers that somebody kills are replaced however many they are", async () => {
+test("workers that somebody kills while they start count as failed starts until one succeeds", async () => {
   const t = new PoolUnderTest({ profiles: { default: { minSpares: 1 } }, pool: { startFailuresToBreak: 3 } });
   t.pool.start();
-  for (let i = 0; i < 20; i++) {
-    await t.clock.advance(600);
+  for (const starts of ["closed", "closed", "open"]) {
+    await t.clock.advance(300);
     t.workers.at(-1)?.die({ code: null, signal: "SIGKILL", detail: "" });
+    await t.clock.settle();
+    expect(t.profile().starts).toBe(starts);
   }
-  await t.clock.advance(600);
-  expect(t.workers).toHaveLength(21);
-  expect(t.profile().starts).toBe("closed");
+  expect(t.workers).toHaveLength(3);
+  await t.clock.advance(15_500);
+  expect(t.profile()).toMatchObject({ starts: "closed", workers: { spare: 1 } });
 });
 
 describe("without a program to start", () => {
@@ -237,7 +259,9 @@ describe("health", () => {
     const t = await PoolUnderTest.warm();
     t.startError = failure;
     for (const worker of t.workers) worker.die();
-    await t.clock.settle();
+    await t.clock.advance(20_000);
+    expect(t.pool.isServing()).toBe(true); // A start succeeded a moment ago, and the next one may.
+    await t.clock.advance(60_000);
     expect(t.pool.isServing()).toBe(false);
   });
 
