@@ -59,6 +59,8 @@ export interface RunnerErrorOptions {
   readonly retryAfterMs?: number;
   /** For INVALID_REQUEST: every rule that is broken. */
   readonly violations?: readonly Violation[];
+  /** What only operators and the log may know beside the message, such as the model API's own words. */
+  readonly operatorText?: string;
   /** For logs only; never shown to the caller. */
   readonly cause?: unknown;
 }
@@ -72,6 +74,7 @@ export class RunnerError extends Error {
   readonly facts: Readonly<Record<string, string | number | boolean>>;
   readonly retryAfterMs: number | undefined;
   readonly violations: readonly Violation[];
+  readonly operatorText: string | undefined;
 
   constructor(reason: RunnerReason, message: string, options: RunnerErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -79,6 +82,12 @@ export class RunnerError extends Error {
     this.facts = options.facts ?? {};
     this.retryAfterMs = options.retryAfterMs;
     this.violations = options.violations ?? [];
+    this.operatorText = options.operatorText;
+  }
+
+  /** The message as an operator or as anybody else may read it. */
+  messageFor(isOperator: boolean): string {
+    return isOperator && this.operatorText ? `${this.message}: ${this.operatorText}` : this.message;
   }
 }
 

@@ -59,4 +59,6 @@ export interface Turn {
   readonly limits: TurnLimits;
   readonly detail: Detail;
   readonly labels: Readonly<Record<string, string>>;
+  /** Whether its caller is an operator, who gets the model API's own words about a failure. Absent: no. */
+  readonly forOperator?: boolean | undefined;
 }

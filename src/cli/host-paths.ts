@@ -20,11 +20,18 @@ type Replacement = readonly [path: string, name: string];
 /** Members of a `result` that hold the model's own words. */
 const modelWritten = ["result", "structured_output", "permission_denials"];
 
+/** Of other texts the last ones are replaced. */
+const maxOthers = 8;
+
 export class HostPaths {
   readonly #inText: readonly Replacement[];
   readonly #inJson: readonly Replacement[];
+  readonly #paths: WorkerPaths;
+  readonly #others: readonly Replacement[];
 
-  constructor(paths: WorkerPaths) {
+  constructor(paths: WorkerPaths, others: readonly Replacement[] = []) {
+    this.#paths = paths;
+    this.#others = others;
     const named: Replacement[] = [
       [paths.cwd, "<cwd>"],
       [paths.home, "<home>"],
@@ -33,10 +40,16 @@ export class HostPaths {
     // The CLI names its folders for a project after the working directory, with everything but letters and digits as -.
     const slug = paths.cwd.replace(/[^A-Za-z0-9]/g, "-");
     // The longest first: one folder may be in another.
-    this.#inText = [...named, [slug, "<cwd>"] as const]
+    this.#inText = [...others, ...named, [slug, "<cwd>"] as const]
       .filter(([path]) => path.length > 1)
       .sort(([a], [b]) => b.length - a.length);
-    this.#inJson = this.#inText.map(([path, name]) => [JSON.stringify(path).slice(1, -1), name]);
+    this.#inJson = this.#inText.map(([path, name]) => [inJson(path), inJson(name)]);
+  }
+
+  /** The same, with another text that is replaced as well. */
+  with(text: string, name: string): HostPaths {
+    if (this.#others.some(([known]) => known === text)) return this;
+    return new HostPaths(this.#paths, [...this.#others.slice(1 - maxOthers), [text, name]]);
   }
 
   /** A text that the CLI filled in. */
@@ -84,6 +97,10 @@ export class HostPaths {
 /** Whether an `assistant` line is the CLI's own, an error for instance, and not the model's. */
 export function isSynthetic(body: JsonObject): boolean {
   return textAt(objectAt(body, "message"), "model") === "<synthetic>";
+}
+
+function inJson(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
 }
 
 function replaceAll(text: string, replacements: readonly Replacement[]): string {

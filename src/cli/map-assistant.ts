@@ -6,11 +6,13 @@
  */
 import type { Json } from "../json-value.ts";
 import type { TurnEvent } from "../turn-event.ts";
+import { idOf, reportSentence, wordOf } from "./failure-sentence.ts";
 import { isSynthetic } from "./host-paths.ts";
 import { flagAt, isObject, type JsonObject, numberAt, objectAt, objectsAt, textAt, textsAt } from "./json.ts";
 import { blockKindOf, noteRefusal, retracted } from "./map-stream.ts";
-import { type MappedTurn, parentOf, withParent } from "./mapped-turn.ts";
+import { type MappedTurn, parentOf, type ReportedFailure, withParent } from "./mapped-turn.ts";
 import type { BlockRecord, MessageRecord } from "./turn-messages.ts";
+import { reportsFailure } from "./upstream-words.ts";
 import { messageUsage } from "./usage.ts";
 
 export function mapAssistant(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void {
@@ -26,23 +28,14 @@ export function mapAssistant(turn: MappedTurn, body: JsonObject, out: TurnEvent[
 function synthetic(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void {
   const message = objectAt(body, "message");
   const parent = parentOf(body);
-  const texts = objectsAt(message, "content").map((block) => turn.paths.text(textAt(block, "text")));
+  let texts: readonly string[] = objectsAt(message, "content").map((block) => turn.paths.text(textAt(block, "text")));
   const details = objectAt(message, "stop_details");
   if (parent === "") noteRefusal(turn, details);
-  const error = textAt(body, "error");
-  if (parent === "" && (error !== "" || flagAt(body, "is_api_error_message"))) {
-    turn.failure = {
-      text: texts.join("\n"),
-      cliError: error,
-      httpStatus: numberAt(body, "api_error_status"),
-      apiError: textAt(body, "api_error"),
-      apiErrorType: textAt(body, "api_error_type"),
-      apiErrorParams: objectAt(body, "api_error_params"),
-      requestId: textAt(body, "request_id"),
-      stopReason: textAt(message, "stop_reason"),
-      refusalCategory: textAt(details, "category"),
-      refusalExplanation: textAt(details, "explanation"),
-    };
+  const error = wordOf(textAt(body, "error"));
+  if (reportsFailure(body)) {
+    const failure = reportedFailure(turn, body, texts.join("\n"));
+    if (parent === "") turn.failure = failure;
+    texts = [turn.told(failure.text, failure.sentence)];
   }
   if (!turn.wantsAll) return;
   const messageIndex = turn.messages.takeIndex();
@@ -57,6 +50,24 @@ function synthetic(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void {
       ),
     );
   }
+}
+
+function reportedFailure(turn: MappedTurn, body: JsonObject, text: string): ReportedFailure {
+  const message = objectAt(body, "message");
+  const details = objectAt(message, "stop_details");
+  const failure = {
+    text,
+    cliError: wordOf(textAt(body, "error")),
+    httpStatus: numberAt(body, "api_error_status"),
+    apiError: wordOf(textAt(body, "api_error")),
+    apiErrorType: wordOf(textAt(body, "api_error_type")),
+    apiErrorParams: objectAt(body, "api_error_params"),
+    requestId: idOf(textAt(body, "request_id")),
+    stopReason: textAt(message, "stop_reason"),
+    refusalCategory: textAt(details, "category"),
+    refusalExplanation: textAt(details, "explanation"),
+  };
+  return { ...failure, sentence: reportSentence(failure, turn.retryCount + 1, turn.model) };
 }
 
 function ofSubAgent(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void {

@@ -2,9 +2,11 @@
  * The CLI's words about itself: `system/*`, rate limits, tool progress. One function per kind.
  */
 import type { TaskState, TurnEvent } from "../turn-event.ts";
+import { wordOf } from "./failure-sentence.ts";
 import { countAt, flagAt, isObject, type JsonObject, numberAt, objectAt, objectsAt, textAt, textsAt } from "./json.ts";
 import { retracted } from "./map-stream.ts";
 import { type MappedTurn, withParent } from "./mapped-turn.ts";
+import { compactionFailed } from "./upstream-words.ts";
 
 export function mapInit(turn: MappedTurn, body: JsonObject): TurnEvent {
   turn.cliVersion = textAt(body, "claude_code_version");
@@ -27,6 +29,7 @@ export function mapInit(turn: MappedTurn, body: JsonObject): TurnEvent {
 
 export function mapStatus(turn: MappedTurn, body: JsonObject): TurnEvent {
   const rawActivity = textAt(body, "status");
+  const compactError = turn.paths.text(textAt(body, "compact_error"));
   if (rawActivity === "requesting" && turn.meter.modelCallCount > 0) turn.meter.callFollows();
   const activity =
     rawActivity === "requesting" || rawActivity === "compacting"
@@ -40,7 +43,7 @@ export function mapStatus(turn: MappedTurn, body: JsonObject): TurnEvent {
     rawActivity,
     permissionMode: textAt(body, "permissionMode"),
     compactResult: textAt(body, "compact_result"),
-    compactError: turn.paths.text(textAt(body, "compact_error")),
+    compactError: compactError === "" ? "" : turn.told(compactError, compactionFailed),
   };
 }
 
@@ -52,7 +55,7 @@ export function mapApiRetry(turn: MappedTurn, body: JsonObject): TurnEvent {
     maxAttempts: countAt(body, "max_retries"),
     delayMs: countAt(body, "retry_delay_ms"),
     httpStatus: numberAt(body, "error_status"),
-    error: textAt(body, "error"),
+    error: wordOf(textAt(body, "error")),
   };
 }
 

@@ -2,16 +2,28 @@
  * What the mappers of one turn share: its settings, its messages, its meter, and what they found out on the way that
  * decides how the turn ended.
  */
+
+import { redactSecrets } from "../telemetry/redact.ts";
 import type { Detail } from "../turn.ts";
 import type { TurnEvent, TurnEventBody } from "../turn-event.ts";
 import type { HostPaths } from "./host-paths.ts";
 import { type JsonObject, textAt } from "./json.ts";
+import type { CliMessage } from "./messages.ts";
 import type { TurnMeter } from "./meter.ts";
 import { TurnMessages } from "./turn-messages.ts";
+import { toldLine } from "./upstream-words.ts";
+
+/** Shorter words of the model API are replaced where they are reported only. */
+const minNotedWords = 16;
+/** What is told of a failure that nothing was said about. */
+const failed = "the model API failed";
 
 /** An error that the CLI reported as a message of its own. The last one of a turn explains its result. */
 export interface ReportedFailure {
+  /** The CLI's words and those of the model API. */
   readonly text: string;
+  /** What is told in their place. */
+  readonly sentence: string;
   readonly cliError: string;
   readonly httpStatus: number | undefined;
   readonly apiError: string;
@@ -40,19 +52,23 @@ export interface MappedTurnOptions {
   readonly detail: Detail;
   readonly paths: HostPaths;
   readonly meter: TurnMeter;
+  /** Whether the turn is an operator's, who gets the model API's own words about a failure. Absent: no. */
+  readonly forOperator?: boolean | undefined;
   /** A line whose kind is not known to this driver. */
   readonly onUnknown: (name: string) => void;
 }
 
 export class MappedTurn {
   readonly detail: Detail;
-  readonly paths: HostPaths;
+  readonly forOperator: boolean;
   readonly meter: TurnMeter;
   readonly onUnknown: (name: string) => void;
   readonly messages = new TurnMessages();
   /** The names of the tools that were used, by the id of the use. */
   readonly toolNames = new Map<string, string>();
 
+  /** What is replaced in texts that the CLI filled in: paths, and words of the model API that were seen in the turn. */
+  paths: HostPaths;
   cliVersion = "";
   model = "";
   /** Whether text or a tool use of the model was passed on. */
@@ -69,6 +85,7 @@ export class MappedTurn {
   constructor(options: MappedTurnOptions) {
     this.detail = options.detail;
     this.paths = options.paths;
+    this.forOperator = options.forOperator ?? false;
     this.meter = options.meter;
     this.onUnknown = options.onUnknown;
   }
@@ -76,6 +93,19 @@ export class MappedTurn {
   /** Whether more than text is wanted. What is not wanted is not built; it is counted all the same. */
   get wantsAll(): boolean {
     return this.detail !== "text";
+  }
+
+  /** Words of the model API about a failure as they are told; noted, since the CLI repeats them in other lines. */
+  told(words: string, sentence: string): string {
+    if (this.forOperator) return redactSecrets(words);
+    // What is shorter may be in any text.
+    if (words.length >= minNotedWords) this.paths = this.paths.with(words, sentence);
+    return sentence;
+  }
+
+  /** A line as it is told at full detail. */
+  rawLine(message: CliMessage, line: string): string {
+    return this.paths.line(message, toldLine(message, line, this.forOperator, this.failure?.sentence ?? failed));
   }
 
   /** Whether what the model writes is no longer passed on, since the limit for it was reached. */

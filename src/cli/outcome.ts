@@ -6,10 +6,15 @@
  * the fact `contentStreamed`.
  */
 import { RunnerError, type RunnerReason } from "../errors.ts";
+import { redactSecrets } from "../telemetry/redact.ts";
 import type { EndCause, Outcome, UpstreamFailure } from "../turn-end.ts";
+import { failureSentence, wordOf } from "./failure-sentence.ts";
 import { flagAt, isObject, type JsonObject, numberAt, objectAt, textAt } from "./json.ts";
 import type { ReportedFailure } from "./mapped-turn.ts";
 import { upstreamReason } from "./upstream-reason.ts";
+
+/** The most of the model API's words that operators and the log get. */
+const maxOperatorChars = 500;
 
 export interface TurnFacts {
   /** The `result` of the turn, if there was one. */
@@ -102,7 +107,7 @@ function ofSuccess(result: JsonObject, facts: TurnFacts): Verdict {
 
 function ofFailure(result: JsonObject, facts: TurnFacts): Verdict {
   const { failure } = facts;
-  const apiError = textAt(result, "api_error") || (failure?.apiError ?? "");
+  const apiError = wordOf(textAt(result, "api_error")) || (failure?.apiError ?? "");
   if (textAt(result, "stop_reason") === "refusal" || failure?.stopReason === "refusal") return limitReached("refused");
   if (apiError === "max_output_tokens") {
     // Only this member tells the two apart.
@@ -119,10 +124,13 @@ function ofFailure(result: JsonObject, facts: TurnFacts): Verdict {
     terminalReason: textAt(result, "terminal_reason"),
     text,
   });
+  const attemptCount = facts.retryCount + 1;
+  const sentence = failureSentence({ reason, ...upstreamFailure, attemptCount, model: facts.model, text });
   return {
     outcome: "upstreamError",
-    error: new RunnerError(reason, `the model API failed: ${text.slice(0, 500) || "no explanation"}`, {
-      facts: upstreamFacts(facts, upstreamFailure, apiError),
+    error: new RunnerError(reason, sentence.text, {
+      facts: { ...upstreamFacts(facts, upstreamFailure, apiError), ...sentence.facts },
+      operatorText: redactSecrets(text).slice(0, maxOperatorChars),
       ...retryAfter(reason, failure, facts.wallNowMs),
     }),
     upstreamFailure,
@@ -137,11 +145,17 @@ function upstreamAuth(facts: TurnFacts): Verdict {
     httpStatus: told.httpStatus ?? 401,
     cliError: told.cliError || "authentication_failed",
   };
+  const attemptCount = facts.retryCount + 1;
+  const sentence = failureSentence({
+    reason: "UPSTREAM_AUTH",
+    ...upstreamFailure,
+    attemptCount,
+    model: facts.model,
+    text: "",
+  });
   return {
     outcome: "upstreamError",
-    error: new RunnerError("UPSTREAM_AUTH", "the model API does not accept the operator's credential", {
-      facts: upstreamFacts(facts, upstreamFailure, ""),
-    }),
+    error: new RunnerError("UPSTREAM_AUTH", sentence.text, { facts: upstreamFacts(facts, upstreamFailure, "") }),
     upstreamFailure,
   };
 }
@@ -150,7 +164,7 @@ function upstreamFailureOf({ result, failure }: TurnFacts): UpstreamFailure {
   return {
     httpStatus: (result && numberAt(result, "api_error_status")) ?? failure?.httpStatus,
     cliError: failure?.cliError ?? "",
-    apiErrorType: (result && textAt(result, "api_error_type")) || (failure?.apiErrorType ?? ""),
+    apiErrorType: (result && wordOf(textAt(result, "api_error_type"))) || (failure?.apiErrorType ?? ""),
     requestId: failure?.requestId ?? "",
   };
 }

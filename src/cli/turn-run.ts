@@ -145,6 +145,7 @@ export class TurnRun implements RunningTurn {
     this.#mapped = new MappedTurn({
       detail: turn.detail,
       paths: host.paths,
+      forOperator: turn.forOperator,
       meter: new TurnMeter(turn.limits),
       onUnknown: (name) => this.#countUnknown(name),
     });
@@ -278,7 +279,7 @@ export class TurnRun implements RunningTurn {
     this.#charge = charge;
     this.#phase = "resulted";
     this.#timers.clear();
-    if (this.#isFull) this.#resultLine = this.#host.paths.line({ kind: "result", name: "result", body }, line);
+    if (this.#isFull) this.#resultLine = this.#mapped.rawLine({ kind: "result", name: "result", body }, line);
     else this.#finish(undefined);
     this.#awaitIdle();
   }
@@ -303,7 +304,7 @@ export class TurnRun implements RunningTurn {
     // A further `init` in the turn says nothing new.
     if (message.kind !== "init" || isInit) mapMessage(this.#mapped, message, target);
     if (this.#isFull) {
-      if (target.length > from) target[from] = { ...target[from]!, raw: this.#host.paths.line(message, line) };
+      if (target.length > from) target[from] = { ...target[from]!, raw: this.#mapped.rawLine(message, line) };
       else target.push(this.#carrier(message, line));
     }
     if (isInit) {
@@ -315,7 +316,7 @@ export class TurnRun implements RunningTurn {
 
   /** A line that is kept for its own sake, at full detail. */
   #carrier(message: CliMessage, line: string): TurnEvent {
-    return { kind: "unknown", name: message.name, internal: true, raw: this.#host.paths.line(message, line) };
+    return { kind: "unknown", name: message.name, internal: true, raw: this.#mapped.rawLine(message, line) };
   }
 
   /** Goes on to the end once the process has said so. */

@@ -13,7 +13,7 @@ export interface UpstreamReport {
   readonly apiError: string;
   /** The model API's class: `rate_limit_error`, `overloaded_error`, … */
   readonly apiErrorType: string;
-  readonly terminalReason: string;
+  readonly terminalReason?: string;
   readonly text: string;
 }
 

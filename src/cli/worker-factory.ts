@@ -82,7 +82,7 @@ async function startWorker(
   const folder = await folders.make(id, workspaceOf(profile)).catch((cause: unknown) => {
     throw startFailed("its folders could not be made", cause);
   });
-  const secrets = new Secrets(credential.secrets);
+  const secrets = new Secrets([...credential.secrets, ...(await secretsOfAll(options))]);
   const spans = options.spans?.openWorker(id, (json) => secrets.line(json));
   try {
     signal?.throwIfAborted();
@@ -116,6 +116,14 @@ async function startWorker(
     if (signal?.aborted) throw signal.reason;
     throw isRunnerError(cause) ? cause : startFailed("its process could not be started", cause);
   }
+}
+
+/** What is known of all credentials: a gateway that several of them lead to may repeat another one's key. */
+async function secretsOfAll({ credentials, env }: WorkerFactoryOptions): Promise<readonly string[]> {
+  const read = await Promise.allSettled(
+    Object.entries(credentials).map(([name, settings]) => readCredential(name, settings, env)),
+  );
+  return read.flatMap((result) => (result.status === "fulfilled" ? result.value.secrets : []));
 }
 
 function startFailed(what: string, cause: unknown): RunnerError {

@@ -89,6 +89,8 @@ export interface FailureStage {
   readonly promptWritten: boolean;
   /** Whether text or a tool use had been streamed. */
   readonly contentStreamed: boolean;
+  /** Whether its caller is an operator, who gets what is for operators only. Absent: no. */
+  readonly forOperator?: boolean | undefined;
   /** Whether the call's own deadline has passed. */
   readonly deadlinePassed: boolean;
   /** The turn's result, if it had begun. */
@@ -123,7 +125,11 @@ export function toConnectError(error: unknown, stage: FailureStage = beforeTheTu
   const retryAfterMs = known.retryAfterMs ?? retryAfterOf[known.reason];
   if (stage.promptWritten) metadata.set(pushbackHeader, "-1");
   else if (retryAfterMs !== undefined) metadata.set(pushbackHeader, String(pushbackMs(retryAfterMs)));
-  return new ConnectError(clip(known.message, maxMessageBytes), code, metadata, details, error);
+  return new ConnectError(clip(messageOf(known, stage), maxMessageBytes), code, metadata, details, error);
+}
+
+function messageOf(error: RunnerError, { forOperator = false }: FailureStage): string {
+  return error.messageFor(forOperator);
 }
 
 /** Never 0, for which gRPC core (Python, C++, Ruby) waits for ever, and never negative, which says not to retry. */
@@ -160,7 +166,10 @@ function detailsOf(error: RunnerError, stage: FailureStage): Detail[] {
   if (["QUOTA_EXCEEDED", "UPSTREAM_RATE_LIMITED", "UPSTREAM_USAGE_LIMIT"].includes(error.reason)) {
     budget.add(QuotaFailureSchema, {
       violations: [
-        { subject: clip(String(error.facts.subject ?? error.reason), 200), description: clip(error.message, 500) },
+        {
+          subject: clip(String(error.facts.subject ?? error.reason), 200),
+          description: clip(messageOf(error, stage), 500),
+        },
       ],
     });
   }

@@ -118,6 +118,7 @@ export function toTurn(
     limits: toLimits(request.limits, profile),
     detail: "detail" in request ? (details[request.detail] ?? "standard") : "standard",
     labels: request.labels,
+    forOperator: caller.isOperator,
   };
 }
 

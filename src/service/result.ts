@@ -51,6 +51,8 @@ export const outcomes = {
 export interface ResultContext {
   readonly times: StageTimes;
   readonly lastSequence: number;
+  /** Whether the caller is an operator. Absent: no. */
+  readonly forOperator?: boolean | undefined;
   /** Whether the profile uses its workers again. */
   readonly reusesWorkers: boolean;
 }
@@ -79,7 +81,7 @@ export function toResult(end: TurnEnd, at: ResultContext): TurnResult {
     ...(end.error && {
       error: {
         reason: errorReason(end.error.reason),
-        message: cutUtf8(end.error.message, 4096),
+        message: cutUtf8(end.error.messageFor(at.forOperator ?? false), 4096),
         httpStatus: end.upstreamFailure?.httpStatus,
         cliError: end.upstreamFailure?.cliError ?? "",
         apiErrorType: end.upstreamFailure?.apiErrorType ?? "",

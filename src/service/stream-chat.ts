@@ -103,6 +103,7 @@ export async function* runTurn(turn: Turn, call: TurnCall, parts: TurnParts): As
   const stream = new EventStream(turn, () => parts.clock.wallNow());
   const stage = {
     turnId: turn.id,
+    forOperator: turn.forOperator,
     promptWritten: false,
     contentStreamed: false,
     result: undefined as TurnResult | undefined,
@@ -153,6 +154,7 @@ export async function* runTurn(turn: Turn, call: TurnCall, parts: TurnParts): As
         stage.result = toResult(end, {
           times: trace.times,
           lastSequence: stream.lastSequence,
+          forOperator: turn.forOperator,
           reusesWorkers: reusesWorkers(parts.profiles[turn.profile]!),
         });
         const refused = call.ended?.(end, stage.result);

@@ -29,6 +29,7 @@ export function turnLog(log: Log): TurnLog {
             ...who(turn),
             outcome: end.outcome,
             ...(end.error && { reason: end.error.reason }),
+            ...(end.error?.operatorText && { upstreamWords: end.error.operatorText }),
             claimSource: claim.source,
             workerId: claim.worker.id,
             workerTurnCount: claim.turnCount,

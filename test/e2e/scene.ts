@@ -22,11 +22,15 @@ export type ProfileInput = NonNullable<SettingsInput["profiles"]>[string];
 export const tenants = { acme: "test-token-of-acme", umbrella: "test-token-of-umbrella" } as const;
 /** What the server takes for an API key. The stand-in wants none. */
 export const canaryKey = "sk-ant-api03-canary-key-of-the-operator";
+/** The same for a bearer token. */
+export const canaryBearer = "gw-canary-bearer-of-the-operator-0123456789";
 export const model = "claude-opus-5-5";
 
 export interface SceneOptions {
   /** Added to what a test server has, section by section. */
   readonly settings?: SettingsInput;
+  /** The name of a further credential, with a bearer token in the place of a key. */
+  readonly bearerCredential?: string;
   /** Waits until workers can be reset and used again, and a spare is ready. Default true. */
   readonly untilWarm?: boolean;
 }
@@ -51,16 +55,24 @@ export interface Scene {
 }
 
 /** Starts it, and waits until it is warm. */
-export async function openScene({ settings = {}, untilWarm = true }: SceneOptions = {}): Promise<Scene> {
+export async function openScene(options: SceneOptions = {}): Promise<Scene> {
+  const { bearerCredential, untilWarm = true } = options;
   await using opened = new AsyncDisposableStack();
   const workFolder = await realpath(await mkdtemp(join(tmpdir(), "runner-e2e-")));
   opened.defer(() => rm(workFolder, { recursive: true, force: true }));
   const standin = await startStandin();
   opened.defer(() => standin.close());
+  const bearer = bearerCredential !== undefined && {
+    [bearerCredential]: { baseUrl: standin.url, authTokenEnv: "STANDIN_TOKEN" },
+  };
+  const settings: SettingsInput = {
+    ...options.settings,
+    ...(bearer && { credentials: { ...options.settings?.credentials, ...bearer } }),
+  };
   const book = new LogBook();
   const runner = await startRunner({
     settings: testSettings(standin.url, workFolder, settings),
-    env: { PATH: process.env.PATH, HOME: workFolder, STANDIN_KEY: canaryKey },
+    env: { PATH: process.env.PATH, HOME: workFolder, STANDIN_KEY: canaryKey, STANDIN_TOKEN: canaryBearer },
     log: book.log,
   });
   opened.defer(() => runner.stop({ drainTimeoutMs: 0 }));

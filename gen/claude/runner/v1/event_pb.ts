@@ -653,7 +653,8 @@ export type AssistantBlock = Message<"claude.runner.v1.AssistantBlock"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Whether Claude Code wrote this itself.
+   * Whether Claude Code wrote this itself. A report that the model API failed is
+   * a sentence of the server; an operator's token gets the report as it is.
    *
    * @generated from field: bool synthetic = 7;
    */
@@ -1349,7 +1350,7 @@ export type Status = Message<"claude.runner.v1.Status"> & {
   compactResult: string;
 
   /**
-   * Why a compaction failed. Empty otherwise.
+   * That a compaction failed; for an operator's token, why. Empty otherwise.
    *
    * @generated from field: string compact_error = 5;
    */

@@ -1027,7 +1027,9 @@ export const Detail = {
    * Every typed event, and every line that Claude Code wrote during the turn
    * exactly once as `raw_json`, on the first event that it led to or on
    * `unknown`. `result` then waits until Claude Code has said that it is idle,
-   * a few milliseconds.
+   * a few milliseconds. Secrets of the server, paths of its folders and, but for
+   * an operator's token, the model API's words about a failure are replaced; the
+   * line stays JSON.
    *
    * @generated from enum value: DETAIL_FULL = 3;
    */

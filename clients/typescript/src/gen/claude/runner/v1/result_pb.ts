@@ -200,7 +200,8 @@ export type TurnError = Message<"claude.runner.v1.TurnError"> & {
   reason: ErrorReason;
 
   /**
-   * What happened, in words for a person. May change.
+   * What happened, in words for a person. May change. An operator's token gets
+   * the model API's own words as well.
    *
    * @generated from field: string message = 2;
    */
@@ -221,14 +222,15 @@ export type TurnError = Message<"claude.runner.v1.TurnError"> & {
   cliError: string;
 
   /**
-   * The class of error, in the model API's words.
+   * The class of error, in the model API's words. Empty when it is not one word.
    *
    * @generated from field: string api_error_type = 5;
    */
   apiErrorType: string;
 
   /**
-   * The model API's id of the failed request.
+   * The model API's id of the failed request. Empty when it is not made like an
+   * id.
    *
    * @generated from field: string request_id = 6;
    */
