@@ -123,6 +123,7 @@ class Chatter {
     const turns = await import("./chat-turn.ts");
     const conversation = new Conversation(options.history);
     const connection = await connect({ ...options, env: terminal.env });
+    if (connection.notice !== undefined) terminal.stderr.write(`${terminal.err.dim(connection.notice)}\n`);
     return new Chatter(terminal, options, { conversation, turns, connection });
   }
 

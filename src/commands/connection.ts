@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
+import { clientVariables } from "../config/environment.ts";
 import { stateFolder } from "../config/folders.ts";
 import { isLoopback } from "../policy/hosts.ts";
 import { readTokenFile, TokenFileError } from "../server/token-file.ts";
@@ -26,12 +27,16 @@ export interface Connection {
   /** The server as a person would type it. */
   readonly url: string;
   readonly hasToken: boolean;
+  /** A line for the person at the terminal; `undefined` when there is nothing to say. */
+  readonly notice: string | undefined;
 }
 
 export const defaultUrl = "127.0.0.1:7433";
 
 export async function connect(options: ConnectionOptions): Promise<Connection> {
-  const url = serverUrl(options.url ?? (options.env.CLAUDE_RUNNER_URL || defaultUrl));
+  const named = addressOf(options);
+  const url = serverUrl(named.text, named.by);
+  const caFile = options.caFile ?? (options.env[clientVariables.caFile] || undefined);
   const token = await findToken(options, url);
   const authorize: Interceptor = (next) => (request) => {
     if (token !== undefined) request.header.set("authorization", `Bearer ${token}`);
@@ -40,13 +45,28 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
   const transport = createGrpcTransport({
     baseUrl: url.origin,
     interceptors: [authorize],
-    ...(options.caFile !== undefined && { nodeOptions: { ca: readOption("--ca-file", options.caFile) } }),
+    ...(caFile !== undefined && { nodeOptions: { ca: readOption("--ca-file", caFile) } }),
   });
-  return { transport, url: url.host, hasToken: token !== undefined };
+  return { transport, url: url.host, hasToken: token !== undefined, notice: named.notice };
+}
+
+interface NamedAddress {
+  readonly text: string;
+  /** Who named it. */
+  readonly by: string;
+  readonly notice?: string;
+}
+
+function addressOf({ url, env }: ConnectionOptions): NamedAddress {
+  const { address, url: formerName } = clientVariables;
+  if (url !== undefined) return { text: url, by: "--url" };
+  if (env[address]) return { text: env[address], by: address };
+  if (!env[formerName]) return { text: defaultUrl, by: "--url" };
+  return { text: env[formerName], by: formerName, notice: `${formerName} is called ${address} now, and still works` };
 }
 
 /** Throws UsageError. */
-export function serverUrl(text: string): URL {
+export function serverUrl(text: string, by = "--url"): URL {
   const withScheme = /^[a-z]+:\/\//i.test(text) ? text : `http://${text}`;
   let url: URL | undefined;
   try {
@@ -56,7 +76,7 @@ export function serverUrl(text: string): URL {
   }
   const isUsable = url !== undefined && ["http:", "https:"].includes(url.protocol) && url.hostname !== "";
   if (!isUsable || url === undefined) {
-    throw new UsageError("--url has to be host:port, or a URL that begins with http:// or https://");
+    throw new UsageError(`${by} has to be host:port, or a URL that begins with http:// or https://`);
   }
   return url;
 }
@@ -65,7 +85,10 @@ export function serverUrl(text: string): URL {
 async function findToken(options: ConnectionOptions, url: URL): Promise<string | undefined> {
   if (options.token !== undefined) return options.token;
   if (options.tokenFile !== undefined) return readOption("--token-file", options.tokenFile).trim();
-  if (options.env.CLAUDE_RUNNER_TOKEN) return options.env.CLAUDE_RUNNER_TOKEN;
+  const { token, tokenFile } = clientVariables;
+  if (options.env[token]) return options.env[token];
+  const file = options.env[tokenFile];
+  if (file) return readOption(tokenFile, file).trim();
   // The token of this machine's server is not shown to others.
   if (!isLoopback(url.hostname)) return undefined;
   const state = stateFolder(options.env);

@@ -54,6 +54,7 @@ export const pool: CommandEntry = {
     const { connect } = await import("./connection.ts");
     const views = await import("./pool-views.ts");
     const connection = await connect({ ...server, env: terminal.env });
+    if (connection.notice !== undefined) terminal.stderr.write(`${terminal.err.dim(connection.notice)}\n`);
     const abort = new AbortController();
     using _signals = onSignals(["SIGINT", "SIGTERM", "SIGHUP"], () => {
       if (abort.signal.aborted) process.exit(exitCodes.interrupted);

@@ -13,8 +13,11 @@ export interface ServerOptions {
 export function addServerOptions(command: Command): Command {
   return command
     .optionsGroup("Server:")
-    .option("-u, --url <url>", "host:port, or a URL (CLAUDE_RUNNER_URL, 127.0.0.1:7433)")
-    .option("--token-file <file>", "the file that holds the token (the one of the first start on this machine)")
+    .option("-u, --url <url>", "host:port, or a URL (CLAUDE_RUNNER_ADDRESS, else 127.0.0.1:7433)")
+    .option(
+      "--token-file <file>",
+      "the file that holds the token (CLAUDE_RUNNER_TOKEN_FILE, else the one of this machine's first start)",
+    )
     .option("--token <token>", "the token; others on this machine can see it here (better: CLAUDE_RUNNER_TOKEN)")
-    .option("--ca-file <file>", "trust this certificate authority, a PEM file");
+    .option("--ca-file <file>", "trust this certificate authority, a PEM file (CLAUDE_RUNNER_CA_FILE)");
 }

@@ -28,14 +28,34 @@ export interface Assignments {
   readonly violations: readonly SettingViolation[];
 }
 
-/** Variables with our prefix that are no settings: the file, address and token of `chat`, and what `bin/` leaves. */
-export const otherVariables: readonly string[] = ["CONFIG", "URL", "TOKEN", "LAUNCHER_PID"].map(
-  (name) => `${variablePrefix}${name}`,
-);
+/** What callers are told by: of clients and of `chat`, which may share an environment with the server. */
+export const clientVariables = {
+  address: `${variablePrefix}ADDRESS`,
+  /** The former name of the address. */
+  url: `${variablePrefix}URL`,
+  token: `${variablePrefix}TOKEN`,
+  tokenFile: `${variablePrefix}TOKEN_FILE`,
+  caFile: `${variablePrefix}CA_FILE`,
+} as const;
 
-/** Kubernetes sets these for every service called claude-runner in the namespace. */
+/** Variables with our prefix that are no settings: the file, those of callers, and what `bin/` leaves. */
+export const otherVariables: readonly string[] = [
+  ...["CONFIG", "LAUNCHER_PID"].map((name) => `${variablePrefix}${name}`),
+  ...Object.values(clientVariables),
+];
+
+/**
+ * Kubernetes sets these in every pod of a namespace, for each service in it: for `claude-runner`, and for one whose name
+ * begins like that, such as `claude-runner-grpc`. They are about the service, whatever their names look like.
+ */
 const kubernetesVariable =
-  /^CLAUDE_RUNNER_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
+  /^CLAUDE_RUNNER(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
+
+/** `CLAUDE_RUNNER_GRPC_PORT=tcp://10.0.0.1:7433` has the name of a setting; its value is none that a port has. */
+function isOfKubernetes(name: string, value: string, isSetting: boolean): boolean {
+  if (/_PORT$/.test(name) && /^(tcp|udp|sctp):\/\//.test(value)) return true;
+  return !isSetting && kubernetesVariable.test(name);
+}
 
 /** Profiles and credentials that exist, whose settings may be named in variables. */
 export interface KnownNames {
@@ -49,10 +69,10 @@ export function settingsFromEnvironment(env: NodeJS.ProcessEnv, known: KnownName
   const assignments: Assignment[] = [];
   const violations: SettingViolation[] = [];
   for (const [name, text] of Object.entries(env).sort(([left], [right]) => left.localeCompare(right))) {
-    const isOurs = name.startsWith(variablePrefix) && !otherVariables.includes(name) && !kubernetesVariable.test(name);
-    if (!isOurs || !text) continue;
-    const source: SettingSource = { kind: "variable", name };
+    if (!name.startsWith(variablePrefix) || otherVariables.includes(name) || !text) continue;
     const found = byVariable.get(name);
+    if (isOfKubernetes(name, text, found !== undefined)) continue;
+    const source: SettingSource = { kind: "variable", name };
     if (found === undefined) {
       const similar = didYouMean(nearest(name, [...byVariable.keys(), ...otherVariables]));
       violations.push({ source, path: "", problem: `is no setting${similar || hintForNames(name)}` });

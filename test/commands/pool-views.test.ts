@@ -58,7 +58,7 @@ function setUp({ watches = [], isTty = false }: { watches?: readonly Watch[]; is
   const abort = new AbortController();
   const options: PoolViewOptions = {
     terminal,
-    connection: { transport, url: "127.0.0.1:7433", hasToken: true },
+    connection: { transport, url: "127.0.0.1:7433", hasToken: true, notice: undefined },
     signal: abort.signal,
     recentTurnCount: undefined,
     minIntervalMs: undefined,

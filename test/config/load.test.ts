@@ -328,15 +328,42 @@ describe("variables", () => {
     expect(load({ env: { CLAUDE_RUNNER_GRPC_PORT: "" } }).settings.grpc.port).toBe(7433);
   });
 
-  it("of Kubernetes for a service of the same name are left alone", () => {
+  it.each([
+    "CLAUDE_RUNNER",
+    "CLAUDE_RUNNER_GRPC",
+    "CLAUDE_RUNNER_WEB",
+    "CLAUDE_RUNNER_ADMIN",
+    "CLAUDE_RUNNER_HEADLESS",
+    "CLAUDE_RUNNER_A_2",
+  ])("of Kubernetes for a service of the same beginning are left alone: %s", (service) => {
     const env = {
-      CLAUDE_RUNNER_SERVICE_HOST: "10.0.0.1",
-      CLAUDE_RUNNER_SERVICE_PORT: "7433",
-      CLAUDE_RUNNER_SERVICE_PORT_GRPC: "7433",
-      CLAUDE_RUNNER_PORT: "tcp://10.0.0.1:7433",
-      CLAUDE_RUNNER_PORT_7433_TCP: "tcp://10.0.0.1:7433",
-      CLAUDE_RUNNER_PORT_7433_TCP_ADDR: "10.0.0.1",
+      [`${service}_SERVICE_HOST`]: "10.0.0.1",
+      [`${service}_SERVICE_PORT`]: "7433",
+      [`${service}_SERVICE_PORT_GRPC`]: "7433",
+      [`${service}_SERVICE_PORT_HTTP_WEB`]: "7434",
+      [`${service}_PORT`]: "tcp://10.0.0.1:7433",
+      [`${service}_PORT_7433_TCP`]: "tcp://10.0.0.1:7433",
+      [`${service}_PORT_7433_TCP_PROTO`]: "tcp",
+      [`${service}_PORT_7433_TCP_PORT`]: "7433",
+      [`${service}_PORT_7433_TCP_ADDR`]: "10.0.0.1",
+      [`${service}_PORT_53_UDP`]: "udp://10.0.0.1:53",
     };
+    const { settings } = load({ env });
+    expect([settings.grpc.port, settings.web.port, settings.admin.port]).toEqual([7433, 7434, 7435]);
+  });
+
+  it("that only look like those of Kubernetes are read", () => {
+    const env = { CLAUDE_RUNNER_PROFILES_X_SERVICE_PORT_MODEL: "m" };
+    expect(load({ yaml: "profiles: { x-service-port: {} }", env }).settings.profiles["x-service-port"]?.model).toBe(
+      "m",
+    );
+    expect(problems({ env: { CLAUDE_RUNNER_PORT: "7433" } })[0]).toMatch(/^CLAUDE_RUNNER_PORT: is no setting; did you/);
+    expect(problems({ env: { CLAUDE_RUNNER_GRPC_PORT: "http://x" } })[0]).toContain("has to be a whole number");
+  });
+
+  it("of clients are left alone, which may share the environment", () => {
+    const names = ["ADDRESS", "URL", "TOKEN", "TOKEN_FILE", "CA_FILE"].map((name) => `CLAUDE_RUNNER_${name}`);
+    const env = Object.fromEntries(names.map((name) => [name, "x"]));
     expect(load({ env }).settings.grpc.port).toBe(7433);
   });
 
