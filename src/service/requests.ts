@@ -23,7 +23,7 @@ import type { Caller } from "./calls.ts";
 import { isPdf, pictureType } from "./media.ts";
 import { milliseconds } from "./protobuf.ts";
 import { checkRules, invalidRequest } from "./rules.ts";
-import { schemaProblem } from "./schema.ts";
+import { checkSchema } from "./schema.ts";
 
 /** UTF-8 bytes of text in a prompt, and in a history. */
 export const maxPromptBytes = 1024 * 1024;
@@ -88,10 +88,7 @@ export function toTurn(
 
   const content = toContent(request, broken);
   const history = toHistory(request, broken);
-  if (request.outputSchemaJson !== "") {
-    const problem = schemaProblem(request.outputSchemaJson);
-    if (problem !== undefined) broken("output_schema_json", problem);
-  }
+  const outputSchemaJson = toOutputSchema(request, violations);
   if (profile !== undefined) {
     const models = [profile.model, ...profile.allowedModels];
     if (request.model !== "" && !models.includes(request.model)) {
@@ -112,7 +109,7 @@ export function toTurn(
     history,
     binding: {
       systemPrompt: systemPrompt(profile, request.systemPrompt),
-      outputSchemaJson: request.outputSchemaJson === "" ? undefined : request.outputSchemaJson,
+      outputSchemaJson,
     },
     settings: { model: request.model || profile.model, effort: efforts[request.effort] ?? profile.effort },
     limits: toLimits(request.limits, profile),
@@ -215,6 +212,20 @@ function toHistory(request: StreamChatRequest | ChatRequest, broken: Broken): Hi
   }
   if (bytes > maxHistoryBytes) broken("history", `must have at most ${maxHistoryBytes} bytes of text; it has ${bytes}`);
   return messages;
+}
+
+/** The schema that is applied. */
+function toOutputSchema(
+  { outputSchemaJson }: StreamChatRequest | ChatRequest,
+  violations: Violation[],
+): string | undefined {
+  const field = "output_schema_json";
+  // One that is too long is not looked at.
+  if (outputSchemaJson === "" || violations.some((violation) => violation.field === field)) return undefined;
+  const checked = checkSchema(outputSchemaJson);
+  if (checked.kind === "applied") return checked.json;
+  for (const description of checked.problems) violations.push({ field, description });
+  return undefined;
 }
 
 const limitFields = [

@@ -98,10 +98,20 @@ export type StreamChatRequest = Message<"claude.runner.v1.StreamChatRequest"> & 
   effort: Effort;
 
   /**
-   * A JSON Schema (draft 2020-12 or draft-07) that the final answer has to
-   * follow, as JSON text. The answer arrives in `result.structured_output`.
-   * Empty means free text. At most 64 KiB; the outermost type is an object. A
-   * worker is reused only for the same schema.
+   * A JSON Schema that the final answer must follow, as JSON text. The answer
+   * arrives in `result.structured_output`. Empty means free text. At most 64 KiB;
+   * the top level describes an object.
+   *
+   * An accepted schema is applied whole. The keywords are those of draft-07, and
+   * `$defs`; what only explains, such as `$schema`, `example` or `x-...`, is left
+   * out or handed to the model. Anything else is refused by name with what to
+   * write instead, for instance `prefixItems` or `unevaluatedProperties`.
+   * References lead into the schema itself (`#/$defs/...`). Bounds: 2,000
+   * schemas and patterns, what references stand for included; 64 levels; 256
+   * schemas in one `anyOf`, `oneOf` or `allOf`; 5,000 values in all `enum`s.
+   * The model API may accept less.
+   *
+   * A worker is reused only for the same schema.
    *
    * @generated from field: string output_schema_json = 8;
    */
