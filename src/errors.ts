@@ -46,7 +46,7 @@ export type UpstreamReason =
 
 /** A rule that a request breaks. */
 export interface Violation {
-  /** The path of the field in the request's proto names, such as `history[3].text`. */
+  /** The path of the field in the request's proto names, such as `history[3].text`; what JSON has wrong, as it was sent. */
   readonly field: string;
   /** What is wrong and what would be right, in words for the caller. */
   readonly description: string;

@@ -80,6 +80,11 @@ export const settingsSchema = z.strictObject({
         z.array(origin).default([]),
         "Web origins, such as `https://app.example.com`, that browsers may call from. Exact; no wildcards.",
       ),
+      allowUnknownJsonFields: about(
+        z.boolean().default(false),
+        "Whether a field that a JSON request has and its type does not is ignored. Without it such a request is refused, and the answer names the field.",
+        "For clients that are newer than the server. A misspelt limit is then no limit.",
+      ),
       page: about(
         z.boolean().default(true),
         "Whether the web port has a page for a browser at `/`: chat and the pool. It calls this server as any client does.",
@@ -329,7 +334,8 @@ export const settingsSchema = z.strictObject({
           .int()
           .min(1024)
           .default(32 * mebibytes),
-        "The largest request, in bytes.",
+        "The largest request of StreamChat and Chat, in bytes, as sent and unpacked. Other methods take 8 KiB.",
+        "A packed request (gzip, deflate) may unpack to 1 MiB and 100 times what was sent, and to this at most.",
       ),
       maxRequestBytesInFlight: about(
         z

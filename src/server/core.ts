@@ -5,6 +5,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { Caller, ServedService } from "../service/calls.ts";
 import type { ServerLog } from "./call-errors.ts";
 import type { CallPlaces } from "./call-places.ts";
+import type { RequestDecoder } from "./decoding/request-decoder.ts";
 import type { OpenCalls } from "./open-calls.ts";
 import type { Page } from "./page/page.ts";
 import type { RequestBytes } from "./request-bytes.ts";
@@ -17,6 +18,7 @@ export interface ServerCore {
   readonly authenticate: Authenticate;
   readonly requestBytes: RequestBytes;
   readonly callPlaces: CallPlaces;
+  readonly decoder: RequestDecoder;
   readonly openCalls: OpenCalls;
   readonly log: ServerLog;
   /** The largest request, in bytes, decompressed. */

@@ -10,6 +10,7 @@
  * It also passes none of Node's HTTP/2 session limits on, and a `grpc-timeout` beyond 24 days overflows in it.
  */
 import type { ServerHttp2Stream } from "node:http2";
+import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
   type Metadata,
@@ -25,6 +26,7 @@ import { cancelledByCaller, libraryError, statusOf } from "./call-errors.ts";
 import type { Connections } from "./connections.ts";
 import type { ServerCore } from "./core.ts";
 import { grpcStatus, metadataBytes } from "./grpc-metadata.ts";
+import { readWithin } from "./grpc-reading.ts";
 import { endStalled, endUnread } from "./h2-session.ts";
 import { maxHeaderBytes } from "./limits.ts";
 
@@ -32,9 +34,6 @@ type Status = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
 
 /** What grpc-js decompresses. */
 const knownEncodings: ReadonlySet<string> = new Set(["identity", "deflate", "gzip"]);
-
-/** What stands in a message's place when its bytes were no message of its type. */
-export class Undecodable {}
 
 /** A call that has been let in. */
 export interface AdmittedCall {
@@ -56,14 +55,16 @@ export interface GrpcGate {
 }
 
 export function grpcGate(core: ServerCore, connections: Connections): GrpcGate {
-  const services = new Map<string, ServedService>();
+  const methods = new Map<string, { readonly served: ServedService; readonly desc: DescMethod }>();
   for (const served of core.services) {
-    for (const method of served.service.methods) services.set(`/${served.service.typeName}/${method.name}`, served);
+    for (const desc of served.service.methods)
+      methods.set(`/${served.service.typeName}/${desc.name}`, { served, desc });
   }
   const calls = new WeakMap<Metadata, AdmittedCall>();
 
   const interceptor: ServerInterceptor = (method, call) => {
-    const served = services.get(method.path);
+    const { served, desc } = methods.get(method.path)!; // grpc-js has refused all others
+    const bounds = core.decoder.boundsOf(desc);
     const stream = streamOf(call);
     const abort = new AbortController();
     const closed = Promise.withResolvers<void>();
@@ -88,6 +89,10 @@ export function grpcGate(core: ServerCore, connections: Connections): GrpcGate {
         end(statusOf(error, method.path, core.log));
       }
     };
+    readWithin(call, bounds, {
+      unpacked: read,
+      broken: (error) => end(statusOf(error, method.path, core.log)),
+    });
     overrideStatus(call, (made) => {
       // grpc-js would say "OK", and a message beside status 0 is against the protocol.
       if (made.code === status.OK) return { ...made, details: "" };
@@ -119,10 +124,9 @@ export function grpcGate(core: ServerCore, connections: Connections): GrpcGate {
                   },
                 );
               }
-              const caller =
-                served === undefined || served.isOpen
-                  ? undefined
-                  : core.authenticate(metadata.get("authorization").join(", ") || undefined);
+              const caller = served.isOpen
+                ? undefined
+                : core.authenticate(metadata.get("authorization").join(", ") || undefined);
               const connection = connections.of(call.getConnectionInfo());
               if (caller !== undefined) connection.authenticated();
               const address = connection.clientOf((name) => metadata.get(name).join(",") || undefined);
@@ -146,17 +150,20 @@ export function grpcGate(core: ServerCore, connections: Connections): GrpcGate {
               // The body is never read: it stays in the peer's flow control window.
               return end(statusOf(error, method.path, core.log));
             }
-            if (stream === undefined) read(core.maxRequestBytes);
+            if (stream === undefined) read(bounds.maxBytes);
             else stream.on("data", (chunk: Buffer) => read(chunk.length));
             pass(metadata);
           },
           onReceiveMessage(message, pass) {
             reading.consumed();
-            if (message instanceof Undecodable) {
-              return end(toConnectError(new RunnerError("INVALID_REQUEST", "the request is no message of its type")));
+            let request: Message;
+            try {
+              request = core.decoder.binary(desc, message as Uint8Array, bounds);
+            } catch (error) {
+              return end(statusOf(error, method.path, core.log));
             }
             hasRequest = true;
-            pass(message);
+            pass(request);
           },
           onReceiveHalfClose(pass) {
             isRead = true;

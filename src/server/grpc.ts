@@ -27,7 +27,7 @@ import type { CallContext, ServedService } from "../service/calls.ts";
 import { cancelledByCaller, statusOf, throwIfOver } from "./call-errors.ts";
 import type { Connections } from "./connections.ts";
 import { handlerOf, type ServerCore, streamsRequests, streamsResponses } from "./core.ts";
-import { type AdmittedCall, type GrpcGate, grpcGate, Undecodable } from "./grpc-gate.ts";
+import { type AdmittedCall, type GrpcGate, grpcGate } from "./grpc-gate.ts";
 import { grpcError, headersOf, metadataOf } from "./grpc-metadata.ts";
 import { maxResponseBytes } from "./limits.ts";
 
@@ -69,13 +69,8 @@ export function grpcServer(core: ServerCore, settings: Settings, connections: Co
   return { server, accept: (socket) => injector.injectConnection(socket) };
 }
 
-const decode = (type: DescMessage) => (bytes: Buffer) => {
-  try {
-    return fromBinary(type, bytes);
-  } catch {
-    return new Undecodable(); // an exception would become a bare INTERNAL
-  }
-};
+/** Requests are decoded by the gate, which knows the method's bounds. */
+const asSent = (bytes: Buffer) => bytes;
 
 const encode = (type: DescMessage) => (message: Message) => {
   const bytes = toBinary(type, message);
@@ -93,9 +88,9 @@ export function serviceDefinition(methods: readonly DescMethod[]): ServiceDefini
         requestStream: streamsRequests(method),
         responseStream: streamsResponses(method),
         requestSerialize: encode(method.input),
-        requestDeserialize: decode(method.input),
+        requestDeserialize: asSent,
         responseSerialize: encode(method.output),
-        responseDeserialize: decode(method.output),
+        responseDeserialize: (bytes: Buffer) => fromBinary(method.output, bytes),
       },
     ]),
   );

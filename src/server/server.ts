@@ -16,6 +16,7 @@ import type { ServerLog } from "./call-errors.ts";
 import { CallPlaces } from "./call-places.ts";
 import { Connections } from "./connections.ts";
 import type { Authenticate, ServerCore } from "./core.ts";
+import { RequestDecoder } from "./decoding/request-decoder.ts";
 import { exposureProblems, servesReflection } from "./exposure.ts";
 import { grpcServer } from "./grpc.ts";
 import { maxAnonymousCalls, maxAnonymousRequestBytes } from "./limits.ts";
@@ -79,6 +80,11 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
       clock,
     }),
     callPlaces: new CallPlaces({ maxOpen: settings.calls.maxOpen, maxAnonymous: maxAnonymousCalls }),
+    decoder: new RequestDecoder({
+      services,
+      maxRequestBytes: settings.calls.maxRequestBytes,
+      allowUnknownJsonFields: settings.web.allowUnknownJsonFields,
+    }),
     openCalls: new OpenCalls(),
     maxRequestBytes: settings.calls.maxRequestBytes,
     page: settings.web.enabled && settings.web.page ? openPage(log) : undefined,

@@ -58,6 +58,16 @@ export async function sendAnswer(
   if (signal.aborted) leaveStalled(response);
 }
 
+/**
+ * An answer to a request that was too large, for callers that speak plain HTTP: 413 says so, while Connect's 429 reads as
+ * "later", and makes some of them try again. Who names the Connect protocol gets the status that it prescribes.
+ */
+export function withPlainStatus(answer: UniversalServerResponse, request: WebRequest): UniversalServerResponse {
+  return answer.status === 429 && request.headers["connect-protocol-version"] === undefined
+    ? { ...answer, status: 413 }
+    : answer;
+}
+
 /** A client that did not read while its call lasted may not read its end either. */
 function leaveStalled(response: WebResponse): void {
   if (response.stream !== undefined) {

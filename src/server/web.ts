@@ -11,7 +11,7 @@
  * 421, no call is a GET, and a token in a header is needed, never a cookie.
  */
 import type { TLSSocket } from "node:tls";
-import { createRegistry, type DescMethod } from "@bufbuild/protobuf";
+import { createRegistry, type DescMethod, type Message } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -33,7 +33,17 @@ import { corsHeaders, preflightHeaders } from "./cors.ts";
 import { maxHeaderBytes, maxResponseBytes } from "./limits.ts";
 import type { Page } from "./page/page.ts";
 import type { RequestReading } from "./request-bytes.ts";
-import { answerPlainly, grpcMessage, isGrpc, isGrpcWeb, sendAnswer, sendHeadersAhead } from "./web-answer.ts";
+import {
+  answerPlainly,
+  grpcMessage,
+  isGrpc,
+  isGrpcWeb,
+  sendAnswer,
+  sendHeadersAhead,
+  withPlainStatus,
+} from "./web-answer.ts";
+import { bodyChunks } from "./web-body.ts";
+import { WebIntake } from "./web-intake.ts";
 import type { WebHandler, WebRequest, WebResponse } from "./web-listener.ts";
 
 /** What we know of a call beside what Connect knows. */
@@ -44,6 +54,8 @@ interface WebCall {
   readonly reading: RequestReading;
   /** Takes the call's place, for the caller that the token names. Throws when there is none. */
   readonly letIn: (caller: Caller | undefined) => void;
+  /** Where its decoded requests are. */
+  intake: WebIntake | undefined;
   caller: Caller | undefined;
   hasRequest: boolean;
   /** What the handler ended with: said on purpose, so it stands as it is. */
@@ -61,7 +73,8 @@ type WebSettings = Pick<Settings, "web" | "behindProxy">;
 export function webHandler(core: ServerCore, settings: WebSettings, connections: Connections): WebHandler {
   const byName = new Map(core.services.map((served) => [served.service.typeName, served]));
   const router = createConnectRouter({
-    acceptCompression: [compressionGzip],
+    // What Connect gets is unpacked already (`web-intake.ts`).
+    acceptCompression: [{ ...compressionGzip, decompress: async (bytes) => new Uint8Array(bytes) }],
     // A google.protobuf.Any in JSON can hold what the services themselves know.
     jsonOptions: { registry: createRegistry(...core.services.map(({ service }) => service.file)) },
     readMaxBytes: core.maxRequestBytes,
@@ -90,12 +103,26 @@ export function webHandler(core: ServerCore, settings: WebSettings, connections:
     const values = createContextValues().set(callKey, call);
     const universal = universalRequestFromNodeRequest(request, response, undefined, values);
     clampTimeout(universal.header);
-    // Whoever stops reading must not destroy the request: over HTTP/1.1 its socket would stay paused for ever.
-    const chunks: AsyncIterable<Uint8Array> = {
-      [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }),
-    };
-    const body = takesOneMessage(handler.method) ? counted(chunks, call, path, core) : chunks;
-    handler({ ...universal, body })
+    const { method } = handler;
+    const intake = new WebIntake({
+      method,
+      header: universal.header,
+      chunks: bodyChunks(request, {
+        reading: call.reading,
+        isCounted: takesOneMessage(method),
+        signal: call.abort.signal,
+      }),
+      decoder: core.decoder,
+      reading: call.reading,
+      signal: call.abort.signal,
+      statusOf: (error) => statusOf(error, path, core.log),
+    });
+    call.intake = intake;
+    // The placeholder that Connect reads has a length of its own.
+    const header = new Headers(universal.header);
+    header.delete("content-length");
+    handler({ ...universal, header, body: intake.body })
+      .then((answer) => (intake.wasTooLarge ? withPlainStatus(answer, request) : answer))
       .then((answer) => sendAnswer(answer, request, response, call.abort.signal))
       .catch((error: unknown) => {
         if (!closed.isClosed) core.log.error({ path, err: error }, "an answer could not be sent");
@@ -223,6 +250,7 @@ function webCall(
       };
       reading.belongsTo(holder);
     },
+    intake: undefined,
     caller: undefined,
     hasRequest: false,
     failure: undefined,
@@ -264,30 +292,6 @@ function callOf(context: HandlerContext): WebCall {
   return call;
 }
 
-/** Counts a request's bytes until all of it has been read. */
-async function* counted(body: AsyncIterable<Uint8Array>, { reading, abort }: WebCall, path: string, core: ServerCore) {
-  const timedOut = new Promise<never>((_, reject) => {
-    abort.signal.addEventListener("abort", () => reject(abort.signal.reason));
-  });
-  timedOut.catch(() => {}); // nobody may be reading
-  const chunks = body[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const chunk = await Promise.race([chunks.next(), timedOut]);
-      if (chunk.done) return;
-      try {
-        reading.add(chunk.value.byteLength);
-      } catch (error) {
-        throw statusOf(error, path, core.log);
-      }
-      yield chunk.value;
-    }
-  } finally {
-    reading.done();
-    void chunks.return?.()?.catch(() => {});
-  }
-}
-
 function addRoutes(router: ConnectRouter, served: ServedService, core: ServerCore): void {
   const methods = served.service.methods.map((method) => [
     method.localName,
@@ -299,9 +303,10 @@ function addRoutes(router: ConnectRouter, served: ServedService, core: ServerCor
 function answerOnce(method: DescMethod, served: ServedService, core: ServerCore) {
   const handler = handlerOf(served, method.localName);
   const path = `/${served.service.typeName}/${method.name}`;
-  return async (request: unknown, context: HandlerContext) => {
-    const { call, failed, leave } = enter(context, served, core);
+  return async (input: unknown, context: HandlerContext) => {
+    const { call, intake, failed, leave } = enter(context, served, core);
     try {
+      const request = requestOf(method, input, intake);
       const response = await handler(request, call);
       throwIfOver(call.signal);
       return response;
@@ -317,9 +322,10 @@ function answerStream(method: DescMethod, served: ServedService, core: ServerCor
   const handler = handlerOf(served, method.localName);
   const path = `/${served.service.typeName}/${method.name}`;
   return async function* (input: unknown, context: HandlerContext) {
-    const { call, failed, leave } = enter(context, served, core);
+    const { call, intake, failed, leave } = enter(context, served, core);
     try {
-      for await (const event of handler(input, call) as AsyncIterable<unknown>) {
+      const request = requestOf(method, input, intake);
+      for await (const event of handler(request, call) as AsyncIterable<unknown>) {
         throwIfOver(call.signal);
         yield event;
         throwIfOver(call.signal);
@@ -333,10 +339,20 @@ function answerStream(method: DescMethod, served: ServedService, core: ServerCor
   };
 }
 
+/** What the handler is given in the place of Connect's empty messages. */
+function requestOf(method: DescMethod, input: unknown, intake: WebIntake): unknown {
+  return streamsRequests(method) ? taken(input as AsyncIterable<unknown>, intake) : intake.take();
+}
+
+async function* taken(placeholders: AsyncIterable<unknown>, intake: WebIntake): AsyncGenerator<Message> {
+  for await (const _ of placeholders) yield intake.take();
+}
+
 /** Counts the call until its handler has ended and its last byte has left, and gives it a signal with our reasons. */
 function enter(context: HandlerContext, { isEndedAtDrain }: ServedService, core: ServerCore) {
   const webCall = callOf(context);
-  const { abort, closed } = webCall;
+  const { abort, closed, intake } = webCall;
+  if (intake === undefined) throw new Error("bug: a call whose requests are not read");
   webCall.hasRequest = true;
   const handled = Promise.withResolvers<void>();
   const remove = core.openCalls.add({ isEndedAtDrain, end: (reason) => abort.abort(reason) });
@@ -368,7 +384,7 @@ function enter(context: HandlerContext, { isEndedAtDrain }: ServedService, core:
     webCall.failure = status;
     return status;
   };
-  return { call, failed, leave };
+  return { call, intake, failed, leave };
 }
 
 /** Connect hands a timeout to setTimeout, which takes anything beyond 24 days for one millisecond. */

@@ -75,6 +75,11 @@ export interface ServedService {
   readonly handlers: Record<string, (request: never, call: CallContext) => unknown>;
   /** Whether calls need no token. */
   readonly isOpen: boolean;
+  /**
+   * The methods, by their names in TypeScript, whose requests carry content: they may be as large as the settings allow.
+   * All others are bounded to a few KiB (`decoding/bounds.ts`).
+   */
+  readonly contentMethods: readonly string[];
   /** Whether its calls are ended as soon as a drain begins: those that never end by themselves, such as a health watch. */
   readonly isEndedAtDrain: boolean;
 }
@@ -83,12 +88,17 @@ export interface ServedService {
 export function served<S extends DescService>(
   service: S,
   handlers: Handlers<S>,
-  options: { isOpen?: boolean; isEndedAtDrain?: boolean } = {},
+  options: {
+    isOpen?: boolean;
+    isEndedAtDrain?: boolean;
+    contentMethods?: readonly (keyof S["method"] & string)[];
+  } = {},
 ): ServedService {
   return {
     service,
     handlers: handlers as unknown as ServedService["handlers"],
     isOpen: options.isOpen ?? false,
+    contentMethods: options.contentMethods ?? [],
     isEndedAtDrain: options.isEndedAtDrain ?? false,
   };
 }

@@ -65,12 +65,16 @@ const policies = {
 /** ClaudeRunner as the listeners take it. */
 export function runnerService(parts: RunnerParts): ServedService {
   prepareRules(StreamChatRequestSchema, ChatRequestSchema);
-  return served(ClaudeRunner, {
-    streamChat: (request, call) => onFirstPull(() => openTurn("StreamChat", request, call, parts)),
-    chat: (request, call) => chat(request, call, parts),
-    getInfo: (_request, call) =>
-      traced(methodName("GetInfo"), call, parts.clock, async () => info(callerOf(call), parts)),
-  });
+  return served(
+    ClaudeRunner,
+    {
+      streamChat: (request, call) => onFirstPull(() => openTurn("StreamChat", request, call, parts)),
+      chat: (request, call) => chat(request, call, parts),
+      getInfo: (_request, call) =>
+        traced(methodName("GetInfo"), call, parts.clock, async () => info(callerOf(call), parts)),
+    },
+    { contentMethods: ["streamChat", "chat"] },
+  );
 }
 
 const methodName = (name: string) => `${ClaudeRunner.typeName}/${name}`;

@@ -74,6 +74,7 @@ export function conformanceService(schema: Schema): ServedService {
     service,
     handlers: unimplementedWhereMissing(service.method, handlers),
     isOpen: true,
+    contentMethods: Object.keys(service.method),
     isEndedAtDrain: false,
   };
 }

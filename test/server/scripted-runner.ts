@@ -40,18 +40,22 @@ export class ScriptedRunner {
   }
 
   get service() {
-    return served(ClaudeRunner, {
-      streamChat: (request, context) => this.#play(request.prompt, context),
-      chat: async (request, context) => {
-        let text = "";
-        for await (const { event } of this.#play(request.prompt, context)) {
-          context.begin();
-          text += event.value.text;
-        }
-        return { text };
+    return served(
+      ClaudeRunner,
+      {
+        streamChat: (request, context) => this.#play(request.prompt, context),
+        chat: async (request, context) => {
+          let text = "";
+          for await (const { event } of this.#play(request.prompt, context)) {
+            context.begin();
+            text += event.value.text;
+          }
+          return { text };
+        },
+        getInfo: async (_, context) => ({ serverVersion: context.protocolName, tenant: context.caller?.tenant ?? "" }),
       },
-      getInfo: async (_, context) => ({ serverVersion: context.protocolName, tenant: context.caller?.tenant ?? "" }),
-    });
+      { contentMethods: ["streamChat", "chat"] },
+    );
   }
 
   async *#play(prompt: string, context: CallContext) {

@@ -110,7 +110,7 @@ describe("plain JSON, as curl sends it", () => {
     const answer = await http1({ body: Buffer.from(body, "latin1"), headers: { "content-type": type } });
     expect(answer.status).toBe(400);
     expect(json(answer)).toMatchObject({ code: "invalid_argument" });
-    expect(json(answer).details).toHaveLength(1);
+    expect(answer.text).toContain("INVALID_REQUEST");
     expect(test.runner.calls).toHaveLength(0);
   });
 
@@ -129,9 +129,15 @@ describe("plain JSON, as curl sends it", () => {
     const body = gzipSync(JSON.stringify({ prompt: `length ${"x".repeat(1_000_000)}` }));
     expect(body.length).toBeLessThan(2_000);
     const answer = await http1({ body, headers: { "content-encoding": "gzip" } });
-    expect(answer.status).toBe(429);
+    expect(answer.status).toBe(413);
     expect(json(answer)).toMatchObject({ code: "resource_exhausted" });
     expect(test.runner.calls).toHaveLength(0);
+  });
+
+  it("that is too large gets 413, which nobody reads as `later`; who names the Connect protocol gets its 429", async () => {
+    const body = JSON.stringify({ prompt: "x".repeat(70_000) });
+    expect((await http1({ body })).status).toBe(413);
+    expect((await http1({ body, headers: { "connect-protocol-version": "1" } })).status).toBe(429);
   });
 
   it("may carry a timeout longer than a timer can be", async () => {

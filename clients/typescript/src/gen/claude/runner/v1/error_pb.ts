@@ -142,7 +142,8 @@ export const ErrorReason = {
   RESPONSE_TOO_LARGE: 14,
 
   /**
-   * RESOURCE_EXHAUSTED: the request is larger than the server reads.
+   * RESOURCE_EXHAUSTED: the request is larger than the server reads, in bytes,
+   * in fields or in text. Trying again does not help.
    *
    * @generated from enum value: ERROR_REASON_REQUEST_TOO_LARGE = 15;
    */

@@ -834,7 +834,8 @@ export type DocumentBlock = Message<"claude.runner.v1.DocumentBlock"> & {
    */
   source: {
     /**
-     * A PDF file. At most 24 MiB.
+     * A PDF file. At most 24 MiB; in JSON a little less by default, since
+     * base64 is a third longer and a request has at most 32 MiB.
      *
      * @generated from field: bytes pdf = 1;
      */
