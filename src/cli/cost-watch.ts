@@ -5,7 +5,7 @@
  * most the calls that are running then.
  */
 import type { Log } from "../telemetry/log.ts";
-import { countAt, isObject, type JsonObject } from "./json.ts";
+import { isObject, type JsonObject, numberAt } from "./json.ts";
 import { usdMicros } from "./usage.ts";
 
 export interface CostSource {
@@ -35,7 +35,9 @@ export class CostWatch {
     this.#isAsking = true;
     try {
       const { session } = await this.#source.request({ subtype: "get_usage" });
-      const totalUsd = isObject(session) ? countAt(session, "total_cost_usd") : 0;
+      const totalUsd = isObject(session) ? numberAt(session, "total_cost_usd") : undefined;
+      // Counts that are text, from some gateways, make the CLI's sum no number for the rest of its life.
+      if (totalUsd === undefined) throw new Error("Claude Code does not say what it has cost");
       if (usdMicros(totalUsd) - this.#baseUsdMicros >= this.#limitUsdMicros) this.#onReached();
     } catch (error) {
       // What cannot be watched must not be spent. When the turn is over this does nothing.

@@ -4,8 +4,8 @@
  * Text that the model wrote is never touched: which member of which line that is, is decided here for whole lines and by
  * the mappers for single texts.
  */
-import type { Json } from "../json-value.ts";
-import { flagAt, isObject, type JsonObject, objectAt, textAt } from "./json.ts";
+import { type Json, jsonText } from "../json-value.ts";
+import { flagAt, type JsonObject, objectAt, textAt } from "./json.ts";
 import { memberRanges } from "./member-ranges.ts";
 import type { CliMessage } from "./messages.ts";
 
@@ -57,12 +57,13 @@ export class HostPaths {
     return replaceAll(value, this.#inText);
   }
 
-  /** Every text in a value that the CLI filled in; the value itself when there is nothing to replace. */
+  /** Every text in a value that the CLI filled in, keys included; the value itself when there is nothing to replace. */
   json(value: Json): Json {
-    if (typeof value === "string") return this.text(value);
-    if (Array.isArray(value)) return value.map((item) => this.json(item));
-    if (!isObject(value)) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.json(item)]));
+    // By its text, which has no depth.
+    const text = jsonText(value);
+    return this.#inJson.some(([path]) => text.includes(path))
+      ? (JSON.parse(replaceAll(text, this.#inJson)) as Json)
+      : value;
   }
 
   /** A whole line as the CLI wrote it. */

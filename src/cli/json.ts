@@ -25,9 +25,23 @@ export function numberAt(object: JsonObject, key: string): number | undefined {
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
 
-/** A count; 0 when there is none. */
+/**
+ * A count: a whole number from 0 to 2^53-1, whatever the member is. Gateways that translate another protocol write
+ * fractions, negative and huge numbers and text where the model API counts.
+ */
 export function countAt(object: JsonObject, key: string): number {
-  return numberAt(object, key) ?? 0;
+  return toCount(amountAt(object, key));
+}
+
+/** An amount that may have a fraction, such as a cost or a time: never negative; 0 when there is none. */
+export function amountAt(object: JsonObject, key: string): number {
+  return Math.max(0, numberAt(object, key) ?? 0);
+}
+
+/** The nearest count to a number. */
+export function toCount(value: number): number {
+  // The second bound is for what a computation makes of numbers that were finite.
+  return value >= 0 ? Math.min(Math.round(value), Number.MAX_SAFE_INTEGER) : 0;
 }
 
 /** Whether a member is `true`. */

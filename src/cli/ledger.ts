@@ -5,7 +5,7 @@
  * booked would be charged to the next turn. Leaves out prices; the CLI's own estimate is taken as it is.
  */
 import { type ModelUsage, noUsage, type Usage } from "../usage.ts";
-import { countAt, isObject, type JsonObject, objectAt } from "./json.ts";
+import { amountAt, isObject, type JsonObject, numberAt, objectAt, toCount } from "./json.ts";
 import { addUsage, modelUsage, usdMicros } from "./usage.ts";
 
 /** What one result is charged for. */
@@ -37,8 +37,8 @@ export class Ledger {
     // Absent before 2.1.329.
     const delta = isObject(exact) ? exact : difference(account, this.#account);
     this.#account = account;
-    this.#totalCostUsd = countAt(result, "total_cost_usd");
-    const apiMs = countAt(result, "duration_api_ms");
+    this.#totalCostUsd = amountAt(result, "total_cost_usd");
+    const apiMs = amountAt(result, "duration_api_ms");
     // It runs on as well; lower than before, it has begun anew.
     const turnApiMs = apiMs >= this.#apiMs ? apiMs - this.#apiMs : apiMs;
     this.#apiMs = apiMs;
@@ -59,7 +59,7 @@ function charge(entries: JsonObject, apiMs: number): Charge {
   return {
     usage: models.reduce((sum, { usage }) => addUsage(sum, usage), noUsage),
     modelUsage: models,
-    costUsdMicros: models.reduce((sum, { costUsdMicros }) => sum + costUsdMicros, 0),
+    costUsdMicros: models.reduce((sum, { costUsdMicros }) => toCount(sum + costUsdMicros), 0),
     costIsEstimate: models.some(({ costBasis }) => costBasis === "unknown"),
     apiMs,
   };
@@ -71,7 +71,10 @@ function difference(now: JsonObject, before: JsonObject): JsonObject {
       const [entry, past] = [objectAt(now, model), objectAt(before, model)];
       const members = Object.keys(entry).map((key) => {
         const value = entry[key];
-        return [key, typeof value === "number" ? Math.max(0, value - countAt(past, key)) : (value ?? null)] as const;
+        return [
+          key,
+          typeof value === "number" ? Math.max(0, value - (numberAt(past, key) ?? 0)) : (value ?? null),
+        ] as const;
       });
       return [model, Object.fromEntries(members)];
     }),

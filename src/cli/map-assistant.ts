@@ -4,7 +4,7 @@
  * A message that came without a stream, because the CLI fell back to a request that does not, is passed on as if it had
  * been streamed: so the text of a turn always is its deltas.
  */
-import type { Json } from "../json-value.ts";
+import { type Json, jsonText } from "../json-value.ts";
 import type { TurnEvent } from "../turn-event.ts";
 import { idOf, reportSentence, wordOf } from "./failure-sentence.ts";
 import { isSynthetic } from "./host-paths.ts";
@@ -193,7 +193,7 @@ function pushWhole(
     const exact = streamed?.partialJson.join("") ?? "";
     if (streamed !== undefined) streamed.partialJson = [];
     if (!turn.wantsAll) return;
-    const inputJson = exact !== "" ? exact : unparsable ? unparsedText(told) : JSON.stringify(told);
+    const inputJson = exact !== "" ? exact : unparsable ? unparsedText(told) : jsonText(told);
     // What the model wrote: the CLI's own account of the input has its defaults filled in.
     const input = unparsable ? {} : exact === "" ? told : (parsed(exact) ?? told);
     out.push(withParent({ kind: "toolUse", toolUseId, toolName, input, inputJson, messageIndex, unparsable }, parent));
@@ -255,7 +255,7 @@ function writtenBytes(content: JsonObject): number {
     case "thinking":
       return Buffer.byteLength(textAt(content, "thinking"));
     case "tool_use":
-      return Buffer.byteLength(JSON.stringify(content.input ?? {}));
+      return Buffer.byteLength(jsonText(content.input ?? {}));
     default:
       return 0;
   }

@@ -29,7 +29,7 @@ export function mapStreamEvent(turn: MappedTurn, body: JsonObject, out: TurnEven
     case "content_block_stop":
       if (turn.wantsAll) {
         const messageIndex = messageOf(turn, body).index;
-        out.push({ kind: "blockStop", messageIndex, blockIndex: countAt(event, "index") });
+        out.push({ kind: "blockStop", messageIndex, blockIndex: blockIndexOf(event) });
       }
       break;
     case "message_delta":
@@ -45,6 +45,11 @@ export function mapStreamEvent(turn: MappedTurn, body: JsonObject, out: TurnEven
   }
 }
 
+/** The index that the model API gave a block, as what an index can be. */
+function blockIndexOf(event: JsonObject): number {
+  return Math.min(countAt(event, "index"), 2 ** 31 - 1);
+}
+
 function messageOf(turn: MappedTurn, body: JsonObject): MessageRecord {
   return turn.messages.current ?? turn.messages.begin(textAt(body, "api_message_id"), "", true);
 }
@@ -56,7 +61,7 @@ function blockOf(turn: MappedTurn, message: MessageRecord, index: number, kind: 
 function delta(turn: MappedTurn, body: JsonObject, event: JsonObject, out: TurnEvent[]): void {
   const message = messageOf(turn, body);
   const messageIndex = message.index;
-  const blockIndex = countAt(event, "index");
+  const blockIndex = blockIndexOf(event);
   const change = objectAt(event, "delta");
   switch (change.type) {
     case "text_delta": {
@@ -122,7 +127,7 @@ function blockStart(turn: MappedTurn, body: JsonObject, event: JsonObject, out: 
   const content = objectAt(event, "content_block");
   const rawKind = textAt(content, "type");
   const toolUseId = rawKind.endsWith("tool_use") ? textAt(content, "id") : "";
-  const blockIndex = countAt(event, "index");
+  const blockIndex = blockIndexOf(event);
   turn.messages.beginBlock(message, blockIndex, rawKind, toolUseId);
   if (!turn.wantsAll) return;
   out.push({
@@ -170,7 +175,7 @@ function messageStop(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void
     const abandoned = body.abandoned_blocks;
     const id = textAt(abandoned, "api_message_id");
     const target = (id === "" ? undefined : turn.messages.find(id)) ?? message;
-    const from = countAt(abandoned, "from_block_index");
+    const from = Math.min(countAt(abandoned, "from_block_index"), 2 ** 31 - 1);
     const retraction = turn.messages.retract(target, from);
     if (retraction !== undefined) {
       if (from === 0) turn.meter.callLost();

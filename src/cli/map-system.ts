@@ -3,7 +3,18 @@
  */
 import type { TaskState, TurnEvent } from "../turn-event.ts";
 import { wordOf } from "./failure-sentence.ts";
-import { countAt, flagAt, isObject, type JsonObject, numberAt, objectAt, objectsAt, textAt, textsAt } from "./json.ts";
+import {
+  amountAt,
+  countAt,
+  flagAt,
+  isObject,
+  type JsonObject,
+  numberAt,
+  objectAt,
+  objectsAt,
+  textAt,
+  textsAt,
+} from "./json.ts";
 import { retracted } from "./map-stream.ts";
 import { type MappedTurn, withParent } from "./mapped-turn.ts";
 import { compactionFailed } from "./upstream-words.ts";
@@ -53,7 +64,7 @@ export function mapApiRetry(turn: MappedTurn, body: JsonObject): TurnEvent {
     kind: "apiRetry",
     attempt: countAt(body, "attempt"),
     maxAttempts: countAt(body, "max_retries"),
-    delayMs: countAt(body, "retry_delay_ms"),
+    delayMs: amountAt(body, "retry_delay_ms"),
     httpStatus: numberAt(body, "error_status"),
     error: wordOf(textAt(body, "error")),
   };
@@ -119,13 +130,13 @@ export function mapPermissionDenied(turn: MappedTurn, body: JsonObject): TurnEve
   };
 }
 
-const taskStates: Readonly<Record<string, TaskState>> = {
-  completed: "completed",
-  failed: "failed",
-  stopped: "stopped",
-  killed: "stopped",
-  running: "progress",
-};
+const taskStates: ReadonlyMap<string, TaskState> = new Map([
+  ["completed", "completed"],
+  ["failed", "failed"],
+  ["stopped", "stopped"],
+  ["killed", "stopped"],
+  ["running", "progress"],
+]);
 
 export function mapTask(turn: MappedTurn, name: string, body: JsonObject): TurnEvent {
   const patch = objectAt(body, "patch");
@@ -136,7 +147,7 @@ export function mapTask(turn: MappedTurn, name: string, body: JsonObject): TurnE
     kind: "task",
     taskId: textAt(body, "task_id"),
     toolUseId: textAt(body, "tool_use_id"),
-    state: isNews ? (taskStates[told] ?? "unknown") : name === "system/task_started" ? "started" : "progress",
+    state: isNews ? (taskStates.get(told) ?? "unknown") : name === "system/task_started" ? "started" : "progress",
     description: turn.paths.text(textAt(body, "description")),
     taskType: textAt(body, "task_type"),
     subagentType: textAt(body, "subagent_type"),
@@ -165,7 +176,7 @@ export function mapToolProgress(body: JsonObject): TurnEvent {
     kind: "toolProgress",
     toolUseId,
     toolName: textAt(body, "tool_name"),
-    elapsedMs: countAt(body, "elapsed_time_seconds") * 1000,
+    elapsedMs: amountAt(body, "elapsed_time_seconds") * 1000,
   } as const;
   return isHeartbeat ? event : withParent(event, parent);
 }

@@ -45,6 +45,7 @@ export type Taint =
   | "second_result"
   | "stale_events"
   | "garbage"
+  | "cost_unknown"
   | "idle_not_confirmed"
   | "unexpected_end";
 

@@ -4,7 +4,8 @@
  *
  * Leaves out what the members mean: `turn-mapper.ts` and its neighbours read them, each tolerantly.
  */
-import { isObject, type JsonObject, textAt } from "./json.ts";
+import { isObject, type JsonObject, objectAt, textAt } from "./json.ts";
+import { makeWellFormed, mayHoldHalves } from "./well-formed.ts";
 
 /** The kinds that this driver knows, by the CLI's `type` or `type/subtype`. */
 const kinds = {
@@ -55,6 +56,16 @@ const kindOf = new Map<string, CliMessageKind>(Object.entries(kinds));
 /** Types that are told apart by their subtype. A `result` has one too, but is judged by other members. */
 const typesWithSubtype = new Set(["system"]);
 
+/** Pieces of a text: half a surrogate pair at the end of one may have its other half in the next. */
+const pieces: ReadonlySet<unknown> = new Set(["text_delta", "thinking_delta", "input_json_delta"]);
+
+function pieceIn(body: JsonObject): JsonObject | undefined {
+  const event = objectAt(body, "event");
+  const delta = objectAt(event, "delta");
+  const isPiece = body.type === "stream_event" && event.type === "content_block_delta" && pieces.has(delta.type);
+  return isPiece ? delta : undefined;
+}
+
 /** `undefined` when the line is not a JSON object: garbage, which the driver counts. */
 export function parseLine(line: string): CliMessage | undefined {
   let body: unknown;
@@ -64,6 +75,7 @@ export function parseLine(line: string): CliMessage | undefined {
     return undefined; // Not JSON; the caller counts it.
   }
   if (!isObject(body)) return undefined;
+  if (mayHoldHalves(line)) makeWellFormed(body, pieceIn(body));
   const type = textAt(body, "type");
   const name = typesWithSubtype.has(type) ? `${type}/${textAt(body, "subtype")}` : type;
   return { kind: kindOf.get(name) ?? "unknown", name, body };

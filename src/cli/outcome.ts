@@ -9,7 +9,7 @@ import { RunnerError, type RunnerReason } from "../errors.ts";
 import { redactSecrets } from "../telemetry/redact.ts";
 import type { EndCause, Outcome, UpstreamFailure } from "../turn-end.ts";
 import { failureSentence, wordOf } from "./failure-sentence.ts";
-import { flagAt, isObject, type JsonObject, numberAt, objectAt, textAt } from "./json.ts";
+import { flagAt, isObject, type JsonObject, numberAt, objectAt, textAt, toCount } from "./json.ts";
 import type { ReportedFailure } from "./mapped-turn.ts";
 import { upstreamReason } from "./upstream-reason.ts";
 
@@ -199,7 +199,7 @@ function retryAfter(
 ): { retryAfterMs?: number } {
   if (reason !== "UPSTREAM_USAGE_LIMIT" || failure === undefined) return {};
   const resetsAt = numberAt(objectAt(failure.apiErrorParams, "rate_limit_info"), "resetsAt");
-  return resetsAt === undefined ? {} : { retryAfterMs: Math.max(0, resetsAt * 1000 - wallNowMs) };
+  return resetsAt === undefined ? {} : { retryAfterMs: toCount(resetsAt * 1000 - wallNowMs) };
 }
 
 function fail(outcome: Outcome, reason: RunnerReason, message: string, facts: TurnFacts): Verdict {

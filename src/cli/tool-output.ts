@@ -4,10 +4,21 @@
  * Told by shape and not by the tool's name: names change between versions, and a tool of an MCP server may be called
  * anything. What repeats whole files is left out and counted.
  */
-import type { Json } from "../json-value.ts";
+import { type Json, jsonText } from "../json-value.ts";
 import type { Hunk, ToolOutput } from "../turn-event.ts";
 import type { HostPaths } from "./host-paths.ts";
-import { countAt, flagAt, isObject, type JsonObject, numberAt, objectAt, objectsAt, textAt, textsAt } from "./json.ts";
+import {
+  amountAt,
+  countAt,
+  flagAt,
+  isObject,
+  type JsonObject,
+  numberAt,
+  objectAt,
+  objectsAt,
+  textAt,
+  textsAt,
+} from "./json.ts";
 
 /** The most of one report that is carried, in bytes of JSON. The whole line is there at full detail. */
 const maxOutputBytes = 256 * 1024;
@@ -24,7 +35,7 @@ export function mapToolOutput(report: Json | undefined, paths: HostPaths): Mappe
   if (isObject(report.file)) return fileRead(report, paths);
   if (typeof report.filePath === "string" && Array.isArray(report.structuredPatch)) return fileChange(report, paths);
   if (typeof report.agentId === "string") return agent(report, paths);
-  const bytes = Buffer.byteLength(JSON.stringify(report));
+  const bytes = Buffer.byteLength(jsonText(report));
   if (bytes > maxOutputBytes) return { output: undefined, elidedBytes: bytes };
   return { output: { kind: "other", value: paths.json(report) }, elidedBytes: 0 };
 }
@@ -55,7 +66,7 @@ function fileRead(report: JsonObject, paths: HostPaths): MappedToolOutput {
       path: paths.text(textAt(file, "filePath")),
       startLine: countAt(file, "startLine"),
       lineCount,
-      totalLineCount: numberAt(file, "totalLines") ?? lineCount,
+      totalLineCount: numberAt(file, "totalLines") === undefined ? lineCount : countAt(file, "totalLines"),
       fileKind: textAt(report, "type"),
     },
     elidedBytes: sizeOf(file.content) + sizeOf(file.base64),
@@ -98,7 +109,7 @@ function agent(report: JsonObject, paths: HostPaths): MappedToolOutput {
       agentId: textAt(report, "agentId"),
       totalTokens: countAt(report, "totalTokens"),
       toolUses: countAt(report, "totalToolUseCount"),
-      durationMs: countAt(report, "totalDurationMs"),
+      durationMs: amountAt(report, "totalDurationMs"),
     },
     elidedBytes: text.elidedBytes,
   };

@@ -1,7 +1,7 @@
 /**
  * Everything that is known about a turn that is over, put together: the verdict, the charge, the answer.
  */
-import type { Json } from "../json-value.ts";
+import { type Json, jsonText } from "../json-value.ts";
 import type { CutModelCall, EndCause, TurnEnd } from "../turn-end.ts";
 import type { Usage } from "../usage.ts";
 import { flagAt, type JsonObject, objectsAt, textAt } from "./json.ts";
@@ -44,7 +44,7 @@ export function turnEnd(ended: EndedTurn): TurnEnd {
     ...verdict,
     text: finalText(result, mapped),
     structuredOutput,
-    structuredOutputJson: structuredOutput === undefined ? "" : JSON.stringify(structuredOutput),
+    structuredOutputJson: structuredOutput === undefined ? "" : jsonText(structuredOutput),
     usage: charge === undefined ? mapped.meter.provisionalUsage : charge.usage,
     modelUsage: charge?.modelUsage ?? [],
     costUsdMicros: charge?.costUsdMicros ?? 0,

@@ -279,6 +279,8 @@ export class TurnRun implements RunningTurn {
     this.#charge = charge;
     this.#phase = "resulted";
     this.#timers.clear();
+    // Counts that are text, from some gateways, make its sum no number for the rest of its life: no limit could be kept.
+    if (body.total_cost_usd === null) this.#mapped.taint ??= "cost_unknown";
     if (this.#isFull) this.#resultLine = this.#mapped.rawLine({ kind: "result", name: "result", body }, line);
     else this.#finish(undefined);
     this.#awaitIdle();

@@ -3,7 +3,7 @@
  * with other names, in the account per model.
  */
 import type { ModelUsage, Usage } from "../usage.ts";
-import { countAt, type JsonObject, objectAt, textAt } from "./json.ts";
+import { amountAt, countAt, type JsonObject, objectAt, textAt, toCount } from "./json.ts";
 
 /** `message.usage`, `event.usage`: one model call, in the model API's words. */
 export function messageUsage(usage: JsonObject): Usage {
@@ -29,23 +29,23 @@ export function modelUsage(model: string, entry: JsonObject): ModelUsage {
       thinkingTokens: countAt(entry, "thinkingTokens"),
       webSearchRequests: countAt(entry, "webSearchRequests"),
     },
-    costUsdMicros: usdMicros(countAt(entry, "costUSD")),
+    costUsdMicros: usdMicros(amountAt(entry, "costUSD")),
     costBasis: textAt(entry, "costBasis"),
   };
 }
 
-/** Whole millionths of a US dollar. */
+/** Whole millionths of a US dollar, a count like any other. */
 export function usdMicros(usd: number): number {
-  return Math.round(usd * 1_000_000);
+  return toCount(usd * 1_000_000);
 }
 
 export function addUsage(a: Usage, b: Usage): Usage {
   return {
-    inputTokens: a.inputTokens + b.inputTokens,
-    outputTokens: a.outputTokens + b.outputTokens,
-    cacheReadInputTokens: a.cacheReadInputTokens + b.cacheReadInputTokens,
-    cacheCreationInputTokens: a.cacheCreationInputTokens + b.cacheCreationInputTokens,
-    thinkingTokens: a.thinkingTokens + b.thinkingTokens,
-    webSearchRequests: a.webSearchRequests + b.webSearchRequests,
+    inputTokens: toCount(a.inputTokens + b.inputTokens),
+    outputTokens: toCount(a.outputTokens + b.outputTokens),
+    cacheReadInputTokens: toCount(a.cacheReadInputTokens + b.cacheReadInputTokens),
+    cacheCreationInputTokens: toCount(a.cacheCreationInputTokens + b.cacheCreationInputTokens),
+    thinkingTokens: toCount(a.thinkingTokens + b.thinkingTokens),
+    webSearchRequests: toCount(a.webSearchRequests + b.webSearchRequests),
   };
 }

@@ -1,12 +1,10 @@
 /**
  * Complete blocks of a message and tool uses as the caller gets them, in slices where they are long.
  */
-import type { JsonObject } from "@bufbuild/protobuf";
 import type { TurnEvent } from "../turn-event.ts";
-import { struct } from "./protobuf.ts";
 import { type Event, parts } from "./responses.ts";
-import { maxStructJsonBytes } from "./result.ts";
 import { maxSliceBytes, sliceUtf8 } from "./slices.ts";
+import { maxStructJsonBytes, struct } from "./structs.ts";
 
 export function toAssistantBlocks(event: Extract<TurnEvent, { kind: "assistantBlock" }>): Event[] {
   const { messageIndex, messageId, model, synthetic, aborted, error, block } = event;
@@ -34,11 +32,11 @@ export function toAssistantBlocks(event: Extract<TurnEvent, { kind: "assistantBl
       }));
     }
     case "other": {
-      const other: JsonObject | undefined = struct(block.value);
+      const other = struct(block.value);
       return [
         {
           case: "assistantBlock",
-          value: { ...shared, ...(other && isSmall(other) && { block: { case: "other", value: other } }) },
+          value: { ...shared, ...(other && { block: { case: "other", value: other } }) },
         },
       ];
     }
@@ -54,9 +52,4 @@ export function toToolUses(event: Extract<TurnEvent, { kind: "toolUse" }>): Even
     case: "toolUse",
     value: { toolUseId, toolName, messageIndex, unparsable, inputJson: slice, ...(input && { input }), ...part },
   }));
-}
-
-/** Whether something is small enough to be carried as a structure beside its text. */
-export function isSmall(json: unknown): boolean {
-  return JSON.stringify(json).length <= maxStructJsonBytes;
 }

@@ -15,11 +15,12 @@ import {
 import type { Claim, ClaimSource } from "../pool/claim.ts";
 import type { Turn } from "../turn.ts";
 import type { BlockKind, TaskState, TurnEvent } from "../turn-event.ts";
-import { isSmall, toAssistantBlocks, toToolUses } from "./blocks.ts";
-import { duration, struct, timestamp } from "./protobuf.ts";
+import { toAssistantBlocks, toToolUses } from "./blocks.ts";
+import { duration, int32, int64, timestamp } from "./protobuf.ts";
 import { type Event, parts } from "./responses.ts";
 import { toUsage } from "./result.ts";
 import { cutUtf8, maxSliceBytes, sliceUtf8 } from "./slices.ts";
+import { struct } from "./structs.ts";
 import { toToolResults } from "./tool-results.ts";
 
 /** For texts that are short in all sane cases; the fullest detail has them whole. */
@@ -139,12 +140,7 @@ export function toEvents(event: TurnEvent): Event[] {
     case "citationDelta": {
       const citation = struct(event.citation);
       const { blockIndex, messageIndex } = event;
-      return [
-        {
-          case: "citationDelta",
-          value: { blockIndex, messageIndex, ...(citation && isSmall(citation) && { citation }) },
-        },
-      ];
+      return [{ case: "citationDelta", value: { blockIndex, messageIndex, ...(citation && { citation }) } }];
     }
     case "blockStart": {
       const { blockIndex, messageIndex, rawKind, toolUseId, toolName } = event;
@@ -202,7 +198,7 @@ export function toEvents(event: TurnEvent): Event[] {
             messageIndex: event.messageIndex,
             fromBlockIndex: event.fromBlockIndex,
             messageId: event.messageId,
-            textBytes: BigInt(event.textBytes),
+            textBytes: int64(event.textBytes),
             cause: retractionCauses[event.cause],
           },
         },
@@ -225,10 +221,10 @@ export function toEvents(event: TurnEvent): Event[] {
         {
           case: "apiRetry",
           value: {
-            attempt: event.attempt,
-            maxAttemptCount: event.maxAttempts,
+            attempt: int32(event.attempt),
+            maxAttemptCount: int32(event.maxAttempts),
             delay: duration(event.delayMs),
-            ...(event.httpStatus !== undefined && { httpStatus: event.httpStatus }),
+            ...(event.httpStatus !== undefined && { httpStatus: int32(event.httpStatus) }),
             error: short(event.error),
           },
         },
@@ -267,8 +263,8 @@ export function toEvents(event: TurnEvent): Event[] {
           case: "compacted",
           value: {
             trigger: event.trigger,
-            tokensBeforeCount: BigInt(event.tokensBefore),
-            tokensAfterCount: BigInt(event.tokensAfter),
+            tokensBeforeCount: int64(event.tokensBefore),
+            tokensAfterCount: int64(event.tokensAfter),
           },
         },
       ];
@@ -292,8 +288,8 @@ export function toEvents(event: TurnEvent): Event[] {
             description: short(event.description),
             taskType: event.taskType,
             subagentType: event.subagentType,
-            totalTokenCount: BigInt(event.totalTokens),
-            toolUseCount: event.toolUses,
+            totalTokenCount: int64(event.totalTokens),
+            toolUseCount: int32(event.toolUses),
             ...(event.durationMs !== undefined && { duration: duration(event.durationMs) }),
             lastToolName: event.lastToolName,
             summary: short(event.summary),
@@ -325,11 +321,14 @@ export function toEvents(event: TurnEvent): Event[] {
     case "hook": {
       const { hookName, hookEvent, phase, outcome, exitCode } = event;
       return [
-        { case: "hook", value: { hookName, hookEvent, phase, outcome, ...(exitCode !== undefined && { exitCode }) } },
+        {
+          case: "hook",
+          value: { hookName, hookEvent, phase, outcome, ...(exitCode !== undefined && { exitCode: int32(exitCode) }) },
+        },
       ];
     }
     case "thinkingProgress":
-      return [{ case: "thinkingProgress", value: { estimatedTokenCount: BigInt(event.estimatedTokens) } }];
+      return [{ case: "thinkingProgress", value: { estimatedTokenCount: int64(event.estimatedTokens) } }];
     case "unknown":
       return [{ case: "unknown", value: { kind: cutUtf8(event.name, 256) } }];
     case "init": // a second one within a turn; the first became `started`

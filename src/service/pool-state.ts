@@ -7,7 +7,7 @@ import type { ClaimSource } from "../pool/claim.ts";
 import type { ProfileSnapshot, WorkerSnapshot } from "../pool/snapshot.ts";
 import { claimSources } from "./events.ts";
 import type { PoolView, ProfileView, WorkerView } from "./pool-view.ts";
-import { duration, timestamp } from "./protobuf.ts";
+import { duration, int64, timestamp } from "./protobuf.ts";
 import type { RecentTurn } from "./recent-turns.ts";
 import { errorReason, outcomes, toStages, toUsage } from "./result.ts";
 
@@ -48,8 +48,8 @@ export function toPoolState(view: PoolView, turns: readonly RecentTurn[], moment
     draining: view.isDraining,
     coversAllTenants: view.coversAllTenants,
     uptime: duration(moment.nowMs - moment.startedAtMs),
-    memoryBytes: BigInt(Math.round(view.memoryBytes)),
-    memoryBudgetBytes: BigInt(view.memoryBudgetBytes),
+    memoryBytes: int64(view.memoryBytes),
+    memoryBudgetBytes: int64(view.memoryBudgetBytes),
     profiles: view.profiles.map((profile) => toProfile(profile, view, moment)),
     workers: view.workers.map((worker) => toWorker(worker, moment)),
     recentTurns: turns.map((turn) => toTurn(turn, moment)),
@@ -72,7 +72,7 @@ function toProfile(of: ProfileView, { maxWaitingCount }: PoolView, { nowMs }: Mo
     ...(of.oldestSinceMs !== undefined && { oldestWait: duration(nowMs - of.oldestSinceMs) }),
     claimCounts: sources.flatMap((source) => {
       const count = of.claims[source];
-      return count === 0 ? [] : { source: claimSources[source], count: BigInt(count) };
+      return count === 0 ? [] : { source: claimSources[source], count: int64(count) };
     }),
     starts: startsStates[of.starts],
   };
@@ -88,7 +88,7 @@ function toWorker(worker: WorkerView, { nowMs }: Moment) {
     turnCount: worker.turnCount,
     turnId: worker.turnId ?? "",
     tenant: worker.tenant ?? "",
-    memoryBytes: BigInt(worker.memoryBytes ?? 0),
+    memoryBytes: int64(worker.memoryBytes ?? 0),
   };
 }
 
@@ -106,7 +106,7 @@ function toTurn(turn: RecentTurn, { nowMs }: Moment) {
     workerId: turn.workerId ?? "",
     stages: toStages(times, turn.apiMs),
     ...(turn.usage !== undefined && { usage: toUsage(turn.usage) }),
-    costUsdMicros: BigInt(turn.costUsdMicros),
+    costUsdMicros: int64(turn.costUsdMicros),
     traceId: turn.traceId,
   };
 }

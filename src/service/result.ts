@@ -16,17 +16,15 @@ import {
   WorkerFate,
 } from "../../gen/claude/runner/v1/result_pb.ts";
 import type { RunnerReason } from "../errors.ts";
-import type { Json } from "../json-value.ts";
 import type { Outcome, TurnEnd } from "../turn-end.ts";
 import type { ModelUsage, Usage } from "../usage.ts";
-import { duration, value } from "./protobuf.ts";
+import { duration, int32, int64 } from "./protobuf.ts";
 import { cutUtf8 } from "./slices.ts";
+import { value } from "./structs.ts";
 import type { StageTimes } from "./turn-trace.ts";
 
 /** The longest final text in a result, in bytes; the deltas have all of it. */
 export const maxResultTextBytes = 256 * 1024;
-/** Above this size, in bytes of JSON, something is carried as text only: as a Struct it can be seven times as large. */
-export const maxStructJsonBytes = 32 * 1024;
 
 export const outcomes = {
   completed: OutcomeMessage.COMPLETED,
@@ -61,19 +59,19 @@ export function toResult(end: TurnEnd, at: ResultContext): TurnResult {
   const text = cutUtf8(end.text, maxResultTextBytes);
   const textBytes = Buffer.byteLength(end.text);
   const structured = end.structuredOutputJson;
+  const structuredOutput = end.structuredOutput === undefined ? undefined : value(end.structuredOutput);
   return create(TurnResultSchema, {
     outcome: outcomes[end.outcome],
     text,
     textTruncated: text.length < end.text.length,
-    textSizeBytes: BigInt(textBytes),
-    ...(end.structuredOutput !== undefined &&
-      structured.length <= maxStructJsonBytes && { structuredOutput: value(end.structuredOutput as Json) }),
+    textSizeBytes: int64(textBytes),
+    ...(structuredOutput && { structuredOutput }),
     structuredOutputJson: Buffer.byteLength(structured) <= maxResultTextBytes ? structured : "",
     usage: toUsage(end.usage),
-    costUsdMicros: BigInt(end.costUsdMicros),
+    costUsdMicros: int64(end.costUsdMicros),
     costIsEstimate: end.costIsEstimate,
     modelUsage: end.modelUsage.map(toModelUsage),
-    modelCallCount: end.modelCallCount,
+    modelCallCount: int32(end.modelCallCount),
     stages: toStages(at.times, end.apiMs),
     stopReason: end.stopReason,
     terminalReason: end.terminalReason,
@@ -82,7 +80,7 @@ export function toResult(end: TurnEnd, at: ResultContext): TurnResult {
       error: {
         reason: errorReason(end.error.reason),
         message: cutUtf8(end.error.messageFor(at.forOperator ?? false), 4096),
-        httpStatus: end.upstreamFailure?.httpStatus,
+        ...(end.upstreamFailure?.httpStatus !== undefined && { httpStatus: int32(end.upstreamFailure.httpStatus) }),
         cliError: end.upstreamFailure?.cliError ?? "",
         apiErrorType: end.upstreamFailure?.apiErrorType ?? "",
         requestId: end.upstreamFailure?.requestId ?? "",
@@ -98,17 +96,17 @@ export function toResult(end: TurnEnd, at: ResultContext): TurnResult {
 
 export function toUsage(usage: Usage): UsageMessage {
   return create(UsageSchema, {
-    inputTokenCount: BigInt(usage.inputTokens),
-    outputTokenCount: BigInt(usage.outputTokens),
-    cacheReadInputTokenCount: BigInt(usage.cacheReadInputTokens),
-    cacheCreationInputTokenCount: BigInt(usage.cacheCreationInputTokens),
-    thinkingTokenCount: BigInt(usage.thinkingTokens),
-    webSearchRequestCount: usage.webSearchRequests,
+    inputTokenCount: int64(usage.inputTokens),
+    outputTokenCount: int64(usage.outputTokens),
+    cacheReadInputTokenCount: int64(usage.cacheReadInputTokens),
+    cacheCreationInputTokenCount: int64(usage.cacheCreationInputTokens),
+    thinkingTokenCount: int64(usage.thinkingTokens),
+    webSearchRequestCount: int32(usage.webSearchRequests),
   });
 }
 
 function toModelUsage({ model, usage, costUsdMicros, costBasis }: ModelUsage): ModelUsageMessage {
-  return create(ModelUsageSchema, { model, usage: toUsage(usage), costUsdMicros: BigInt(costUsdMicros), costBasis });
+  return create(ModelUsageSchema, { model, usage: toUsage(usage), costUsdMicros: int64(costUsdMicros), costBasis });
 }
 
 export function toStages(times: StageTimes, apiMs: number | undefined): Stages {

@@ -28,7 +28,7 @@ import type { TurnEnd } from "../turn-end.ts";
 import { CallScope } from "./call-scope.ts";
 import { type CallContext, type Caller, callerOf, type ServedService, served } from "./calls.ts";
 import { toConnectError } from "./errors.ts";
-import { duration } from "./protobuf.ts";
+import { duration, int64 } from "./protobuf.ts";
 import { profilesOf, toTurn } from "./requests.ts";
 import type { Response } from "./responses.ts";
 import { prepareRules } from "./rules.ts";
@@ -209,8 +209,8 @@ function info(
 function profileInfo(name: string, profile: ProfileSettings) {
   const limits = (of: ProfileSettings["maxLimits"]) => ({
     maxModelCallCount: of.maxModelCallCount,
-    maxCostUsdMicros: of.maxCostUsdMicros === undefined ? undefined : BigInt(of.maxCostUsdMicros),
-    maxOutputBytes: of.maxOutputBytes === undefined ? undefined : BigInt(of.maxOutputBytes),
+    maxCostUsdMicros: of.maxCostUsdMicros === undefined ? undefined : int64(of.maxCostUsdMicros),
+    maxOutputBytes: of.maxOutputBytes === undefined ? undefined : int64(of.maxOutputBytes),
     maxDuration: of.maxDurationMs === undefined ? undefined : duration(of.maxDurationMs),
   });
   return {

@@ -4,11 +4,12 @@
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ToolResultContentSchema, ToolResultSchema } from "../../gen/claude/runner/v1/event_pb.ts";
+import { jsonText } from "../json-value.ts";
 import type { Hunk, ToolOutput, ToolResultContent, TurnEvent } from "../turn-event.ts";
-import { duration, struct, value } from "./protobuf.ts";
+import { duration, int32, int64 } from "./protobuf.ts";
 import type { Event } from "./responses.ts";
-import { maxStructJsonBytes } from "./result.ts";
 import { cutUtf8, maxSliceBytes, sliceUtf8 } from "./slices.ts";
+import { maxStructJsonBytes, struct, value } from "./structs.ts";
 
 type Content = MessageInitShape<typeof ToolResultContentSchema>;
 type Output = NonNullable<MessageInitShape<typeof ToolResultSchema>["output"]>;
@@ -34,7 +35,7 @@ export function toToolResults(event: Extract<TurnEvent, { kind: "toolResult" }>)
         permissionDecision: event.permissionDecision,
         permissionSource: event.permissionSource,
         nonExecutionKind: event.nonExecutionKind,
-        elidedBytes: BigInt(event.elidedBytes + elidedBytes),
+        elidedBytes: int64(event.elidedBytes + elidedBytes),
         ...part,
       },
     };
@@ -61,15 +62,14 @@ function toSlices(contents: readonly ToolResultContent[]): Content[][] {
         break;
       case "media":
         put(
-          { content: { case: "media", value: { mediaType: content.mediaType, sizeBytes: BigInt(content.sizeBytes) } } },
+          { content: { case: "media", value: { mediaType: content.mediaType, sizeBytes: int64(content.sizeBytes) } } },
           64,
         );
         break;
       case "other": {
-        const json = JSON.stringify(content.value);
-        const other = struct(content.value);
-        if (other !== undefined && json.length <= maxStructJsonBytes)
-          put({ content: { case: "other", value: other } }, json.length * 7);
+        const json = jsonText(content.value);
+        const other = json.length <= maxStructJsonBytes ? struct(content.value) : undefined;
+        if (other !== undefined) put({ content: { case: "other", value: other } }, json.length * 7);
         else
           for (const text of sliceUtf8(json, maxSliceBytes))
             put({ content: { case: "text", value: text } }, Buffer.byteLength(text));
@@ -101,7 +101,7 @@ function toOutput(output: ToolOutput): { output: Output | undefined; elidedBytes
             interrupted,
             isImage,
             backgroundTaskId,
-            persistedSizeBytes: BigInt(persistedSizeBytes),
+            persistedSizeBytes: int64(persistedSizeBytes),
           },
         };
       }
@@ -109,7 +109,13 @@ function toOutput(output: ToolOutput): { output: Output | undefined; elidedBytes
         const { path, startLine, lineCount, totalLineCount, fileKind } = output;
         return {
           case: "fileRead",
-          value: { path: keep(path, 8192), startLine, lineCount, totalLineCount, kind: fileKind },
+          value: {
+            path: keep(path, 8192),
+            startLine: int32(startLine),
+            lineCount: int32(lineCount),
+            totalLineCount: int32(totalLineCount),
+            kind: fileKind,
+          },
         };
       }
       case "fileChange": {
@@ -124,16 +130,16 @@ function toOutput(output: ToolOutput): { output: Output | undefined; elidedBytes
           value: {
             report: keep(output.report),
             agentId,
-            totalTokenCount: BigInt(totalTokens),
-            toolUseCount: toolUses,
+            totalTokenCount: int64(totalTokens),
+            toolUseCount: int32(toolUses),
             duration: duration(durationMs),
           },
         };
       }
       case "other": {
-        const json = JSON.stringify(output.value);
-        if (json.length <= maxStructJsonBytes) return { case: "other", value: value(output.value) };
-        elidedBytes += Buffer.byteLength(json);
+        const other = value(output.value);
+        if (other !== undefined) return { case: "other", value: other };
+        elidedBytes += Buffer.byteLength(jsonText(output.value));
         return undefined;
       }
       default:
@@ -153,7 +159,13 @@ function fitHunks(hunks: readonly Hunk[]): { kept: (Omit<Hunk, "lines"> & { line
     if (bytes + size > maxOutputBytes) elided += size;
     else {
       bytes += size;
-      kept.push({ ...hunk, lines: [...hunk.lines] });
+      kept.push({
+        oldStartLine: int32(hunk.oldStartLine),
+        oldLineCount: int32(hunk.oldLineCount),
+        newStartLine: int32(hunk.newStartLine),
+        newLineCount: int32(hunk.newLineCount),
+        lines: [...hunk.lines],
+      });
     }
   }
   return { kept, elided };

@@ -8,6 +8,7 @@ import { turnEnd } from "../../src/cli/turn-end.ts";
 import { mapMessage } from "../../src/cli/turn-mapper.ts";
 import type { TurnEvent } from "../../src/turn-event.ts";
 import { capturedPaths, captureNames, isFilledByCli, linesOf, newTurn, turnsOf } from "./captures.ts";
+import { replaceAt } from "./places.ts";
 
 type Of<K extends TurnEvent["kind"]> = Extract<TurnEvent, { kind: K }>;
 const ofKind = <K extends TurnEvent["kind"]>(events: readonly TurnEvent[], kind: K) =>
@@ -239,14 +240,3 @@ describe("the mapper", () => {
     );
   });
 });
-
-/** The same value with something else at some place in it. */
-function replaceAt(target: unknown, path: readonly number[], value: unknown): unknown {
-  const [first, ...rest] = path;
-  if (first === undefined || typeof target !== "object" || target === null) return value;
-  const entries = Object.entries(target);
-  if (entries.length === 0) return value;
-  const chosen = first % entries.length;
-  const changed = entries.map(([key, item], at) => [key, at === chosen ? replaceAt(item, rest, value) : item] as const);
-  return Array.isArray(target) ? changed.map(([, item]) => item) : Object.fromEntries(changed);
-}

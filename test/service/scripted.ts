@@ -43,6 +43,23 @@ export const init: TurnEvent = {
   apiKeySource: "none",
 };
 
+/** A turn that asks for nothing special. */
+export function aTurn(more: Partial<Turn> = {}): Turn {
+  return {
+    id: "00000000-0000-4000-8000-000000000001",
+    tenant: "t",
+    profile: "default",
+    content: [],
+    history: [],
+    binding: {},
+    settings: { model: "m", effort: "medium" },
+    limits: {},
+    detail: "standard",
+    labels: {},
+    ...more,
+  };
+}
+
 export const text = (words: string): TurnEvent => ({ kind: "textDelta", text: words, messageIndex: 0, blockIndex: 0 });
 
 /** A turn whose events a test pushes. */

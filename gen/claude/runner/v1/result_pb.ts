@@ -57,7 +57,8 @@ export type TurnResult = Message<"claude.runner.v1.TurnResult"> & {
   /**
    * The answer that follows the request's output schema. Unset without a schema
    * and when the model gave none. A number is a double here:
-   * `structured_output_json` is exact. Unset when it is too large for one event.
+   * `structured_output_json` is exact. Unset when it is too large or too deeply
+   * nested: see event.proto.
    *
    * @generated from field: google.protobuf.Value structured_output = 5;
    */
@@ -245,7 +246,8 @@ export const TurnErrorSchema: GenMessage<TurnError> = /*@__PURE__*/
   messageDesc(file_claude_runner_v1_result, 1);
 
 /**
- * Tokens.
+ * Tokens, as the model API counts them. Gateways may count in fractions or
+ * write no numbers at all: counts are rounded, and 0 stands for what is none.
  *
  * @generated from message claude.runner.v1.Usage
  */
