@@ -9,8 +9,8 @@ from pathlib import Path
 
 import grpc
 
-import claude_runner
-from claude_runner import ClaudeRunner, Outcome, StreamChatRequest, StreamChatResponse, TurnResult, v1
+import claude_runner_client
+from claude_runner_client import ClaudeRunner, Outcome, StreamChatRequest, StreamChatResponse, TurnResult, v1
 
 
 class Parrot(v1.ClaudeRunnerServicer):
@@ -26,7 +26,7 @@ class Parrot(v1.ClaudeRunnerServicer):
 
 def main() -> None:
     """Fails by an exception."""
-    where = Path(claude_runner.__file__)
+    where = Path(claude_runner_client.__file__)
     assert where.is_relative_to(sys.prefix), f"{where} is not what was installed"
     assert (where.parent / "py.typed").exists(), "the types are not announced"
     assert all(importlib.util.find_spec(name) is None for name in ("claude", "buf", "tests", "driver"))

@@ -10,7 +10,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 from opentelemetry.instrumentation.grpc import aio_client_interceptors
 
-from claude_runner import AsyncClaudeRunner, RunnerError
+from claude_runner_client import AsyncClaudeRunner, RunnerError
 
 from . import protocol
 from .protocol import Answer, Command, Sample, Stopwatch, StreamLog, Target

@@ -10,7 +10,7 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, Serv
 from opentelemetry.instrumentation.grpc import client_interceptor
 from opentelemetry.instrumentation.grpc.grpcext import intercept_channel
 
-from claude_runner import ClaudeRunner, RunnerError
+from claude_runner_client import ClaudeRunner, RunnerError
 
 from . import protocol
 from .protocol import Answer, Command, Sample, Stopwatch, StreamLog, Target

@@ -8,7 +8,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionResponse
 
-from claude_runner import AsyncTurn, ChatRequest, RunnerError, StreamChatRequest, StreamChatResponse, Turn
+from claude_runner_client import AsyncTurn, ChatRequest, RunnerError, StreamChatRequest, StreamChatResponse, Turn
 
 Command = dict[str, Any]
 Answer = dict[str, Any]

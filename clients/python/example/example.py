@@ -3,7 +3,7 @@
 Against the server at CLAUDE_RUNNER_ADDRESS, with the token in CLAUDE_RUNNER_TOKEN. `example.sh` runs it.
 """
 
-from claude_runner import ClaudeRunner, Outcome, RunnerError, StreamChatRequest
+from claude_runner_client import ClaudeRunner, Outcome, RunnerError, StreamChatRequest
 
 
 def stream(runner: ClaudeRunner) -> None:

@@ -1,9 +1,9 @@
-"""Generates `src/claude_runner/v1` from `clients/proto`, or with `--check` tells whether it is what would be generated.
+"""Generates `src/claude_runner_client/v1` from `clients/proto`, or with `--check` tells whether it is up to date.
 
 The plugins write what belongs below a package `claude.runner.v1`. A client must not put a package of that name into
-people's environments, so everything is moved into `claude_runner.v1`: imports become relative, and classes know the
-module that they are really in, without which they could not be pickled. The names of the contract itself, by which a
-descriptor is found, stay as they are.
+people's environments, so everything is moved into `claude_runner_client.v1`: imports become relative, and classes know
+the module that they are really in, without which they could not be pickled. The names of the contract itself, by which
+a descriptor is found, stay as they are.
 """
 
 import argparse
@@ -17,10 +17,10 @@ from grpc_tools import protoc
 
 here = Path(__file__).resolve().parent.parent
 proto_root = here.parent / "proto"
-out = here / "src/claude_runner/v1"
+out = here / "src/claude_runner_client/v1"
 proto_folder = "claude/runner/v1"
 old_package = "claude.runner.v1"
-new_package = "claude_runner.v1"
+new_package = "claude_runner_client.v1"
 
 
 def main() -> int:
@@ -33,16 +33,19 @@ def main() -> int:
     if check:
         differing = sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
         if differing:
-            print("src/claude_runner/v1 is not up to date: run scripts/generate.py and commit what changes", *differing)
+            print(
+                "src/claude_runner_client/v1 is not up to date: run scripts/generate.py and commit what changes",
+                *differing,
+            )
             return 1
-        print(f"src/claude_runner/v1 is up to date ({len(found)} files)")
+        print(f"src/claude_runner_client/v1 is up to date ({len(found)} files)")
         return 0
     out.mkdir(parents=True, exist_ok=True)
     for name in found.keys() - wanted.keys():
         (out / name).unlink()
     for name, text in wanted.items():
         (out / name).write_text(text, "utf-8")
-    print(f"wrote {len(wanted)} files to src/claude_runner/v1")
+    print(f"wrote {len(wanted)} files to src/claude_runner_client/v1")
     return 0
 
 
@@ -80,7 +83,7 @@ def compile_protos(folder: Path, protos: list[str], *options: str | Path) -> Non
 
 
 def moved(text: str) -> str:
-    """A generated module as one of `claude_runner.v1`."""
+    """A generated module as one of `claude_runner_client.v1`."""
     text = re.sub(rf"^from {re.escape(old_package)} import ", "from . import ", text, flags=re.MULTILINE)
     text = re.sub(rf"'{re.escape(old_package)}\.(\w+_pb2)'", rf"'{new_package}.\1'", text)
     left = re.search(r"^\s*(?:from|import) (?:claude|buf)\b.*", text, flags=re.MULTILINE)
@@ -90,7 +93,7 @@ def moved(text: str) -> str:
 
 
 def init_module(files: list[FileDescriptorProto]) -> str:
-    """`claude_runner.v1` itself: every message, enum and service of the contract under its own name."""
+    """`claude_runner_client.v1` itself: every message, enum and service of the contract under its own name."""
     imports: list[str] = []
     names: list[str] = []
     for file in files:

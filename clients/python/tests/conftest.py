@@ -8,7 +8,7 @@ import grpc
 import pytest
 import trustme
 
-from claude_runner import AsyncClaudeRunner
+from claude_runner_client import AsyncClaudeRunner
 
 from .either_client import BlockingRunner, Open
 from .scripted_server import ScriptedServer

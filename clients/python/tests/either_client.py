@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from claude_runner import (
+from claude_runner_client import (
     AsyncClaudeRunner,
     AsyncConversation,
     AsyncTurn,

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from claude_runner import (
+from claude_runner_client import (
     ChatRequest,
     ChatResponse,
     GetInfoResponse,

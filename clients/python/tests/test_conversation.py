@@ -3,7 +3,7 @@
 import grpc
 import pytest
 
-from claude_runner import ChatRequest, ChatResponse, Detail, RunnerError, StreamChatRequest, v1
+from claude_runner_client import ChatRequest, ChatResponse, Detail, RunnerError, StreamChatRequest, v1
 
 from .either_client import AnyConversation, Open
 from .scripted_server import Failure, ScriptedServer, UntilCancelled, answer, completed, events, text

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from google.rpc.status_pb2 import Status
 
-from claude_runner import ErrorReason, Outcome, RunnerError, Violation
+from claude_runner_client import ErrorReason, Outcome, RunnerError, Violation
 
 from .either_client import Open
 from .scripted_server import Failure, ScriptedServer, bad_request, completed, info, retry_info

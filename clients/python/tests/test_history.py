@@ -1,7 +1,7 @@
 """The bounds of a conversation."""
 
-from claude_runner import HistoryMessage, Role, StreamChatRequest
-from claude_runner._history import MAX_MESSAGE_COUNT, MAX_TEXT_BYTES, History
+from claude_runner_client import HistoryMessage, Role, StreamChatRequest
+from claude_runner_client._history import MAX_MESSAGE_COUNT, MAX_TEXT_BYTES, History
 
 
 def texts(history: History) -> list[str]:

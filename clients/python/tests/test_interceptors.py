@@ -9,7 +9,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from claude_runner import AsyncClaudeRunner, ClaudeRunner, RunnerError, channel_options
+from claude_runner_client import AsyncClaudeRunner, ClaudeRunner, RunnerError, channel_options
 
 from .scripted_server import PATIENCE_SECONDS, Failure, ScriptedServer, Step, UntilCancelled, answer, info
 

@@ -3,13 +3,13 @@
 import importlib.util
 import pickle
 
-import claude_runner
-from claude_runner import StreamChatRequest, v1
+import claude_runner_client
+from claude_runner_client import StreamChatRequest, v1
 
 
 def test_everything_is_below_claude_runner() -> None:
     modules = {value.__module__ for value in vars(v1).values() if isinstance(value, type)}
-    assert {module.rpartition(".")[0] for module in modules} == {"claude_runner.v1"}
+    assert {module.rpartition(".")[0] for module in modules} == {"claude_runner_client.v1"}
     for name in ("claude", "buf"):
         assert importlib.util.find_spec(name) is None
 
@@ -19,7 +19,7 @@ def test_names_of_the_contract_are_the_contracts() -> None:
 
 
 def test_all_that_is_listed_is_there() -> None:
-    for module in (claude_runner, v1):
+    for module in (claude_runner_client, v1):
         assert sorted(module.__all__) == module.__all__
         assert all(hasattr(module, name) for name in module.__all__)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from claude_runner import ChatResponse, StreamChatResponse, v1
+from claude_runner_client import ChatResponse, StreamChatResponse, v1
 
 from .scripted_server import Failure, ScriptedServer, Step, answer, bad_request, completed, events, info, text
 

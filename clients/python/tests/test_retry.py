@@ -3,7 +3,7 @@
 import grpc
 import pytest
 
-from claude_runner import ChatResponse, RunnerError
+from claude_runner_client import ChatResponse, RunnerError
 
 from .either_client import Open
 from .scripted_server import Failure, ScriptedServer, answer, info, retry_info

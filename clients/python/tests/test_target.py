@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from claude_runner import RunnerError, channel_options
-from claude_runner._target import find_target
+from claude_runner_client import RunnerError, channel_options
+from claude_runner_client._target import find_target
 
 from .either_client import Open
 from .scripted_server import ScriptedServer

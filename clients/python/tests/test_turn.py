@@ -6,7 +6,7 @@ import gc
 import grpc
 import pytest
 
-from claude_runner import AsyncClaudeRunner, ClaudeRunner, Outcome, RunnerError, StreamChatRequest, v1
+from claude_runner_client import AsyncClaudeRunner, ClaudeRunner, Outcome, RunnerError, StreamChatRequest, v1
 
 from .either_client import AnyTurn, Open
 from .scripted_server import (

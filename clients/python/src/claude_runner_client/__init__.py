@@ -2,7 +2,8 @@
 
 `ClaudeRunner` is the client; `AsyncClaudeRunner` is the same for asyncio. Both start turns (`Turn`, `AsyncTurn`) and
 keep conversations (`Conversation`, `AsyncConversation`). What a call failed with is a `RunnerError`. Requests, events
-and results are the generated messages of the contract: the usual ones are here, all of them in `claude_runner.v1`.
+and results are the generated messages of the contract: the usual ones are here, all of them in
+`claude_runner_client.v1`.
 
 Every time in this package is in seconds, as elsewhere in gRPC for Python.
 """
