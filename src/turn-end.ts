@@ -16,7 +16,9 @@ export type EndCause =
   | "outputLimit"
   | "durationLimit"
   /** The model API does not accept the credential; waiting out the CLI's retries would help nobody. */
-  | "upstreamAuth";
+  | "upstreamAuth"
+  /** Claude Code did not take the schema: the answer could not follow it. */
+  | "schemaNotTaken";
 
 /** What came of a turn, as in result.proto. */
 export type Outcome =

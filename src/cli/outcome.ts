@@ -62,6 +62,13 @@ function ofCause(cause: EndCause, facts: TurnFacts): Verdict {
       return fail("clientStalled", "CLIENT_STALLED", "the caller stopped reading", facts);
     case "upstreamAuth":
       return upstreamAuth(facts);
+    case "schemaNotTaken":
+      return fail(
+        "structuredOutputFailed",
+        "NOT_SUPPORTED_BY_CLI",
+        "the installed Claude Code does not take this output schema: the turn was ended before the model was asked",
+        facts,
+      );
     case "modelCallLimit":
     case "costLimit":
     case "outputLimit":

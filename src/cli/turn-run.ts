@@ -24,7 +24,7 @@ import type { RequestOptions } from "./control.ts";
 import { CostWatch } from "./cost-watch.ts";
 import { EventPipe } from "./event-pipe.ts";
 import type { HostPaths } from "./host-paths.ts";
-import { type JsonObject, numberAt, objectAt, textAt } from "./json.ts";
+import { type JsonObject, listAt, numberAt, objectAt, textAt } from "./json.ts";
 import type { Charge } from "./ledger.ts";
 import { MappedTurn, type Taint } from "./mapped-turn.ts";
 import type { CliMessage, CliMessageKind } from "./messages.ts";
@@ -212,6 +212,11 @@ export class TurnRun implements RunningTurn {
       return;
     }
     this.#modelCall.see(message);
+    if (kind === "init" && !this.#hasInit && this.#lacksSchema(body)) {
+      // At once, and not by an interrupt: the model is asked within milliseconds.
+      if (this.#setCause("schemaNotTaken")) this.#giveUp("it has no tool for the output schema");
+      return;
+    }
     this.#map(message, line);
     if (kind === "apiRetry") this.#noteRetry(body);
     const { meter } = this.#mapped;
@@ -432,6 +437,11 @@ export class TurnRun implements RunningTurn {
     if (this.#pausedAtMs !== undefined && this.#pipe.unreadCount <= this.#host.bounds.eventBufferSize / 2) {
       this.#resumeReading();
     }
+  }
+
+  /** Whether the process dropped the schema that it was bound with, which it does without a word. */
+  #lacksSchema(init: JsonObject): boolean {
+    return this.#turn.binding.outputSchemaJson !== undefined && !listAt(init, "tools").includes("StructuredOutput");
   }
 
   /** Counted at any level of detail: the event is for those callers who want it. */

@@ -389,6 +389,21 @@ describe("a worker with a schema", () => {
   });
 });
 
+describe("a worker whose schema the CLI drops", () => {
+  it("fails its turn in words instead of answering without structure, and is not used again", async () => {
+    await using own = await rig();
+    const worker = await own.worker();
+    const binding = { outputSchemaJson: '{"type":"object","prefixItems":[]}' };
+    await worker.bind(binding);
+    using _ = own.standin.script(saying("prose"));
+    const { events, end } = await play(worker, turnOf("x", { binding }));
+    expect(end).toMatchObject({ outcome: "structuredOutputFailed", workerReusable: false });
+    expect(end.error?.reason).toBe("NOT_SUPPORTED_BY_CLI");
+    expect(events.map(({ kind }) => kind)).toEqual(["ended"]);
+    await worker.exited;
+  });
+});
+
 describe("a CLI that cannot rewind", () => {
   const unable = { ...ableCli, rewind: false };
 

@@ -106,6 +106,7 @@ describe("the verdict", () => {
     ["drained", "drained", "DRAINED"],
     ["clientStalled", "clientStalled", "CLIENT_STALLED"],
     ["upstreamAuth", "upstreamError", "UPSTREAM_AUTH"],
+    ["schemaNotTaken", "structuredOutputFailed", "NOT_SUPPORTED_BY_CLI"],
     ["modelCallLimit", "modelCallLimit", undefined],
     ["costLimit", "costLimit", undefined],
     ["outputLimit", "outputLimit", undefined],

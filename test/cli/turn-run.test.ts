@@ -188,6 +188,30 @@ describe("a turn", () => {
   });
 });
 
+describe("a turn with an output schema", () => {
+  const turn = { binding: { outputSchemaJson: '{"type":"object"}' } };
+  const init = happy.find((line) => line.includes('"subtype":"init"'))!;
+  const withTool = JSON.stringify({ ...JSON.parse(init), tools: ["StructuredOutput"] });
+
+  it("goes on when the process has a tool for it", () => {
+    const { happened, says } = start({ turn });
+    says(lifecycle("started"), withTool);
+    expect(happened).toEqual([]);
+  });
+
+  it("is ended at init, with its process, when the schema was dropped without a word: it could only be paid for", async () => {
+    const { run, happened, says } = start({ turn });
+    says(lifecycle("started"), init);
+    expect(happened).toEqual(["kill: it has no tool for the output schema"]);
+    const end = await run.ended;
+    expect(end).toMatchObject({ outcome: "structuredOutputFailed", workerReusable: false });
+    expect(end.error).toMatchObject({
+      reason: "NOT_SUPPORTED_BY_CLI",
+      message: expect.stringContaining("output schema"),
+    });
+  });
+});
+
 describe("an interrupt", () => {
   it("names the first cause, also when the process finishes all the same", async () => {
     const { run, says } = start();

@@ -23,6 +23,8 @@ export interface Settings {
   model: string | undefined;
   effort: string | undefined;
   permissionMode: string;
+  /** Whether `initialize` brought a schema: there is a tool for it then. */
+  hasSchema: boolean;
 }
 
 export function modelOf({ model, launched }: Settings): string {
@@ -48,6 +50,7 @@ export interface ControlledSession {
 export function answerControl(request: JsonObject, session: ControlledSession): Reply {
   switch (request.subtype) {
     case "initialize":
+      session.settings.hasSchema ||= isObject(request.jsonSchema);
       return success(initializeReply(session));
     case "get_settings":
       return success(settingsReply(session.settings));

@@ -74,7 +74,13 @@ export class Session implements Stage, ControlledSession {
     this.#script = script;
     this.output = output;
     this.record = record;
-    this.settings = { launched: args, model: undefined, effort: undefined, permissionMode: args.permissionMode };
+    this.settings = {
+      launched: args,
+      model: undefined,
+      effort: undefined,
+      permissionMode: args.permissionMode,
+      hasSchema: false,
+    };
     this.#acts = new Acts(this);
     this.#systemPrompt = args.systemPrompt;
   }
@@ -410,7 +416,7 @@ export class Session implements Stage, ControlledSession {
   #initFacts(): shapes.InitFacts {
     return {
       cwd: process.cwd(),
-      tools: this.#arguments.tools,
+      tools: [...this.#arguments.tools, ...(this.settings.hasSchema ? ["StructuredOutput"] : [])],
       permissionMode: this.settings.permissionMode,
       version: this.#arguments.version,
       apiKeySource: process.env.ANTHROPIC_API_KEY === undefined ? "none" : "ANTHROPIC_API_KEY",
