@@ -84,6 +84,7 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
       services,
       maxRequestBytes: settings.calls.maxRequestBytes,
       allowUnknownJsonFields: settings.web.allowUnknownJsonFields,
+      clock,
     }),
     openCalls: new OpenCalls(),
     maxRequestBytes: settings.calls.maxRequestBytes,
@@ -127,7 +128,7 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
     grpc.server.forceShutdown();
     throw error;
   }
-  const drain = new Drain({ grpc, grpcListener, web, openCalls: core.openCalls, clock, log });
+  const drain = new Drain({ grpc, grpcListener, web, openCalls: core.openCalls, decoder: core.decoder, clock, log });
   return {
     grpc: grpcAddress,
     web: webAddress,
@@ -152,6 +153,7 @@ interface DrainParts {
   readonly grpcListener: SocketListener;
   readonly web: WebListener | undefined;
   readonly openCalls: OpenCalls;
+  readonly decoder: RequestDecoder;
   readonly clock: Clock;
   readonly log: ServerLog;
 }
@@ -174,7 +176,7 @@ class Drain {
   }
 
   async #run(): Promise<void> {
-    const { grpc, grpcListener, web, openCalls, clock, log } = this.#parts;
+    const { grpc, grpcListener, web, openCalls, decoder, clock, log } = this.#parts;
     log.info({ openCallCount: openCalls.count }, "the ports accept no new calls");
     grpcListener.server.close();
     const grpcClosed = new Promise<void>((resolve) => grpc.server.tryShutdown(() => resolve()));
@@ -195,6 +197,7 @@ class Drain {
     grpc.server.forceShutdown();
     web?.destroy();
     await web?.closed;
+    await decoder.stop();
     log.info({}, "the ports are closed");
   }
 }

@@ -111,7 +111,7 @@ export class WebIntake {
     }
     this.#decoded.push(
       this.#framing.isJson
-        ? await decoder.json(method, bytes, this.#bounds)
+        ? await decoder.json(method, bytes, this.#bounds, signal)
         : decoder.binary(method, bytes, this.#bounds),
     );
     reading.consumed();

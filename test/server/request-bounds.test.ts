@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { connect as connectHttp2, type IncomingHttpHeaders } from "node:http2";
 import { gzipSync } from "node:zlib";
 import { fromBinary } from "@bufbuild/protobuf";
@@ -147,5 +148,36 @@ describe.each(["grpc", "web"] as const)("a turn's request on the %s port", (port
   it("is read in pieces of one byte", async () => {
     expect((await turn(envelope(prompt("count 3")), {}, 1)).status).toBe(0);
     expect(test.runner.calls).toHaveLength(1);
+  });
+});
+
+describe("a large JSON request", () => {
+  const chat = (body: string | Buffer, headers: Record<string, string> = {}) =>
+    call({
+      port: "web",
+      path: "/claude.runner.v1.ClaudeRunner/Chat",
+      headers: { authorization, "content-type": "application/json", ...headers },
+      body: Buffer.from(body),
+    });
+  const data = randomBytes(3_000_000).toString("base64");
+  const large = (more: string) => `{"prompt":"count 3","content":[{"image":{"data":"${data}"${more}}}]}`;
+
+  it("is read like a small one, also packed and in a stream", async () => {
+    expect(await chat(large(""))).toMatchObject({ httpStatus: 200, text: '{"text":"123"}' });
+    const packed = await chat(gzipSync(large("")), { "content-encoding": "gzip" });
+    expect(packed).toMatchObject({ httpStatus: 200, text: '{"text":"123"}' });
+    const headers = { authorization, "content-type": "application/connect+json" };
+    const streamed = await call({ port: "web", path: streamChat, headers, body: envelope(Buffer.from(large(""))) });
+    expect(streamed.text).toContain('"textDelta":{"text":"3"}');
+  });
+
+  it("is refused like a small one, with the places of its faults", async () => {
+    const answer = await chat(large(',"mediatype":"image/png","mediaType":5'));
+    expect(answer.httpStatus).toBe(400);
+    expect(answer.text).toContain("content[0].image.mediatype: is an unknown field; did you mean `mediaType`?");
+    expect(answer.text).toContain("google.rpc.BadRequest");
+    const list = await chat(`{"history":[${"{},".repeat(200_000)}{}]}`);
+    expect(list.httpStatus).toBe(413);
+    expect(list.text).toContain("more than 10000 values");
   });
 });

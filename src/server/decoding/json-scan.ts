@@ -42,6 +42,12 @@ const backslash = 0x5c;
 /** What numbers, true, false and null are made of. */
 const literal = new Set([..."0123456789+-.eEtrufalsn"].map((letter) => letter.charCodeAt(0)));
 
+/** What a byte is worth as a hexadecimal digit, or -1. */
+const hexDigit = Int8Array.from({ length: 256 }, (_, byte) => {
+  const letter = String.fromCharCode(byte);
+  return /[0-9a-fA-F]/.test(letter) ? Number.parseInt(letter, 16) : -1;
+});
+
 class JsonScan {
   readonly violations: Violation[] = [];
   readonly #bytes: Buffer;
@@ -177,8 +183,13 @@ class JsonScan {
   /** The number of a `\\u` escape; `undefined` for others. */
   #codeUnit(at: number): number | undefined {
     if (this.#bytes[at] !== backslash || this.#bytes[at + 1] !== 0x75) return undefined;
-    const hex = this.#bytes.toString("latin1", at + 2, at + 6);
-    return /^[0-9a-fA-F]{4}$/.test(hex) ? Number.parseInt(hex, 16) : undefined;
+    let unit = 0;
+    for (let digit = at + 2; digit < at + 6; digit++) {
+      const value = hexDigit[this.#bytes[digit] ?? 0]!;
+      if (value < 0) return undefined;
+      unit = unit * 16 + value;
+    }
+    return unit;
   }
 
   #skipSpace(): void {
