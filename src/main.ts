@@ -4,6 +4,7 @@
 
 import { tmpdir } from "node:os";
 import { CliKeeper, type CliState } from "./cli/cli-keeper.ts";
+import { Credentials } from "./cli/credentials.ts";
 import { WorkFolders } from "./cli/folders.ts";
 import { CliLocator } from "./cli/locate.ts";
 import { probeCli } from "./cli/probe.ts";
@@ -16,6 +17,7 @@ import type { Settings } from "./config/settings.ts";
 import { runnerVersion } from "./config/version.ts";
 import { Authenticator, defaultToken } from "./policy/auth.ts";
 import { TurnsInFlight } from "./policy/quota.ts";
+import type { WorkerPool } from "./pool/claim.ts";
 import { Pool } from "./pool/pool.ts";
 import { startAdmin } from "./server/admin.ts";
 import { exposureProblems } from "./server/exposure.ts";
@@ -101,10 +103,14 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   });
   opened.defer(async () => void (await keeper.stop()));
 
+  const credentials = new Credentials({ settings: settings.credentials, env, clock, log });
+  await credentials.open(new Set(Object.values(settings.profiles).map(({ credential }) => credential)));
+  opened.defer(() => credentials.stop());
+
   const factory = createWorkerFactory({
     cli: () => keeper.locate(),
     profiles: settings.profiles,
-    credentials: settings.credentials,
+    credentials,
     pool: settings.pool,
     maxLineBytes: settings.cli.maxLineBytes,
     eventBufferSize: settings.calls.eventBufferSize,
@@ -113,7 +119,6 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     spans: cliSpans,
     clock,
     log,
-    env,
   });
   signal?.throwIfAborted();
   const pool = new Pool({
@@ -135,6 +140,15 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     log,
   });
   opened.defer(() => pool.stop());
+  credentials.watch(() => pool.replaceOutdated());
+  const turnsPool: WorkerPool = {
+    async claim(request) {
+      // A key that was just replaced is not to be used once more.
+      const profile = settings.profiles[request.profile];
+      if (profile !== undefined) await credentials.look(profile.credential);
+      return pool.claim(request);
+    },
+  };
 
   const inFlight = new TurnsInFlight(settings.auth.maxTurnsInFlightPerTenant);
   opened.defer(observePool(pool, inFlight, settings.pool.memoryBudgetBytes));
@@ -158,7 +172,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     settings,
     services: [
       runnerService({
-        pool,
+        pool: turnsPool,
         clock,
         inFlight,
         spans: cliSpans,
@@ -205,6 +219,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       if (problems.length > 0) throw new Error(problems.join("\n"));
       authenticator.reload(await authRules(fresh));
       await servers.reloadTls();
+      await credentials.lookAtAll();
     },
     stop({ drainTimeoutMs } = {}) {
       stopping ??= stop().then(stopped.resolve, stopped.reject);

@@ -82,6 +82,11 @@ export interface WorkerProcess {
   run(turn: Turn): RunningTurn;
   /** Makes an idle process forget its turn, and sets model and effort back to the profile's. Does not reject. */
   reset(): Promise<ResetOutcome>;
+  /**
+   * Whether it was started with something that is not right any more, such as a key that has been replaced: then it gets
+   * no further turn. Asked often. Absent: it never is.
+   */
+  isOutdated?(): boolean;
   usage(): Promise<ProcessUsage>;
   /** Ends the process in steps, down to its whole group, and sweeps what it left. Does not reject; twice is fine. */
   stop(): Promise<void>;

@@ -57,6 +57,10 @@ export interface WorkerOptions {
   >;
   readonly maxLineBytes: number;
   readonly eventBufferSize: number;
+  /** Whether what it was started with is not right any more. */
+  readonly isOutdated: () => boolean;
+  /** The model API did not take the credential. */
+  readonly refused: () => void;
   /** What the CLI was found to be able to; whoever needs to know waits for the probe. `undefined`: nobody knows. */
   readonly capabilities: () => Promise<CliCapabilities | undefined> | CliCapabilities | undefined;
   readonly clock: Clock;
@@ -205,6 +209,9 @@ export class ClaudeWorker implements WorkerProcess {
     const run = new TurnRun(turn, this.#turnHost(), earlier);
     this.#turn = run;
     void run.idle.then(() => this.#turnOver(run, turn.id));
+    void run.ended.then(({ error }) => {
+      if (error?.reason === "UPSTREAM_AUTH") this.#options.refused();
+    });
     return run;
   }
 
@@ -218,6 +225,10 @@ export class ClaudeWorker implements WorkerProcess {
       this.#options.log.debug({ workerId: this.id, err: error }, "a reset failed");
       return { clean: false, why: isRunnerError(error, "WORKER_DIED") ? "worker_died" : "reset_failed" };
     }
+  }
+
+  isOutdated(): boolean {
+    return this.#options.isOutdated();
   }
 
   usage(): Promise<ProcessUsage> {

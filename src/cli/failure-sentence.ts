@@ -33,7 +33,7 @@ const sentences = {
   UPSTREAM_AUTH: "the model API does not accept the operator's credential",
   UPSTREAM_MODEL_NOT_FOUND: "the model API does not know the model, or does not offer it to the operator's account",
   UPSTREAM_RATE_LIMITED: "the model API's rate limit for the operator's account is reached; try again later",
-  UPSTREAM_USAGE_LIMIT: "the operator's subscription is used up for now; try again later",
+  UPSTREAM_USAGE_LIMIT: "the operator's account is used up for now; try again later",
   UPSTREAM_OVERLOADED: "the model API is overloaded; try again later",
   UPSTREAM_5XX: "the model API failed; try again later",
   UPSTREAM_UNREACHABLE: "the model API cannot be reached; try again later",

@@ -4,6 +4,7 @@
  * On a process of its own, against a sink on loopback that stands for the model API: never on a worker, and never
  * upstream. To be run once per program; takes a start and four short turns.
  */
+
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock.ts";
@@ -14,6 +15,7 @@ import type { Turn } from "../turn.ts";
 import type { TurnEnd } from "../turn-end.ts";
 import type { WorkerProcess } from "../worker-process.ts";
 import type { CliCapabilities } from "./capabilities.ts";
+import { Credentials } from "./credentials.ts";
 import type { WorkFolders } from "./folders.ts";
 import { isObject, type JsonObject, textAt } from "./json.ts";
 import type { LocatedCli } from "./locate.ts";
@@ -71,7 +73,13 @@ function startProbe({ cli, sink, folders, clock, log }: ProbeOptions): Promise<W
   return createWorkerFactory({
     cli: async () => cli,
     profiles: settings.profiles,
-    credentials: settings.credentials,
+    // No credential: the sink wants none.
+    credentials: new Credentials({
+      settings: settings.credentials,
+      env: { PROBE_KEY: "opens-nothing-and-is-no-key" },
+      clock,
+      log,
+    }),
     pool: settings.pool,
     maxLineBytes: settings.cli.maxLineBytes,
     eventBufferSize: settings.calls.eventBufferSize,
@@ -80,8 +88,6 @@ function startProbe({ cli, sink, folders, clock, log }: ProbeOptions): Promise<W
     folders,
     clock,
     log,
-    // No credential: the sink wants none.
-    env: { PROBE_KEY: "none" },
   }).start("probe");
 }
 

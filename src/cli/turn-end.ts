@@ -61,7 +61,8 @@ export function turnEnd(ended: EndedTurn): TurnEnd {
     refusalCategory: mapped.refusalCategory,
     refusalExplanation: mapped.refusalExplanation,
     apiMs: charge?.apiMs,
-    workerReusable: ended.isUsable,
+    // Its key may have been replaced; a fresh process starts with what is right now.
+    workerReusable: ended.isUsable && verdict.error?.reason !== "UPSTREAM_AUTH",
     promptNumber: ended.promptNumber,
     cutModelCall: ended.cutModelCall,
   };

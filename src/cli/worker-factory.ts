@@ -4,7 +4,7 @@
  * The one thing of this folder that `main` hands to the pool.
  */
 import type { Clock } from "../clock.ts";
-import type { CredentialSettings, ProfileSettings } from "../config/profile-settings.ts";
+import type { ProfileSettings } from "../config/profile-settings.ts";
 import type { Settings } from "../config/settings.ts";
 import { isRunnerError, RunnerError } from "../errors.ts";
 import type { SpanJoiner } from "../span-joiner.ts";
@@ -12,17 +12,16 @@ import type { Log } from "../telemetry/log.ts";
 import type { WorkerProcess } from "../worker-process.ts";
 import type { CliCapabilities } from "./capabilities.ts";
 import { ClaudeWorker } from "./claude-worker.ts";
-import { readCredential } from "./credential.ts";
+import type { Credentials } from "./credentials.ts";
 import type { WorkFolders } from "./folders.ts";
 import { launch, workspaceOf } from "./launch.ts";
 import type { FoundCli, LocatedCli } from "./locate.ts";
-import { Secrets } from "./secrets.ts";
 
 export interface WorkerFactoryOptions {
   /** The program to start; asked at each start. */
   readonly cli: () => Promise<LocatedCli>;
   readonly profiles: Readonly<Record<string, ProfileSettings>>;
-  readonly credentials: Readonly<Record<string, CredentialSettings>>;
+  readonly credentials: Credentials;
   readonly pool: Pick<
     Settings["pool"],
     "startTimeoutMs" | "controlTimeoutMs" | "silenceTimeoutMs" | "interruptTimeoutMs" | "stopTimeoutMs"
@@ -38,8 +37,6 @@ export interface WorkerFactoryOptions {
   readonly log: Log;
   /** What the ids of its workers begin with; two factories on the same folders need different ones. Default `w`. */
   readonly idPrefix?: string;
-  /** The server's environment, for credentials. Workers inherit nothing of it. */
-  readonly env: NodeJS.ProcessEnv;
 }
 
 export interface WorkerFactory {
@@ -67,22 +64,21 @@ async function startWorker(
   options: WorkerFactoryOptions,
   signal: AbortSignal | undefined,
 ): Promise<ClaudeWorker> {
-  const { folders, pool, clock, log, env } = options;
+  const { folders, pool, clock, log, credentials } = options;
   const profile = options.profiles[profileName];
-  const credentialSettings = profile && options.credentials[profile.credential];
-  if (profile === undefined || credentialSettings === undefined) {
-    const cause = new Error(`bug: profile ${profileName} or its credential is not in the settings`);
+  if (profile === undefined) {
+    const cause = new Error(`bug: profile ${profileName} is not in the settings`);
     throw new RunnerError("INTERNAL", "internal error", { cause });
   }
   const cli = await options.cli();
   if (cli.kind === "unavailable") {
     throw new RunnerError("CLI_UNAVAILABLE", `Claude Code cannot be used: ${cli.why}; ${cli.whatToDo}`);
   }
-  const credential = await readCredential(profile.credential, credentialSettings, env);
+  const credential = await credentials.current(profile.credential);
   const folder = await folders.make(id, workspaceOf(profile)).catch((cause: unknown) => {
     throw startFailed("its folders could not be made", cause);
   });
-  const secrets = new Secrets([...credential.secrets, ...(await secretsOfAll(options))]);
+  const { secrets } = credentials;
   const spans = options.spans?.openWorker(id, (json) => secrets.line(json));
   try {
     signal?.throwIfAborted();
@@ -104,6 +100,8 @@ async function startWorker(
       timeouts: pool,
       maxLineBytes: options.maxLineBytes,
       eventBufferSize: options.eventBufferSize,
+      isOutdated: () => !credentials.isCurrent(profile.credential, credential),
+      refused: () => void credentials.lookAtAll(),
       capabilities: () => options.capabilities(cli),
       clock,
       log,
@@ -116,14 +114,6 @@ async function startWorker(
     if (signal?.aborted) throw signal.reason;
     throw isRunnerError(cause) ? cause : startFailed("its process could not be started", cause);
   }
-}
-
-/** What is known of all credentials: a gateway that several of them lead to may repeat another one's key. */
-async function secretsOfAll({ credentials, env }: WorkerFactoryOptions): Promise<readonly string[]> {
-  const read = await Promise.allSettled(
-    Object.entries(credentials).map(([name, settings]) => readCredential(name, settings, env)),
-  );
-  return read.flatMap((result) => (result.status === "fulfilled" ? result.value.secrets : []));
 }
 
 function startFailed(what: string, cause: unknown): RunnerError {

@@ -76,7 +76,7 @@ export async function openDemoScene(ports: DemoPorts, log: Log, otlpEndpoint?: s
       },
     });
     // The stand-in takes any key. No credential of the user's is read: this is the whole environment that workers see.
-    const env = { PATH: process.env.PATH, HOME: folder, DEMO_API_KEY: "sk-stand-in" };
+    const env = { PATH: process.env.PATH, HOME: folder, DEMO_API_KEY: "sk-stand-in-key-0" };
     runner = await startRunner({ settings, env, log });
     return { runner, token, standinUrl: standin.url, close };
   } catch (error) {

@@ -2,6 +2,7 @@
  * The settings of profiles and of the credentials that they use: what callers choose from, and where the model API is.
  */
 import { z } from "zod";
+import { baseUrlProblem } from "./base-url.ts";
 import { about, cores, file, mebibytes, ms, name, variable } from "./setting-parts.ts";
 
 const limits = z.strictObject({
@@ -19,32 +20,42 @@ const limits = z.strictObject({
 
 /** What a credential may hand to workers: nothing that changes how the CLI works, only where and how it reaches a model. */
 const passable =
-  /^((AWS|ANTHROPIC|GOOGLE|VERTEX_REGION)_[A-Z0-9_]+|CLAUDE_CODE_USE_(BEDROCK|VERTEX)|CLAUDE_CODE_SKIP_(BEDROCK|VERTEX)_AUTH|CLOUD_ML_REGION|HTTPS?_PROXY|NO_PROXY|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE)$/;
+  /^((AWS|ANTHROPIC|GOOGLE|VERTEX_REGION)_[A-Z0-9_]+|CLAUDE_CODE_USE_(BEDROCK|VERTEX|FOUNDRY)|CLAUDE_CODE_SKIP_(BEDROCK|VERTEX|FOUNDRY)_AUTH|CLOUD_ML_REGION|HTTPS?_PROXY|NO_PROXY|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE)$/;
+
+function notPassable(name: string): string {
+  if (/OAUTH_TOKEN/.test(name)) {
+    return "no personal subscription: its token is not supported. Use an API key, a gateway's bearer token, Bedrock, Vertex or Foundry";
+  }
+  return "only variables of Bedrock, Vertex, Foundry, the model API, proxies and certificate authorities";
+}
+
+/** What is wrong with it says `base-url.ts`, for variables as well. */
+const baseUrl = z.string().check((context) => {
+  const problem = baseUrlProblem(context.value);
+  if (problem !== undefined) context.issues.push({ code: "custom", input: context.value, message: problem });
+});
 
 export const credential = z.strictObject({
   baseUrl: about(
-    z.url().optional(),
-    "Where the model API is. Absent: Anthropic's own.",
+    baseUrl.optional(),
+    "Where the model API is, without the `/v1/messages` that Claude Code adds. Absent: Anthropic's own.",
     "Set it for a gateway, a proxy or the stand-in.",
   ),
   baseUrlEnv: about(variable.optional(), "The environment variable of the server that holds the base URL."),
   apiKeyEnv: about(variable.optional(), "The environment variable of the server that holds the API key."),
-  apiKeyFile: about(file.optional(), "The file that holds the API key; one trailing line end is ignored."),
+  apiKeyFile: about(
+    file.optional(),
+    "The file that holds the API key; white space around it is ignored. A file that changes reaches the next turn.",
+  ),
   authTokenEnv: about(
     variable.optional(),
     "The environment variable of the server that holds a bearer token for the model API, as gateways want it.",
   ),
-  authTokenFile: about(file.optional(), "The file that holds such a bearer token."),
+  authTokenFile: about(file.optional(), "The file that holds such a bearer token, read like `apiKeyFile`."),
   passEnv: about(
-    z
-      .array(
-        z
-          .string()
-          .regex(passable, "only variables of Bedrock, Vertex, the model API, proxies and certificate authorities"),
-      )
-      .default([]),
-    "Variables of the server's environment that are handed to the workers: those of Bedrock, Vertex, a proxy or a private certificate authority.",
-    "For Bedrock: CLAUDE_CODE_USE_BEDROCK, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY. For Vertex: CLAUDE_CODE_USE_VERTEX, CLOUD_ML_REGION, ANTHROPIC_VERTEX_PROJECT_ID, GOOGLE_APPLICATION_CREDENTIALS. Behind a proxy: HTTPS_PROXY, NO_PROXY, NODE_EXTRA_CA_CERTS.",
+    z.array(z.string().regex(passable, { error: ({ input }) => notPassable(String(input)) })).default([]),
+    "Variables of the server's environment that are handed to the workers: those of Bedrock, Vertex, Foundry, a proxy or a private certificate authority. Paths in them are made absolute, and must exist.",
+    "For Bedrock: CLAUDE_CODE_USE_BEDROCK, AWS_REGION and either AWS_PROFILE or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY. For Foundry: CLAUDE_CODE_USE_FOUNDRY, ANTHROPIC_FOUNDRY_RESOURCE, ANTHROPIC_FOUNDRY_API_KEY. For Vertex: CLAUDE_CODE_USE_VERTEX, CLOUD_ML_REGION, ANTHROPIC_VERTEX_PROJECT_ID, GOOGLE_APPLICATION_CREDENTIALS. Behind a proxy: HTTPS_PROXY, NO_PROXY, NODE_EXTRA_CA_CERTS.",
   ),
 });
 

@@ -10,6 +10,7 @@ import { attributeNames, cleanReset, instruments } from "../telemetry/instrument
 import type { Claim, ClaimRequest, Release, WorkerPool } from "./claim.ts";
 import { givenUpFirst } from "./eviction.ts";
 import { Inventory } from "./inventory.ts";
+import { isIdleOutdated, isOutdated } from "./outdated.ts";
 import type { PoolOptions } from "./pool-options.ts";
 import { ProfilePool } from "./profile-pool.ts";
 import { ageLimitMs, wornOut } from "./recycling.ts";
@@ -102,6 +103,11 @@ export class Pool implements WorkerPool {
     }
     this.#serve();
     return turn.outcome.promise;
+  }
+
+  /** Looks at once whether idle workers are outdated, and replaces them. */
+  replaceOutdated(): void {
+    this.#serve();
   }
 
   /** Whether new turns are served: the pool is not draining, and at least one profile is ready. */
@@ -222,6 +228,7 @@ export class Pool implements WorkerPool {
   }
 
   #handOut(profile: ProfilePool): ReturnType<ProfilePool["handOut"]> {
+    for (const worker of profile.workers) if (isIdleOutdated(worker)) worker.stop("outdated");
     const matching = profile.handOut((unfittedCount) =>
       unfittedCount === 0 ? 0 : placesToFree(this.#inventory.sizing(profile, unfittedCount), profile.profile),
     );
@@ -332,6 +339,7 @@ export class Pool implements WorkerPool {
   #whyNotReused(profile: ProfilePool, worker: Worker): string | undefined {
     if (this.#phase !== "open") return "drained";
     if (!profile.profile.reuse) return "single_use";
+    if (isOutdated(worker)) return "outdated";
     return wornOut(worker, this.#options.settings.pool, this.#options.clock.now());
   }
 

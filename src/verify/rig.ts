@@ -2,10 +2,12 @@
  * What the suite stands on: one Claude Code program, what it can do, and folders that are gone afterwards. Everything is
  * on loopback, with a stand-in in the model API's place and a key that opens nothing.
  */
+
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { CliCapabilities } from "../cli/capabilities.ts";
+import { Credentials } from "../cli/credentials.ts";
 import { WorkFolders } from "../cli/folders.ts";
 import type { FoundCli } from "../cli/locate.ts";
 import { probeCli } from "../cli/probe.ts";
@@ -66,7 +68,12 @@ export async function openRig(options: RigOptions): Promise<Rig> {
     const factory = createWorkerFactory({
       cli: async () => cli,
       profiles: settings.profiles,
-      credentials: settings.credentials,
+      credentials: new Credentials({
+        settings: settings.credentials,
+        env: { VERIFY_KEY: "opens-nothing-and-is-no-key" },
+        clock: systemClock,
+        log,
+      }),
       pool: settings.pool,
       maxLineBytes: settings.cli.maxLineBytes,
       eventBufferSize: settings.calls.eventBufferSize,
@@ -75,7 +82,6 @@ export async function openRig(options: RigOptions): Promise<Rig> {
       folders,
       clock: systemClock,
       log,
-      env: { VERIFY_KEY: "opens-nothing" },
     });
     const { model, effort } = settings.profiles[profileName(name)]!;
     return new Lane({

@@ -1,9 +1,11 @@
 /** Workers on the real CLI, against the stand-in for the model API. */
+
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { CliCapabilities } from "../../src/cli/capabilities.ts";
+import { Credentials } from "../../src/cli/credentials.ts";
 import { WorkFolders } from "../../src/cli/folders.ts";
 import { CliLocator, type LocatedCli } from "../../src/cli/locate.ts";
 import { createWorkerFactory } from "../../src/cli/worker-factory.ts";
@@ -58,7 +60,12 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   const factory = createWorkerFactory({
     cli: async () => options.cli ?? (await locator.locate()),
     profiles: settings.profiles,
-    credentials: settings.credentials,
+    credentials: new Credentials({
+      settings: settings.credentials,
+      env: { KEY: apiKey, ...options.env },
+      clock: systemClock,
+      log: silentLog,
+    }),
     pool: settings.pool,
     maxLineBytes: options.maxLineBytes ?? settings.cli.maxLineBytes,
     eventBufferSize: settings.calls.eventBufferSize,
@@ -66,7 +73,6 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     folders,
     clock: systemClock,
     log: silentLog,
-    env: { KEY: apiKey, ...options.env },
   });
   const workers: WorkerProcess[] = [];
   const made: Rig = {

@@ -131,12 +131,16 @@ describe("settings", () => {
 
   it("never shows a secret, whatever it was written into", async () => {
     const { stdout } = await run(["settings"], {
-      CLAUDE_RUNNER_CREDENTIALS_DEFAULT_BASE_URL: "https://me:hunter2@gateway.example",
+      CLAUDE_RUNNER_CREDENTIALS_DEFAULT_BASE_URL: "https://gateway.example",
       CLAUDE_RUNNER_PROFILES_DEFAULT_SYSTEM_PROMPT: "The key is sk-ant-api03-0123456789abcdef.",
     });
     expect(stdout).toContain("gateway.example");
-    expect(stdout).not.toContain("hunter2");
     expect(stdout).not.toContain("0123456789");
+    const refused = await run(["settings"], {
+      CLAUDE_RUNNER_CREDENTIALS_DEFAULT_BASE_URL: "https://me:hunter2@gateway.example",
+    });
+    expect(refused.stderr).toContain("name or a password");
+    expect(refused.stdout + refused.stderr).not.toContain("hunter2");
   });
 
   it("prints a schema for editors", async () => {
@@ -209,10 +213,18 @@ describe("doctor", () => {
   it("says that a credential is there, and not what it is", async () => {
     const { stdout } = await run(["doctor", ...ports, ...noCli], {
       ANTHROPIC_API_KEY: "sk-ant-api03-0123456789abcdef",
-      ANTHROPIC_BASE_URL: "https://me:hunter2@gateway.example/path",
+      ANTHROPIC_BASE_URL: "https://gateway.example/path",
     });
     expect(stdout).toContain("ANTHROPIC_API_KEY present; model API at https://gateway.example");
     expect(stdout).not.toContain("0123456789");
+  });
+
+  it("says what is wrong with an address that holds a login, and not what it is", async () => {
+    const { stdout } = await run(["doctor", ...ports, ...noCli], {
+      ANTHROPIC_API_KEY: "sk-ant-api03-0123456789abcdef",
+      ANTHROPIC_BASE_URL: "https://me:hunter2@gateway.example/path",
+    });
+    expect(stdout).toContain("ANTHROPIC_BASE_URL must not hold a name or a password");
     expect(stdout).not.toContain("hunter2");
   });
 

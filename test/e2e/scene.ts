@@ -29,6 +29,10 @@ export const model = "claude-opus-5-5";
 export interface SceneOptions {
   /** Added to what a test server has, section by section. */
   readonly settings?: SettingsInput;
+  /** The same for what depends on the stand-in's address. */
+  readonly settingsFor?: (standinUrl: string) => SettingsInput;
+  /** Variables of the server's environment that depend on it. */
+  readonly env?: (standinUrl: string) => NodeJS.ProcessEnv;
   /** The name of a further credential, with a bearer token in the place of a key. */
   readonly bearerCredential?: string;
   /** Waits until workers can be reset and used again, and a spare is ready. Default true. */
@@ -67,12 +71,19 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
   };
   const settings: SettingsInput = {
     ...options.settings,
+    ...options.settingsFor?.(standin.url),
     ...(bearer && { credentials: { ...options.settings?.credentials, ...bearer } }),
   };
   const book = new LogBook();
   const runner = await startRunner({
     settings: testSettings(standin.url, workFolder, settings),
-    env: { PATH: process.env.PATH, HOME: workFolder, STANDIN_KEY: canaryKey, STANDIN_TOKEN: canaryBearer },
+    env: {
+      PATH: process.env.PATH,
+      HOME: workFolder,
+      STANDIN_KEY: canaryKey,
+      STANDIN_TOKEN: canaryBearer,
+      ...options.env?.(standin.url),
+    },
     log: book.log,
   });
   opened.defer(() => runner.stop({ drainTimeoutMs: 0 }));

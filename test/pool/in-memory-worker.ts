@@ -29,6 +29,8 @@ export class InMemoryWorker implements WorkerProcess {
   resetOutcome: ResetOutcome = { clean: true };
   /** Whether it answers: a stopped process does not. */
   isSilent = false;
+  /** Whether something that it was started with is not right any more. */
+  outdated = false;
   processUsage: ProcessUsage;
   pingCount = 0;
   resetCount = 0;
@@ -57,6 +59,10 @@ export class InMemoryWorker implements WorkerProcess {
   ping(timeoutMs: number): Promise<void> {
     this.pingCount++;
     return this.#answer(1, timeoutMs);
+  }
+
+  isOutdated(): boolean {
+    return this.outdated;
   }
 
   async bind(): Promise<void> {}

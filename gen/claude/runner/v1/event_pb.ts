@@ -1424,8 +1424,8 @@ export const ApiRetrySchema: GenMessage<ApiRetry> = /*@__PURE__*/
   messageDesc(file_claude_runner_v1_event, 28);
 
 /**
- * The state of the upstream account's rate limit. Sent with a subscription
- * credential only.
+ * The state of the upstream account's rate limit. Claude Code tells it with the
+ * token of a subscription only, which this server does not take at present.
  *
  * @generated from message claude.runner.v1.RateLimit
  */

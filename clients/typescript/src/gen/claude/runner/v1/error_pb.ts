@@ -220,7 +220,7 @@ export const ErrorReason = {
   UPSTREAM_RATE_LIMITED: 38,
 
   /**
-   * RESOURCE_EXHAUSTED: the operator's subscription is used up until the time in
+   * RESOURCE_EXHAUSTED: the operator's account is used up until the time in
    * `google.rpc.RetryInfo`.
    *
    * @generated from enum value: ERROR_REASON_UPSTREAM_USAGE_LIMIT = 39;
