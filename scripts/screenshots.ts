@@ -77,7 +77,7 @@ async function pictureChat(browser: Browser): Promise<void> {
       });
       await visit.signIn(tenants.acme);
       await visit.ask("Say hello");
-      await visit.page.getByRole("button", { name: "New conversation" }).click();
+      await visit.page.getByRole("button", { name: "New conversation", exact: true }).click();
       answerOnce();
       await visit.ask("Why is a warm worker faster?");
       await visit.lastTurn.getByText("Where the time went").click();
@@ -91,9 +91,9 @@ async function pictureChat(browser: Browser): Promise<void> {
       await picture(visit, `gate-${look.name}`);
       await visit.signIn(tenants.acme);
       await picture(visit, `empty-${look.name}`);
-      await visit.page.getByText(/^Options:/).click();
+      await visit.options.click();
       await picture(visit, `options-${look.name}`);
-      await visit.page.getByText(/^Options:/).click();
+      await visit.options.click();
 
       answerOnce();
       await visit.ask("Why is a warm worker faster?");
@@ -129,7 +129,7 @@ async function picturePool(browser: Browser): Promise<void> {
       await using visit = await Visit.to(browser, `${servers.webUrl}/#pool`, look);
       await visit.token.fill(testToken);
       await visit.page.keyboard.press("Enter");
-      await visit.page.getByText("Serving", { exact: true }).waitFor();
+      await visit.main.getByText("Serving", { exact: true }).waitFor();
       await picture(visit, `pool-${look.name}`, true);
     }
   } finally {

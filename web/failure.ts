@@ -39,7 +39,7 @@ const begun =
 const operatorsAccount = "This is about the operator's account with the model API: tell the operator.";
 const shorten = "Start a new conversation, or shorten the prompt.";
 
-/** What to do about a reason. The server's own message says what happened. */
+/** What to do about a reason, and no more: the title and the server's own message say what happened. */
 const adviceOf: Readonly<Record<string, string>> = {
   INVALID_REQUEST: "Change what is listed, and send it again.",
   UNAUTHENTICATED: "Sign out, and sign in with a token that the server knows.",
@@ -59,18 +59,18 @@ const adviceOf: Readonly<Record<string, string>> = {
   CANCELLED: "",
   DEADLINE_EXCEEDED: "Give the turn more time under Options.",
   INTERNAL: "This is a mistake of the server's. Give the operator the trace id.",
-  UPSTREAM_INVALID_REQUEST: "The model API did not take the request. Change the prompt, or tell the operator.",
+  UPSTREAM_INVALID_REQUEST: "Change the prompt, or tell the operator.",
   UPSTREAM_CONTEXT_TOO_LONG: shorten,
   UPSTREAM_REQUEST_TOO_LARGE: shorten,
   UPSTREAM_BILLING: operatorsAccount,
   UPSTREAM_AUTH: operatorsAccount,
   UPSTREAM_MODEL_NOT_FOUND: "Choose another model.",
-  UPSTREAM_RATE_LIMITED: "The operator's account is used by too many at the moment. Wait, then try again.",
-  UPSTREAM_USAGE_LIMIT: "The operator's subscription is used up for now.",
-  UPSTREAM_OVERLOADED: "The model API has too much to do. Wait, then try again.",
-  UPSTREAM_5XX: "The model API failed. Try again in a moment.",
-  UPSTREAM_UNREACHABLE: "The server does not reach the model API. Try again, or tell the operator.",
-  UPSTREAM_TIMEOUT: "The model API did not answer in time. Try again in a moment.",
+  UPSTREAM_RATE_LIMITED: "Wait, then try again.",
+  UPSTREAM_USAGE_LIMIT: "Wait until it is renewed, or tell the operator.",
+  UPSTREAM_OVERLOADED: "Wait, then try again.",
+  UPSTREAM_5XX: "Try again in a moment.",
+  UPSTREAM_UNREACHABLE: "Try again, or tell the operator.",
+  UPSTREAM_TIMEOUT: "Try again in a moment.",
   UPSTREAM_CONFLICT: "Try again.",
   UPSTREAM_MALFORMED: "Try again; if it stays, give the operator the trace id.",
   UPSTREAM_UNKNOWN: "Try again; if it stays, give the operator the trace id.",

@@ -65,8 +65,8 @@ function rowFor(first: Item, announcer: Announcer, speech: TurnSpeech | undefine
         element: view.element,
         show(item) {
           if (item.kind !== "tool") return false;
-          view.show(item);
-          return children.show(item.children);
+          const hasMore = view.show(item);
+          return children.show(item.children) || hasMore;
         },
       };
     }

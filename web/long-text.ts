@@ -9,13 +9,12 @@ export class LongText {
   readonly element: HTMLElement;
   readonly #text = el("code", { dir: "auto" });
   readonly #more: HTMLButtonElement;
-  readonly #shows: "beginning" | "end";
+  #shows: "beginning" | "end" = "beginning";
   #whole = "";
   #isOpen = false;
 
-  /** `what`: what it is, for the button's name. `shows`: which part of a long one; `end` for one that is growing. */
-  constructor(what: string, shows: "beginning" | "end" = "beginning") {
-    this.#shows = shows;
+  /** `what`: what it is, for the button's name. */
+  constructor(what: string) {
     this.#more = el("button", { type: "button", class: "more" });
     this.#more.addEventListener("click", () => {
       this.#isOpen = !this.#isOpen;
@@ -25,9 +24,11 @@ export class LongText {
     this.element = el("div", { class: "long" }, el("pre", {}, this.#text), this.#more);
   }
 
-  set(whole: string): void {
-    if (whole === this.#whole) return;
+  /** `shows`: which part of a long text; `end` while it grows, since what is new is there. */
+  set(whole: string, shows: "beginning" | "end" = "beginning"): void {
+    if (whole === this.#whole && shows === this.#shows) return;
     this.#whole = whole;
+    this.#shows = shows;
     this.#draw();
   }
 

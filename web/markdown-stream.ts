@@ -21,6 +21,10 @@ export interface MarkdownUpdate {
 const windowChars = 16_384;
 /** How much of a text that comes in one go is parsed in one update, in windows. */
 const windowsPerUpdate = 8;
+/** An update that has parsed for longer than this ends with what it has, in milliseconds: a frame may be due. */
+const slowUpdateMs = 8;
+/** So many definitions of links are known at a time; each parse begins with a copy of them. */
+const maxLinkCount = 500;
 /** A tail that takes longer than this to parse, in milliseconds, is parsed again only once it has grown by a quarter. */
 const slowParseMs = 6;
 
@@ -35,10 +39,13 @@ export class MarkdownStream {
   /** What is not finished. */
   #pending = "";
   #endsInReturn = false;
-  #links: Links = {};
+  readonly #links = Object.create(null) as Links;
+  #linkCount = 0;
   /** The fenced block that is being given out in pieces. */
   #fence: Fence | undefined;
   #parsedTail: { readonly chars: number; readonly blocks: readonly Block[]; readonly tookMs: number } | undefined;
+  /** In the update that is being made. */
+  #parsedForMs = 0;
   readonly #nowMs: () => number;
 
   constructor(nowMs: () => number = () => performance.now()) {
@@ -55,16 +62,19 @@ export class MarkdownStream {
   /** What there is to show now. `isOver`: nothing follows. */
   update({ isOver = false } = {}): MarkdownUpdate {
     const finished: Block[] = [];
+    this.#parsedForMs = 0;
     for (let count = 0; count < windowsPerUpdate; count += 1) {
       const tail = this.#fence === undefined ? this.#stepBlocks(isOver, finished) : this.#stepFence(isOver, finished);
       if (tail !== undefined) return { finished, tail, hasMore: false };
+      if (this.#parsedForMs > slowUpdateMs) break;
     }
     return { finished, tail: [], hasMore: true };
   }
 
   /** Finishes what can be; gives the tail when that is all. */
   #stepBlocks(isOver: boolean, finished: Block[]): readonly Block[] | undefined {
-    this.#pending = this.#pending.replace(/^(?:[ \t]*\n)+/, "");
+    const blank = /^(?:[ \t]*\n)+/.exec(this.#pending.slice(0, windowChars))?.[0].length ?? 0;
+    this.#pending = this.#pending.slice(blank);
     const isWhole = this.#pending.length <= windowChars;
     const known = this.#parsedTail;
     const isSlow = known !== undefined && known.tookMs > slowParseMs && this.#pending.length < known.chars * 1.25;
@@ -74,12 +84,13 @@ export class MarkdownStream {
     const startMs = this.#nowMs();
     const parsed = parseBlocks(window, this.#links);
     const tookMs = this.#nowMs() - startMs;
+    this.#parsedForMs += tookMs;
     const finishedCount = isOver && isWhole ? parsed.length : closedCount(parsed);
     if (finishedCount > 0) {
       const closed = parsed.slice(0, finishedCount);
       finished.push(...closed.flatMap(({ block }) => block ?? []));
-      // Only now: one that is still being written would be known by half of its address. The first one counts.
-      for (const { definition } of closed) this.#links = { ...definition, ...this.#links };
+      // Only now: one that is still being written would be known by half of its address.
+      for (const { definition } of closed) if (definition !== undefined) this.#define(definition);
       this.#drop(closed.reduce((chars, { raw }) => chars + raw.length, 0));
       if (!isWhole) return undefined;
     } else if (!isWhole) {
@@ -134,6 +145,15 @@ export class MarkdownStream {
     const { chars, blocks } = this.#parsedTail ?? { chars: 0, blocks: [] };
     const rest = this.#pending.slice(chars, chars + windowChars);
     return rest === "" ? blocks : [...blocks, { kind: "plain", text: rest }];
+  }
+
+  /** The first definition of a name counts. */
+  #define(definition: Links): void {
+    for (const [name, link] of Object.entries(definition)) {
+      if (name in this.#links || this.#linkCount >= maxLinkCount) continue;
+      this.#links[name] = link;
+      this.#linkCount += 1;
+    }
   }
 
   #drop(chars: number): void {

@@ -52,11 +52,6 @@ export class MarkdownView {
   }
 }
 
-/** A text that does not grow. */
-export function markdownElement(blocks: readonly Block[], announcer: Announcer): HTMLElement {
-  return el("div", { class: "markdown" }, ...blocks.map((block) => blockElement(block, announcer)));
-}
-
 function blockElement(block: Block, announcer: Announcer): HTMLElement {
   const nested = (blocks: readonly Block[]) => blocks.map((inner) => blockElement(inner, announcer));
   switch (block.kind) {

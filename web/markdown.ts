@@ -4,7 +4,8 @@
  * What a model writes is not trusted: HTML in it is text, a link leads to http, https or mailto or is none, and a picture
  * is a link to it, since loading it would tell its host who reads. The tree has no place for anything else.
  */
-import { getDefaults, Lexer, type Links, type Token, Tokenizer, type Tokens } from "marked";
+import type { Links, Token, Tokens } from "marked";
+import { lexWithinBounds } from "./bounded-lexer.ts";
 
 export type Inline =
   | { readonly kind: "text"; readonly text: string }
@@ -50,18 +51,10 @@ export interface ParsedBlock {
 /** Deeper than this nothing is taken apart any more. */
 const maxDepth = 24;
 
-/** HTML is text like any other. */
-class WithoutHtml extends Tokenizer {
-  override html(): undefined {}
-  override tag(): undefined {}
-}
-
 /** Reads a text. `links`: what was defined before it. */
 export function parseBlocks(text: string, links: Links = {}): readonly ParsedBlock[] {
   try {
-    const lexer = new Lexer({ ...getDefaults(), tokenizer: new WithoutHtml() });
-    lexer.tokens.links = { ...links };
-    return lexer.lex(text).map((token) => ({
+    return lexWithinBounds(text, links).map((token) => ({
       block: blockOf(token, 0),
       raw: token.raw,
       definition: definitionOf(token),

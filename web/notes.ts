@@ -31,6 +31,8 @@ export function noteOf(event: StreamChatResponse["event"]): Note | undefined {
     case "rateLimit":
       return { text: rateLimitWords(event.value), tone: toneOf(event.value.status !== "allowed"), topic: "rate limit" };
     case "modelSwitched":
+      // Without another model this is how the turn ends, which is told there.
+      if (event.value.toModel === "") return undefined;
       return { text: switchedWords(event.value), tone: "warning", topic: "" };
     case "compacted": {
       const { tokensBeforeCount: before, tokensAfterCount: after } = event.value;
@@ -87,9 +89,7 @@ function rateLimitWords({ status, window, utilization, resetTime, usingOverage }
 function switchedWords({ trigger, fromModel, toModel, refusalExplanation }: ModelSwitched): string {
   const why = trigger === "" ? "" : ` (${trigger})`;
   const more = refusalExplanation === "" ? "" : ` ${refusalExplanation}`;
-  return toModel === ""
-    ? `${fromModel} does not answer${why}, and there is no other model.${more}`
-    : `${toModel} answers instead of ${fromModel}${why}.${more}`;
+  return `${toModel} answers instead of ${fromModel}${why}.${more}`;
 }
 
 const taskStates: Readonly<Partial<Record<TaskState, string>>> = {

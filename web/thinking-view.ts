@@ -9,20 +9,13 @@ import type { ThinkingItem } from "./turn-items.ts";
 export class ThinkingView {
   readonly element: HTMLDetailsElement;
   readonly #summary = el("summary", {});
-  /** While it grows its end is what is new. */
-  readonly #growing = new LongText("thinking", "end");
-  readonly #whole = new LongText("thinking");
+  /** The only copy, growing or not: a search of the page, or a test, would find a hidden second one as well. */
+  readonly #text = new LongText("thinking");
   #isOpenedByPerson = false;
   #revision = -1;
 
   constructor() {
-    this.element = el(
-      "details",
-      { class: "thinking", open: true },
-      this.#summary,
-      this.#growing.element,
-      this.#whole.element,
-    );
+    this.element = el("details", { class: "thinking", open: true }, this.#summary, this.#text.element);
     this.#summary.addEventListener("click", () => {
       this.#isOpenedByPerson = true;
     });
@@ -37,9 +30,8 @@ export class ThinkingView {
     setText(this.#summary, isOver ? `Thought${isHidden}${length}` : `Thinking …${length}`);
     this.element.toggleAttribute("data-running", !isOver);
     this.element.toggleAttribute("data-empty", text === "");
-    (isOver ? this.#whole : this.#growing).set(text);
-    setShown(this.#growing.element, !isOver && text !== "");
-    setShown(this.#whole.element, isOver && text !== "");
+    this.#text.set(text, isOver ? "beginning" : "end");
+    setShown(this.#text.element, text !== "");
     if (isOver && !this.#isOpenedByPerson) this.element.open = false;
   }
 }

@@ -5,8 +5,7 @@ import type { Announcer } from "./announce.ts";
 import { el, setShown, setText } from "./dom.ts";
 import { clockText } from "./format.ts";
 import { LongText } from "./long-text.ts";
-import { parseBlocks } from "./markdown.ts";
-import { markdownElement } from "./markdown-view.ts";
+import { MarkdownView } from "./markdown-view.ts";
 import { answerParts, inputText, type ToolPart, toolSummary } from "./tool-text.ts";
 import type { ToolItem } from "./turn-items.ts";
 
@@ -30,6 +29,8 @@ export class ToolView {
   readonly #progress = el("p", { class: "tool-progress" });
   readonly #answer = el("div", { class: "tool-answer" });
   #shownAnswer: ToolItem["answer"];
+  /** Markdown of the answer that is not all in the page yet. */
+  #drawing: readonly { readonly view: MarkdownView; readonly text: string }[] = [];
   #revision = -1;
 
   constructor(announcer: Announcer) {
@@ -42,8 +43,14 @@ export class ToolView {
     );
   }
 
-  show(tool: ToolItem): void {
-    if (tool.revision === this.#revision) return;
+  /** True: it is not done, and wants the next frame as well. */
+  show(tool: ToolItem): boolean {
+    if (tool.revision !== this.#revision) this.#showChanged(tool);
+    this.#drawing = this.#drawing.filter(({ view, text }) => view.show(text, true));
+    return this.#drawing.length > 0;
+  }
+
+  #showChanged(tool: ToolItem): void {
     this.#revision = tool.revision;
     this.element.dataset.state = tool.state;
     setText(this.#name, tool.name);
@@ -54,14 +61,16 @@ export class ToolView {
     const ranFor = tool.state === "running" && tool.elapsedMs !== undefined ? ` for ${clockText(tool.elapsedMs)}` : "";
     setText(this.#state, `${stateWords[tool.state]}${ranFor}`);
     const input = isWritten ? inputText(tool.inputJson) : tool.inputJson;
-    this.#input.set(input);
-    // A short command stands in the summary already.
-    setShown(this.#input.element, input !== "" && input !== "{}" && input !== summary);
+    // A short command stands in the summary already, and is not in the page a second time.
+    const hasInput = input !== "" && input !== "{}" && input !== summary;
+    this.#input.set(hasInput ? input : "");
+    setShown(this.#input.element, hasInput);
     setText(this.#progress, tool.progress);
     setShown(this.#progress, tool.progress !== "");
     setShown(this.children, tool.children.length > 0);
     if (tool.answer === this.#shownAnswer || tool.answer === undefined) return;
     this.#shownAnswer = tool.answer;
+    this.#drawing = [];
     this.#answer.replaceChildren(...answerParts(tool.answer).map((part) => this.#part(part)));
   }
 
@@ -72,10 +81,9 @@ export class ToolView {
 
   #partText(kind: ToolPart["kind"], text: string): HTMLElement {
     if (kind === "markdown") {
-      return markdownElement(
-        parseBlocks(text).flatMap(({ block }) => block ?? []),
-        this.#announcer,
-      );
+      const view = new MarkdownView(this.#announcer, () => {});
+      this.#drawing = [...this.#drawing, { view, text }];
+      return view.element;
     }
     if (kind === "difference") return differenceElement(text);
     const long = new LongText("output");

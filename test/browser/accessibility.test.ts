@@ -56,7 +56,7 @@ describeInBrowser("accessibility", (browser) => {
       await using visit = await Visit.to(browser(), `http://127.0.0.1:${scene.target.webPort}/`, options);
       await visit.token.fill("wrong");
       await visit.page.keyboard.press("Enter");
-      await visit.page.getByText("The server does not know this token.").waitFor();
+      await visit.main.getByText("The server does not know this token.").waitFor();
       expect(await complaints(visit)).toEqual([]);
       expect(await overflow(visit)).toBe(0);
     });
@@ -74,7 +74,7 @@ describeInBrowser("accessibility", (browser) => {
       await visit.lastTurn.getByText("Details", { exact: true }).click();
       await visit.choose({ profile: "coder" });
       await visit.ask(scenario("bash", { command: "echo out; echo err >&2; exit 3" }));
-      await visit.page.getByText(/^Options:/).click();
+      await visit.options.click();
       await visit.say(scenario("stall"));
       await visit.lastTurn.locator(".text").waitFor();
       expect(await complaints(visit)).toEqual([]);
@@ -89,7 +89,7 @@ describeInBrowser("accessibility", (browser) => {
         await using visit = await Visit.to(browser(), `${servers.webUrl}/#pool`, options);
         await visit.token.fill(testToken);
         await visit.page.keyboard.press("Enter");
-        await visit.page.getByText("Serving", { exact: true }).waitFor();
+        await visit.main.getByText("Serving", { exact: true }).waitFor();
         expect(await complaints(visit)).toEqual([]);
         expect(await overflow(visit)).toBe(0);
         expect(visit.problems).toEqual([]);

@@ -29,7 +29,7 @@ describeInBrowser("the token gate", (browser) => {
     await visit.token.waitFor();
     expect(await visit.prompt.count()).toBe(0);
     expect(await visit.page.getByRole("navigation").count()).toBe(0);
-    await visit.page.getByRole("button", { name: "Sign in" }).click();
+    await visit.page.getByRole("button", { name: "Sign in", exact: true }).click();
     expect(await visit.token.evaluate((input: HTMLInputElement) => input.validity.valueMissing)).toBe(true);
     expect(await stored()).toBe('[{},{},""]');
   });
@@ -40,7 +40,7 @@ describeInBrowser("the token gate", (browser) => {
     await visit.page.getByRole("alert").getByText("The server does not know this token.").waitFor();
     expect(await stored()).not.toContain("not-the-token");
     await visit.signIn(tenants.acme);
-    await visit.page.getByText("acme").waitFor();
+    await visit.page.getByRole("banner").getByText("acme", { exact: true }).waitFor();
   });
 
   it("does not send what cannot be a token", async () => {
@@ -54,10 +54,10 @@ describeInBrowser("the token gate", (browser) => {
 
   it("takes a token as it was pasted, and hides it unless asked to show it", async () => {
     expect(await visit.token.getAttribute("type")).toBe("password");
-    const show = visit.page.getByRole("button", { name: "Show" });
+    const show = visit.page.getByRole("button", { name: "Show", exact: true });
     await show.click();
     expect(await visit.token.getAttribute("type")).toBe("text");
-    await visit.page.getByRole("button", { name: "Hide" }).click();
+    await visit.page.getByRole("button", { name: "Hide", exact: true }).click();
     expect(await visit.token.getAttribute("type")).toBe("password");
     await visit.signIn(`  Bearer ${tenants.acme} `);
   });
@@ -75,7 +75,7 @@ describeInBrowser("the token gate", (browser) => {
   it("forgets the token and the conversation when the person signs out", async () => {
     await visit.signIn(tenants.acme);
     await visit.ask("a-word-that-was-said");
-    await visit.page.getByRole("button", { name: "Sign out" }).click();
+    await visit.page.getByRole("button", { name: "Sign out", exact: true }).click();
     await visit.token.waitFor();
     expect(await stored()).toBe('[{},{},""]');
     expect(await visit.token.inputValue()).toBe("");
@@ -112,8 +112,8 @@ describeInBrowser("a server without authentication", (browser) => {
     try {
       await using visit = await Visit.to(browser(), servers.webUrl);
       await visit.prompt.waitFor();
-      await visit.page.getByText("anonymous").waitFor();
-      expect(await visit.page.getByRole("button", { name: "Sign out" }).count()).toBe(0);
+      await visit.page.getByRole("banner").getByText("anonymous", { exact: true }).waitFor();
+      expect(await visit.page.getByRole("button", { name: "Sign out", exact: true }).count()).toBe(0);
       expect(visit.problems).toEqual([]);
     } finally {
       await servers.stop();

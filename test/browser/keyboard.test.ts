@@ -55,7 +55,7 @@ describeInBrowser("with the keyboard alone", (browser) => {
     await keyboard.press("Enter");
     await tabTo(visit, /^Model$/);
     await keyboard.press("ArrowDown");
-    await visit.page.getByText("Options: default · claude-haiku-4-5").waitFor();
+    await visit.main.getByText("Options: default · claude-haiku-4-5").waitFor();
 
     await tabTo(visit, /^Where the time went$/, "Shift+Tab");
     await keyboard.press("Enter");

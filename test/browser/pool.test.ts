@@ -24,8 +24,8 @@ describeInBrowser("the view of the pool", (browser) => {
     };
   });
   afterEach(() => expect(visit.problems).toEqual([]));
-  const open = () => visit.page.getByRole("link", { name: "Pool" }).click();
-  const card = (profile: string) => visit.page.getByRole("article", { name: `Profile ${profile}` });
+  const open = () => visit.page.getByRole("link", { name: "Pool", exact: true }).click();
+  const card = (profile: string) => visit.page.getByRole("article", { name: `Profile ${profile}`, exact: true });
 
   it("shows workers by state, spares, queue and how turns got their workers", async () => {
     await open();
@@ -65,7 +65,7 @@ describeInBrowser("the view of the pool", (browser) => {
       .evaluateAll((all) => all.map((bar) => bar.getAttribute("aria-label") ?? ""));
     expect(bars[2]).toMatch(/^queue 820 ms, claim 1\.0 ms, bind 110 ms, .*total 2\.48 s$/);
     expect(await turns.nth(1).innerText()).toContain("3.12 s");
-    expect(await turns.nth(1).getByRole("button", { name: "Copy trace id" }).isVisible()).toBe(true);
+    expect(await turns.nth(1).getByRole("button", { name: "Copy trace id", exact: true }).isVisible()).toBe(true);
   });
 
   it("follows what happens, and keeps the elements that stay", async () => {
@@ -84,7 +84,7 @@ describeInBrowser("the view of the pool", (browser) => {
     state.workers.length = 3;
     for (const worker of state.workers) worker.state = WorkerState.STOPPING;
     pool.set(state);
-    await visit.page.getByText("Not serving", { exact: true }).waitFor();
+    await visit.main.getByText("Not serving", { exact: true }).waitFor();
     await expect.poll(() => visit.page.getByRole("table").getByRole("row").count()).toBe(4);
     expect(await row.getAttribute("data-mark")).toBe("kept");
     expect(await row.innerText()).toContain("stopping");
@@ -95,11 +95,11 @@ describeInBrowser("the view of the pool", (browser) => {
     expect(pool.watcherCount).toBe(0);
     await open();
     await expect.poll(() => pool.watcherCount).toBe(1);
-    await visit.page.getByRole("link", { name: "Chat" }).click();
+    await visit.page.getByRole("link", { name: "Chat", exact: true }).click();
     await expect.poll(() => pool.watcherCount).toBe(0);
     await open();
     await expect.poll(() => pool.watcherCount).toBe(1);
-    await visit.page.getByRole("button", { name: "Sign out" }).click();
+    await visit.page.getByRole("button", { name: "Sign out", exact: true }).click();
     await expect.poll(() => pool.watcherCount).toBe(0);
   });
 
@@ -108,14 +108,14 @@ describeInBrowser("the view of the pool", (browser) => {
     await card("default").waitFor();
     const { port } = new URL(servers.webUrl);
     await servers.stop();
-    await visit.page.getByText(/Connection lost: what is below is old/).waitFor();
+    await visit.main.getByText(/Connection lost: what is below is old/).waitFor();
     servers = await startTestServers({
       pool: [pool.service],
       change: ({ web }) => {
         web.port = Number(port);
       },
     });
-    await visit.page.getByText(/^Live/).waitFor();
+    await visit.main.getByText(/^Live/).waitFor();
   });
 
   it("says so when the caller may not see it, and does not ask again", async () => {
@@ -168,7 +168,7 @@ describeInBrowser("a server without PoolService", (browser) => {
     try {
       await using visit = await Visit.to(browser(), servers.webUrl, { expected: [/status of 404/] });
       await visit.signIn(testToken);
-      await visit.page.getByRole("link", { name: "Pool" }).click();
+      await visit.page.getByRole("link", { name: "Pool", exact: true }).click();
       await visit.page
         .locator(".pool-problem")
         .getByText(/This server has no view of its pool/)

@@ -6,14 +6,21 @@
  */
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { chromiumPath } from "./find-chromium.ts";
+import { throttle } from "./throttle.ts";
 
 export function openBrowser(): Promise<Browser> {
   if (chromiumPath === undefined) throw new Error("no Chromium was found");
   const quiet = ["--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
   return chromium.launch({
     executablePath: chromiumPath,
-    // Root has no sandbox of Chromium's; what is opened here are our own pages.
-    args: ["--disable-gpu", "--no-first-run", ...quiet, ...(process.getuid?.() === 0 ? ["--no-sandbox"] : [])],
+    // Root has no sandbox of Chromium's; what is opened here are our own pages. A wheel scrolls at once, not for a while.
+    args: [
+      "--disable-gpu",
+      "--no-first-run",
+      "--disable-smooth-scrolling",
+      ...quiet,
+      ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+    ],
   });
 }
 
@@ -49,7 +56,9 @@ export class Visit {
   /** Opens the page. */
   static async to(browser: Browser, url: string, { expected = [], ...options }: VisitOptions = {}): Promise<Visit> {
     const context = await browser.newContext(options);
+    context.setDefaultTimeout(90_000);
     const page = await context.newPage();
+    await throttle(page);
     const visit = new Visit(context, page, url, expected);
     await page.addInitScript(() => {
       document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI, sample }) => {
@@ -70,8 +79,15 @@ export class Visit {
   }
 
   /** Another tab of the same visitor. */
-  newTab(): Promise<Page> {
-    return this.#context.newPage();
+  async newTab(): Promise<Page> {
+    const page = await this.#context.newPage();
+    await throttle(page);
+    return page;
+  }
+
+  /** What is looked at. Outside of it stand the header, and the announcements, which repeat what is shown. */
+  get main() {
+    return this.page.getByRole("main");
   }
 
   get token() {
@@ -79,15 +95,20 @@ export class Visit {
   }
 
   get prompt() {
-    return this.page.getByRole("textbox", { name: "Prompt" });
+    return this.page.getByRole("textbox", { name: "Prompt", exact: true });
   }
 
   get send() {
-    return this.page.getByRole("button", { name: "Send" });
+    return this.page.getByRole("button", { name: "Send", exact: true });
   }
 
   get cancel() {
-    return this.page.getByRole("button", { name: "Cancel" });
+    return this.page.getByRole("button", { name: "Cancel", exact: true });
+  }
+
+  /** What opens and closes the options of the next turn. */
+  get options() {
+    return this.main.getByText(/^Options:/);
   }
 
   get lastTurn() {
@@ -96,7 +117,7 @@ export class Visit {
 
   async signIn(token: string): Promise<void> {
     await this.token.fill(token);
-    await this.page.getByRole("button", { name: "Sign in" }).click();
+    await this.page.getByRole("button", { name: "Sign in", exact: true }).click();
     await this.prompt.waitFor();
   }
 
@@ -119,12 +140,12 @@ export class Visit {
   }
 
   async choose(options: { readonly profile?: string; readonly deadlineSeconds?: number }): Promise<void> {
-    await this.page.getByText(/^Options:/).click();
-    if (options.profile !== undefined) await this.page.getByLabel("Profile").selectOption(options.profile);
+    await this.options.click();
+    if (options.profile !== undefined) await this.main.getByLabel("Profile").selectOption(options.profile);
     if (options.deadlineSeconds !== undefined) {
-      await this.page.getByLabel("Deadline in seconds").fill(String(options.deadlineSeconds));
+      await this.main.getByLabel("Deadline in seconds").fill(String(options.deadlineSeconds));
     }
-    await this.page.getByText(/^Options:/).click();
+    await this.options.click();
   }
 }
 
