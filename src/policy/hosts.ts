@@ -31,7 +31,7 @@ export function isAllowedHost(authority: string | undefined, rules: HostRules): 
     const local = rules.localAddress?.toLowerCase().replace(/^::ffff:(?=[\d.]+$)/, "");
     if (host === local) return true;
   }
-  return rules.allowedHosts.some((allowed) => stripBrackets(allowed.toLowerCase()) === host);
+  return rules.allowedHosts.some((allowed) => stripBrackets(allowed.toLowerCase()).replace(/\.$/, "") === host);
 }
 
 /** Whether a request with this Origin may be answered. Exact; a request without one does not come from a web page. */
@@ -62,9 +62,12 @@ export function ownOrigin({ authority, isEncrypted, behindProxy }: RequestAddres
   return url?.origin;
 }
 
-/** The host of `host`, `host:port` or `[address]:port`, in lower case; `undefined` for anything else. */
+/**
+ * The host of `host`, `host:port` or `[address]:port`, in lower case; `undefined` for anything else. A dot at the end
+ * says that the name is complete, and changes nothing else.
+ */
 function hostOf(authority: string): string | undefined {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/?#@[\]\\]+))(?::(\d{1,5}))?$/.exec(authority);
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/?#@,[\]\\]+?)\.?)(?::(\d{1,5}))?$/.exec(authority);
   if (Number(match?.[3] ?? 0) > 65_535) return undefined;
   return (match?.[1] ?? match?.[2])?.toLowerCase();
 }

@@ -22,11 +22,13 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import type { Clock } from "../clock.ts";
 import type { Settings } from "../config/settings.ts";
 import type { CallContext, ServedService } from "../service/calls.ts";
 import { cancelledByCaller, statusOf, throwIfOver } from "./call-errors.ts";
 import type { Connections } from "./connections.ts";
 import { handlerOf, type ServerCore, streamsRequests, streamsResponses } from "./core.ts";
+import { frontedInjector } from "./grpc-front.ts";
 import { type AdmittedCall, type GrpcGate, grpcGate } from "./grpc-gate.ts";
 import { grpcError, headersOf, metadataOf } from "./grpc-metadata.ts";
 import { maxResponseBytes } from "./limits.ts";
@@ -42,7 +44,7 @@ export interface GrpcServer {
 }
 
 /** The gRPC server without a listener. */
-export function grpcServer(core: ServerCore, settings: Settings, connections: Connections): GrpcServer {
+export function grpcServer(core: ServerCore, settings: Settings, connections: Connections, clock: Clock): GrpcServer {
   // It would print what is wrong with a peer's metadata to the console, values included.
   setLogVerbosity(logVerbosity.NONE);
   const gate = grpcGate(core, connections);
@@ -65,7 +67,7 @@ export function grpcServer(core: ServerCore, settings: Settings, connections: Co
     server.addService(serviceDefinition(served.service.methods), implementation(served, gate, core));
   }
   // Our own listener: it knows its address, bounds connections, takes new certificates and says what is wrong with a port.
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const injector = frontedInjector(server, ServerCredentials.createInsecure(), connections, clock);
   return { server, accept: (socket) => injector.injectConnection(socket) };
 }
 

@@ -1,10 +1,10 @@
 /**
- * What Node does not do for an HTTP/2 connection by itself: find out that its peer is gone, stop a flood of pings, and
- * end streams that one side has no more use for.
+ * What Node does not do for an HTTP/2 connection by itself: find out that its peer is gone, stop a flood of pings or of
+ * cancelled streams, and end streams that one side has no more use for.
  */
 import http2 from "node:http2";
 import type { CancelTimer, Clock } from "../clock.ts";
-import { statusLingerMs, unreadLingerMs } from "./limits.ts";
+import { maxHeaderLines, statusLingerMs, unreadLingerMs } from "./limits.ts";
 
 export interface SessionGuardOptions {
   /** A ping goes out this often, in milliseconds. */
@@ -22,10 +22,41 @@ const pingWindowMs = 10_000;
 const maxPingsIdle = 100;
 const maxPingsBusy = 50_000;
 
+/** How long a peer that floods may take to read why its connection ends, in milliseconds. */
+const goodbyeMs = 200;
+
+/**
+ * Streams that a connection may reset: so many at once, and so many in each second after that. A proxy carries the calls
+ * of many people on one connection, and whoever exceeds this ends all of them; so it is far above what people cancel,
+ * and far below what makes resetting an attack. `docs/operations.md` says so.
+ */
+export const resetBurst = 2_000;
+export const resetsPerSecond = 200;
+
+/**
+ * Node's own limits on an HTTP/2 connection, on both ports. Its limit on resets closes with INTERNAL_ERROR, so that it
+ * stands behind ours; its limit on header lines says nothing at all, so that it stands behind `header-rules.ts`.
+ */
+export const sessionLimits = {
+  maxHeaderListPairs: 8 * maxHeaderLines,
+  maxSessionInvalidFrames: 100,
+  maxSessionRejectedStreams: 100,
+  maxSettings: 32,
+  maxOutstandingPings: 10,
+  streamResetBurst: 2 * resetBurst,
+  streamResetRate: 2 * resetsPerSecond,
+} as const;
+
 export function guardSession(session: http2.ServerHttp2Session, options: SessionGuardOptions): void {
   session.on("error", () => {}); // it closes by itself, and so do its calls
   keepAlive(session, options);
-  limitPings(session, options.clock);
+  limitFloods(session, options.clock);
+}
+
+/** Ends a connection whose peer pings or resets streams without end. */
+export function limitFloods(session: http2.ServerHttp2Session, clock: Clock): void {
+  limitPings(session, clock);
+  limitResets(session, clock);
 }
 
 /**
@@ -85,7 +116,37 @@ function limitPings(session: http2.ServerHttp2Session, clock: Clock): void {
     }
     pings += 1;
     if (pings > (openStreams > 0 ? maxPingsBusy : maxPingsIdle)) {
-      session.destroy(undefined, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      calmDown(session, clock);
     }
   });
 }
+
+function limitResets(session: http2.ServerHttp2Session, clock: Clock): void {
+  let left = resetBurst;
+  let countedAtMs = clock.now();
+  const count = () => {
+    const nowMs = clock.now();
+    left = Math.min(resetBurst, left + ((nowMs - countedAtMs) / 1_000) * resetsPerSecond) - 1;
+    countedAtMs = nowMs;
+    if (left < 0) calmDown(session, clock);
+  };
+  session.on("stream", (stream) => {
+    // Whichever side resets it: a peer can make this one do so. NO_ERROR is how an answered request ends.
+    stream.once("close", () => {
+      if (stream.rstCode !== http2.constants.NGHTTP2_NO_ERROR) count();
+    });
+  });
+}
+
+/**
+ * Says ENHANCE_YOUR_CALM, and ends the connection a moment later: what has arrived unread would turn an end at once into a
+ * reset, and the peer would never learn why. New streams are ignored from the GOAWAY on.
+ */
+function calmDown(session: http2.ServerHttp2Session, clock: Clock): void {
+  if (session.destroyed || calmed.has(session)) return;
+  calmed.add(session);
+  session.goaway(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  clock.after(goodbyeMs, () => session.destroy());
+}
+
+const calmed = new WeakSet<http2.ServerHttp2Session>();

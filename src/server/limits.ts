@@ -8,6 +8,9 @@ export const maxResponseBytes = 4 * 1024 * 1024;
 /** The most that all headers of a request may take, in bytes. */
 export const maxHeaderBytes = 16 * 1024;
 
+/** The most header lines of a request. */
+export const maxHeaderLines = 128;
+
 /** Connections at once on the admin port; those of the other ports are a setting. */
 export const maxAdminConnections = 100;
 

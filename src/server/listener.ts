@@ -3,6 +3,7 @@
  *
  * What is spoken on a connection is the caller's business.
  */
+import type { EventEmitter } from "node:events";
 import { readFile } from "node:fs/promises";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { createServer as createPlainServer } from "node:net";
@@ -99,6 +100,15 @@ export function makeTls<S>(settingsName: string, make: () => S): S {
       cause: error,
     });
   }
+}
+
+/** What a server itself would do with an event: its listeners, which are taken off it. */
+export function takeListeners(server: EventEmitter, event: string): (...values: unknown[]) => void {
+  const listeners = server.listeners(event);
+  server.removeAllListeners(event);
+  return (...values) => {
+    for (const listener of listeners) listener.call(server, ...values);
+  };
 }
 
 /** A listener that hands on connections on which HTTP/2 is spoken from the first byte. */

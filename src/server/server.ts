@@ -104,7 +104,7 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
   const grpcConnections = connectionsOf("grpc");
   const webConnections = connectionsOf("web");
 
-  const grpc = grpcServer(core, settings, grpcConnections);
+  const grpc = grpcServer(core, settings, grpcConnections, clock);
   const grpcListener = socketListener("grpc", await tlsOf(settings.grpc.tls, "grpc"), grpc.accept);
   grpcConnections.guard(grpcListener.server);
   const web = settings.web.enabled

@@ -82,7 +82,7 @@ function leaveStalled(response: WebResponse): void {
  * What is left of a request that has its answer is read and thrown away, for a moment: a client that is still sending
  * it may not look at the answer before, and one over HTTP/1.1 could not send its next request.
  */
-function leaveUnread(request: WebRequest, response: WebResponse): void {
+export function leaveUnread(request: WebRequest, response: WebResponse): void {
   if (request.complete) return;
   request.resume();
   if (response.stream !== undefined) {

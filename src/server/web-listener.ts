@@ -12,9 +12,9 @@ import type { SecureContextOptions, TLSSocket } from "node:tls";
 import type { Clock } from "../clock.ts";
 import type { TlsSettings } from "../config/settings.ts";
 import type { Connections } from "./connections.ts";
-import { guardSession } from "./h2-session.ts";
+import { guardSession, sessionLimits } from "./h2-session.ts";
 import { handshakeTimeoutMs, maxHeaderBytes } from "./limits.ts";
-import { makeTls, tlsOptions } from "./listener.ts";
+import { makeTls, takeListeners, tlsOptions } from "./listener.ts";
 
 /** A request of either version: Node promises that HTTP/2's has what HTTP/1.1's has. */
 export type WebRequest = http.IncomingMessage & { readonly authority?: string };
@@ -68,14 +68,8 @@ export function webListener(handle: WebHandler, options: WebListenerOptions): We
   };
   const http2Options = {
     settings: { maxConcurrentStreams: options.maxConcurrentStreams, maxHeaderListSize: maxHeaderBytes },
-    maxHeaderListPairs: 64,
-    maxSessionInvalidFrames: 100,
-    maxSessionRejectedStreams: 20,
-    maxSettings: 32,
-    maxOutstandingPings: 10,
+    ...sessionLimits,
     maxSessionMemory: 10,
-    streamResetBurst: 100,
-    streamResetRate: 10,
   };
   const h2 = http2.createServer(http2Options, (request, response) =>
     handle(request as unknown as WebRequest, response as unknown as WebResponse),
@@ -135,15 +129,6 @@ function front(
     (socket.alpnProtocol === "h2" ? toHttp2 : toHttp1)(socket);
   });
   return { server, renew: (context) => server.setSecureContext(context) };
-}
-
-/** What the server itself would do with a connection. */
-function takeListeners(server: http.Server, event: string): Listener {
-  const listeners = server.listeners(event) as Listener[];
-  server.removeAllListeners(event);
-  return (socket) => {
-    for (const listener of listeners) listener.call(server, socket);
-  };
 }
 
 /** Looks at the first bytes of a connection: an HTTP/2 client says its preface first. */

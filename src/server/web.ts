@@ -10,7 +10,6 @@
  * succeeds for the origins of the settings only, any other Origin but the server's own page gets 403, an unknown Host
  * 421, no call is a GET, and a token in a header is needed, never a cookie.
  */
-import type { TLSSocket } from "node:tls";
 import { createRegistry, type DescMethod, type Message } from "@bufbuild/protobuf";
 import {
   Code,
@@ -23,28 +22,20 @@ import {
   type ServiceImpl,
 } from "@connectrpc/connect";
 import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
-import type { Settings } from "../config/settings.ts";
-import { isAllowedHost, isAllowedOrigin, ownOrigin } from "../policy/hosts.ts";
 import type { CallContext, Caller, ServedService } from "../service/calls.ts";
 import { cancelledByCaller, deadlinePassed, libraryError, statusOf, throwIfOver } from "./call-errors.ts";
 import type { Connections } from "./connections.ts";
 import { handlerOf, type ServerCore, streamsRequests, streamsResponses } from "./core.ts";
-import { corsHeaders, preflightHeaders } from "./cors.ts";
-import { maxHeaderBytes, maxResponseBytes } from "./limits.ts";
-import type { Page } from "./page/page.ts";
+import { preflightHeaders } from "./cors.ts";
+import { clampedGrpcTimeout, longestTimerMs } from "./header-rules.ts";
+import { maxResponseBytes } from "./limits.ts";
 import type { RequestReading } from "./request-bytes.ts";
-import {
-  answerPlainly,
-  grpcMessage,
-  isGrpc,
-  isGrpcWeb,
-  sendAnswer,
-  sendHeadersAhead,
-  withPlainStatus,
-} from "./web-answer.ts";
+import { leaveUnread, sendAnswer, sendHeadersAhead, withPlainStatus } from "./web-answer.ts";
 import { bodyChunks } from "./web-body.ts";
 import { WebIntake } from "./web-intake.ts";
 import type { WebHandler, WebRequest, WebResponse } from "./web-listener.ts";
+import { answerOther, answerRefusal, answerUnspoken } from "./web-others.ts";
+import { refusalOf, type WebSettings } from "./web-rules.ts";
 
 /** What we know of a call beside what Connect knows. */
 interface WebCall {
@@ -65,10 +56,6 @@ interface WebCall {
 
 const callKey = createContextKey<WebCall | undefined>(undefined);
 
-const setTimeoutMaxMs = 2_147_483_647;
-
-type WebSettings = Pick<Settings, "web" | "behindProxy">;
-
 /** Answers every request of the web port. */
 export function webHandler(core: ServerCore, settings: WebSettings, connections: Connections): WebHandler {
   const byName = new Map(core.services.map((served) => [served.service.typeName, served]));
@@ -85,8 +72,11 @@ export function webHandler(core: ServerCore, settings: WebSettings, connections:
   const byPath = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
   const answer: WebHandler = (request, response) => {
-    const refusal = refuse(request, response, settings);
-    if (refusal !== undefined) return answerPlainly(response, refusal.status, refusal.text);
+    const refusal = refusalOf(request, response, settings);
+    if (refusal !== undefined) {
+      answerRefusal(request, response, refusal);
+      return leaveUnread(request, response);
+    }
     if (request.method === "OPTIONS" && request.headers.origin !== undefined) {
       response.writeHead(204, preflightHeaders());
       response.end();
@@ -96,7 +86,8 @@ export function webHandler(core: ServerCore, settings: WebSettings, connections:
     const handler = byPath.get(path);
     if (handler === undefined) {
       if (core.page?.has(path)) response.once("close", connections.of(request.socket).began());
-      return answerOther(request, response, path, core.page);
+      answerOther(request, response, path, core.page);
+      return leaveUnread(request, response);
     }
 
     const { call, closed } = webCall(request, response, handler.method, core, connections);
@@ -121,9 +112,15 @@ export function webHandler(core: ServerCore, settings: WebSettings, connections:
     // The placeholder that Connect reads has a length of its own.
     const header = new Headers(universal.header);
     header.delete("content-length");
+    // nginx would hold a stream back until it ends.
+    if (streamsResponses(method)) response.setHeader("x-accel-buffering", "no");
     handler({ ...universal, header, body: intake.body })
       .then((answer) => (intake.wasTooLarge ? withPlainStatus(answer, request) : answer))
-      .then((answer) => sendAnswer(answer, request, response, call.abort.signal))
+      .then((answer) =>
+        answer.status === 415 || answer.status === 405
+          ? answerUnspoken(request, response, method)
+          : sendAnswer(answer, request, response, call.abort.signal),
+      )
       .catch((error: unknown) => {
         if (!closed.isClosed) core.log.error({ path, err: error }, "an answer could not be sent");
         response.destroy();
@@ -142,72 +139,6 @@ export function webHandler(core: ServerCore, settings: WebSettings, connections:
 
 /** Streams of requests are bounded by the size of a message, and by how fast the handler takes them. */
 const takesOneMessage = (method: DescMethod) => !streamsRequests(method);
-
-interface Refusal {
-  readonly status: number;
-  readonly text: string;
-}
-
-/** The Host and Origin rules. Sets the CORS headers of what comes after them. */
-function refuse(
-  request: WebRequest,
-  response: WebResponse,
-  { web: settings, behindProxy }: WebSettings,
-): Refusal | undefined {
-  // Over HTTP/1.1 Node counts; over HTTP/2 its limit is a request to the peer only.
-  if (request.rawHeaders.reduce((bytes, text) => bytes + text.length, 0) > maxHeaderBytes) {
-    return { status: 431, text: `the headers are larger than ${maxHeaderBytes} bytes` };
-  }
-  const { host, origin } = request.headers;
-  const rules = { allowedHosts: settings.allowedHosts, localAddress: request.socket.localAddress };
-  // HTTP/2 may name the host twice.
-  const authorities = request.authority === undefined ? [host] : [request.authority, host ?? request.authority];
-  if (!authorities.every((authority) => isAllowedHost(authority, rules))) {
-    return { status: 421, text: "this server does not answer for that host: add it to web.allowedHosts" };
-  }
-  if (settings.page && origin !== undefined && origin === originAsked(request, authorities, behindProxy)) {
-    return undefined; // the page of this server: it is no cross-origin call, and CORS has no say
-  }
-  if (!isAllowedOrigin(origin, settings.allowedOrigins)) {
-    return { status: 403, text: "web pages of this origin may not call: add it to web.allowedOrigins" };
-  }
-  if (settings.allowedOrigins.length > 0) response.setHeader("vary", "Origin");
-  if (origin !== undefined) {
-    for (const [name, value] of Object.entries(corsHeaders(origin))) response.setHeader(name, value);
-  }
-  return undefined;
-}
-
-/** The origin that the request was sent to, if all of it agrees. */
-function originAsked(
-  request: WebRequest,
-  authorities: readonly (string | undefined)[],
-  behindProxy: boolean,
-): string | undefined {
-  const isEncrypted = (request.socket as Partial<TLSSocket>).encrypted === true;
-  const origins = authorities.map((authority = "") => ownOrigin({ authority, isEncrypted, behindProxy }));
-  return origins.every((one) => one === origins[0]) ? origins[0] : undefined;
-}
-
-/** What is no call: a file of the page, or nothing. */
-function answerOther(request: WebRequest, response: WebResponse, path: string, page: Page | undefined): void {
-  if (isGrpc(request) || isGrpcWeb(request)) {
-    response.writeHead(200, {
-      "content-type": String(request.headers["content-type"]),
-      "grpc-status": "12",
-      "grpc-message": grpcMessage(`there is no method ${path.slice(0, 200)}`),
-    });
-    response.end();
-    return;
-  }
-  if (page?.has(path)) {
-    page.answer(request, response, path);
-  } else if (path === "/" && request.method === "GET") {
-    answerPlainly(response, 200, "claude-runner: call it with gRPC, gRPC-Web, Connect or JSON over POST");
-  } else {
-    answerPlainly(response, 404, "there is nothing here");
-  }
-}
 
 function webCall(
   request: WebRequest,
@@ -390,11 +321,7 @@ function enter(context: HandlerContext, { isEndedAtDrain }: ServedService, core:
 /** Connect hands a timeout to setTimeout, which takes anything beyond 24 days for one millisecond. */
 function clampTimeout(header: Headers): void {
   const connectMs = Number(header.get("connect-timeout-ms") ?? 0);
-  if (connectMs > setTimeoutMaxMs) header.set("connect-timeout-ms", String(setTimeoutMaxMs));
-  const grpc = /^(\d{1,8})([HMS])$/.exec(header.get("grpc-timeout") ?? "");
-  if (grpc === null) return;
-  const unitMs = { H: 3_600_000, M: 60_000, S: 1_000 }[grpc[2] as "H" | "M" | "S"];
-  if (Number(grpc[1]) * unitMs > setTimeoutMaxMs) {
-    header.set("grpc-timeout", `${Math.floor(setTimeoutMaxMs / 1_000)}S`);
-  }
+  if (connectMs > longestTimerMs) header.set("connect-timeout-ms", String(longestTimerMs));
+  const grpc = header.get("grpc-timeout");
+  if (grpc !== null) header.set("grpc-timeout", clampedGrpcTimeout(grpc));
 }

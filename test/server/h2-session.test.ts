@@ -1,20 +1,22 @@
 import { EventEmitter } from "node:events";
 import type { ServerHttp2Session } from "node:http2";
 import { describe, expect, it } from "vitest";
-import { guardSession } from "../../src/server/h2-session.ts";
+import { guardSession, resetBurst, resetsPerSecond } from "../../src/server/h2-session.ts";
 import { FakeClock } from "../fake-clock.ts";
 
 class FakeSession extends EventEmitter {
   destroyed = false;
-  destroyCode: number | undefined;
+  goneAwayCode: number | undefined;
   readonly unanswered: ((error: Error | null) => void)[] = [];
   ping(answer: (error: Error | null) => void): boolean {
     this.unanswered.push(answer);
     return true;
   }
-  destroy(_?: Error, code?: number): void {
+  goaway(code: number): void {
+    this.goneAwayCode = code;
+  }
+  destroy(): void {
     this.destroyed = true;
-    this.destroyCode = code;
     this.emit("close");
   }
 }
@@ -57,12 +59,14 @@ describe("an HTTP/2 connection", () => {
     expect(session.unanswered).toHaveLength(0);
   });
 
-  it("ends when its peer pings without end and calls nothing", () => {
-    const { session } = setUp();
+  it("ends when its peer pings without end and calls nothing", async () => {
+    const { clock, session } = setUp();
     for (let at = 0; at < 100; at += 1) session.emit("ping");
     expect(session.destroyed).toBe(false);
     session.emit("ping");
-    expect(session.destroyCode).toBe(11); // ENHANCE_YOUR_CALM
+    expect(session.goneAwayCode).toBe(11); // ENHANCE_YOUR_CALM
+    await clock.advance(200);
+    expect(session.destroyed).toBe(true);
   });
 
   it("may be pinged often while calls are open, and now and then for ever", async () => {
@@ -74,5 +78,26 @@ describe("an HTTP/2 connection", () => {
     await clock.advance(10_001);
     for (let at = 0; at < 50; at += 1) session.emit("ping");
     expect(session.destroyed).toBe(false);
+  });
+
+  it("may reset as many streams as a busy proxy does, and ends when it resets them without end", async () => {
+    const { clock, session } = setUp();
+    const reset = (rstCode = 8) => {
+      const stream = Object.assign(new EventEmitter(), { rstCode });
+      session.emit("stream", stream);
+      stream.emit("close");
+    };
+    for (let at = 0; at < resetBurst; at += 1) reset();
+    for (let second = 0; second < 60; second += 1) {
+      await clock.advance(1_000);
+      session.unanswered.shift()?.(null);
+      for (let at = 0; at < resetsPerSecond; at += 1) reset();
+    }
+    for (let at = 0; at < 10_000; at += 1) reset(0); // ended well
+    expect(session.destroyed).toBe(false);
+    reset();
+    expect(session.goneAwayCode).toBe(11); // ENHANCE_YOUR_CALM
+    await clock.advance(200);
+    expect(session.destroyed).toBe(true);
   });
 });

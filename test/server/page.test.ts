@@ -276,7 +276,7 @@ describe("a web port whose page is switched off", () => {
   afterAll(() => test.stop());
 
   it("has no page, and lets in no page of its own origin", async () => {
-    expect((await ask(test, {})).body.toString()).toMatch(/^claude-runner: call it with/);
+    expect((await ask(test, {})).body.toString()).toMatch(/^This is claude-runner/);
     expect((await ask(test, { path: "/page/web/main.ts" })).status).toBe(404);
     const { origin } = new URL(test.webUrl);
     expect((await ask(test, chatFrom({ origin }))).status).toBe(403);

@@ -5,7 +5,7 @@
  */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ClaudeRunner } from "../../gen/claude/runner/v1/runner_pb.ts";
-import { systemClock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import { type Settings, settingsSchema } from "../../src/config/settings.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { Authenticator, sha256Of } from "../../src/policy/auth.ts";
@@ -155,6 +155,8 @@ export type TestServers = Awaited<ReturnType<typeof startTestServers>>;
 export interface TestServersOptions {
   readonly tls?: boolean;
   readonly change?: (settings: Settings) => void;
+  /** The servers' own. Default: the machine's time. */
+  readonly clock?: Clock;
   /** In place of the service that tells the pool. Empty: there is none. */
   readonly pool?: readonly ServedService[];
 }
@@ -195,6 +197,7 @@ export async function startTestServers(options: TestServersOptions = {}) {
       healthService(readiness),
     ],
     authenticate,
+    ...(options.clock !== undefined && { clock: options.clock }),
     log: { info: log("info"), warn: log("warn"), error: log("error") },
   });
   return {

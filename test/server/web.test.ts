@@ -286,3 +286,40 @@ describe("gRPC on the web port", () => {
     session.close();
   });
 });
+
+describe("what people and proxies need to be told", () => {
+  const stream = "/claude.runner.v1.ClaudeRunner/StreamChat";
+  const envelope = (text: string) => {
+    const head = Buffer.alloc(5);
+    head.writeUInt32BE(text.length, 1);
+    return Buffer.concat([head, Buffer.from(text)]);
+  };
+
+  it("streams tell nginx not to hold them back, whatever protocol they speak; single answers have no need", async () => {
+    const headers = { "content-type": "application/connect+json" };
+    const body = envelope('{"prompt":"count 1"}');
+    expect((await http1({ path: stream, headers, body })).headers["x-accel-buffering"]).toBe("no");
+    expect((await http2({ path: stream, headers, body })).headers["x-accel-buffering"]).toBe("no");
+    const grpc = { "content-type": "application/grpc+json", te: "trailers" };
+    expect((await http2({ path: stream, headers: grpc, body })).headers["x-accel-buffering"]).toBe("no");
+    expect((await http1({ body: '{"prompt":"count 1"}' })).headers["x-accel-buffering"]).toBeUndefined();
+  });
+
+  it("415 says which content types the method speaks", async () => {
+    for (const type of ["text/plain", "application/json", "application/grpc-web-text"]) {
+      const answer = await http1({ path: stream, headers: { "content-type": type }, body: "{}" });
+      expect(answer.status).toBe(415);
+      expect(answer.text).toContain(`StreamChat does not speak the content type ${type}`);
+      expect(answer.text).toContain("application/connect+json");
+    }
+    const once = await http1({ headers: { "content-type": "text/plain" }, body: "{}" });
+    expect([once.status, once.text]).toEqual([415, expect.stringContaining("It speaks application/json or")]);
+  });
+
+  it("404 and 405 say what this is and where its API is", async () => {
+    const openAi = await http1({ path: "/v1/chat/completions", body: "{}" });
+    expect([openAi.status, openAi.text]).toEqual([404, expect.stringContaining("claude.runner.v1.ClaudeRunner/Chat")]);
+    const get = await http1({ method: "GET" });
+    expect([get.status, get.headers.allow, get.text]).toEqual([405, "POST", expect.stringContaining("called by POST")]);
+  });
+});
