@@ -156,6 +156,11 @@ export const profile = z.strictObject({
     limits.prefault({ maxModelCallCount: 200, maxOutputBytes: 64 * mebibytes, maxDurationMs: 3_600_000 }),
     "The largest bounds that a request may ask for.",
   ),
+  maxImagePixels: about(
+    z.number().int().min(1).default(50_000_000),
+    "The most pixels, width times height, that one picture of a request may have; all pictures of a request together may have ten times as many.",
+    "A worker takes about 5 bytes of memory for each pixel of the largest while it decodes it, whatever the file's size: 50 million are 250 MB. Claude Code makes large pictures smaller before the model sees them.",
+  ),
   upstreamMaxRetries: about(
     z.number().int().min(0).max(10).default(2),
     "How often the CLI repeats a failed request to the model API.",

@@ -1,27 +1,38 @@
 /**
- * Whether bytes are the picture or document that they claim to be.
+ * Whether bytes are the picture or document that they claim to be, and no larger than a worker may decode.
  *
- * Claude Code silently puts "[Image could not be processed…]" in the place of a picture that it cannot decode, and
- * corrects a wrong media type; here both are told to the caller instead.
+ * Claude Code silently puts "[Image could not be processed…]" in the place of a picture that it cannot decode, corrects a
+ * wrong media type, and decodes a picture of any size before it makes it smaller; here the caller hears of it instead.
  */
+import { lookAtPicture } from "./pictures.ts";
 
-const signatures: readonly { readonly mediaType: string; readonly matches: (data: Uint8Array) => boolean }[] = [
-  { mediaType: "image/png", matches: (data) => starts(data, [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]) },
-  { mediaType: "image/jpeg", matches: (data) => starts(data, [0xff, 0xd8, 0xff]) },
-  { mediaType: "image/gif", matches: (data) => starts(data, [0x47, 0x49, 0x46, 0x38]) },
-  {
-    mediaType: "image/webp",
-    matches: (data) => starts(data, [0x52, 0x49, 0x46, 0x46]) && starts(data.subarray(8), [0x57, 0x45, 0x42, 0x50]),
-  },
-];
+/** The pixels of all pictures of a request together, as a multiple of what one may have. */
+export const pixelsOfAllFactor = 10;
 
-function starts(data: Uint8Array, bytes: readonly number[]): boolean {
-  return data.length >= bytes.length && bytes.every((byte, at) => data[at] === byte);
+export interface CheckedPicture {
+  readonly pixelCount: number;
+  /** What is wrong, in words for the caller; `undefined` when nothing is. */
+  readonly problem: string | undefined;
 }
 
-/** The media type that the first bytes show; `undefined` when they are none of the supported pictures. */
-export function pictureType(data: Uint8Array): string | undefined {
-  return signatures.find(({ matches }) => matches(data))?.mediaType;
+/** Looks at a picture. `maxPixels` is the most that it may have. */
+export function checkPicture(mediaType: string, data: Uint8Array, maxPixels: number): CheckedPicture {
+  const seen = lookAtPicture(data);
+  if (seen === undefined) return { pixelCount: 0, problem: "is not a PNG, JPEG, GIF or WebP picture" };
+  if (seen.mediaType !== mediaType) return { pixelCount: 0, problem: `is ${seen.mediaType}, not ${mediaType}` };
+  if (seen.size === undefined) {
+    return {
+      pixelCount: 0,
+      problem: `is not a whole picture: ${mediaType} by its first bytes, and broken or cut off after them`,
+    };
+  }
+  const { width, height } = seen.size;
+  const pixelCount = width * height;
+  const problem =
+    pixelCount > maxPixels
+      ? `must have at most ${maxPixels} pixels; it has ${width} × ${height} = ${pixelCount}: make it smaller`
+      : undefined;
+  return { pixelCount, problem };
 }
 
 /** Whether the data begins as a PDF file does; some begin with up to a kilobyte of something else. */

@@ -8,7 +8,6 @@ import { createHash, randomUUID } from "node:crypto";
 import {
   type ChatRequest,
   ChatRequestSchema,
-  type ContentBlock as ContentBlockMessage,
   Detail as DetailMessage,
   Effort as EffortMessage,
   Role,
@@ -18,15 +17,14 @@ import {
 } from "../../gen/claude/runner/v1/runner_pb.ts";
 import type { ProfileSettings } from "../config/profile-settings.ts";
 import { RunnerError, type Violation } from "../errors.ts";
-import type { Binding, ContentBlock, Detail, Effort, HistoryMessage, Turn, TurnLimits } from "../turn.ts";
+import type { Binding, Detail, Effort, HistoryMessage, Turn, TurnLimits } from "../turn.ts";
 import type { Caller } from "./calls.ts";
-import { isPdf, pictureType } from "./media.ts";
+import { type Broken, isBlank, toContent } from "./content.ts";
 import { milliseconds } from "./protobuf.ts";
 import { checkRules, invalidRequest } from "./rules.ts";
 import { checkSchema } from "./schema.ts";
 
-/** UTF-8 bytes of text in a prompt, and in a history. */
-export const maxPromptBytes = 1024 * 1024;
+/** UTF-8 bytes of text in a history. */
 export const maxHistoryBytes = 4 * 1024 * 1024;
 
 const efforts: Record<number, Effort | undefined> = {
@@ -86,7 +84,7 @@ export function toTurn(
     );
   }
 
-  const content = toContent(request, broken);
+  const content = toContent(request, profile?.maxImagePixels ?? Number.POSITIVE_INFINITY, broken);
   const history = toHistory(request, broken);
   const outputSchemaJson = toOutputSchema(request, violations);
   if (profile !== undefined) {
@@ -129,67 +127,9 @@ function checked(received: StreamChatRequest | ChatRequest): {
     : checkRules(ChatRequestSchema, received, "prompt");
 }
 
-type Broken = (field: string, description: string) => void;
-
 function systemPrompt(profile: ProfileSettings, asked: string | undefined): string {
   if (asked === undefined) return profile.systemPrompt;
   return profile.systemPromptPolicy === "append" ? `${profile.systemPrompt}\n\n${asked}` : asked;
-}
-
-function isBlank(text: string): boolean {
-  return text.trim() === "";
-}
-
-function toContent(request: StreamChatRequest | ChatRequest, broken: Broken): ContentBlock[] {
-  if (request.content.length === 0) {
-    if (request.prompt !== "" && isBlank(request.prompt)) broken("prompt", "must not be only white space");
-    return [{ kind: "text", text: request.prompt }];
-  }
-  let textBytes = 0;
-  const blocks = request.content.flatMap((block, at) => {
-    const converted = toBlock(block, `content[${at}]`, broken);
-    if (converted?.kind === "text" || converted?.kind === "textDocument")
-      textBytes += Buffer.byteLength(converted.text);
-    return converted ?? [];
-  });
-  if (textBytes > maxPromptBytes) {
-    broken("content", `must have at most ${maxPromptBytes} bytes of text in all blocks together; it has ${textBytes}`);
-  }
-  return blocks;
-}
-
-function toBlock({ block }: ContentBlockMessage, field: string, broken: Broken): ContentBlock | undefined {
-  switch (block.case) {
-    case "text":
-      if (block.value !== "" && isBlank(block.value)) broken(`${field}.text`, "must not be only white space");
-      return { kind: "text", text: block.value };
-    case "image": {
-      const seen = pictureType(block.value.data);
-      if (block.value.data.length > 0 && seen !== block.value.mediaType) {
-        broken(
-          `${field}.image.data`,
-          seen === undefined ? "is not a PNG, JPEG, GIF or WebP picture" : `is ${seen}, not ${block.value.mediaType}`,
-        );
-      }
-      return { kind: "image", mediaType: block.value.mediaType, data: block.value.data };
-    }
-    case "document": {
-      const { source, title } = block.value;
-      const named = title === "" ? {} : { title };
-      if (source.case === "pdf") {
-        if (source.value.length > 0 && !isPdf(source.value)) broken(`${field}.document.pdf`, "is not a PDF file");
-        return { kind: "pdf", data: source.value, ...named };
-      }
-      if (source.case === "text") {
-        if (source.value !== "" && isBlank(source.value))
-          broken(`${field}.document.text`, "must not be only white space");
-        return { kind: "textDocument", text: source.value, ...named };
-      }
-      return undefined; // the proto's rules have said so
-    }
-    default:
-      return undefined; // the proto's rules have said so
-  }
 }
 
 function toHistory(request: StreamChatRequest | ChatRequest, broken: Broken): HistoryMessage[] {

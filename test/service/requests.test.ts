@@ -15,6 +15,7 @@ import { toConnectError } from "../../src/service/errors.ts";
 import { bindingKey, toTurn } from "../../src/service/requests.ts";
 import { maxElements, maxViolations } from "../../src/service/rules.ts";
 import { costGrowth } from "./cpu-cost.ts";
+import { jpeg, png } from "./picture-files.ts";
 
 const settings = settingsSchema.parse({
   profiles: {
@@ -30,7 +31,8 @@ const settings = settingsSchema.parse({
   },
 });
 const caller = { tenant: "acme", profiles: ["*"], isOperator: false };
-const png = Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0]);
+const image = (data: Uint8Array, mediaType = "image/png") =>
+  ({ block: { case: "image", value: { mediaType, data } } }) as const;
 
 type Init = MessageInitShape<typeof StreamChatRequestSchema>;
 const turn = (init: Init, who = caller) => toTurn(create(StreamChatRequestSchema, init), who, settings.profiles);
@@ -110,7 +112,7 @@ describe("a good request", () => {
   test("may be made of text, pictures and documents", () => {
     const content = [
       { block: { case: "text" as const, value: "look" } },
-      { block: { case: "image" as const, value: { mediaType: "image/png", data: png } } },
+      image(png(30, 20)),
       {
         block: {
           case: "document" as const,
@@ -167,12 +169,12 @@ describe("a bad request is refused with every violation at once", () => {
     ],
     [
       "a picture of another kind than it says",
-      { content: [{ block: { case: "image", value: { mediaType: "image/gif", data: png } } }] },
+      { content: [{ block: { case: "image", value: { mediaType: "image/gif", data: png(3, 2) } } }] },
       "content[0].image.data",
     ],
     [
       "a media type that is no picture",
-      { content: [{ block: { case: "image", value: { mediaType: "text/html", data: png } } }] },
+      { content: [{ block: { case: "image", value: { mediaType: "text/html", data: png(3, 2) } } }] },
       "content[0].image.media_type",
     ],
     [
@@ -300,6 +302,36 @@ describe("a bad request costs no more than what its rules allow to be looked at"
     for (const service of [ClaudeRunner, PoolService]) for (const { input } of service.methods) look(input);
     expect(seen.size).toBeGreaterThan(5);
     expect(uncounted).toEqual([]);
+  });
+});
+
+describe("a picture", () => {
+  test("that is cut off is named with its place, instead of a sentence that the model would get for it", () => {
+    const cut = png(30, 20).subarray(0, 40);
+    expect(violations({ content: [image(png(3, 2)), image(cut)] })).toEqual({
+      "content[1].image.data": expect.stringMatching(/not a whole picture: image\/png by its first bytes/),
+    });
+  });
+
+  test("of more pixels than a worker may decode is refused with the numbers, however few bytes it has", () => {
+    expect(violations({ content: [image(png(8_064, 6_048)), image(png(16_000, 16_000))] })).toEqual({
+      "content[1].image.data": "must have at most 50000000 pixels; it has 16000 × 16000 = 256000000: make it smaller",
+    });
+  });
+
+  test("may have as many pixels as its profile says", () => {
+    const { profiles } = settingsSchema.parse({ profiles: { default: { maxImagePixels: 600 } } });
+    const asked = (height: number) =>
+      create(StreamChatRequestSchema, { content: [image(jpeg(30, height), "image/jpeg")] });
+    expect(toTurn(asked(20), caller, profiles).content).toHaveLength(1);
+    expect(() => toTurn(asked(21), caller, profiles)).toThrow(/at most 600 pixels/);
+  });
+
+  test("counts towards the pixels of all pictures", () => {
+    const content = Array.from({ length: 11 }, () => image(png(7_000, 7_000)));
+    expect(violations({ content })).toEqual({
+      content: "must have at most 500000000 pixels in all pictures together; it has 539000000",
+    });
   });
 });
 

@@ -800,14 +800,16 @@ export const ContentBlockSchema: GenMessage<ContentBlock> = /*@__PURE__*/
 export type ImageBlock = Message<"claude.runner.v1.ImageBlock"> & {
   /**
    * The kind of picture: `image/png`, `image/jpeg`, `image/gif` or
-   * `image/webp`. Has to match the data.
+   * `image/webp`. Must match the data.
    *
    * @generated from field: string media_type = 1;
    */
   mediaType: string;
 
   /**
-   * The picture itself. At most 10 MiB.
+   * The picture itself, whole. At most 10 MiB, and by default at most 50 million
+   * pixels, whatever its size in bytes; ten times that for all pictures of a
+   * request together. Claude Code makes large pictures smaller for the model.
    *
    * @generated from field: bytes data = 2;
    */
