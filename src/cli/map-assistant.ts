@@ -9,15 +9,16 @@ import type { TurnEvent } from "../turn-event.ts";
 import { idOf, reportSentence, wordOf } from "./failure-sentence.ts";
 import { isSynthetic } from "./host-paths.ts";
 import { flagAt, isObject, type JsonObject, numberAt, objectAt, objectsAt, textAt, textsAt } from "./json.ts";
-import { blockKindOf, noteRefusal, retracted } from "./map-stream.ts";
+import { blockKindOf, noteRefusal } from "./map-stream.ts";
 import { type MappedTurn, parentOf, type ReportedFailure, withParent } from "./mapped-turn.ts";
+import { beginMessage, endBlock, endMessage, pass, pushRetracted } from "./model-output.ts";
 import type { BlockRecord, MessageRecord } from "./turn-messages.ts";
 import { reportsFailure } from "./upstream-words.ts";
 import { messageUsage } from "./usage.ts";
 
 export function mapAssistant(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void {
   for (const retraction of turn.messages.retractLines(textsAt(body, "supersedes"))) {
-    out.push(retracted(retraction, "refusal"));
+    pushRetracted(turn, retraction, "refusal", out);
   }
   if (isSynthetic(body)) synthetic(turn, body, out);
   else if (parentOf(body) !== "") ofSubAgent(turn, body, out);
@@ -72,7 +73,7 @@ function reportedFailure(turn: MappedTurn, body: JsonObject, text: string): Repo
 
 function ofSubAgent(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void {
   const line = objectAt(body, "message");
-  const message = turn.messages.ofSubAgent(textAt(line, "id"), textAt(line, "model"));
+  const message = turn.messages.ofSubAgent(parentOf(body), textAt(line, "id"), textAt(line, "model"));
   for (const content of objectsAt(line, "content")) {
     turn.meter.wrote(writtenBytes(content));
     pushWhole(turn, body, message, content, undefined, out);
@@ -82,32 +83,31 @@ function ofSubAgent(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void 
 
 function ofMainConversation(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void {
   const line = objectAt(body, "message");
-  const id = textAt(line, "id");
-  const message = turn.messages.find(id) ?? beginWithoutStream(turn, line, out);
+  const known = turn.messages.find(textAt(line, "id"));
+  const message = known === undefined || known.isOver ? beginWithoutStream(turn, line, out) : known;
+  const lineUuid = textAt(body, "uuid");
   for (const content of objectsAt(line, "content")) {
     const kind = textAt(content, "type");
     const toolUseId = kind.endsWith("tool_use") ? textAt(content, "id") : "";
     if (toolUseId !== "") turn.toolNames.set(toolUseId, textAt(content, "name"));
-    let block = turn.messages.completes(message, kind, toolUseId);
-    const comesWhole = block === undefined && !message.isStreamed;
-    if (comesWhole) block = streamWhole(turn, message, content, kind, toolUseId, out);
-    if (block !== undefined) {
-      block.isWhole = true;
-      turn.messages.note(textAt(body, "uuid"), message, block.index);
-    }
+    const comesWhole = !message.isStreamed;
+    const block = comesWhole
+      ? streamWhole(turn, message, content, kind, toolUseId, out)
+      : turn.messages.completes(message, kind, toolUseId, lineUuid);
+    if (block !== undefined) endBlock(turn, message, block, out);
+    if (block !== undefined && comesWhole) turn.messages.note(lineUuid, message, block.index);
     pushWhole(turn, body, message, content, block, out);
     if (comesWhole && block !== undefined && turn.wantsAll) {
       out.push({ kind: "blockStop", messageIndex: message.index, blockIndex: block.index });
     }
   }
-  if (!message.isStreamed) endWithoutStream(turn, line, message, out);
+  if (!message.isStreamed) endWithoutStream(turn, line, message);
 }
 
 function beginWithoutStream(turn: MappedTurn, line: JsonObject, out: TurnEvent[]): MessageRecord {
   const usage = messageUsage(objectAt(line, "usage"));
   turn.meter.callBegan(usage);
-  const message = turn.messages.begin(textAt(line, "id"), textAt(line, "model"), false);
-  if (message.model !== "") turn.model = message.model;
+  const message = beginMessage(turn, textAt(line, "id"), textAt(line, "model"), false, out);
   if (turn.wantsAll) {
     out.push({
       kind: "messageStart",
@@ -130,35 +130,38 @@ function streamWhole(
   toolUseId: string,
   out: TurnEvent[],
 ): BlockRecord {
-  const block = turn.messages.beginBlock(message, message.blocks.size, rawKind, toolUseId);
+  const block = turn.messages.beginBlock(message, message.blocks.length, rawKind, toolUseId);
   const at = { messageIndex: message.index, blockIndex: block.index };
-  turn.meter.wrote(writtenBytes(content));
   if (turn.wantsAll) {
     const toolName = toolUseId === "" ? "" : textAt(content, "name");
     out.push({ kind: "blockStart", ...at, blockKind: blockKindOf(rawKind), rawKind, toolUseId, toolName });
   }
-  if (turn.isMuted) return block;
-  if (rawKind === "text") {
-    const text = textAt(content, "text");
-    block.textBytes = Buffer.byteLength(text);
-    block.text.push(text);
-    turn.contentStreamed = true;
-    out.push({ kind: "textDelta", text, ...at });
-  } else if (rawKind === "thinking" && turn.wantsAll && textAt(content, "thinking") !== "") {
-    out.push({ kind: "thinkingDelta", thinking: textAt(content, "thinking"), ...at });
-  }
+  if (rawKind === "text") pass(turn, message, block, "text", textAt(content, "text"), out);
+  else if (rawKind === "thinking") pass(turn, message, block, "thinking", textAt(content, "thinking"), out);
+  else turn.meter.wrote(writtenBytes(content));
+  block.isWhole = true;
   return block;
 }
 
-function endWithoutStream(turn: MappedTurn, line: JsonObject, message: MessageRecord, out: TurnEvent[]): void {
+/** Each line of a message says how it ended; more of them may follow. */
+function endWithoutStream(turn: MappedTurn, line: JsonObject, message: MessageRecord): void {
   const stopReason = textAt(line, "stop_reason");
-  if (stopReason === "" || message.stopReason !== "") return;
+  if (stopReason === "" || message.unsaidEnd !== undefined) return;
   message.stopReason = stopReason;
+  message.unsaidEnd = line;
   if (stopReason === "tool_use") turn.meter.callFollows();
+  noteRefusal(turn, objectAt(line, "stop_details"));
+}
+
+/** A message without a stream is over when something else comes. */
+export function endMessageWithoutStream(turn: MappedTurn, out: TurnEvent[]): void {
+  const message = turn.messages.current;
+  if (message === undefined || message.isStreamed || message.isOver) return;
+  endMessage(turn, message, out);
+  const line = message.unsaidEnd;
+  if (line === undefined || !turn.wantsAll) return;
+  const { index: messageIndex, stopReason } = message;
   const details = objectAt(line, "stop_details");
-  noteRefusal(turn, details);
-  if (!turn.wantsAll) return;
-  const messageIndex = message.index;
   out.push({
     kind: "messageDelta",
     messageIndex,

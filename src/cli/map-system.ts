@@ -15,8 +15,8 @@ import {
   textAt,
   textsAt,
 } from "./json.ts";
-import { retracted } from "./map-stream.ts";
 import { type MappedTurn, withParent } from "./mapped-turn.ts";
+import { pushRetracted } from "./model-output.ts";
 import { compactionFailed } from "./upstream-words.ts";
 
 export function mapInit(turn: MappedTurn, body: JsonObject): TurnEvent {
@@ -86,26 +86,25 @@ export function mapRateLimit(body: JsonObject): TurnEvent {
 }
 
 /** The model was changed, or would have been. Deltas of the old one's answer may be void. */
-export function mapModelSwitched(turn: MappedTurn, name: string, body: JsonObject): readonly TurnEvent[] {
+export function mapModelSwitched(turn: MappedTurn, name: string, body: JsonObject, out: TurnEvent[]): void {
   // A switch because of a refusal stays with the process; one because of overload should not happen as it is launched.
   if (name !== "system/model_refusal_no_fallback") turn.taint ??= "model_switched";
   const refusalCategory = textAt(body, "api_refusal_category");
   const refusalExplanation = textAt(body, "api_refusal_explanation");
   if (refusalCategory !== "") turn.refusalCategory = refusalCategory;
   if (refusalExplanation !== "") turn.refusalExplanation = refusalExplanation;
-  return [
-    ...turn.messages
-      .retractLines(textsAt(body, "retracted_message_uuids"))
-      .map((retraction) => retracted(retraction, "refusal")),
-    {
-      kind: "modelSwitched",
-      trigger: textAt(body, "trigger") || (name === "system/model_refusal_no_fallback" ? "refusal" : ""),
-      fromModel: textAt(body, "original_model"),
-      toModel: textAt(body, "fallback_model"),
-      refusalCategory,
-      refusalExplanation,
-    },
-  ];
+  for (const retraction of turn.messages.retractLines(textsAt(body, "retracted_message_uuids"))) {
+    pushRetracted(turn, retraction, "refusal", out);
+  }
+  if (!turn.wantsAll) return;
+  out.push({
+    kind: "modelSwitched",
+    trigger: textAt(body, "trigger") || (name === "system/model_refusal_no_fallback" ? "refusal" : ""),
+    fromModel: textAt(body, "original_model"),
+    toModel: textAt(body, "fallback_model"),
+    refusalCategory,
+    refusalExplanation,
+  });
 }
 
 export function mapCompacted(turn: MappedTurn, body: JsonObject): TurnEvent {

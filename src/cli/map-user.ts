@@ -22,12 +22,20 @@ export function mapUser(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): v
     if (parent !== "") turn.meter.costGrew();
     if (turn.wantsAll) out.push(withParent(toolResult(turn, body, result, toolUseId, results.length === 1), parent));
   }
+  if (results.length > 0 && parent === "") toolAnswered(turn);
   if (results.length > 0 || !turn.wantsAll) return;
   // An echo of stdin or of a local command, and the mark of an interrupt of ours: nobody's prompt.
   const isPrompt = flagAt(body, "isSynthetic") || parent !== "";
   if (!isPrompt || flagAt(body, "isReplay")) return;
   const text = turn.paths.text(textOf(message.content));
   if (text !== "") out.push(withParent({ kind: "syntheticPrompt", text }, parent));
+}
+
+/** What Claude said before it had a tool's answer is no answer to the prompt. */
+function toolAnswered(turn: MappedTurn): void {
+  turn.answer.toolAnswered();
+  const { current } = turn.messages;
+  if (current !== undefined) current.isAnswered = true;
 }
 
 function toolResult(

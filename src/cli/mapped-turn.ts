@@ -6,6 +6,7 @@
 import { redactSecrets } from "../telemetry/redact.ts";
 import type { Detail } from "../turn.ts";
 import type { TurnEvent, TurnEventBody } from "../turn-event.ts";
+import { AnswerText } from "./answer-text.ts";
 import type { HostPaths } from "./host-paths.ts";
 import { type JsonObject, textAt } from "./json.ts";
 import type { CliMessage } from "./messages.ts";
@@ -65,6 +66,7 @@ export class MappedTurn {
   readonly meter: TurnMeter;
   readonly onUnknown: (name: string) => void;
   readonly messages = new TurnMessages();
+  readonly answer = new AnswerText();
   /** The names of the tools that were used, by the id of the use. */
   readonly toolNames = new Map<string, string>();
 
@@ -82,6 +84,8 @@ export class MappedTurn {
   refusalCategory = "";
   refusalExplanation = "";
   taint: Taint | undefined;
+  readonly #toldNotices = new Set<string>();
+  #isMuted = false;
 
   constructor(options: MappedTurnOptions) {
     this.detail = options.detail;
@@ -109,9 +113,21 @@ export class MappedTurn {
     return this.paths.line(message, toldLine(message, line, this.forOperator, this.failure?.sentence ?? failed));
   }
 
-  /** Whether what the model writes is no longer passed on, since the limit for it was reached. */
+  /** Whether what the model writes is no longer passed on, since the turn is being ended. */
   get isMuted(): boolean {
-    return this.meter.reached === "outputLimit";
+    return this.#isMuted || this.meter.reached === "outputLimit";
+  }
+
+  /** Passes nothing on any more that the model writes: the answer is what its caller has. */
+  mute(): void {
+    this.#isMuted = true;
+  }
+
+  /** Tells, once in a turn, of something that is not as it has to be. */
+  notice(noticeKind: string, text: string, out: TurnEvent[]): void {
+    if (!this.wantsAll || this.#toldNotices.has(noticeKind)) return;
+    this.#toldNotices.add(noticeKind);
+    out.push({ kind: "notice", level: "warning", noticeKind, text });
   }
 }
 

@@ -57,13 +57,21 @@ const kindOf = new Map<string, CliMessageKind>(Object.entries(kinds));
 const typesWithSubtype = new Set(["system"]);
 
 /** Pieces of a text: half a surrogate pair at the end of one may have its other half in the next. */
-const pieces: ReadonlySet<unknown> = new Set(["text_delta", "thinking_delta", "input_json_delta"]);
+const pieces: ReadonlySet<unknown> = new Set([
+  "text_delta",
+  "thinking_delta",
+  "input_json_delta",
+  // Those that stand in the first frame of a block.
+  "text",
+  "thinking",
+]);
 
 function pieceIn(body: JsonObject): JsonObject | undefined {
   const event = objectAt(body, "event");
-  const delta = objectAt(event, "delta");
-  const isPiece = body.type === "stream_event" && event.type === "content_block_delta" && pieces.has(delta.type);
-  return isPiece ? delta : undefined;
+  const isDelta = event.type === "content_block_delta";
+  if (body.type !== "stream_event" || !(isDelta || event.type === "content_block_start")) return undefined;
+  const piece = objectAt(event, isDelta ? "delta" : "content_block");
+  return pieces.has(piece.type) ? piece : undefined;
 }
 
 /** `undefined` when the line is not a JSON object: garbage, which the driver counts. */

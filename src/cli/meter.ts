@@ -6,7 +6,7 @@
  */
 import type { TurnLimits } from "../turn.ts";
 import { noUsage, type Usage } from "../usage.ts";
-import { addUsage } from "./usage.ts";
+import { addUsage, largerUsage } from "./usage.ts";
 
 export type CountedLimit = "modelCallLimit" | "outputLimit";
 
@@ -57,9 +57,9 @@ export class TurnMeter {
     if (maxModelCallCount !== undefined && this.#modelCallCount > maxModelCallCount) this.#reached ??= "modelCallLimit";
   }
 
-  /** The final usage of the running call. */
+  /** The usage of the running call so far, as far as it says; gateways leave out what they said before. */
   callUsed(usage: Usage): void {
-    this.#running = usage;
+    this.#running = this.#running === undefined ? usage : largerUsage(this.#running, usage);
   }
 
   /** Nothing of the running call is left: its stream broke, and the CLI makes it again. It does not count as one. */

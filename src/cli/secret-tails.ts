@@ -4,6 +4,7 @@
  * Stands before everything that reads deltas, so that events, raw lines and the collected answer agree. A tail goes on
  * with the next delta of its block, or by itself as soon as the block goes on with something else.
  */
+import { jsonText } from "../json-value.ts";
 import { countAt, type JsonObject, objectAt, textAt } from "./json.ts";
 import type { CliMessage } from "./messages.ts";
 import { redacted, type Secrets } from "./secrets.ts";
@@ -151,5 +152,5 @@ function withText(body: JsonObject, text: string): CliLine {
   const delta = objectAt(event, "delta");
   const member = textMembers[textAt(delta, "type")]!;
   const changed: JsonObject = { ...body, event: { ...event, delta: { ...delta, [member]: text } } };
-  return { message: { kind: "streamEvent", name: "stream_event", body: changed }, line: JSON.stringify(changed) };
+  return { message: { kind: "streamEvent", name: "stream_event", body: changed }, line: jsonText(changed) };
 }

@@ -4,7 +4,7 @@
 import { type Json, jsonText } from "../json-value.ts";
 import type { CutModelCall, EndCause, TurnEnd } from "../turn-end.ts";
 import type { Usage } from "../usage.ts";
-import { flagAt, type JsonObject, objectsAt, textAt } from "./json.ts";
+import { type JsonObject, objectsAt, textAt } from "./json.ts";
 import type { Charge } from "./ledger.ts";
 import type { MappedTurn } from "./mapped-turn.ts";
 import { judge } from "./outcome.ts";
@@ -40,11 +40,12 @@ export function turnEnd(ended: EndedTurn): TurnEnd {
     wallNowMs: ended.wallNowMs,
   });
   const structuredOutput: Json | undefined = result?.structured_output;
+  const structuredOutputJson = structuredOutput === undefined ? "" : jsonText(structuredOutput);
   return {
     ...verdict,
-    text: finalText(result, mapped),
+    text: structuredOutput === undefined ? mapped.answer.text : structuredOutputJson,
     structuredOutput,
-    structuredOutputJson: structuredOutput === undefined ? "" : jsonText(structuredOutput),
+    structuredOutputJson,
     usage: charge === undefined ? mapped.meter.provisionalUsage : charge.usage,
     modelUsage: charge?.modelUsage ?? [],
     costUsdMicros: charge?.costUsdMicros ?? 0,
@@ -66,14 +67,6 @@ export function turnEnd(ended: EndedTurn): TurnEnd {
     promptNumber: ended.promptNumber,
     cutModelCall: ended.cutModelCall,
   };
-}
-
-/** The answer: the CLI's own account of it, unless that is the text of an error; then what was streamed of it. */
-function finalText(result: JsonObject | undefined, mapped: MappedTurn): string {
-  if (result === undefined || flagAt(result, "is_error") || typeof result.result !== "string") {
-    return mapped.messages.lastText();
-  }
-  return result.result;
 }
 
 /** A guess: the price of an unknown model, and what was cut off before the CLI could account for it. */

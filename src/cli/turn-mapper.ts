@@ -5,7 +5,7 @@
  * throws, whatever the line holds.
  */
 import type { TurnEvent } from "../turn-event.ts";
-import { mapAssistant } from "./map-assistant.ts";
+import { endMessageWithoutStream, mapAssistant } from "./map-assistant.ts";
 import { mapStreamEvent } from "./map-stream.ts";
 import {
   mapApiRetry,
@@ -25,10 +25,12 @@ import {
 import { mapUser } from "./map-user.ts";
 import { keepUnknown, type MappedTurn } from "./mapped-turn.ts";
 import type { CliMessage } from "./messages.ts";
+import { endMessage } from "./model-output.ts";
 
 /** Appends the events of a message. Lines that are between the CLI and its driver have none. */
 export function mapMessage(turn: MappedTurn, message: CliMessage, out: TurnEvent[]): void {
   const { kind, body, name } = message;
+  if (kind !== "assistant") endMessageWithoutStream(turn, out);
   switch (kind) {
     case "streamEvent":
       mapStreamEvent(turn, body, out);
@@ -46,9 +48,7 @@ export function mapMessage(turn: MappedTurn, message: CliMessage, out: TurnEvent
       out.push(mapInit(turn, body));
       break;
     case "modelSwitched":
-      for (const event of mapModelSwitched(turn, name, body)) {
-        if (turn.wantsAll || event.kind === "retracted") out.push(event);
-      }
+      mapModelSwitched(turn, name, body, out);
       break;
     case "status":
       tell(mapStatus(turn, body));
@@ -101,4 +101,11 @@ export function mapMessage(turn: MappedTurn, message: CliMessage, out: TurnEvent
   function tell(event: TurnEvent): void {
     if (turn.wantsAll) out.push(event);
   }
+}
+
+/** Appends what was still held back when the turn is over. */
+export function mapEnd(turn: MappedTurn, out: TurnEvent[]): void {
+  endMessageWithoutStream(turn, out);
+  const { current } = turn.messages;
+  if (current !== undefined) endMessage(turn, current, out);
 }

@@ -32,7 +32,7 @@ import { TurnMeter } from "./meter.ts";
 import { ModelCallWatch } from "./model-call-watch.ts";
 import { Timers } from "./timers.ts";
 import { isResultOf, turnEnd } from "./turn-end.ts";
-import { mapMessage } from "./turn-mapper.ts";
+import { mapEnd, mapMessage } from "./turn-mapper.ts";
 import { promptLine } from "./user-line.ts";
 
 /** How often an interrupt is repeated until the turn ends: one that came too early was lost in older versions. */
@@ -186,6 +186,7 @@ export class TurnRun implements RunningTurn {
   interrupt(cause: EndCause): void {
     if (!this.#setCause(cause)) return;
     this.#isDropping = true;
+    this.#mapped.mute();
     this.#beforeInit = [];
     this.#batch = [];
     this.#pipe.drop();
@@ -346,6 +347,7 @@ export class TurnRun implements RunningTurn {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#timers.clear();
+    if (!this.#isDropping) mapEnd(this.#mapped, this.#batch);
     const end = turnEnd({
       mapped: this.#mapped,
       result: this.#result,
@@ -387,7 +389,9 @@ export class TurnRun implements RunningTurn {
 
   /** Ends the turn for a reason of its own. Its reader still gets what came before. */
   #endEarly(cause: EndCause): void {
-    if (this.#setCause(cause)) this.#interruptProcess();
+    if (!this.#setCause(cause)) return;
+    this.#mapped.mute();
+    this.#interruptProcess();
   }
 
   #interruptProcess(): void {

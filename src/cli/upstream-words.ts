@@ -4,7 +4,7 @@
  * Whoever runs the server gets them, without what looks like a credential. All others get a sentence of ours: what comes
  * from behind the boundary names keys, addresses and files there. Text of the model is not looked at.
  */
-import type { Json } from "../json-value.ts";
+import { type Json, jsonText } from "../json-value.ts";
 import { redactSecrets } from "../telemetry/redact.ts";
 import { idOf, wordOf } from "./failure-sentence.ts";
 import { isSynthetic } from "./host-paths.ts";
@@ -26,13 +26,13 @@ export function toldLine(message: CliMessage, line: string, forOperator: boolean
   const { kind, body } = message;
   switch (kind) {
     case "assistant":
-      return JSON.stringify(failureReport(body, sentence));
+      return jsonText(failureReport(body, sentence));
     case "result":
       return withMembers(line, body, { result: sentence, errors: [], api_error_params: null, ...words(body) });
     case "status":
       return withMembers(line, body, { compact_error: compactionFailed });
     default:
-      return JSON.stringify(withoutTexts(body));
+      return jsonText(withoutTexts(body));
   }
 }
 
@@ -86,16 +86,20 @@ function withMembers(line: string, body: JsonObject, values: JsonObject): string
     line,
     Object.keys(values).filter((key) => key in body),
   )) {
-    changed += line.slice(from, start) + JSON.stringify(values[key]);
+    changed += line.slice(from, start) + jsonText(values[key] as Json);
     from = end;
   }
   return changed + line.slice(from);
 }
 
-/** A value without the texts in it that are more than one word or one id. */
-function withoutTexts(value: Json): Json {
+/** Nobody reports a failure deeper than this. */
+const maxDepth = 30;
+
+/** A value without the texts in it that are more than one word or one id, and without what is too deep in it. */
+function withoutTexts(value: Json, depth = 0): Json {
+  if (depth > maxDepth) return null;
   if (typeof value === "string") return idOf(value) === "" && !/^[a-z_/]{1,80}$/.test(value) ? "" : value;
-  if (Array.isArray(value)) return value.map(withoutTexts);
+  if (Array.isArray(value)) return value.map((item) => withoutTexts(item, depth + 1));
   if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutTexts(item)]));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutTexts(item, depth + 1)]));
 }

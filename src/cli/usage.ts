@@ -49,3 +49,15 @@ export function addUsage(a: Usage, b: Usage): Usage {
     webSearchRequests: toCount(a.webSearchRequests + b.webSearchRequests),
   };
 }
+
+/** Of two accounts of the same call, the larger count of each kind. */
+export function largerUsage(a: Usage, b: Usage): Usage {
+  return {
+    inputTokens: Math.max(a.inputTokens, b.inputTokens),
+    outputTokens: Math.max(a.outputTokens, b.outputTokens),
+    cacheReadInputTokens: Math.max(a.cacheReadInputTokens, b.cacheReadInputTokens),
+    cacheCreationInputTokens: Math.max(a.cacheCreationInputTokens, b.cacheCreationInputTokens),
+    thinkingTokens: Math.max(a.thinkingTokens, b.thinkingTokens),
+    webSearchRequests: Math.max(a.webSearchRequests, b.webSearchRequests),
+  };
+}

@@ -41,6 +41,8 @@ export interface Conversation {
 const beginningsOfTheCli = [
   "Output token limit hit. Resume directly",
   "Your response above was cut off mid-stream.",
+  "[Your previous response had no visible output.",
+  "The previous response failed to produce a valid tool call.",
   "Your response above was stopped by a safety classifier",
   "[structured-output-enforce]",
   "[Request interrupted by user",

@@ -8,7 +8,7 @@ import { MappedTurn } from "../../src/cli/mapped-turn.ts";
 import { parseLine } from "../../src/cli/messages.ts";
 import { TurnMeter } from "../../src/cli/meter.ts";
 import { turnEnd } from "../../src/cli/turn-end.ts";
-import { mapMessage } from "../../src/cli/turn-mapper.ts";
+import { mapEnd, mapMessage } from "../../src/cli/turn-mapper.ts";
 import type { Detail } from "../../src/turn.ts";
 import type { TurnEnd } from "../../src/turn-end.ts";
 import type { TurnEvent } from "../../src/turn-event.ts";
@@ -55,6 +55,7 @@ export function turnsOf(name: string, detail: Detail = "standard"): readonly Cap
     if (message.kind === "conversationReset") ledger.conversationReset();
     mapMessage(mapped, message, events);
     if (message.kind !== "result") continue;
+    mapEnd(mapped, events);
     const { body } = message;
     const end = turnEnd({
       mapped,

@@ -203,7 +203,7 @@ describe("the mapper", () => {
     expect(meter.reached).toBe("outputLimit");
     expect(ofKind(events, "textDelta").map(({ text }) => text)).toEqual(["Hello ther"]);
     expect(ofKind(events, "assistantBlock")).toEqual([]);
-    expect(turn.messages.lastText()).toBe("Hello ther");
+    expect(turn.answer.text).toBe("Hello ther");
   });
 
   it("throws at no line, however it is changed", () => {

@@ -47,30 +47,29 @@ export class SeenTurn {
     return result;
   }
 
-  /** The text of all messages, without what was retracted. */
+  /** The text of all deltas as they came, without what was retracted. */
   get text(): string {
-    return this.#texts().join("");
+    return this.#textSince(0);
   }
 
-  /** The text of the last message that has one: the answer. */
-  get lastMessageText(): string {
-    return this.#texts().at(-1) ?? "";
+  /** The same since the last answer of a tool to the main conversation: the answer of the turn. */
+  get answer(): string {
+    const lastToolResult = this.responses.findLastIndex(
+      ({ event, parentToolUseId }) => event.case === "toolResult" && parentToolUseId === "",
+    );
+    return this.#textSince(lastToolResult + 1);
   }
 
-  #texts(): string[] {
-    const messages = new Map<number, Map<number, string>>();
-    for (const { event } of this.responses) {
-      if (event.case === "textDelta") {
-        const { messageIndex, blockIndex, text } = event.value;
-        const blocks = messages.get(messageIndex) ?? new Map<number, string>();
-        messages.set(messageIndex, blocks.set(blockIndex, (blocks.get(blockIndex) ?? "") + text));
-      } else if (event.case === "retracted") {
+  #textSince(from: number): string {
+    let deltas: EventOf<"textDelta">[] = [];
+    for (const { event } of this.responses.slice(from)) {
+      if (event.case === "textDelta") deltas.push(event.value);
+      else if (event.case === "retracted") {
         const { messageIndex, fromBlockIndex } = event.value;
-        const blocks = messages.get(messageIndex);
-        for (const index of blocks?.keys() ?? []) if (index >= fromBlockIndex) blocks?.delete(index);
+        deltas = deltas.filter((delta) => delta.messageIndex !== messageIndex || delta.blockIndex < fromBlockIndex);
       }
     }
-    return [...messages.values()].map((blocks) => [...blocks.values()].join("")).filter((text) => text !== "");
+    return deltas.map(({ text }) => text).join("");
   }
 }
 

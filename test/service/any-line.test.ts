@@ -10,7 +10,7 @@ import { ChatResponseSchema, StreamChatResponseSchema } from "../../gen/claude/r
 import { Ledger } from "../../src/cli/ledger.ts";
 import { parseLine } from "../../src/cli/messages.ts";
 import { turnEnd } from "../../src/cli/turn-end.ts";
-import { mapMessage } from "../../src/cli/turn-mapper.ts";
+import { mapEnd, mapMessage } from "../../src/cli/turn-mapper.ts";
 import { EventStream } from "../../src/service/event-stream.ts";
 import { toPoolState } from "../../src/service/pool-state.ts";
 import type { RecentTurn } from "../../src/service/recent-turns.ts";
@@ -41,8 +41,10 @@ function answer(lines: readonly string[]): void {
     if (message === undefined) continue;
     const events: TurnEvent[] = [];
     mapMessage(mapped, message, events);
+    if (message.kind === "result") mapEnd(mapped, events);
     for (const event of events) {
-      for (const response of stream.responses({ ...event, raw: line })) encode(StreamChatResponseSchema, response);
+      for (const response of stream.responses({ ...event, raw: mapped.rawLine(message, line) }))
+        encode(StreamChatResponseSchema, response);
     }
     const end = turnEnd({
       mapped,
@@ -125,7 +127,7 @@ const oddNumbers: readonly unknown[] = [
   true,
 ];
 
-const oddTexts: readonly string[] = ["a\u0000b", "😀".repeat(70_000), "__proto__", "constructor"];
+const oddTexts: readonly string[] = ["\ud83d", "\ude00", "a\u0000b", "😀".repeat(70_000), "__proto__", "constructor"];
 
 describe("whatever the CLI writes", () => {
   it("no number ends a turn with INTERNAL or breaks the pool's state", () => {

@@ -31,7 +31,7 @@ export function endsContract(calls: ContractCalls): void {
       expect(turn.failure).toBeUndefined();
       expect(turn.result.outcome).toBe(outcome);
       expect(turn.result.error).toBeUndefined();
-      expect(turn.result.text).toBe(turn.lastMessageText);
+      expect(turn.result.text).toBe(turn.answer);
       await expectCleanTurn();
     });
 
@@ -43,7 +43,7 @@ export function endsContract(calls: ContractCalls): void {
       const turn = await run({ prompt: `[[scenario ${scenario}]]` });
       expect(turn.failure).toBeUndefined();
       expect(turn.result.outcome).toBe(outcome);
-      expect(turn.result.text).toBe(turn.lastMessageText);
+      expect(turn.result.text).toBe(turn.answer);
       await expectCleanTurn();
     });
   });

@@ -33,8 +33,14 @@ export type TurnResult = Message<"claude.runner.v1.TurnResult"> & {
   outcome: Outcome;
 
   /**
-   * The final answer: the text of Claude's last message. Empty when there is
-   * none. At most 256 KiB here; the deltas have all of it.
+   * The final answer: the text that was streamed and not retracted since the
+   * last tool result, or since the turn began. Empty when there is none. It may
+   * be of several blocks and, when Claude Code asked the model to go on after a
+   * cut or at its output limit, of several messages; thinking is no part of it.
+   * With an output schema that was followed it is the JSON text of the
+   * structured output instead.
+   * After a failing status it may have text whose deltas were not sent any more.
+   * At most 256 KiB here; the deltas have all of it.
    *
    * @generated from field: string text = 2;
    */

@@ -555,7 +555,7 @@ export type ChatResponse = Message<"claude.runner.v1.ChatResponse"> & {
   turnId: string;
 
   /**
-   * The final answer: what Claude said last. At most 3 MiB.
+   * The final answer, as `text` of TurnResult says, but whole. At most 3 MiB.
    *
    * @generated from field: string text = 2;
    */

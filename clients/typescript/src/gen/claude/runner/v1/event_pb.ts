@@ -1,9 +1,12 @@
 // The events that a turn's stream carries. StreamChatResponse in runner.proto
 // is the envelope; every message here is one case of its `event`.
 //
-// The text of a turn is the concatenation of its text deltas without those that
-// a `retracted` event made void. That holds at every level of detail, also when
-// Claude Code fell back to a request that does not stream.
+// The text of a turn is the concatenation of its text deltas, in the order of the
+// stream, without those that a `retracted` event made void. What of it came
+// after the last `tool_result` of the main conversation is the answer. That
+// holds at every level of detail, also when Claude Code fell back to a request
+// that does not stream. No delta is empty, and none ends in the middle of a
+// character.
 //
 // No event is larger than 1 MiB. What is longer is split into several events
 // that differ in their `part` and the sliced field only.
@@ -196,7 +199,8 @@ export type TextDelta = Message<"claude.runner.v1.TextDelta"> & {
   text: string;
 
   /**
-   * The block within its message, from 0.
+   * The block within its message, from 0, in the order in which they began. A
+   * gateway may number them otherwise.
    *
    * @generated from field: int32 block_index = 2;
    */
@@ -1776,7 +1780,9 @@ export type Notice = Message<"claude.runner.v1.Notice"> & {
   level: NoticeLevel;
 
   /**
-   * What kind of notice, an open set.
+   * What kind of notice, an open set. `first_frame`: the model API sent text in
+   * the first frame of a block, which Claude Code does not read; it is part of
+   * the answer here, but not of what Claude goes on from.
    *
    * @generated from field: string kind = 2;
    */
@@ -2110,7 +2116,8 @@ export const RetractionCause = {
   UNSPECIFIED: 0,
 
   /**
-   * The stream from the model API broke off.
+   * The stream from the model API broke off, or Claude Code could not take over
+   * text in it (of a block without an end, for instance) and asked again.
    *
    * @generated from enum value: RETRACTION_CAUSE_STREAM_BROKEN = 1;
    */
