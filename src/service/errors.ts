@@ -25,59 +25,55 @@ export const pushbackHeader = "grpc-retry-pushback-ms";
 const maxDetailsBytes = 4096;
 const maxMessageBytes = 1024;
 
-/** The code of each reason before the prompt was written. A new reason must choose. */
-const codeOf = {
-  INVALID_REQUEST: Code.InvalidArgument,
-  UNAUTHENTICATED: Code.Unauthenticated,
-  NOT_ALLOWED: Code.PermissionDenied,
-  QUOTA_EXCEEDED: Code.ResourceExhausted,
-  QUEUE_FULL: Code.Unavailable,
-  QUEUE_TIMEOUT: Code.Unavailable,
-  POOL_DRAINING: Code.Unavailable,
-  WORKER_START_FAILED: Code.Unavailable,
-  CLI_UNAVAILABLE: Code.Unavailable,
-  NOT_SUPPORTED_BY_CLI: Code.FailedPrecondition,
-  WORKER_DIED: Code.Unavailable,
-  DRAINED: Code.Aborted,
-  CLIENT_STALLED: Code.Aborted,
-  RESPONSE_TOO_LARGE: Code.ResourceExhausted,
-  REQUEST_TOO_LARGE: Code.ResourceExhausted,
-  CANCELLED: Code.Canceled,
-  DEADLINE_EXCEEDED: Code.DeadlineExceeded,
-  INTERNAL: Code.Internal,
-  UPSTREAM_INVALID_REQUEST: Code.InvalidArgument,
-  UPSTREAM_CONTEXT_TOO_LONG: Code.InvalidArgument,
-  UPSTREAM_REQUEST_TOO_LARGE: Code.InvalidArgument,
-  UPSTREAM_BILLING: Code.FailedPrecondition,
-  UPSTREAM_AUTH: Code.FailedPrecondition,
-  UPSTREAM_MODEL_NOT_FOUND: Code.NotFound,
-  UPSTREAM_RATE_LIMITED: Code.ResourceExhausted,
-  UPSTREAM_USAGE_LIMIT: Code.ResourceExhausted,
-  UPSTREAM_OVERLOADED: Code.Unavailable,
-  UPSTREAM_5XX: Code.Unavailable,
-  UPSTREAM_UNREACHABLE: Code.Unavailable,
-  UPSTREAM_TIMEOUT: Code.Unavailable,
-  UPSTREAM_CONFLICT: Code.Aborted,
-  UPSTREAM_MALFORMED: Code.Internal,
-  UPSTREAM_UNKNOWN: Code.Internal,
-} as const satisfies Record<RunnerReason, Code>;
+/** What a reason comes with. */
+interface Policy {
+  /** The code before anything was streamed; `statusCode` has the exceptions. */
+  readonly code: Code;
+  /**
+   * For a refusal before the prompt was written: when the same call may get through, in milliseconds, unless whoever
+   * refused it knew better.
+   */
+  readonly retryAfterMs?: number;
+  /** A detail beside ErrorInfo, RetryInfo, BadRequest and the turn's result. */
+  readonly detail?: "quota" | "model";
+}
 
-/** When a retry makes sense where nobody measured anything better, in milliseconds. */
-const retryAfterOf: Partial<Record<RunnerReason, number>> = {
-  QUOTA_EXCEEDED: 1_000,
-  QUEUE_FULL: 1_000,
-  QUEUE_TIMEOUT: 1_000,
-  POOL_DRAINING: 2_000,
-  WORKER_START_FAILED: 15_000,
-  CLI_UNAVAILABLE: 5_000,
-  WORKER_DIED: 250,
-  UPSTREAM_RATE_LIMITED: 30_000,
-  UPSTREAM_USAGE_LIMIT: 300_000,
-  UPSTREAM_OVERLOADED: 10_000,
-  UPSTREAM_5XX: 5_000,
-  UPSTREAM_UNREACHABLE: 5_000,
-  UPSTREAM_TIMEOUT: 5_000,
-};
+/** What each reason comes with. A new one must choose. */
+const policyOf = {
+  INVALID_REQUEST: { code: Code.InvalidArgument },
+  UNAUTHENTICATED: { code: Code.Unauthenticated },
+  NOT_ALLOWED: { code: Code.PermissionDenied },
+  QUOTA_EXCEEDED: { code: Code.ResourceExhausted, retryAfterMs: 1_000, detail: "quota" },
+  QUEUE_FULL: { code: Code.Unavailable, retryAfterMs: 1_000 },
+  QUEUE_TIMEOUT: { code: Code.Unavailable, retryAfterMs: 1_000 },
+  POOL_DRAINING: { code: Code.Unavailable, retryAfterMs: 2_000 },
+  WORKER_START_FAILED: { code: Code.Unavailable, retryAfterMs: 15_000 },
+  CLI_UNAVAILABLE: { code: Code.Unavailable, retryAfterMs: 5_000 },
+  NOT_SUPPORTED_BY_CLI: { code: Code.FailedPrecondition },
+  WORKER_DIED: { code: Code.Unavailable, retryAfterMs: 250 },
+  DRAINED: { code: Code.Aborted },
+  CLIENT_STALLED: { code: Code.Aborted },
+  RESPONSE_TOO_LARGE: { code: Code.ResourceExhausted },
+  REQUEST_TOO_LARGE: { code: Code.ResourceExhausted },
+  CANCELLED: { code: Code.Canceled },
+  DEADLINE_EXCEEDED: { code: Code.DeadlineExceeded },
+  INTERNAL: { code: Code.Internal },
+  UPSTREAM_INVALID_REQUEST: { code: Code.InvalidArgument },
+  UPSTREAM_CONTEXT_TOO_LONG: { code: Code.InvalidArgument },
+  UPSTREAM_REQUEST_TOO_LARGE: { code: Code.InvalidArgument },
+  UPSTREAM_BILLING: { code: Code.FailedPrecondition },
+  UPSTREAM_AUTH: { code: Code.FailedPrecondition },
+  UPSTREAM_MODEL_NOT_FOUND: { code: Code.NotFound, detail: "model" },
+  UPSTREAM_RATE_LIMITED: { code: Code.ResourceExhausted, detail: "quota" },
+  UPSTREAM_USAGE_LIMIT: { code: Code.ResourceExhausted, detail: "quota" },
+  UPSTREAM_OVERLOADED: { code: Code.Unavailable },
+  UPSTREAM_5XX: { code: Code.Unavailable },
+  UPSTREAM_UNREACHABLE: { code: Code.Unavailable },
+  UPSTREAM_TIMEOUT: { code: Code.Unavailable },
+  UPSTREAM_CONFLICT: { code: Code.Aborted },
+  UPSTREAM_MALFORMED: { code: Code.Internal },
+  UPSTREAM_UNKNOWN: { code: Code.Internal },
+} as const satisfies Record<RunnerReason, Policy>;
 
 /** How far a turn had come when it failed. */
 export interface FailureStage {
@@ -109,7 +105,7 @@ export function statusCode(reason: RunnerReason, stage: FailureStage = beforeThe
   if (reason === "QUEUE_TIMEOUT" && stage.deadlinePassed) return Code.DeadlineExceeded;
   if (reason === "WORKER_DIED" && stage.promptWritten) return Code.Aborted;
   if (reason.startsWith("UPSTREAM_") && stage.contentStreamed) return Code.Aborted;
-  return codeOf[reason];
+  return policyOf[reason].code;
 }
 
 /**
@@ -122,7 +118,7 @@ export function toConnectError(error: unknown, stage: FailureStage = beforeTheTu
   const code = statusCode(known.reason, stage);
   const details = detailsOf(known, stage);
   const metadata = new Headers();
-  const retryAfterMs = known.retryAfterMs ?? retryAfterOf[known.reason];
+  const retryAfterMs = retryAfter(known, stage);
   if (stage.promptWritten) metadata.set(pushbackHeader, "-1");
   else if (retryAfterMs !== undefined) metadata.set(pushbackHeader, String(pushbackMs(retryAfterMs)));
   return new ConnectError(clip(messageOf(known, stage), maxMessageBytes), code, metadata, details, error);
@@ -130,6 +126,15 @@ export function toConnectError(error: unknown, stage: FailureStage = beforeTheTu
 
 function messageOf(error: RunnerError, { forOperator = false }: FailureStage): string {
   return error.messageFor(forOperator);
+}
+
+/**
+ * When a retry makes sense, in milliseconds, where somebody knows it: whoever refused, or the server for itself. What
+ * began is not refused, and when the model API is well again nobody knows but itself.
+ */
+function retryAfter(error: RunnerError, { promptWritten }: FailureStage): number | undefined {
+  const policy: Policy = policyOf[error.reason];
+  return error.retryAfterMs ?? (promptWritten ? undefined : policy.retryAfterMs);
 }
 
 /** Never 0, for which gRPC core (Python, C++, Ruby) waits for ever, and never negative, which says not to retry. */
@@ -154,26 +159,17 @@ function detailsOf(error: RunnerError, stage: FailureStage): Detail[] {
   if (stage.turnId !== undefined) facts.turnId = stage.turnId;
   if (stage.lastSequence) facts.lastSequence = String(stage.lastSequence);
   if (error.violations.length > 0) facts.violationCount ??= String(error.violations.length);
-  const retryAfterMs = error.retryAfterMs ?? retryAfterOf[error.reason];
+  const retryAfterMs = retryAfter(error, stage);
   if (retryAfterMs !== undefined) facts.retryAfterMs = String(Math.ceil(retryAfterMs));
   budget.add(ErrorInfoSchema, { reason: error.reason, domain: errorDomain, metadata: facts });
 
-  if (retryAfterMs !== undefined && error.reason !== "WORKER_DIED") {
-    budget.add(RetryInfoSchema, { retryDelay: duration(retryAfterMs) });
-  } else if (retryAfterMs !== undefined && !stage.promptWritten) {
-    budget.add(RetryInfoSchema, { retryDelay: duration(retryAfterMs) });
+  if (retryAfterMs !== undefined) budget.add(RetryInfoSchema, { retryDelay: duration(retryAfterMs) });
+  const { detail }: Policy = policyOf[error.reason];
+  if (detail === "quota") {
+    const subject = clip(String(error.facts.subject ?? error.reason), 200);
+    budget.add(QuotaFailureSchema, { violations: [{ subject, description: clip(error.message, 500) }] });
   }
-  if (["QUOTA_EXCEEDED", "UPSTREAM_RATE_LIMITED", "UPSTREAM_USAGE_LIMIT"].includes(error.reason)) {
-    budget.add(QuotaFailureSchema, {
-      violations: [
-        {
-          subject: clip(String(error.facts.subject ?? error.reason), 200),
-          description: clip(messageOf(error, stage), 500),
-        },
-      ],
-    });
-  }
-  if (error.reason === "UPSTREAM_MODEL_NOT_FOUND") {
+  if (detail === "model") {
     budget.add(ResourceInfoSchema, { resourceType: "model", resourceName: clip(String(error.facts.model ?? ""), 200) });
   }
   if (stage.result !== undefined) {

@@ -139,7 +139,7 @@ function toHistory(request: StreamChatRequest | ChatRequest, broken: Broken): Hi
     if (role !== expected && (role === Role.USER || role === Role.ASSISTANT)) {
       broken(
         `history[${at}].role`,
-        `has to be ${expected === Role.USER ? "ROLE_USER" : "ROLE_ASSISTANT"}: roles alternate and begin with the user`,
+        `must be ${expected === Role.USER ? "ROLE_USER" : "ROLE_ASSISTANT"}: roles alternate and begin with the user`,
       );
     }
     // Claude Code drops an empty assistant text and merges its neighbours (measured).
@@ -148,7 +148,7 @@ function toHistory(request: StreamChatRequest | ChatRequest, broken: Broken): Hi
     return { role: expected === Role.USER ? "user" : "assistant", text };
   });
   if (messages.length % 2 === 1) {
-    broken("history", "has to end with the assistant's answer: the user's next words are the prompt");
+    broken("history", "must end with the assistant's answer: the user's next words are the prompt");
   }
   if (bytes > maxHistoryBytes) broken("history", `must have at most ${maxHistoryBytes} bytes of text; it has ${bytes}`);
   return messages;

@@ -8,6 +8,7 @@ import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { field as fieldRules } from "../../gen/buf/validate/validate_pb.ts";
 import { RunnerError, type Violation } from "../errors.ts";
+import { ruleWords } from "./rule-words.ts";
 
 /** How many violations a refusal keeps; of the others it knows the count. */
 export const maxViolations = 100;
@@ -33,8 +34,8 @@ export function checkRules<D extends DescMessage>(schema: D, message: MessageSha
   const rules = validator.validate(schema, request);
   if (rules.kind === "error") throw rules.error;
   if (rules.kind === "invalid") {
-    for (const { field, message: description } of rules.violations) {
-      violations.push({ field: pathToString(field) || whole, description });
+    for (const broken of rules.violations) {
+      violations.push({ field: pathToString(broken.field) || whole, description: ruleWords(broken) });
     }
   }
   return { request, violations };

@@ -27,18 +27,16 @@ interface Failure {
   readonly code: Code;
   readonly reason: UpstreamReason;
   readonly httpStatus?: number;
-  readonly retries?: boolean;
   readonly profile?: "default" | "patient" | "impatient" | "nowhere";
 }
 
 const invalid = { code: Code.InvalidArgument };
 const operator = { code: Code.FailedPrecondition };
-const again = { code: Code.Unavailable, retries: true };
+const again = { code: Code.Unavailable };
 const limited = {
   code: Code.ResourceExhausted,
   reason: "UPSTREAM_RATE_LIMITED",
   httpStatus: 429,
-  retries: true,
 } as const;
 
 const failures: readonly Failure[] = [
@@ -100,14 +98,15 @@ describe("when the model API fails", () => {
   it.each(failures.map((of) => ({ profile: "default", ...of })))(
     "$scenario (profile $profile) is told as $reason, and the worker serves the next turn",
     async (of) => {
-      const { scenario, code, reason, httpStatus, retries = false, profile } = of;
+      const { scenario, code, reason, httpStatus, profile } = of;
       const turn = await run({ profile, prompt: `[[scenario ${scenario}]]` });
 
       expect(turn.failure).toMatchObject({ code, reason, pushbackMs: -1 });
       const info = turn.failure?.detail(ErrorInfoSchema);
       expect(info).toMatchObject({ domain: "claude-runner", metadata: { model, contentStreamed: "false" } });
       expect(info?.metadata.httpStatus).toBe(httpStatus?.toString());
-      expect(turn.failure?.detail(RetryInfoSchema) !== undefined).toBe(retries);
+      // What a `retry-after` said the CLI keeps to itself, and nothing is made up.
+      expect(turn.failure?.detail(RetryInfoSchema)).toBeUndefined();
       expect(turn.failure?.detail(QuotaFailureSchema) !== undefined).toBe(code === Code.ResourceExhausted);
       if (code === Code.NotFound) {
         expect(turn.failure?.detail(ResourceInfoSchema)).toMatchObject({ resourceType: "model", resourceName: model });
@@ -179,7 +178,7 @@ describe("when the model API fails", () => {
       const failure = await failureOf(call());
       expect(failure).toMatchObject({ code: Code.ResourceExhausted, reason: "UPSTREAM_RATE_LIMITED", pushbackMs: -1 });
       expect(failure.detail(QuotaFailureSchema)).toBeDefined();
-      expect(failure.retryAfterMs).toBeGreaterThan(0);
+      expect(failure.retryAfterMs).toBeUndefined();
       expect(failure.detail(TurnResultSchema)).toMatchObject({ outcome: Outcome.UPSTREAM_ERROR });
     }
     json.close();

@@ -54,6 +54,34 @@ describe("every reason of the contract", () => {
   });
 });
 
+describe("push-back and RetryInfo", () => {
+  const advice = (error: ConnectError) => ({
+    pushBack: error.metadata.get("grpc-retry-pushback-ms"),
+    retryDelay: error.findDetails(RetryInfoSchema)[0]?.retryDelay,
+    told: error.findDetails(ErrorInfoSchema)[0]?.metadata.retryAfterMs,
+  });
+
+  test.each(reasons)("%s says the same time in all places before the prompt was written, or none", (reason) => {
+    const { pushBack, retryDelay, told } = advice(toConnectError(new RunnerError(reason, "x")));
+    const delayMs = retryDelay && Number(retryDelay.seconds) * 1000 + retryDelay.nanos / 1e6;
+    expect(pushBack).toBe(delayMs === undefined ? null : String(delayMs));
+    expect(told).toBe(pushBack ?? undefined);
+  });
+
+  test.each(reasons)("%s makes up no time to retry after the prompt was written, when nobody said one", (reason) => {
+    expect(advice(toConnectError(new RunnerError(reason, "x"), begun))).toEqual({ pushBack: "-1" });
+  });
+
+  test("a limit whose end the model API told says when, and still that no policy may repeat the turn", () => {
+    const limit = new RunnerError("UPSTREAM_USAGE_LIMIT", "x", { retryAfterMs: 3_600_000 });
+    expect(advice(toConnectError(limit, begun))).toMatchObject({ pushBack: "-1", retryDelay: { seconds: 3_600n } });
+  });
+
+  test.each(reasons.filter((reason) => reason.startsWith("UPSTREAM_")))("%s never has a time of our own", (reason) => {
+    expect(advice(toConnectError(new RunnerError(reason, "x"))).retryDelay).toBeUndefined();
+  });
+});
+
 test("the server's limits are UNAVAILABLE with push-back, a tenant's own are RESOURCE_EXHAUSTED", () => {
   const full = toConnectError(new RunnerError("QUEUE_FULL", "full", { retryAfterMs: 1234.5 }));
   expect([full.code, full.metadata.get("grpc-retry-pushback-ms")]).toEqual([Code.Unavailable, "1235"]);
