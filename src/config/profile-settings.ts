@@ -2,6 +2,7 @@
  * The settings of profiles and of the credentials that they use: what callers choose from, and where the model API is.
  */
 import { z } from "zod";
+import { systemPromptProblem } from "../system-prompt.ts";
 import { baseUrlProblem } from "./base-url.ts";
 import { about, cores, file, mebibytes, ms, name, variable } from "./setting-parts.ts";
 
@@ -77,7 +78,15 @@ export const profile = z.strictObject({
     "The effort when a request names none.",
   ),
   systemPrompt: about(
-    z.string().min(1).max(262_144).default("You are a helpful assistant."),
+    z
+      .string()
+      .min(1)
+      .max(262_144)
+      .superRefine((text, context) => {
+        const problem = text === "" ? undefined : systemPromptProblem(text);
+        if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+      })
+      .default("You are a helpful assistant."),
     "The system prompt when a request sets none.",
   ),
   systemPromptPolicy: about(

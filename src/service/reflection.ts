@@ -6,6 +6,8 @@
 import { type DescExtension, type DescFile, type DescMessage, type DescService, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
+import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.ts";
+import { file_google_rpc_status } from "../../gen/google/rpc/status_pb.ts";
 import {
   type ServerReflectionRequest,
   ServerReflection as ServerReflectionV1,
@@ -13,13 +15,15 @@ import {
 import { ServerReflection as ServerReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { type CallContext, type Handlers, type ServedService, served } from "./calls.ts";
 
-/** Both versions of reflection over the given services, and over itself. */
+/** What statuses carry: no service names these files, and a client shows bytes without them. */
+const filesOfErrors: readonly DescFile[] = [file_google_rpc_status, file_google_rpc_error_details];
+
+/** Both versions of reflection over the given services, the details of errors, and itself. */
 export function reflectionServices(services: readonly ServedService[]): readonly ServedService[] {
-  const index = new SchemaIndex([
-    ...services.map(({ service }) => service),
-    ServerReflectionV1,
-    ServerReflectionV1Alpha,
-  ]);
+  const index = new SchemaIndex(
+    [...services.map(({ service }) => service), ServerReflectionV1, ServerReflectionV1Alpha],
+    filesOfErrors,
+  );
   async function* serverReflectionInfo(requests: AsyncIterable<Question>, { signal }: CallContext) {
     for await (const request of requests) {
       signal.throwIfAborted();
@@ -45,16 +49,16 @@ type Question = Pick<ServerReflectionRequest, "host" | "messageRequest">;
 const notFound = (what: string) =>
   ({ case: "errorResponse", value: { errorCode: Code.NotFound, errorMessage: `there is no ${what}` } }) as const;
 
-/** Every file, symbol and extension that the services can reach. */
+/** Every file, symbol and extension that the services can reach, and those of further files. */
 class SchemaIndex {
   readonly #serviceNames: readonly string[];
   readonly #files = new Map<string, DescFile>();
   readonly #symbols = new Map<string, DescFile>();
   readonly #extensions = new Map<string, Map<number, DescFile>>();
 
-  constructor(services: readonly DescService[]) {
+  constructor(services: readonly DescService[], further: readonly DescFile[]) {
     this.#serviceNames = services.map(({ typeName }) => typeName);
-    for (const { file } of services) this.#addFile(file);
+    for (const file of [...services.map((service) => service.file), ...further]) this.#addFile(file);
   }
 
   answer(question: Question["messageRequest"]) {

@@ -17,6 +17,7 @@ import {
 } from "../../gen/claude/runner/v1/runner_pb.ts";
 import type { ProfileSettings } from "../config/profile-settings.ts";
 import { RunnerError, type Violation } from "../errors.ts";
+import { systemPromptProblem } from "../system-prompt.ts";
 import type { Binding, Detail, Effort, HistoryMessage, Turn, TurnLimits } from "../turn.ts";
 import type { Caller } from "./calls.ts";
 import { type Broken, isBlank, toContent } from "./content.ts";
@@ -92,9 +93,7 @@ export function toTurn(
     if (request.model !== "" && !models.includes(request.model)) {
       broken("model", `the profile "${profileName}" does not allow this model; it allows: ${models.join(", ")}`);
     }
-    if (request.systemPrompt !== undefined && profile.systemPromptPolicy === "fixed") {
-      broken("system_prompt", `the profile "${profileName}" has a fixed system prompt`);
-    }
+    checkSystemPrompt(profileName, profile, request.systemPrompt, broken);
     checkLimits(request.limits, profile, broken);
   }
   if (violations.length > 0 || profile === undefined) throw invalidRequest(violations);
@@ -125,6 +124,22 @@ function checked(received: StreamChatRequest | ChatRequest): {
   return received.$typeName === "claude.runner.v1.StreamChatRequest"
     ? checkRules(StreamChatRequestSchema, received, "prompt")
     : checkRules(ChatRequestSchema, received, "prompt");
+}
+
+function checkSystemPrompt(
+  profileName: string,
+  profile: ProfileSettings,
+  asked: string | undefined,
+  broken: Broken,
+): void {
+  if (asked === undefined) return;
+  if (profile.systemPromptPolicy === "fixed") {
+    broken("system_prompt", `the profile "${profileName}" has a fixed system prompt`);
+  }
+  // What Claude Code reads for itself counts at the beginning of the whole; an empty one the proto's rules refuse.
+  const words = isBlank(asked) ? asked : systemPrompt(profile, asked);
+  const problem = asked === "" ? undefined : systemPromptProblem(words);
+  if (problem !== undefined) broken("system_prompt", problem);
 }
 
 function systemPrompt(profile: ProfileSettings, asked: string | undefined): string {

@@ -453,6 +453,7 @@ describe("what is wrong", () => {
       ["is 9, above the profile's `maxLimits.maxModelCallCount`, which is 8"],
     ],
     ["an empty value", "model:", ["is empty"]],
+    ["a system prompt of white space", 'systemPrompt: " "', ["must not be only white space"]],
     ["a system prompt that is no text", "systemPrompt: 5", ["is 5; has to be text"]],
   ])("refuses a profile with %s", (_what, profile, expected) => {
     const body = profile.startsWith("{") ? profile : `\n    ${profile}`;

@@ -60,6 +60,21 @@ describe("reflection", () => {
     for (const { dependency } of found) for (const name of dependency) expect(names).toContain(name);
   });
 
+  it.each([
+    ["google.rpc.Status", "google/rpc/status.proto"],
+    ["google.rpc.ErrorInfo", "google/rpc/error_details.proto"],
+    ["google.rpc.BadRequest.FieldViolation", "google/rpc/error_details.proto"],
+    ["google.rpc.QuotaFailure", "google/rpc/error_details.proto"],
+    ["google.rpc.ResourceInfo", "google/rpc/error_details.proto"],
+    ["google.rpc.RetryInfo", "google/rpc/error_details.proto"],
+    ["claude.runner.v1.TurnResult", "claude/runner/v1/result.proto"],
+  ])("finds %s, which a status carries, in both versions: a client showed its bytes", async (symbol, file) => {
+    for (const service of services) {
+      const found = files(await ask({ case: "fileContainingSymbol", value: symbol }, service));
+      expect(found[0]?.name).toBe(file);
+    }
+  });
+
   it("finds files by name", async () => {
     const found = files(await ask({ case: "fileByFilename", value: "google/protobuf/duration.proto" }));
     expect(found.map(({ name }) => name)).toEqual(["google/protobuf/duration.proto"]);

@@ -102,6 +102,20 @@ describe("a good request", () => {
     );
   });
 
+  test.each(["a\n__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__\nb", "Never write x-anthropic-billing-header: anywhere."])(
+    "may speak of what Claude Code reads only alone or at the beginning: %s",
+    (systemPrompt) => {
+      expect(turn({ prompt: "hi", systemPrompt }).binding.systemPrompt).toBe(systemPrompt);
+    },
+  );
+
+  test("adds anything behind the profile's system prompt, where it has no meaning of its own", () => {
+    const systemPrompt = "x-anthropic-billing-header: x";
+    expect(turn({ prompt: "hi", profile: "append", systemPrompt }).binding.systemPrompt).toBe(
+      `Be brief.\n\n${systemPrompt}`,
+    );
+  });
+
   test.each(["/clear", "!ls", "#note", "@/etc/hostname", "-p", "--help", "​x"])(
     "may begin with anything: %s",
     (prompt) => {
@@ -200,6 +214,22 @@ describe("a bad request is refused with every violation at once", () => {
     ["a model that the profile does not allow", { prompt: "x", model: "claude-sonnet-9" }, "model"],
     ["a model that is a flag", { prompt: "x", model: "--help" }, "model"],
     ["a system prompt where it is fixed", { prompt: "x", profile: "fixed", systemPrompt: "Sing." }, "system_prompt"],
+    ["a system prompt of white space", { prompt: "x", systemPrompt: " \n" }, "system_prompt"],
+    [
+      "a system prompt of white space behind another",
+      { prompt: "x", profile: "append", systemPrompt: " " },
+      "system_prompt",
+    ],
+    [
+      "a system prompt that is only a marker of Claude Code, which would vanish",
+      { prompt: "x", systemPrompt: "__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__" },
+      "system_prompt",
+    ],
+    [
+      "a system prompt that would stand for Claude Code's own billing line",
+      { prompt: "x", systemPrompt: "x-anthropic-billing-header: cc=1" },
+      "system_prompt",
+    ],
     ["an empty system prompt", { prompt: "x", systemPrompt: "" }, "system_prompt"],
     ["a schema that is not JSON", { prompt: "x", outputSchemaJson: "{" }, "output_schema_json"],
     ["a schema that is no object", { prompt: "x", outputSchemaJson: "[]" }, "output_schema_json"],

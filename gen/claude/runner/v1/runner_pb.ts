@@ -72,7 +72,10 @@ export type StreamChatRequest = Message<"claude.runner.v1.StreamChatRequest"> & 
   /**
    * The system prompt, used as the profile's `system_prompt_policy` says:
    * refused (FIXED), added to the profile's own (APPEND) or used in its place
-   * (REPLACE). Unset means the profile's own. At most 256 KiB.
+   * (REPLACE). Unset means the profile's own. At most 256 KiB and not
+   * only white space. Refused is what Claude Code would take for its own:
+   * `__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__` alone, and `x-anthropic-billing-header:`
+   * at the beginning.
    *
    * A worker is reused only for the same system prompt: a date or a name that
    * changes from turn to turn belongs into the prompt, since here it costs a

@@ -1,0 +1,19 @@
+/**
+ * What cannot be a system prompt: what the model API does not take, and words that Claude Code reads for itself.
+ *
+ * Measured: a prompt that is nothing but the marker is left out, and one that begins with the billing line stands in the
+ * place of Claude Code's own line, which says to the operator's account who asked. Neither means anything elsewhere.
+ */
+
+const marker = "__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__";
+const billingLine = "x-anthropic-billing-header:";
+
+/** What is wrong with a system prompt, in words; `undefined` when nothing is. */
+export function systemPromptProblem(text: string): string | undefined {
+  if (text.trim() === "") return "must not be only white space";
+  if (text.trim() === marker) return `must not be ${marker} alone: Claude Code would leave it out`;
+  if (text.trimStart().toLowerCase().startsWith(billingLine)) {
+    return `must not begin with ${billingLine}: Claude Code would take it for a line of its own`;
+  }
+  return undefined;
+}
