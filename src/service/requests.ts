@@ -52,6 +52,16 @@ function isGranted(caller: Caller, name: string, profile: ProfileSettings): bool
   return isNamed && (profile.tenant === undefined || profile.tenant === caller.tenant);
 }
 
+/** The profile of a name, if the caller may use it. One that exists and is somebody else's looks like none. */
+function grantedProfile(
+  name: string,
+  caller: Caller,
+  profiles: Readonly<Record<string, ProfileSettings>>,
+): ProfileSettings | undefined {
+  const profile = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
+  return profile !== undefined && isGranted(caller, name, profile) ? profile : undefined;
+}
+
 /**
  * The same for two turns exactly when a worker that is bound for one serves the other.
  */
@@ -72,17 +82,13 @@ export function toTurn(
   const broken = (field: string, description: string) => violations.push({ field, description });
 
   const profileName = request.profile || "default";
-  const profile = Object.hasOwn(profiles, profileName) ? profiles[profileName] : undefined;
-  if (profile !== undefined && !isGranted(caller, profileName, profile)) {
-    throw new RunnerError("NOT_ALLOWED", `this token may not use the profile "${profileName}"`, {
+  const profile = grantedProfile(profileName, caller, profiles);
+  // What is no name at all is told with the other rules that are broken.
+  if (profile === undefined && !violations.some(({ field }) => field === "profile")) {
+    const names = profilesOf(caller, profiles).join(", ") || "none";
+    throw new RunnerError("NOT_ALLOWED", `this token may not use a profile "${profileName}"; it may use: ${names}`, {
       facts: { profile: profileName, tenant: caller.tenant },
     });
-  }
-  if (profile === undefined) {
-    broken(
-      "profile",
-      `there is no profile "${profileName}"; this token may use: ${profilesOf(caller, profiles).join(", ") || "none"}`,
-    );
   }
 
   const content = toContent(request, profile?.maxImagePixels ?? Number.POSITIVE_INFINITY, broken);

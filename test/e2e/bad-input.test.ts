@@ -27,7 +27,6 @@ const png = Buffer.from("89504e470d0a1a0a0000000d49484452", "hex");
 
 /** Each with the fields that the caller has to be told about. */
 const refused: readonly (readonly [what: string, request: Request, ...fields: string[]])[] = [
-  ["a profile that is not there", { profile: "nowhere", prompt: "x" }, "profile"],
   ["a profile that is no name", { profile: "../etc", prompt: "x" }, "profile"],
   ["no prompt at all", {}, "prompt"],
   ["an empty prompt", { prompt: "" }, "prompt"],

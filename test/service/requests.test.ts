@@ -142,7 +142,7 @@ describe("a good request", () => {
 describe("a bad request is refused with every violation at once", () => {
   test("all of them in one answer, and the first in the message", () => {
     const bad: Init = {
-      profile: "nope",
+      profile: "No pe",
       prompt: " ",
       history: [assistant("a"), user(" ")],
       outputSchemaJson: "{",
@@ -165,7 +165,6 @@ describe("a bad request is refused with every violation at once", () => {
   });
 
   test.each<[string, Init, string]>([
-    ["an unknown profile, naming those that may be used", { prompt: "x", profile: "nope" }, "profile"],
     ["a profile that is not a name", { prompt: "x", profile: "../etc" }, "profile"],
     ["a prompt of white space", { prompt: " \n\t" }, "prompt"],
     ["a prompt of more than 1 MiB", { prompt: "x".repeat(1024 * 1024 + 1) }, "prompt"],
@@ -376,8 +375,19 @@ test("a profile that the token does not name is not allowed", () => {
   );
 });
 
-test("a profile called like a member of every object is unknown", () => {
-  expect(Object.keys(violations({ prompt: "x", profile: "constructor" }))).toEqual(["profile"]);
+test("a profile of another tenant looks like one that does not exist, whatever else is wrong with the request", () => {
+  const refusalOf = (profile: string) => {
+    try {
+      turn({ prompt: " ", profile, model: "none", history: [user("x")] });
+      throw new Error("it was not refused");
+    } catch (error) {
+      const { reason, message, facts, violations } = error as RunnerError;
+      return JSON.stringify({ reason, message, facts, violations }).replaceAll(profile, "…");
+    }
+  };
+  expect(refusalOf("theirs")).toBe(refusalOf("nope"));
+  expect(refusalOf("constructor")).toBe(refusalOf("nope"));
+  expect(refusalOf("nope")).toContain("it may use: default");
 });
 
 test("two turns share a binding exactly when system prompt and schema are the same", () => {

@@ -267,7 +267,7 @@ describe("what failed", () => {
   });
 
   test("stands on the call also where a request never became a turn", async () => {
-    await drain(scene().open({ prompt: "x", profile: "unheard-of" }));
+    await drain(scene().open({ prompt: "x", profile: "No name" }));
     const [call, ...others] = await spans();
     expect(others).toEqual([]);
     expect(call?.attributes).toMatchObject({

@@ -69,7 +69,8 @@ export const ErrorReason = {
   UNAUTHENTICATED: 2,
 
   /**
-   * PERMISSION_DENIED: the token is good, but not for this profile.
+   * PERMISSION_DENIED: the token is good, but not for a profile of this name. A
+   * profile that does not exist and one of another tenant look the same.
    *
    * @generated from enum value: ERROR_REASON_NOT_ALLOWED = 3;
    */
