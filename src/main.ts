@@ -11,7 +11,7 @@ import { probeCli } from "./cli/probe.ts";
 import { createWorkerFactory } from "./cli/worker-factory.ts";
 import { openCliSpans } from "./cli-spans/cli-spans.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { checkSettings } from "./config/checks.ts";
+import { checkSettings, noAuthentication } from "./config/checks.ts";
 import { reusesWorkers } from "./config/profile-settings.ts";
 import type { Settings } from "./config/settings.ts";
 import { runnerVersion } from "./config/version.ts";
@@ -62,8 +62,8 @@ export interface Runner {
   /** The Claude Code program as it was found last. */
   cli(): CliState;
   /**
-   * Takes new tokens and certificates. Throws when they cannot be read, or would open the ports further than a start
-   * would; the old ones stay then.
+   * Takes new tokens, certificates and keys: all of them, or none. Throws when one of them cannot be used, or would open
+   * the ports further than a start would; then everything is as it was.
    */
   reload(settings: Settings): Promise<void>;
   /** Finishes running turns, ends the rest, and leaves nothing running. A second call may only bring it nearer. */
@@ -217,9 +217,14 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       // Addresses stay as they are, so what may be opened to whom is asked of them.
       const problems = exposureProblems({ ...settings, auth: fresh.auth });
       if (problems.length > 0) throw new Error(problems.join("\n"));
-      authenticator.reload(await authRules(fresh));
-      await servers.reloadTls();
+      const rules = await authRules(fresh);
+      const takeTls = await servers.prepareTls(fresh);
+      await credentials.check();
+      // All of it can be used. From here on nothing fails.
+      takeTls();
+      authenticator.reload(rules);
       await credentials.lookAtAll();
+      if (fresh.auth.insecureNoAuth) log.warn({}, noAuthentication);
     },
     stop({ drainTimeoutMs } = {}) {
       stopping ??= stop().then(stopped.resolve, stopped.reject);

@@ -82,6 +82,12 @@ export class Credentials {
     this.#listener = () => undefined;
   }
 
+  /** Whether all that could be read once still can be. Throws CredentialError. Changes nothing. */
+  async check(): Promise<void> {
+    const { settings, env } = this.#options;
+    for (const name of this.#held.keys()) await readCredential(name, settings[name]!, env);
+  }
+
   /** What a process is to be started with. Throws CredentialError when it could never be read. */
   async current(name: string): Promise<Credential> {
     await this.#look(name);

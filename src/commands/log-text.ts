@@ -1,7 +1,7 @@
 /**
  * Log lines for a person at a terminal, made from the JSON lines that everybody else gets.
  */
-import { type Style, withoutControls } from "./terminal.ts";
+import { type Style, singleLine, withoutControls } from "./terminal.ts";
 
 /** A line of the log as `09:12:01 warn  message  field=value`. What is no JSON stays as it is. */
 export function logText(line: string, style: Style): string {
@@ -10,17 +10,18 @@ export function logText(line: string, style: Style): string {
     fields = JSON.parse(line) as Record<string, unknown>;
   } catch {
     // Not ours to judge; better an odd line than none.
-    return line;
+    return `${singleLine(line.trimEnd())}\n`;
   }
   const { time, level, message, trace_id: traceId, span_id: _spanId, err, ...rest } = fields;
   const clock = style.dim(String(time).slice(11, 19));
   const pairs = Object.entries({ ...rest, ...(traceId !== undefined && { trace: traceId }) })
     .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`)
     .join(" ");
-  const cause = err === undefined ? "" : `\n${indented(errorText(err))}`;
-  const shown = withoutControls(String(message));
-  const tail = pairs === "" ? "" : `  ${style.dim(withoutControls(pairs))}`;
-  return `${clock} ${levelText(String(level), style)} ${shown}${tail}${withoutControls(cause)}\n`;
+  const cause = err === undefined ? "" : `\n${indented(withoutControls(errorText(err)))}`;
+  // One line each, whatever is in it: a caller's words must not look like lines of the server.
+  const shown = singleLine(String(message));
+  const tail = pairs === "" ? "" : `  ${style.dim(singleLine(pairs))}`;
+  return `${clock} ${levelText(String(level), style)} ${shown}${tail}${cause}\n`;
 }
 
 function levelText(level: string, style: Style): string {

@@ -9,7 +9,7 @@ import { redactSecrets } from "../telemetry/redact.ts";
 import { type CommandEntry, helpSection, UsageError } from "./command.ts";
 import { type ExitCode, exitCodeHelp, exitCodes } from "./exit-codes.ts";
 import { commands } from "./registry.ts";
-import { columnsOf, processTerminal, type Terminal } from "./terminal.ts";
+import { columnsOf, processTerminal, type Terminal, withoutControls } from "./terminal.ts";
 
 /** Runs what this process was started with, and ends it. */
 export async function main(): Promise<never> {
@@ -99,22 +99,27 @@ function tell(error: unknown, { stderr, err }: Terminal): ExitCode {
   // Help and version end this way as well; commander has written what there is to say.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (error instanceof UsageError) {
-    stderr.write(`${err.red("error:")} ${redactSecrets(error.message)}\n`);
+    stderr.write(`${err.red("error:")} ${shown(error.message)}\n`);
     return exitCodes.usage;
   }
   if (error instanceof SettingsError) {
     const count = error.violations.length;
     stderr.write(`${err.red("error:")} ${count === 1 ? "a setting is" : `${count} settings are`} wrong\n`);
     for (const violation of error.violations.slice(0, maxShown)) {
-      stderr.write(`  ${redactSecrets(violationText(violation))}\n`);
+      stderr.write(`  ${shown(violationText(violation))}\n`);
     }
     if (count > maxShown) stderr.write(`  and ${count - maxShown} more\n`);
     return exitCodes.usage;
   }
   const isExpected = error instanceof Error && (expectedErrors.has(error.name) || isOfTheSystem(error));
   const text = error instanceof Error ? ((isExpected ? undefined : error.stack) ?? error.message) : String(error);
-  stderr.write(`${err.red("error:")} ${redactSecrets(text)}\n`);
+  stderr.write(`${err.red("error:")} ${shown(text)}\n`);
   return exitCodes.failed;
+}
+
+/** Text that may be from a file or a server, for a terminal. */
+function shown(text: string): string {
+  return withoutControls(redactSecrets(text));
 }
 
 /** Mistakes in the settings that are listed; who mends these sees the next. */

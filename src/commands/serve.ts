@@ -136,6 +136,8 @@ export class ServerControl {
   #runner: Pick<Runner, "stop" | "reload"> | undefined;
   #stopRequestCount = 0;
   #hasFailed = false;
+  /** One after another, so that the last one has the last word. */
+  #reloading: Promise<void> = Promise.resolve();
 
   constructor(log: Log, how: { readonly reload: () => Settings; readonly isTerminalGone: () => boolean }) {
     this.#log = log;
@@ -166,7 +168,10 @@ export class ServerControl {
   }
 
   take(signal: StopSignal): void {
-    if (signal === "SIGHUP" && !this.#how.isTerminalGone()) return void this.#reload();
+    if (signal === "SIGHUP" && !this.#how.isTerminalGone()) {
+      this.#reloading = this.#reloading.then(() => this.#reload());
+      return;
+    }
     this.#stopRequestCount = signal === "SIGQUIT" ? 3 : this.#stopRequestCount + 1;
     const words = stopWords[Math.min(this.#stopRequestCount, 3) - 1];
     this.#log.info({ signal }, words ?? "");
@@ -187,10 +192,14 @@ export class ServerControl {
     try {
       const settings = this.#how.reload();
       await this.#runner?.reload(settings);
-      this.#log.info({ tokenCount: settings.auth.tokens.length }, "tokens and certificates were read again");
+      const { tokens, insecureNoAuth } = settings.auth;
+      this.#log.info(
+        { tokenCount: tokens.length, isAuthenticationOn: !insecureNoAuth },
+        "tokens, certificates and keys were read again: the new ones are in force",
+      );
     } catch (error) {
       const why = error instanceof SettingsError ? { violations: error.message.split("\n") } : { err: error };
-      this.#log.error(why, "tokens and certificates were not read again: the old ones stay");
+      this.#log.error(why, "tokens, certificates and keys were not read again: all of the old ones stay");
     }
   }
 }

@@ -2,6 +2,7 @@
  * What a command may touch of the world it was started in: streams, environment, folder. Tests hand in their own.
  */
 import type { Readable, Writable } from "node:stream";
+import { withoutUnseen } from "../unseen.ts";
 
 /** Changes how a text looks, or does not where that would end up in a file. */
 export interface Style {
@@ -85,11 +86,9 @@ export function styleFor(isTty: boolean, env: NodeJS.ProcessEnv): Style {
   };
 }
 
-/** Text from elsewhere without what would move the cursor, change colours or write to the clipboard. */
+/** Text from elsewhere without what would move the cursor, change colours, turn words round or write to the clipboard. */
 export function withoutControls(text: string): string {
-  // Tab and line end stay; C0, DEL and C1 go, and with them the escape that begins every sequence.
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "");
+  return withoutUnseen(text);
 }
 
 /** The same in one line, whatever it was. */

@@ -24,6 +24,8 @@ export interface CheckResult {
 /** Built-in tools that change files or can do so. */
 const writingTools: readonly string[] = ["Bash", "Edit", "MultiEdit", "NotebookEdit", "Write"];
 
+export const noAuthentication = "authentication is off: anybody on this machine may call";
+
 /** Settings of which a credential may have only one. */
 export const alternatives: readonly (readonly string[])[] = [
   ["baseUrl", "baseUrlEnv"],
@@ -194,6 +196,6 @@ function warningsOf(settings: Settings): readonly string[] {
       "`behindProxy` is set and `trustedProxies` names no address: all callers behind the proxy share what one address may have",
     );
   }
-  if (settings.auth.insecureNoAuth) warnings.push("authentication is off: anybody on this machine may call");
+  if (settings.auth.insecureNoAuth) warnings.push(noAuthentication);
   return warnings;
 }

@@ -4,6 +4,7 @@
  * Leaves out the first steps of a shutdown: whoever calls `stop` has already made health say NOT_SERVING, has let load
  * balancers notice, and has told the pool to refuse new turns. The admin port is `admin.ts`.
  */
+import { createSecureContext } from "node:tls";
 import type { ConnectError } from "@connectrpc/connect";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Settings, TlsSettings } from "../config/settings.ts";
@@ -20,7 +21,15 @@ import { RequestDecoder } from "./decoding/request-decoder.ts";
 import { exposureProblems, servesReflection } from "./exposure.ts";
 import { grpcServer } from "./grpc.ts";
 import { maxAnonymousCalls, maxAnonymousRequestBytes } from "./limits.ts";
-import { type Address, listen, readTls, ServerStartError, type SocketListener, socketListener } from "./listener.ts";
+import {
+  type Address,
+  listen,
+  makeTls,
+  readTls,
+  ServerStartError,
+  type SocketListener,
+  socketListener,
+} from "./listener.ts";
 import { OpenCalls } from "./open-calls.ts";
 import { openPage } from "./page/page.ts";
 import { RequestBytes } from "./request-bytes.ts";
@@ -48,10 +57,10 @@ export interface RunningServers {
   /** Calls that are being answered; those that never end by themselves do not count. */
   openCallCount(): number;
   /**
-   * Reads certificates and keys again, from where these settings say. If that fails, the old ones stay and it throws.
-   * TLS as such is not switched on or off.
+   * Reads certificates and keys again, from where these settings say, and tries them. If that fails, it throws. Nothing
+   * has changed until what it gives is called, which cannot fail. TLS as such is not switched on or off.
    */
-  reloadTls(settings?: Settings): Promise<void>;
+  prepareTls(settings?: Settings): Promise<() => void>;
   /**
    * Accepts nothing more, waits for running calls, ends what is left, closes every connection. A second call waits for
    * the same end, and may only bring it nearer.
@@ -133,12 +142,14 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
     grpc: grpcAddress,
     web: webAddress,
     openCallCount: () => core.openCalls.count,
-    async reloadTls(now = settings) {
+    async prepareTls(now = settings) {
       const fresh = [
-        { renew: grpcListener.renew, tls: await tlsOf(now.grpc.tls, "grpc") },
-        { renew: web?.renew, tls: await tlsOf(now.web.tls, "web") },
+        { renew: settings.grpc.tls && grpcListener.renew, tls: await triedTlsOf(now.grpc.tls, "grpc") },
+        { renew: settings.web.tls && web?.renew, tls: await triedTlsOf(now.web.tls, "web") },
       ];
-      for (const { renew, tls } of fresh) if (tls !== undefined) renew?.(tls.context);
+      return () => {
+        for (const { renew, tls } of fresh) if (tls !== undefined) renew?.(tls.context);
+      };
     },
     stop: ({ drainTimeoutMs = settings.shutdown.drainTimeoutMs } = {}) => drain.stop(drainTimeoutMs),
   };
@@ -146,6 +157,13 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
 
 async function tlsOf(settings: TlsSettings | undefined, settingsName: string) {
   return settings && { settings, context: await readTls(settings, settingsName) };
+}
+
+/** The same, when certificate and key fit each other. */
+async function triedTlsOf(settings: TlsSettings | undefined, settingsName: string) {
+  const tls = await tlsOf(settings, settingsName);
+  if (tls !== undefined) makeTls(settingsName, () => createSecureContext(tls.context));
+  return tls;
 }
 
 interface DrainParts {

@@ -6,6 +6,7 @@
  */
 import { context, isSpanContextValid, trace } from "@opentelemetry/api";
 import { type Level, type Logger, type LoggerOptions, pino } from "pino";
+import { withEscapes } from "../unseen.ts";
 import { redactSecrets } from "./redact.ts";
 
 /** What a line carries beside its message: ids, counts, durations with their unit in the name; an error as `err`. */
@@ -59,8 +60,9 @@ export function createLog(options: LogOptions): OpenLog {
     formatters: { level: (label) => ({ level: label }) },
     mixin: activeSpan,
   };
-  // The whole line is looked at once, after it was made: no field can be forgotten.
-  const logger = pino(settings, { write: (line: string) => write(redactSecrets(line)) });
+  // The whole line is looked at once, after it was made: no field can be forgotten. What a terminal or a collector would
+  // take for more than text is escaped.
+  const logger = pino(settings, { write: (line: string) => write(`${withEscapes(redactSecrets(line.trimEnd()))}\n`) });
   return { ...logOf(logger), flush: () => flushNow(stderr) };
 }
 

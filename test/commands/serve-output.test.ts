@@ -55,6 +55,15 @@ describe("what a person sees of a server", () => {
     expect(logText(line, plain)).toBe("09:00:00 info  a[2Jb  x=\n");
   });
 
+  it("lets no caller's words look like a line of the server, or turn what follows round", () => {
+    const forged = "x\n09:00:00 error all is lost\u2028again\u202eback\u2066";
+    const line = JSON.stringify({ time: "2026-01-01T09:00:00.000Z", level: "info", message: forged, label: forged });
+    const text = logText(line, plain);
+    expect(text.match(/\n/g)).toHaveLength(1);
+    expect(text).not.toMatch(/[\u2028\u202e\u2066]/);
+    expect(logText(`no JSON\u202e\nat all\n`, plain)).toBe("no JSON at all\n");
+  });
+
   it("is coloured for people who want that only", () => {
     expect(styleFor(true, {}).red("x")).toBe("\x1b[31mx\x1b[39m");
     for (const style of [styleFor(false, {}), styleFor(true, { NO_COLOR: "1" }), styleFor(true, { TERM: "dumb" })]) {

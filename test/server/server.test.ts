@@ -216,13 +216,13 @@ describe("new certificates", () => {
     expect(await subjects()).toEqual(["claude-runner test", "claude-runner test"]);
 
     await rm(files.certFile);
-    await expect(test.servers.reloadTls()).rejects.toThrow("grpc.tls.certFile");
+    await expect(test.servers.prepareTls()).rejects.toThrow("grpc.tls.certFile");
     expect(await subjects()).toEqual(["claude-runner test", "claude-runner test"]);
 
     const renewed = new URL("../fixtures/tls/renewed", import.meta.url).pathname;
     await copyFile(`${renewed}.crt`, files.certFile);
     await copyFile(`${renewed}.key`, files.keyFile);
-    await test.servers.reloadTls();
+    (await test.servers.prepareTls())();
     expect(await subjects()).toEqual(["claude-runner renewed", "claude-runner renewed"]);
     await rm(folder, { recursive: true });
   });

@@ -55,6 +55,25 @@ describe("the log", () => {
     expect(text).toContain("401 for [redacted]");
   });
 
+  it("escapes what a terminal or a collector would take for more than text, and keeps its value", () => {
+    const written: string[] = [];
+    const log = createLog({ level: "info", write: (line) => written.push(line) });
+    const odd = "\x00\x1b[31m\x7f\x85\x9b\u061c\u200e\u2028\u2029\u202e\u2066\u2069\ufeff\u{e0041}\n\r";
+    log.info({ labels: { [odd]: odd }, err: new Error(odd) }, odd);
+    expect(written).toHaveLength(1);
+    const [line] = written as [string];
+    expect(line).toMatch(/^[\x20-\x7e]+\n$/);
+    expect(JSON.parse(line)).toMatchObject({ message: odd, labels: { [odd]: odd } });
+  });
+
+  it("leaves the writing of people as it is", () => {
+    const written: string[] = [];
+    const log = createLog({ level: "info", write: (line) => written.push(line) });
+    log.info({ name: "Zoë, שלום, नमस्ते, 👩‍👩‍👧" }, "كتاب");
+    expect(written[0]).toContain("Zoë, שלום, नमस्ते, 👩‍👩‍👧");
+    expect(written[0]).toContain("كتاب");
+  });
+
   it("names the trace that is active", async () => {
     context.setGlobalContextManager(new AsyncContextManager());
     const { log, lines } = logInto();
