@@ -9,6 +9,8 @@ import { type UpstreamReport, upstreamReason } from "./upstream-reason.ts";
 export interface ToldFailure {
   readonly reason: UpstreamReason;
   readonly httpStatus: number | undefined;
+  /** The model API's class of the error; empty where it gave none. */
+  readonly apiErrorType: string;
   readonly requestId: string;
   readonly attemptCount: number;
   readonly model: string;
@@ -61,7 +63,18 @@ export function failureSentence(failure: ToldFailure): FailureSentence {
     attemptCount > 1 ? `${attemptCount} attempts` : "",
   ].filter((part) => part !== "");
   const tail = known.length === 0 ? "" : ` [${known.join(", ")}]`;
-  return { text: `${sentences[reason]}${named}${why}${tail}`, facts: mistake?.facts ?? {} };
+  return { text: `${sentenceOf(failure)}${named}${why}${tail}`, facts: mistake?.facts ?? {} };
+}
+
+/** Statuses that were not given by the model API itself, which names a class with each, have words of their own. */
+function sentenceOf({ reason, httpStatus, apiErrorType }: ToldFailure): string {
+  if (httpStatus === 404 && reason === "UPSTREAM_MALFORMED") {
+    return "what answers at the model API's address does not know the path: the operator's base URL is wrong, or a cloud does not offer the model";
+  }
+  if (httpStatus === 403 && apiErrorType === "") {
+    return "the request was refused on its way to the model API, by a firewall or a gateway, or the operator's credential may not be used";
+  }
+  return sentences[reason];
 }
 
 /** What is told of a failure that the CLI reported, whether or not the turn ends with it. */

@@ -10,6 +10,8 @@ export const redacted = "[redacted]";
 /** Below this, or when it is a word or a number, a value is in ordinary text too. */
 const minLength = 6;
 const minWordLength = 16;
+/** How much of the beginning of a form is looked for first. */
+const hintLength = 4;
 /** Below this, base64 of a value has too few characters that only come of it. */
 const minEncodedLength = 8;
 
@@ -29,14 +31,20 @@ export class Secrets {
   /** What matches a secret with white space in it, by the first characters of the secret. */
   readonly #broken: readonly (readonly [start: string, inText: RegExp, inLine: RegExp])[];
 
+  /** What every text with a secret has in it, so that one look is enough for all others. */
+  readonly #hint: RegExp;
+
   constructor(values: readonly string[]) {
     const findable = [...new Set(values)].filter(isFindable);
     this.forms = longestFirst(findable.flatMap(formsOf));
     this.#inLines = longestFirst(this.forms.map(inJson));
+    const starts = new Set([...this.forms, ...this.#inLines].map((form) => escaped(form.slice(0, hintLength))));
+    // Without secrets nothing has a hint.
+    this.#hint = starts.size === 0 ? /(?!)/ : new RegExp([...starts].join("|"));
     this.#broken = findable
       .filter((value) => value.length >= minWordLength && !/\s/.test(value))
       .map((value) => [
-        inJson(value).slice(0, 4),
+        inJson(value).slice(0, hintLength),
         brokenForm(value, "\\s"),
         brokenForm(inJson(value), "\\s|\\\\[nrt]"),
       ]);
@@ -44,6 +52,7 @@ export class Secrets {
 
   /** A line of JSON without the secrets; it stays JSON. */
   line(line: string): string {
+    if (!this.#hint.test(line)) return line;
     let clean = line;
     for (const form of this.#inLines) if (clean.includes(form)) clean = clean.replaceAll(form, redacted);
     for (const [start, , form] of this.#broken) if (clean.includes(start)) clean = clean.replace(form, redacted);
@@ -52,6 +61,7 @@ export class Secrets {
 
   /** A text without the secrets. */
   text(text: string): string {
+    if (!this.#hint.test(text)) return text;
     let clean = text;
     for (const form of this.forms) if (clean.includes(form)) clean = clean.replaceAll(form, redacted);
     for (const [start, form] of this.#broken) if (clean.includes(start)) clean = clean.replace(form, redacted);
@@ -85,8 +95,12 @@ function inJson(text: string): string {
 /** The value with white space after any of its characters. An escape of JSON counts as one character. */
 function brokenForm(value: string, space: string): RegExp {
   const characters = value.match(/\\u[0-9a-f]{4}|\\.|[\s\S]/g) ?? [];
-  const source = characters.map((character) => character.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&"));
+  const source = characters.map((character) => escaped(character));
   return new RegExp(source.join(`(?:${space})*`), "g");
+}
+
+function escaped(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
 }
 
 function longestFirst(texts: readonly string[]): readonly string[] {

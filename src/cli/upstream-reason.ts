@@ -23,6 +23,8 @@ export function upstreamReason(report: UpstreamReport): UpstreamReason {
   if (report.terminalReason === "prompt_too_long" || apiError === "prompt_too_long") return "UPSTREAM_CONTEXT_TOO_LONG";
   if (apiError === "usage_limit_reached") return "UPSTREAM_USAGE_LIMIT";
   if (cliError === "billing_error" || apiErrorType === "billing_error") return "UPSTREAM_BILLING";
+  // The CLI calls every 404 a missing model, also that of a server which does not know the path.
+  if (httpStatus === 404 && apiErrorType !== "not_found_error") return "UPSTREAM_MALFORMED";
   if (cliError === "model_not_found") return "UPSTREAM_MODEL_NOT_FOUND";
   if (httpStatus !== undefined) return reasonOfStatus(httpStatus, report);
   return reasonWithoutStatus(report);

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { callerMistake } from "../../src/cli/caller-mistake.ts";
-import { failureSentence, idOf, wordOf } from "../../src/cli/failure-sentence.ts";
+import { failureSentence, idOf, reportSentence, wordOf } from "../../src/cli/failure-sentence.ts";
 import { HostPaths } from "../../src/cli/host-paths.ts";
 import { MappedTurn } from "../../src/cli/mapped-turn.ts";
 import { parseLine } from "../../src/cli/messages.ts";
 import { TurnMeter } from "../../src/cli/meter.ts";
 import { mapMessage } from "../../src/cli/turn-mapper.ts";
+import { upstreamReason } from "../../src/cli/upstream-reason.ts";
 import type { TurnEvent } from "../../src/turn-event.ts";
 import { capturedPaths, captureNames, linesOf, turnsOf } from "./captures.ts";
 
@@ -58,6 +59,7 @@ describe("a failure of the model API in a sentence of ours", () => {
   const failure = {
     reason: "UPSTREAM_5XX",
     httpStatus: 500,
+    apiErrorType: "api_error",
     requestId: "req_1",
     attemptCount: 3,
     model: "m",
@@ -71,6 +73,25 @@ describe("a failure of the model API in a sentence of ours", () => {
     expect(failureSentence({ ...failure, httpStatus: undefined, requestId: "", attemptCount: 1 }).text).toBe(
       "the model API failed; try again later",
     );
+  });
+
+  it.each([
+    [404, "", "UPSTREAM_MALFORMED", "base URL is wrong"],
+    [404, "invalid_request_error", "UPSTREAM_MALFORMED", "base URL is wrong"],
+    [404, "not_found_error", "UPSTREAM_MODEL_NOT_FOUND", "does not know the model"],
+    [403, "", "UPSTREAM_AUTH", "firewall"],
+    [403, "permission_error", "UPSTREAM_AUTH", "does not accept the operator's credential"],
+  ])("of a %d with the class %j is %s and speaks of what may be wrong", (httpStatus, apiErrorType, reason, words) => {
+    const cliError = httpStatus === 404 ? "model_not_found" : "authentication_failed";
+    const report = {
+      httpStatus,
+      cliError,
+      apiError: "",
+      apiErrorType,
+      text: "There's an issue with the selected model",
+    };
+    expect(upstreamReason(report)).toBe(reason);
+    expect(reportSentence({ ...report, requestId: "", stopReason: "" }, 1, "m")).toContain(words);
   });
 
   it("takes classes and ids only when they are made like such", () => {

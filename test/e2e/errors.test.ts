@@ -63,6 +63,12 @@ const failures: readonly Failure[] = [
   { scenario: "drop-close", ...again, reason: "UPSTREAM_UNREACHABLE" },
   { scenario: "text", ...again, reason: "UPSTREAM_UNREACHABLE", profile: "nowhere" },
   { scenario: "silence", ...again, reason: "UPSTREAM_TIMEOUT", profile: "impatient" },
+  {
+    scenario: 'error {"status":404,"type":"invalid_request_error"}',
+    code: Code.Internal,
+    reason: "UPSTREAM_MALFORMED",
+    httpStatus: 404,
+  },
   { scenario: "empty", code: Code.Internal, reason: "UPSTREAM_MALFORMED" },
   { scenario: "html", code: Code.Internal, reason: "UPSTREAM_MALFORMED" },
 ];

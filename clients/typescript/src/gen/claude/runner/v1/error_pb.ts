@@ -284,7 +284,8 @@ export const ErrorReason = {
   UPSTREAM_CONFLICT: 44,
 
   /**
-   * INTERNAL: the model API's answer made no sense.
+   * INTERNAL: the model API's answer made no sense, or what answered in its place
+   * does not know the path (404): the operator's base URL may be wrong.
    *
    * @generated from enum value: ERROR_REASON_UPSTREAM_MALFORMED = 45;
    */
