@@ -1,6 +1,7 @@
 import { type AttributeValue, SpanStatusCode, trace } from "@opentelemetry/api";
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { afterEach, describe, expect, it } from "vitest";
+import { Secrets } from "../../src/cli/secrets.ts";
 import { type CliSpans, type CliSpansOptions, openCliSpans } from "../../src/cli-spans/cli-spans.ts";
 import { holdMs, patienceMs } from "../../src/cli-spans/join.ts";
 import type { Log } from "../../src/telemetry/log.ts";
@@ -94,6 +95,26 @@ describe("spans of Claude Code", () => {
       (event) => [event.name, event.attributes] as [string, Record<string, AttributeValue>],
     );
     expect(attempts).toEqual([1, 2, 3].map((number) => ["gen_ai.request.attempt", { "runner.cli.attempt": number }]));
+  });
+
+  it("have no secret of the worker's credential in what a gateway gave as an id or a class", async () => {
+    const exporter = keeping();
+    const clock = new FakeClock();
+    const spans = await opened({ clock });
+    const { bodies, turn } = recorded("rejected");
+    const key = "gw-key-of-the-operator-0123456789";
+    const ours = trace.getTracer("test").startSpan("runner.turn");
+    const { variables } = spans.openWorker("w1", (json) => new Secrets([key]).line(json));
+    const withKey = bodies.map((body) =>
+      body.replace(/("key":"error_class","value":\{"stringValue":)"[^"]*"/g, `$1"${key}"`),
+    );
+    expect(withKey.join()).toContain(key);
+    for (const body of withKey) expect(await send(variables.OTEL_EXPORTER_OTLP_ENDPOINT, body)).toBe(200);
+    spans.turnEnded({ ...turn, parent: ours.spanContext() }).join(new Map());
+    await clock.advance(holdMs);
+    const out = exporter.getFinishedSpans();
+    expect(out.length).toBeGreaterThan(0);
+    expect(JSON.stringify(out.map(({ attributes }) => attributes))).not.toContain(key);
   });
 
   it("do without the port when it cannot be opened: one warning, and the server goes on", async () => {
