@@ -114,6 +114,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     pool: settings.pool,
     maxLineBytes: settings.cli.maxLineBytes,
     eventBufferSize: settings.calls.eventBufferSize,
+    maxEventsPerTurn: settings.calls.maxEventsPerTurn,
     capabilities: (cli) => keeper.capabilitiesOf(cli),
     folders,
     spans: cliSpans,

@@ -26,6 +26,7 @@ export type Outcome =
   | "refused"
   | "maxOutputTokens"
   | "contextWindow"
+  | "incomplete"
   | "modelCallLimit"
   | "costLimit"
   | "outputLimit"

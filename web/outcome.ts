@@ -10,6 +10,7 @@ const outcomeWords: Readonly<Partial<Record<Outcome, string>>> = {
   [Outcome.REFUSED]: "refused by the model",
   [Outcome.MAX_OUTPUT_TOKENS]: "cut off at the model's output limit",
   [Outcome.CONTEXT_WINDOW]: "stopped: the context window is full",
+  [Outcome.INCOMPLETE]: "ended without a word that it is complete",
   [Outcome.MODEL_CALL_LIMIT]: "stopped: as many model calls as it may make",
   [Outcome.COST_LIMIT]: "stopped: it cost as much as it may",
   [Outcome.OUTPUT_LIMIT]: "stopped: it wrote as much as it may",

@@ -57,6 +57,7 @@ export interface WorkerOptions {
   >;
   readonly maxLineBytes: number;
   readonly eventBufferSize: number;
+  readonly maxEventsPerTurn: number;
   /** Whether what it was started with is not right any more. */
   readonly isOutdated: () => boolean;
   /** The model API did not take the credential. */
@@ -314,12 +315,12 @@ export class ClaudeWorker implements WorkerProcess {
   // ---- Turns ---------------------------------------------------------------------------------------------------
 
   #turnHost(): TurnHost {
-    const { clock, log, timeouts, eventBufferSize } = this.#options;
+    const { clock, log, timeouts, eventBufferSize, maxEventsPerTurn } = this.#options;
     return {
       clock,
       log,
       paths: this.#paths,
-      bounds: { ...timeouts, eventBufferSize },
+      bounds: { ...timeouts, eventBufferSize, maxEventsPerTurn },
       chargedUsdMicros: this.#ledger.totalCostUsdMicros,
       takenLineCount: () => this.#takenLineCount,
       write: (line) => this.#write(line),

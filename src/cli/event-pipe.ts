@@ -2,9 +2,15 @@
  * A bounded bridge from the process's output, which pushes, to the reader of a turn, who pulls.
  *
  * Made for one reader and for many small events: a batch is handed over as it is, and an event that is there costs its
- * reader no wait. Leaves out what to do when it is full: whoever pushes is told how much is unread.
+ * reader no wait. Behind a reader who is late, pieces of the same text become one. Leaves out what to do when it is full:
+ * whoever pushes is told how much is unread.
  */
 import type { TurnEvent } from "../turn-event.ts";
+
+/** Behind so many unread events, pieces of text are joined. */
+const joinFrom = 64;
+/** The longest joined piece, in UTF-16 units. */
+const maxJoinedLength = 16 * 1024;
 
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
@@ -12,7 +18,11 @@ export class EventPipe implements AsyncIterableIterator<TurnEvent> {
   #items: TurnEvent[] = [];
   #at = 0;
   #isEnded = false;
-  #isDropping = false;
+  /** Which events are kept although the others are dropped. `undefined`: none is dropped. */
+  #keeps: ((event: TurnEvent) => boolean) | undefined;
+  /** How many pieces there are in an unread event, beyond the first. */
+  readonly #joined = new Map<TurnEvent, number>();
+  #joinedCount = 0;
   #waiting: ((result: IteratorResult<TurnEvent>) => void) | undefined;
   readonly #onRead: () => void;
 
@@ -21,15 +31,16 @@ export class EventPipe implements AsyncIterableIterator<TurnEvent> {
     this.#onRead = onRead;
   }
 
-  /** Events that nobody has read yet. */
+  /** Events that nobody has read yet, each piece of a joined one counted. */
   get unreadCount(): number {
-    return this.#items.length - this.#at;
+    return this.#items.length - this.#at + this.#joinedCount;
   }
 
   /** Takes the list over: whoever pushes does not touch it any more. */
   push(events: TurnEvent[]): void {
-    if (events.length === 0 || this.#isEnded || this.#isDropping) return;
-    this.#add(events);
+    if (this.#isEnded) return;
+    const kept = this.#keeps === undefined ? events : events.filter(this.#keeps);
+    if (kept.length > 0) this.#add(kept);
   }
 
   /** The last event. It is kept also when nothing else is. */
@@ -39,18 +50,22 @@ export class EventPipe implements AsyncIterableIterator<TurnEvent> {
     this.#add([last]);
   }
 
-  /** Forgets what is unread and what is still pushed, but not the end. */
-  drop(): void {
-    if (this.#isEnded || this.#isDropping) return;
-    this.#isDropping = true;
-    this.#items = [];
+  /** Forgets what is unread and what is still pushed, but not the end, nor what is to be kept. */
+  drop(keeps: (event: TurnEvent) => boolean = () => false): void {
+    if (this.#isEnded) return;
+    this.#keeps = keeps;
+    this.#items = this.#items.slice(this.#at).filter(keeps);
     this.#at = 0;
+    this.#joined.clear();
+    this.#joinedCount = 0;
   }
 
   /** The next event if there is one, without a wait. */
   takeReady(): TurnEvent | undefined {
     if (this.#at >= this.#items.length) return undefined;
     const value = this.#items[this.#at++]!;
+    this.#joinedCount -= this.#joined.get(value) ?? 0;
+    this.#joined.delete(value);
     if (this.#at === this.#items.length) {
       this.#items = [];
       this.#at = 0;
@@ -84,12 +99,28 @@ export class EventPipe implements AsyncIterableIterator<TurnEvent> {
     return this;
   }
 
+  /** Joins a piece of text to the last unread event, if that is one of the same block and there are many. */
+  #joins(event: TurnEvent): boolean {
+    const last = this.#items.at(-1);
+    if (event.kind !== "textDelta" || last?.kind !== "textDelta" || this.unreadCount < joinFrom) return false;
+    if (last.messageIndex !== event.messageIndex || last.blockIndex !== event.blockIndex) return false;
+    if (last.raw !== undefined || event.raw !== undefined) return false;
+    if (last.text.length + event.text.length > maxJoinedLength) return false;
+    const joined = { ...last, text: last.text + event.text };
+    const count = (this.#joined.get(last) ?? 0) + 1;
+    this.#items[this.#items.length - 1] = joined;
+    this.#joined.delete(last);
+    this.#joined.set(joined, count);
+    this.#joinedCount += 1;
+    return true;
+  }
+
   #add(events: TurnEvent[]): void {
     if (this.unreadCount === 0) {
       this.#items = events;
       this.#at = 0;
     } else {
-      for (const event of events) this.#items.push(event);
+      for (const event of events) if (!this.#joins(event)) this.#items.push(event);
     }
     const waiting = this.#waiting;
     if (waiting === undefined) return;

@@ -75,6 +75,8 @@ function ofSubAgent(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void 
   const line = objectAt(body, "message");
   const message = turn.messages.ofSubAgent(parentOf(body), textAt(line, "id"), textAt(line, "model"));
   for (const content of objectsAt(line, "content")) {
+    turn.meter.reported();
+    if (turn.meter.hasTooManyEvents) break;
     turn.meter.wrote(writtenBytes(content));
     pushWhole(turn, body, message, content, undefined, out);
   }
@@ -87,6 +89,8 @@ function ofMainConversation(turn: MappedTurn, body: JsonObject, out: TurnEvent[]
   const message = known === undefined || known.isOver ? beginWithoutStream(turn, line, out) : known;
   const lineUuid = textAt(body, "uuid");
   for (const content of objectsAt(line, "content")) {
+    turn.meter.reported();
+    if (turn.meter.hasTooManyEvents) break;
     const kind = textAt(content, "type");
     const toolUseId = kind.endsWith("tool_use") ? textAt(content, "id") : "";
     if (toolUseId !== "") turn.toolNames.set(toolUseId, textAt(content, "name"));
@@ -195,6 +199,7 @@ function pushWhole(
     const unparsable = isObject(told) && "__unparsedToolInput" in told;
     const exact = streamed?.partialJson.join("") ?? "";
     if (streamed !== undefined) streamed.partialJson = [];
+    if (toolName === "StructuredOutput" && parent === "") turn.structuredInputJson = exact;
     if (!turn.wantsAll) return;
     const inputJson = exact !== "" ? exact : unparsable ? unparsedText(told) : jsonText(told);
     // What the model wrote: the CLI's own account of the input has its defaults filled in.

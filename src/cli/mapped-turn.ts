@@ -67,6 +67,8 @@ export class MappedTurn {
   readonly onUnknown: (name: string) => void;
   readonly messages = new TurnMessages();
   readonly answer = new AnswerText();
+  /** The input of the last use of the tool for structured output, as the model wrote it; empty when it was not streamed. */
+  structuredInputJson = "";
   /** The names of the tools that were used, by the id of the use. */
   readonly toolNames = new Map<string, string>();
 

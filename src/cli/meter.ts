@@ -12,6 +12,8 @@ export type CountedLimit = "modelCallLimit" | "outputLimit";
 
 export class TurnMeter {
   readonly #limits: TurnLimits;
+  readonly #maxEventCount: number;
+  #eventCount = 0;
   #outputBytes = 0;
   #modelCallCount = 0;
   #finished: Usage = noUsage;
@@ -19,8 +21,9 @@ export class TurnMeter {
   #reached: CountedLimit | undefined;
   #costIsDue = false;
 
-  constructor(limits: TurnLimits) {
+  constructor(limits: TurnLimits, maxEventCount = Number.POSITIVE_INFINITY) {
     this.#limits = limits;
+    this.#maxEventCount = maxEventCount;
   }
 
   /** The limit that was reached first. */
@@ -39,6 +42,17 @@ export class TurnMeter {
   /** Usage of the main conversation so far, for a turn that ends without an account of the CLI's. */
   get provisionalUsage(): Usage {
     return this.#running === undefined ? this.#finished : addUsage(this.#finished, this.#running);
+  }
+
+  /** The CLI has reported something: a line, or a block in one. */
+  reported(): void {
+    this.#eventCount += 1;
+    if (this.hasTooManyEvents) this.#reached ??= "outputLimit";
+  }
+
+  /** Whether the turn has reported more than any turn may. */
+  get hasTooManyEvents(): boolean {
+    return this.#eventCount > this.#maxEventCount;
   }
 
   /** The model wrote something: text, thinking or a tool's input. */

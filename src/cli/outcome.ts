@@ -27,6 +27,8 @@ export interface TurnFacts {
   readonly blockedByHook: boolean;
   readonly wantsStructuredOutput: boolean;
   readonly contentStreamed: boolean;
+  /** Why the last message of the model ended, by its own words; empty when it does not say. */
+  readonly lastStopReason: string;
   readonly retryCount: number;
   readonly cliVersion: string;
   readonly model: string;
@@ -98,19 +100,35 @@ function ofResult(result: JsonObject, facts: TurnFacts): Verdict {
 
 function ofSuccess(result: JsonObject, facts: TurnFacts): Verdict {
   const terminalReason = textAt(result, "terminal_reason");
-  const stopReason = textAt(result, "stop_reason");
-  if (facts.blockedByHook && numberAt(result, "num_turns") === 0) return limitReached("blockedByHook");
+  const stopReason = textAt(result, "stop_reason") || facts.lastStopReason;
+  // No model was asked: by a hook's will, or for a command of the CLI's own.
+  if (numberAt(result, "num_turns") === 0) return limitReached(facts.blockedByHook ? "blockedByHook" : "completed");
   if (terminalReason.startsWith("aborted")) {
     return fail("internalError", "INTERNAL", "Claude Code broke the turn off by itself", facts);
   }
-  if (stopReason === "refusal") return limitReached("refused");
-  if (stopReason === "max_tokens") return limitReached("maxOutputTokens");
-  if (stopReason === "model_context_window_exceeded") return limitReached("contextWindow");
+  const outcome = outcomeOfStop.get(stopReason.toLowerCase()) ?? "incomplete";
+  if (!facts.wantsStructuredOutput || (outcome !== "completed" && outcome !== "incomplete"))
+    return limitReached(outcome);
   // A model that never used the tool for it ends in a success without one.
-  if (facts.wantsStructuredOutput && result.structured_output === undefined)
-    return limitReached("structuredOutputFailed");
-  return limitReached("completed");
+  return limitReached(result.structured_output === undefined ? "structuredOutputFailed" : "completed");
 }
+
+/**
+ * Why the model stopped, as what came of the turn: the model API's words, and those that gateways pass on from other
+ * protocols. Whatever is not here is not known to be a completion, and so is none.
+ */
+const outcomeOfStop: ReadonlyMap<string, Outcome> = new Map([
+  ["end_turn", "completed"],
+  ["stop_sequence", "completed"],
+  ["tool_use", "completed"],
+  ["stop", "completed"],
+  ["refusal", "refused"],
+  ["content_filter", "refused"],
+  ["safety", "refused"],
+  ["max_tokens", "maxOutputTokens"],
+  ["length", "maxOutputTokens"],
+  ["model_context_window_exceeded", "contextWindow"],
+]);
 
 function ofFailure(result: JsonObject, facts: TurnFacts): Verdict {
   const { failure } = facts;

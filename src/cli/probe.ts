@@ -83,6 +83,7 @@ function startProbe({ cli, sink, folders, clock, log }: ProbeOptions): Promise<W
     pool: settings.pool,
     maxLineBytes: settings.cli.maxLineBytes,
     eventBufferSize: settings.calls.eventBufferSize,
+    maxEventsPerTurn: settings.calls.maxEventsPerTurn,
     capabilities: () => assumed,
     idPrefix: `probe-${randomUUID().slice(0, 8)}-`,
     folders,

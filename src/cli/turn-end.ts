@@ -34,13 +34,15 @@ export function turnEnd(ended: EndedTurn): TurnEnd {
     blockedByHook: mapped.blockedByHook,
     wantsStructuredOutput: ended.wantsStructuredOutput,
     contentStreamed: mapped.contentStreamed,
+    lastStopReason: mapped.messages.current?.stopReason ?? "",
     retryCount: mapped.retryCount,
     cliVersion: mapped.cliVersion,
     model: mapped.model,
     wallNowMs: ended.wallNowMs,
   });
   const structuredOutput: Json | undefined = result?.structured_output;
-  const structuredOutputJson = structuredOutput === undefined ? "" : jsonText(structuredOutput);
+  const structuredOutputJson =
+    structuredOutput === undefined ? "" : exactText(structuredOutput, mapped.structuredInputJson);
   return {
     ...verdict,
     text: structuredOutput === undefined ? mapped.answer.text : structuredOutputJson,
@@ -67,6 +69,16 @@ export function turnEnd(ended: EndedTurn): TurnEnd {
     promptNumber: ended.promptNumber,
     cutModelCall: ended.cutModelCall,
   };
+}
+
+/** The text that the model wrote, if it is of this value: the CLI's own is what it became as numbers and keys of a program. */
+function exactText(value: Json, written: string): string {
+  const text = jsonText(value);
+  try {
+    return written !== "" && jsonText(JSON.parse(written) as Json) === text ? written : text;
+  } catch {
+    return text; // Not JSON: the value is of another try.
+  }
 }
 
 /** A guess: the price of an unknown model, and what was cut off before the CLI could account for it. */

@@ -44,6 +44,7 @@ const owedBufferFactor = 8;
 
 export interface TurnBounds {
   readonly eventBufferSize: number;
+  readonly maxEventsPerTurn: number;
   readonly silenceTimeoutMs: number;
   readonly interruptTimeoutMs: number;
 }
@@ -96,6 +97,8 @@ const partsOfMessages: ReadonlySet<unknown> = new Set([
   "message_stop",
 ]);
 
+const isOfAnswer = ({ kind }: TurnEvent) => kind === "textDelta" || kind === "retracted";
+
 type Phase = "waiting" | "running" | "resulted" | "idle";
 
 export class TurnRun implements RunningTurn {
@@ -146,7 +149,7 @@ export class TurnRun implements RunningTurn {
       detail: turn.detail,
       paths: host.paths,
       forOperator: turn.forOperator,
-      meter: new TurnMeter(turn.limits),
+      meter: new TurnMeter(turn.limits, host.bounds.maxEventsPerTurn),
       onUnknown: (name) => this.#countUnknown(name),
     });
     if (this.#isFull) for (const { message, line } of earlier) this.#beforeInit.push(this.#carrier(message, line));
@@ -218,9 +221,10 @@ export class TurnRun implements RunningTurn {
       if (this.#setCause("schemaNotTaken")) this.#giveUp("it has no tool for the output schema");
       return;
     }
+    const { meter } = this.#mapped;
+    meter.reported();
     this.#map(message, line);
     if (kind === "apiRetry") this.#noteRetry(body);
-    const { meter } = this.#mapped;
     if (meter.reached !== undefined) this.#endEarly(meter.reached);
     if (meter.takeCostDue()) void this.#cost?.ask();
     this.#advance();
@@ -250,8 +254,8 @@ export class TurnRun implements RunningTurn {
     const unread = this.#pipe.unreadCount;
     if (unread < eventBufferSize || this.#isOver) return;
     if (this.#cause === undefined) this.#pause();
-    // The reader is owed what came before a limit, but not without bound.
-    else if (unread >= eventBufferSize * owedBufferFactor) this.#pipe.drop();
+    // The reader is owed what came before a limit, but not without bound. The answer is bounded already: it has ended.
+    else if (unread >= eventBufferSize * owedBufferFactor) this.#pipe.drop(isOfAnswer);
   }
 
   /** The process is gone. What it said until then was received. */
@@ -304,6 +308,13 @@ export class TurnRun implements RunningTurn {
   #map(message: CliMessage, line: string): void {
     if (this.#isDropping || (this.#isOver && !this.#isFull)) {
       mapMessage(this.#mapped, message, []); // For what is counted and noted.
+      return;
+    }
+    if (this.#mapped.meter.hasTooManyEvents) {
+      const events: TurnEvent[] = [];
+      mapMessage(this.#mapped, message, events);
+      // What is taken back has to be told; of the rest there was too much.
+      this.#batch.push(...events.filter(({ kind }) => kind === "retracted"));
       return;
     }
     const isInit = message.kind === "init" && !this.#hasInit;

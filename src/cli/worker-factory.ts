@@ -28,6 +28,7 @@ export interface WorkerFactoryOptions {
   >;
   readonly maxLineBytes: number;
   readonly eventBufferSize: number;
+  readonly maxEventsPerTurn: number;
   /** What a program was found to be able to; `undefined`: nobody knows. */
   readonly capabilities: (cli: FoundCli) => Promise<CliCapabilities | undefined> | CliCapabilities | undefined;
   readonly folders: WorkFolders;
@@ -100,6 +101,7 @@ async function startWorker(
       timeouts: pool,
       maxLineBytes: options.maxLineBytes,
       eventBufferSize: options.eventBufferSize,
+      maxEventsPerTurn: options.maxEventsPerTurn,
       isOutdated: () => !credentials.isCurrent(profile.credential, credential),
       refused: () => void credentials.lookAtAll(),
       capabilities: () => options.capabilities(cli),

@@ -328,6 +328,11 @@ export const settingsSchema = z.strictObject({
         z.number().int().min(16).default(512),
         "Events that are held for a slow caller before the worker's output is no longer read.",
       ),
+      maxEventsPerTurn: about(
+        z.number().int().min(100).default(200_000),
+        "What Claude Code may report in one turn: its lines, and the blocks in them. Beyond it the turn ends as at its limit of output.",
+        "Raise it for turns that write more than about half a million tokens. It bounds what a model API can cost that sends its answer byte by byte.",
+      ),
       maxRequestBytes: about(
         z
           .number()

@@ -31,6 +31,7 @@ export const outcomes = {
   refused: OutcomeMessage.REFUSED,
   maxOutputTokens: OutcomeMessage.MAX_OUTPUT_TOKENS,
   contextWindow: OutcomeMessage.CONTEXT_WINDOW,
+  incomplete: OutcomeMessage.INCOMPLETE,
   modelCallLimit: OutcomeMessage.MODEL_CALL_LIMIT,
   costLimit: OutcomeMessage.COST_LIMIT,
   outputLimit: OutcomeMessage.OUTPUT_LIMIT,

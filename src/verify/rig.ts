@@ -77,6 +77,7 @@ export async function openRig(options: RigOptions): Promise<Rig> {
       pool: settings.pool,
       maxLineBytes: settings.cli.maxLineBytes,
       eventBufferSize: settings.calls.eventBufferSize,
+      maxEventsPerTurn: settings.calls.maxEventsPerTurn,
       capabilities: () => forReset,
       idPrefix: `${name}-`,
       folders,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { JsonObject } from "../../src/cli/json.ts";
 import { judge, type TurnFacts } from "../../src/cli/outcome.ts";
 import type { EndCause } from "../../src/turn-end.ts";
 import { turnsOf } from "./captures.ts";
@@ -14,6 +15,7 @@ const facts: TurnFacts = {
   blockedByHook: false,
   wantsStructuredOutput: false,
   contentStreamed: false,
+  lastStopReason: "",
   retryCount: 0,
   cliVersion: "2.1.329",
   model: "m",
@@ -129,6 +131,34 @@ describe("the verdict", () => {
   it("is no success when the CLI broke the turn off", () => {
     const result = { ...success, terminal_reason: "aborted_streaming" };
     expect(judge({ ...facts, result }).outcome).toBe("internalError");
+  });
+
+  it.each<[unknown, string]>([
+    ["end_turn", "completed"],
+    ["stop_sequence", "completed"],
+    ["STOP", "completed"],
+    ["refusal", "refused"],
+    ["content_filter", "refused"],
+    ["max_tokens", "maxOutputTokens"],
+    ["length", "maxOutputTokens"],
+    ["model_context_window_exceeded", "contextWindow"],
+    ["pause_turn", "incomplete"],
+    ["brand_new", "incomplete"],
+    ["constructor", "incomplete"],
+    ["", "incomplete"],
+    [null, "incomplete"],
+    [undefined, "incomplete"],
+    [7, "incomplete"],
+    [["end_turn"], "incomplete"],
+  ])("calls only what says so a completion: the stop reason %j is %s", (stopReason, outcome) => {
+    const result = { ...success, stop_reason: stopReason } as unknown as JsonObject;
+    expect(judge({ ...facts, result }).outcome).toBe(outcome);
+  });
+
+  it("takes the last message's word where the result has none", () => {
+    const result = { ...success, stop_reason: null };
+    expect(judge({ ...facts, result, lastStopReason: "end_turn" }).outcome).toBe("completed");
+    expect(judge({ ...facts, result, lastStopReason: "pause_turn" }).outcome).toBe("incomplete");
   });
 
   it("misses a structured output only where one was wanted", () => {

@@ -69,6 +69,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     pool: settings.pool,
     maxLineBytes: options.maxLineBytes ?? settings.cli.maxLineBytes,
     eventBufferSize: settings.calls.eventBufferSize,
+    maxEventsPerTurn: settings.calls.maxEventsPerTurn,
     capabilities: () => ("capabilities" in options ? options.capabilities : ableCli),
     folders,
     clock: systemClock,

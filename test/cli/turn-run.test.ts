@@ -29,10 +29,11 @@ interface Options {
   readonly turn?: Partial<Turn>;
   readonly write?: () => Promise<void>;
   readonly usage?: () => Promise<JsonObject>;
+  readonly bounds?: Partial<TurnHost["bounds"]>;
 }
 
 /** A turn on a process that is played by the test. */
-function start({ turn = {}, write = async () => {}, usage }: Options = {}) {
+function start({ turn = {}, write = async () => {}, usage, bounds }: Options = {}) {
   const clock = new FakeClock();
   const requests: string[] = [];
   const happened: string[] = [];
@@ -41,7 +42,13 @@ function start({ turn = {}, write = async () => {}, usage }: Options = {}) {
     clock,
     log: silentLog,
     paths: new HostPaths(capturedPaths),
-    bounds: { eventBufferSize: 16, silenceTimeoutMs: 10_000, interruptTimeoutMs: 3_000 },
+    bounds: {
+      eventBufferSize: 16,
+      maxEventsPerTurn: 200_000,
+      silenceTimeoutMs: 10_000,
+      interruptTimeoutMs: 3_000,
+      ...bounds,
+    },
     chargedUsdMicros: 0,
     takenLineCount: () => 7,
     write,
@@ -316,6 +323,40 @@ describe("a limit", () => {
     const ended = { type: "result", subtype: "error_during_execution", is_error: true, user_message_uuids: [turnId] };
     says(JSON.stringify(ended), lifecycle("cancelled"));
     expect(await run.ended).toMatchObject({ outcome: "outputLimit", error: undefined, text: "Hello ther" });
+  });
+
+  it("of events ends the turn like its limit of output, and nothing more of it is kept for its reader", async () => {
+    const { run, says, requests, clock } = start({ bounds: { maxEventsPerTurn: 1_000 } });
+    says(...uptoFirstDelta);
+    const read: TurnEvent[] = [];
+    const reading = (async () => {
+      for await (const event of run.events) read.push(event);
+    })();
+    for (let at = 0; at < 5_000; at += 1) says(textDelta("x"));
+    expect(requests[0]).toBe("interrupt");
+    await clock.advance(3_000);
+    await reading;
+    const end = await run.ended;
+    expect(end.outcome).toBe("outputLimit");
+    expect(end.error).toBeUndefined();
+    const deltas = read.filter((event) => event.kind === "textDelta");
+    expect(read.length).toBeLessThanOrEqual(1_001);
+    expect(deltas.map(({ text }) => text).join("")).toBe(end.text);
+    expect(end.text.length).toBeGreaterThan(900);
+  });
+
+  it("of events is counted the same at every level of detail", async () => {
+    const countUntilEnd = (detail: Turn["detail"]) => {
+      const { says, requests } = start({ bounds: { maxEventsPerTurn: 300 }, turn: { detail } });
+      says(...uptoFirstDelta);
+      let count = 0;
+      while (requests.length === 0) {
+        says(textDelta("x"));
+        count += 1;
+      }
+      return count;
+    };
+    expect(countUntilEnd("text")).toBe(countUntilEnd("full"));
   });
 
   it("of time ends the turn", async () => {

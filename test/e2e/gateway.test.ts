@@ -49,31 +49,20 @@ const body = (frames: readonly Frame[]) =>
   frames.map((frame) => `event: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`).join("");
 
 /** A prompt whose model calls get these streams, one after the other; a request that does not stream gets two blocks. */
-const promptOf = (calls: readonly (readonly Frame[])[], first?: readonly Frame[]) => {
+const promptOf = (calls: readonly (readonly Frame[])[]) => {
   const whole = { answer: "message", blocks: ["not ", "streamed"].map((words) => ({ type: "text", text: words })) };
-  const stream = (frames: readonly Frame[]) => ({
-    answer: "body",
-    contentType: "text/event-stream",
-    body: body(frames),
-  });
-  const failsFirst = first && { times: 1, play: stream(first) };
   const steps = calls.map((frames) => ({
-    play: stream(frames),
+    play: { answer: "body", contentType: "text/event-stream", body: body(frames) },
     whenNotStreaming: whole,
-    ...(failsFirst && { failsFirst }),
   }));
   return `[[scenario ${JSON.stringify({ steps })}]]`;
 };
 
 interface Row {
-  /** What the first request gets, when nothing of it is in the conversation afterwards. */
-  readonly first?: readonly Frame[];
   readonly calls: readonly (readonly Frame[])[];
   readonly answer: string;
   readonly outcome?: Outcome;
 }
-
-const again = [start(), ...block(0, "again"), ...end()];
 
 const rows: Readonly<Record<string, Row>> = {
   "two blocks": {
@@ -140,17 +129,13 @@ const rows: Readonly<Record<string, Row>> = {
   "no message_delta": {
     calls: [[start(), ...block(0, "hello"), end()[1]!]],
     answer: "hello",
+    outcome: Outcome.INCOMPLETE,
   },
   "a last block without an end": {
     calls: [[start(), ...block(0, "one "), open(1), text(1, "two"), ...end()]],
     answer: "one two",
   },
   "no block with an end, ever": { calls: [[start(), open(0), text(0, "hello"), ...end()]], answer: "hello" },
-  "no block with an end, once": {
-    first: [start(), open(0), text(0, "hello"), ...end()],
-    calls: [again],
-    answer: "again",
-  },
   "text in the first frame": {
     calls: [[start(), open(0, { type: "text", text: "in the start " }), text(0, "and after"), close(0), ...end()]],
     answer: "in the start and after",
@@ -223,6 +208,19 @@ const rows: Readonly<Record<string, Row>> = {
     ],
     answer: "x",
   },
+  ...Object.fromEntries(
+    [
+      ["pause_turn", Outcome.INCOMPLETE] as const,
+      ["content_filter", Outcome.REFUSED] as const,
+      ["length", Outcome.MAX_OUTPUT_TOKENS] as const,
+      ["", Outcome.INCOMPLETE] as const,
+      [null, Outcome.INCOMPLETE] as const,
+      [7, Outcome.INCOMPLETE] as const,
+    ].map(([stopReason, outcome]): [string, Row] => [
+      `the stop reason ${JSON.stringify(stopReason)}`,
+      { calls: [[start(), ...block(0, "half an answer"), ...end(stopReason)]], answer: "half an answer", outcome },
+    ]),
+  ),
   "usage in words": {
     calls: [
       [start({ usage: { input_tokens: "ten" } }), ...block(0, "x"), ...end("end_turn", { output_tokens: "many" })],
@@ -238,8 +236,8 @@ describe("an answer of a gateway", () => {
   });
   afterAll(() => scene.close());
 
-  it.each(Object.entries(rows))("with %s is whole", async (_name, { first, calls, answer, outcome }) => {
-    const prompt = promptOf(calls, first);
+  it.each(Object.entries(rows))("with %s is whole", async (_name, { calls, answer, outcome }) => {
+    const prompt = promptOf(calls);
     const turn = await readTurn(scene.client.streamChat({ prompt }));
     expect(turn.failure).toBeUndefined();
     expect(turn.result).toMatchObject({ outcome: outcome ?? Outcome.COMPLETED, text: answer, textTruncated: false });

@@ -10,11 +10,13 @@ import { readTurn, type SeenTurn } from "../contract/turn.ts";
 import { type FakeScene, openFakeScene } from "./fake-scene.ts";
 
 const mebibytes = 1024 * 1024;
+/** A tenth of the default: more would only take longer. */
+const maxEventsPerTurn = 20_000;
 
 describe("a worker that babbles", () => {
   let scene: FakeScene;
   beforeAll(async () => {
-    scene = await openFakeScene();
+    scene = await openFakeScene({ calls: { maxEventsPerTurn } });
   });
   afterAll(() => scene.close());
 
@@ -125,4 +127,19 @@ describe("a worker that babbles", () => {
     expect(background.all("backgroundTasks")[0]?.taskIds).toHaveLength(1);
     await expectQuarantine(background);
   });
+
+  it("a million deltas of one byte end the turn at its bound, and other callers are served meanwhile", async () => {
+    const flood = run('[[fake answer {"flood":{"deltas":1000000,"chars":1}}]]');
+    let isOver = false;
+    void flood.then(() => {
+      isOver = true;
+    });
+    for (let at = 0; at < 3; at++) expect((await run(says)).text).toBe(text);
+    expect(isOver).toBe(false);
+    const turn = await flood;
+    expect(turn.failure).toBeUndefined();
+    expect(turn.result.outcome).toBe(Outcome.OUTPUT_LIMIT);
+    expect(turn.responses.length).toBeLessThan(maxEventsPerTurn + 100);
+    expect(turn.answer).toBe(turn.result.text);
+  }, 120_000);
 });

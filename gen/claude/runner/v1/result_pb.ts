@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file claude/runner/v1/result.proto.
  */
 export const file_claude_runner_v1_result: GenFile = /*@__PURE__*/
-  fileDesc("Ch1jbGF1ZGUvcnVubmVyL3YxL3Jlc3VsdC5wcm90bxIQY2xhdWRlLnJ1bm5lci52MSLMBQoKVHVyblJlc3VsdBIqCgdvdXRjb21lGAEgASgOMhkuY2xhdWRlLnJ1bm5lci52MS5PdXRjb21lEgwKBHRleHQYAiABKAkSFgoOdGV4dF90cnVuY2F0ZWQYAyABKAgSFwoPdGV4dF9zaXplX2J5dGVzGAQgASgDEjEKEXN0cnVjdHVyZWRfb3V0cHV0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEh4KFnN0cnVjdHVyZWRfb3V0cHV0X2pzb24YBiABKAkSJgoFdXNhZ2UYByABKAsyFy5jbGF1ZGUucnVubmVyLnYxLlVzYWdlEhcKD2Nvc3RfdXNkX21pY3JvcxgIIAEoAxIYChBjb3N0X2lzX2VzdGltYXRlGAkgASgIEjEKC21vZGVsX3VzYWdlGAogAygLMhwuY2xhdWRlLnJ1bm5lci52MS5Nb2RlbFVzYWdlEhgKEG1vZGVsX2NhbGxfY291bnQYCyABKAUSKAoGc3RhZ2VzGAwgASgLMhguY2xhdWRlLnJ1bm5lci52MS5TdGFnZXMSEwoLc3RvcF9yZWFzb24YDSABKAkSFwoPdGVybWluYWxfcmVhc29uGA4gASgJEhMKC2NsaV9zdWJ0eXBlGA8gASgJEioKBWVycm9yGBAgASgLMhsuY2xhdWRlLnJ1bm5lci52MS5UdXJuRXJyb3ISPgoScGVybWlzc2lvbl9kZW5pYWxzGBEgAygLMiIuY2xhdWRlLnJ1bm5lci52MS5QZXJtaXNzaW9uRGVuaWFsEhgKEHJlZnVzYWxfY2F0ZWdvcnkYEiABKAkSGwoTcmVmdXNhbF9leHBsYW5hdGlvbhgTIAEoCRIVCg1sYXN0X3NlcXVlbmNlGBQgASgFEjEKC3dvcmtlcl9mYXRlGBUgASgOMhwuY2xhdWRlLnJ1bm5lci52MS5Xb3JrZXJGYXRlIrQBCglUdXJuRXJyb3ISLQoGcmVhc29uGAEgASgOMh0uY2xhdWRlLnJ1bm5lci52MS5FcnJvclJlYXNvbhIPCgdtZXNzYWdlGAIgASgJEhgKC2h0dHBfc3RhdHVzGAMgASgFSACIAQESEQoJY2xpX2Vycm9yGAQgASgJEhYKDmFwaV9lcnJvcl90eXBlGAUgASgJEhIKCnJlcXVlc3RfaWQYBiABKAlCDgoMX2h0dHBfc3RhdHVzIs4BCgVVc2FnZRIZChFpbnB1dF90b2tlbl9jb3VudBgBIAEoAxIaChJvdXRwdXRfdG9rZW5fY291bnQYAiABKAMSJAocY2FjaGVfcmVhZF9pbnB1dF90b2tlbl9jb3VudBgDIAEoAxIoCiBjYWNoZV9jcmVhdGlvbl9pbnB1dF90b2tlbl9jb3VudBgEIAEoAxIcChR0aGlua2luZ190b2tlbl9jb3VudBgFIAEoAxIgChh3ZWJfc2VhcmNoX3JlcXVlc3RfY291bnQYBiABKAUicAoKTW9kZWxVc2FnZRINCgVtb2RlbBgBIAEoCRImCgV1c2FnZRgCIAEoCzIXLmNsYXVkZS5ydW5uZXIudjEuVXNhZ2USFwoPY29zdF91c2RfbWljcm9zGAMgASgDEhIKCmNvc3RfYmFzaXMYBCABKAkiOgoQUGVybWlzc2lvbkRlbmlhbBIRCgl0b29sX25hbWUYASABKAkSEwoLdG9vbF91c2VfaWQYAiABKAki/wMKBlN0YWdlcxItCgpxdWV1ZV93YWl0GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEigKBWNsYWltGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEicKBGJpbmQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoMc2VlZF9oaXN0b3J5GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC3N0ZGluX3dyaXRlGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC2ZpcnN0X2V2ZW50GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi0KCmZpcnN0X3RleHQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SOAoVYXJyaXZhbF90b19maXJzdF90ZXh0GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEicKBHR1cm4YCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAoFdG90YWwYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDYXBpGAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uKvADCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIVChFPVVRDT01FX0NPTVBMRVRFRBABEhMKD09VVENPTUVfUkVGVVNFRBACEh0KGU9VVENPTUVfTUFYX09VVFBVVF9UT0tFTlMQAxIaChZPVVRDT01FX0NPTlRFWFRfV0lORE9XEAQSHAoYT1VUQ09NRV9NT0RFTF9DQUxMX0xJTUlUEAUSFgoST1VUQ09NRV9DT1NUX0xJTUlUEAYSGAoUT1VUQ09NRV9PVVRQVVRfTElNSVQQBxIaChZPVVRDT01FX0RVUkFUSU9OX0xJTUlUEAgSJAogT1VUQ09NRV9TVFJVQ1RVUkVEX09VVFBVVF9GQUlMRUQQCRIbChdPVVRDT01FX0JMT0NLRURfQllfSE9PSxAKEhUKEU9VVENPTUVfQ0FOQ0VMTEVEEAsSHQoZT1VUQ09NRV9ERUFETElORV9FWENFRURFRBAMEhoKFk9VVENPTUVfVVBTVFJFQU1fRVJST1IQDRIXChNPVVRDT01FX1dPUktFUl9ESUVEEA4SEwoPT1VUQ09NRV9EUkFJTkVEEA8SGgoWT1VUQ09NRV9DTElFTlRfU1RBTExFRBAQEhoKFk9VVENPTUVfSU5URVJOQUxfRVJST1IQESpaCgpXb3JrZXJGYXRlEhsKF1dPUktFUl9GQVRFX1VOU1BFQ0lGSUVEEAASFQoRV09SS0VSX0ZBVEVfUkVTRVQQARIYChRXT1JLRVJfRkFURV9SRUNZQ0xFRBACQmIKGWlvLmdpdGh1Yi5jbGF1ZGVydW5uZXIudjFQAVpDZ2l0aHViLmNvbS9jbGF1ZGUtcnVubmVyL2NsYXVkZS1ydW5uZXIvY2xpZW50cy9nby9ydW5uZXJ2MTtydW5uZXJ2MWIGcHJvdG8z", [file_claude_runner_v1_error, file_google_protobuf_duration, file_google_protobuf_struct]);
+  fileDesc("Ch1jbGF1ZGUvcnVubmVyL3YxL3Jlc3VsdC5wcm90bxIQY2xhdWRlLnJ1bm5lci52MSLMBQoKVHVyblJlc3VsdBIqCgdvdXRjb21lGAEgASgOMhkuY2xhdWRlLnJ1bm5lci52MS5PdXRjb21lEgwKBHRleHQYAiABKAkSFgoOdGV4dF90cnVuY2F0ZWQYAyABKAgSFwoPdGV4dF9zaXplX2J5dGVzGAQgASgDEjEKEXN0cnVjdHVyZWRfb3V0cHV0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEh4KFnN0cnVjdHVyZWRfb3V0cHV0X2pzb24YBiABKAkSJgoFdXNhZ2UYByABKAsyFy5jbGF1ZGUucnVubmVyLnYxLlVzYWdlEhcKD2Nvc3RfdXNkX21pY3JvcxgIIAEoAxIYChBjb3N0X2lzX2VzdGltYXRlGAkgASgIEjEKC21vZGVsX3VzYWdlGAogAygLMhwuY2xhdWRlLnJ1bm5lci52MS5Nb2RlbFVzYWdlEhgKEG1vZGVsX2NhbGxfY291bnQYCyABKAUSKAoGc3RhZ2VzGAwgASgLMhguY2xhdWRlLnJ1bm5lci52MS5TdGFnZXMSEwoLc3RvcF9yZWFzb24YDSABKAkSFwoPdGVybWluYWxfcmVhc29uGA4gASgJEhMKC2NsaV9zdWJ0eXBlGA8gASgJEioKBWVycm9yGBAgASgLMhsuY2xhdWRlLnJ1bm5lci52MS5UdXJuRXJyb3ISPgoScGVybWlzc2lvbl9kZW5pYWxzGBEgAygLMiIuY2xhdWRlLnJ1bm5lci52MS5QZXJtaXNzaW9uRGVuaWFsEhgKEHJlZnVzYWxfY2F0ZWdvcnkYEiABKAkSGwoTcmVmdXNhbF9leHBsYW5hdGlvbhgTIAEoCRIVCg1sYXN0X3NlcXVlbmNlGBQgASgFEjEKC3dvcmtlcl9mYXRlGBUgASgOMhwuY2xhdWRlLnJ1bm5lci52MS5Xb3JrZXJGYXRlIrQBCglUdXJuRXJyb3ISLQoGcmVhc29uGAEgASgOMh0uY2xhdWRlLnJ1bm5lci52MS5FcnJvclJlYXNvbhIPCgdtZXNzYWdlGAIgASgJEhgKC2h0dHBfc3RhdHVzGAMgASgFSACIAQESEQoJY2xpX2Vycm9yGAQgASgJEhYKDmFwaV9lcnJvcl90eXBlGAUgASgJEhIKCnJlcXVlc3RfaWQYBiABKAlCDgoMX2h0dHBfc3RhdHVzIs4BCgVVc2FnZRIZChFpbnB1dF90b2tlbl9jb3VudBgBIAEoAxIaChJvdXRwdXRfdG9rZW5fY291bnQYAiABKAMSJAocY2FjaGVfcmVhZF9pbnB1dF90b2tlbl9jb3VudBgDIAEoAxIoCiBjYWNoZV9jcmVhdGlvbl9pbnB1dF90b2tlbl9jb3VudBgEIAEoAxIcChR0aGlua2luZ190b2tlbl9jb3VudBgFIAEoAxIgChh3ZWJfc2VhcmNoX3JlcXVlc3RfY291bnQYBiABKAUicAoKTW9kZWxVc2FnZRINCgVtb2RlbBgBIAEoCRImCgV1c2FnZRgCIAEoCzIXLmNsYXVkZS5ydW5uZXIudjEuVXNhZ2USFwoPY29zdF91c2RfbWljcm9zGAMgASgDEhIKCmNvc3RfYmFzaXMYBCABKAkiOgoQUGVybWlzc2lvbkRlbmlhbBIRCgl0b29sX25hbWUYASABKAkSEwoLdG9vbF91c2VfaWQYAiABKAki/wMKBlN0YWdlcxItCgpxdWV1ZV93YWl0GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEigKBWNsYWltGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEicKBGJpbmQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoMc2VlZF9oaXN0b3J5GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC3N0ZGluX3dyaXRlGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC2ZpcnN0X2V2ZW50GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi0KCmZpcnN0X3RleHQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SOAoVYXJyaXZhbF90b19maXJzdF90ZXh0GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEicKBHR1cm4YCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAoFdG90YWwYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDYXBpGAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uKogECgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIVChFPVVRDT01FX0NPTVBMRVRFRBABEhMKD09VVENPTUVfUkVGVVNFRBACEh0KGU9VVENPTUVfTUFYX09VVFBVVF9UT0tFTlMQAxIaChZPVVRDT01FX0NPTlRFWFRfV0lORE9XEAQSHAoYT1VUQ09NRV9NT0RFTF9DQUxMX0xJTUlUEAUSFgoST1VUQ09NRV9DT1NUX0xJTUlUEAYSGAoUT1VUQ09NRV9PVVRQVVRfTElNSVQQBxIaChZPVVRDT01FX0RVUkFUSU9OX0xJTUlUEAgSJAogT1VUQ09NRV9TVFJVQ1RVUkVEX09VVFBVVF9GQUlMRUQQCRIbChdPVVRDT01FX0JMT0NLRURfQllfSE9PSxAKEhUKEU9VVENPTUVfQ0FOQ0VMTEVEEAsSHQoZT1VUQ09NRV9ERUFETElORV9FWENFRURFRBAMEhoKFk9VVENPTUVfVVBTVFJFQU1fRVJST1IQDRIXChNPVVRDT01FX1dPUktFUl9ESUVEEA4SEwoPT1VUQ09NRV9EUkFJTkVEEA8SGgoWT1VUQ09NRV9DTElFTlRfU1RBTExFRBAQEhoKFk9VVENPTUVfSU5URVJOQUxfRVJST1IQERIWChJPVVRDT01FX0lOQ09NUExFVEUQEipaCgpXb3JrZXJGYXRlEhsKF1dPUktFUl9GQVRFX1VOU1BFQ0lGSUVEEAASFQoRV09SS0VSX0ZBVEVfUkVTRVQQARIYChRXT1JLRVJfRkFURV9SRUNZQ0xFRBACQmIKGWlvLmdpdGh1Yi5jbGF1ZGVydW5uZXIudjFQAVpDZ2l0aHViLmNvbS9jbGF1ZGUtcnVubmVyL2NsYXVkZS1ydW5uZXIvY2xpZW50cy9nby9ydW5uZXJ2MTtydW5uZXJ2MWIGcHJvdG8z", [file_claude_runner_v1_error, file_google_protobuf_duration, file_google_protobuf_struct]);
 
 /**
  * The end of a turn: the last event of its stream, also before a failing
@@ -62,8 +62,8 @@ export type TurnResult = Message<"claude.runner.v1.TurnResult"> & {
 
   /**
    * The answer that follows the request's output schema. Unset without a schema
-   * and when the model gave none. A number is a double here:
-   * `structured_output_json` is exact. Unset when it is too large or too deeply
+   * and when the model gave none. A number is a double here and the order of
+   * members is lost: `structured_output_json` is exact. Unset when it is too large or too deeply
    * nested: see event.proto.
    *
    * @generated from field: google.protobuf.Value structured_output = 5;
@@ -71,7 +71,10 @@ export type TurnResult = Message<"claude.runner.v1.TurnResult"> & {
   structuredOutput?: Value | undefined;
 
   /**
-   * The same as JSON text. At most 256 KiB; empty when it is larger.
+   * The same as JSON text, as the model wrote it: numbers keep all their digits,
+   * members their order, and a key that comes twice comes twice. An answer that
+   * was not streamed is given as Claude Code has it, with numbers as doubles
+   * (`1e400` is null there). At most 256 KiB; empty when it is larger.
    *
    * @generated from field: string structured_output_json = 6;
    */
@@ -122,7 +125,8 @@ export type TurnResult = Message<"claude.runner.v1.TurnResult"> & {
   stages?: Stages | undefined;
 
   /**
-   * Why the last message ended, in the model API's words.
+   * Why the last message ended, in the model API's words. Empty when it does not
+   * say, or not as text.
    *
    * @generated from field: string stop_reason = 13;
    */
@@ -485,21 +489,23 @@ export const Outcome = {
   UNSPECIFIED: 0,
 
   /**
-   * OK: Claude answered.
+   * OK: Claude answered, and its stop reason says that this is all: `end_turn`,
+   * `stop_sequence`, `tool_use` of a structured output, `stop` of some gateways.
    *
    * @generated from enum value: OUTCOME_COMPLETED = 1;
    */
   COMPLETED: 1,
 
   /**
-   * OK: the model refused.
+   * OK: the model refused, or a filter of the model API stopped the answer.
    *
    * @generated from enum value: OUTCOME_REFUSED = 2;
    */
   REFUSED: 2,
 
   /**
-   * OK: the model's output limit cut the answer off.
+   * OK: the model's output limit cut the answer off (`max_tokens`, and `length`
+   * of some gateways).
    *
    * @generated from enum value: OUTCOME_MAX_OUTPUT_TOKENS = 3;
    */
@@ -527,7 +533,8 @@ export const Outcome = {
   COST_LIMIT: 6,
 
   /**
-   * OK: `limits.max_output_bytes` was reached.
+   * OK: `limits.max_output_bytes` was reached, or the server's bound on what
+   * Claude Code may report in one turn.
    *
    * @generated from enum value: OUTCOME_OUTPUT_LIMIT = 7;
    */
@@ -602,6 +609,15 @@ export const Outcome = {
    * @generated from enum value: OUTCOME_INTERNAL_ERROR = 17;
    */
   INTERNAL_ERROR: 17,
+
+  /**
+   * OK: the answer ended without a word that it is complete. Its stop reason is
+   * `pause_turn`, one that this server does not know, or missing; `stop_reason`
+   * has it as far as it is text. What came of the answer is in `text`.
+   *
+   * @generated from enum value: OUTCOME_INCOMPLETE = 18;
+   */
+  INCOMPLETE: 18,
 } as const;
 
 /**
