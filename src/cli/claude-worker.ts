@@ -21,6 +21,7 @@ import { HostPaths } from "./host-paths.ts";
 import { type JsonObject, listAt, textAt } from "./json.ts";
 import { type Charge, Ledger } from "./ledger.ts";
 import { endLeftovers } from "./leftovers.ts";
+import type { Line } from "./line-pieces.ts";
 import { type LineSplitter, lineSplitter } from "./lines.ts";
 import { type CliMessage, parseLine } from "./messages.ts";
 import { applySettings, readSettings } from "./model-settings.ts";
@@ -380,7 +381,7 @@ export class ClaudeWorker implements WorkerProcess {
 
   /** What seeding and resets need. */
   readonly #lineHost = {
-    write: (line: string): Promise<void> => this.#write(line),
+    write: (line: Line): Promise<void> => this.#write(line),
     expect: (fits: (message: CliMessage) => boolean): Promise<CliMessage> => this.#expectations.expect(fits),
   };
 
@@ -389,7 +390,7 @@ export class ClaudeWorker implements WorkerProcess {
     options?: RequestOptions,
   ): Promise<JsonObject> => this.#control.request(request, options);
 
-  async #write(line: string): Promise<void> {
+  async #write(line: Line): Promise<void> {
     try {
       await this.#process.write(line);
     } catch (cause) {

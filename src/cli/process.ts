@@ -7,6 +7,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import type { Clock } from "../clock.ts";
+import type { Line } from "./line-pieces.ts";
 
 /** The tail of stderr that is kept, in bytes. */
 const stderrRingBytes = 64 * 1024;
@@ -37,6 +38,10 @@ export class ChildProcess {
   #stderr: Buffer[] = [];
   #stderrBytes = 0;
   #isPaused = false;
+  /** Settles when the line in pieces that is being written is over; absent when there is none. */
+  #inPieces: Promise<void> | undefined;
+  /** Whether a line was not taken in time: what is left of one in pieces is not written. */
+  #isGivenUp = false;
   #isGone = false;
 
   /** Rejects with the system's error (ENOENT, EACCES, EMFILE, EAGAIN, …) when the program does not start. */
@@ -77,22 +82,52 @@ export class ChildProcess {
     this.#child.stdout.on("data", onOutput);
   }
 
-  /** Writes a line. Resolves when the process's pipe has all of it; rejects when it never will. */
-  write(line: string): Promise<void> {
+  /**
+   * Writes a line, whole or in pieces. Resolves when the process's pipe has all of it; rejects when it never will. A line in
+   * pieces is made while it is written, and those that are written meanwhile stand behind it.
+   */
+  write(line: Line): Promise<void> {
+    if (typeof line === "string" && this.#inPieces === undefined) return this.#timed(this.#put(`${line}\n`));
+    const pieces = typeof line === "string" ? [line] : line;
+    const written = (this.#inPieces ?? Promise.resolve()).then(() => this.#putAll(pieces));
+    const settled = written
+      .catch(() => {}) // its writer hears of it
+      .then(() => {
+        if (this.#inPieces === settled) this.#inPieces = undefined;
+      });
+    this.#inPieces = settled;
+    return this.#timed(written);
+  }
+
+  async #putAll(pieces: Iterable<string>): Promise<void> {
+    for (const piece of pieces) {
+      if (this.#isGivenUp) throw new Error("an earlier line was not taken");
+      await this.#put(piece);
+    }
+    await this.#put("\n");
+  }
+
+  #put(text: string): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#isGone || !this.#child.stdin.writable) {
         reject(new Error("the input of the process is closed"));
         return;
       }
-      const { clock, writeTimeoutMs } = this.#options;
-      const cancelTimer = clock.after(writeTimeoutMs, () => {
-        reject(new Error(`the process did not take its input within ${writeTimeoutMs} ms`));
-      });
-      this.#child.stdin.write(`${line}\n`, (error) => {
-        cancelTimer();
+      this.#child.stdin.write(text, (error) => {
         if (error) reject(error);
         else resolve();
       });
+    });
+  }
+
+  #timed(written: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const { clock, writeTimeoutMs } = this.#options;
+      const cancelTimer = clock.after(writeTimeoutMs, () => {
+        this.#isGivenUp = true;
+        reject(new Error(`the process did not take its input within ${writeTimeoutMs} ms`));
+      });
+      written.finally(cancelTimer).then(resolve, reject);
     });
   }
 

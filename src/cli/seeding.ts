@@ -6,11 +6,12 @@
  */
 import { randomUUID } from "node:crypto";
 import type { HistoryMessage } from "../turn.ts";
+import type { Line } from "./line-pieces.ts";
 import type { CliMessage } from "./messages.ts";
 import { seededAnswerLine, seededQuestionLine } from "./user-line.ts";
 
 export interface SeedingHost {
-  write(line: string): Promise<void>;
+  write(line: Line): Promise<void>;
   /** The first message that fits; to be called before what it answers is written. Rejects when it is late. */
   expect(fits: (message: CliMessage) => boolean): Promise<CliMessage>;
   /** A message becomes part of the conversation. Called before it is written. */

@@ -26,6 +26,7 @@ import { EventPipe } from "./event-pipe.ts";
 import type { HostPaths } from "./host-paths.ts";
 import { type JsonObject, listAt, numberAt, objectAt, textAt } from "./json.ts";
 import type { Charge } from "./ledger.ts";
+import type { Line } from "./line-pieces.ts";
 import { MappedTurn, type Taint } from "./mapped-turn.ts";
 import type { CliMessage, CliMessageKind } from "./messages.ts";
 import { TurnMeter } from "./meter.ts";
@@ -59,7 +60,7 @@ export interface TurnHost {
   readonly chargedUsdMicros: number;
   /** User lines that the process has taken so far, this turn's included once it has started. */
   takenLineCount(): number;
-  write(line: string): Promise<void>;
+  write(line: Line): Promise<void>;
   request(
     request: { readonly subtype: string; readonly [key: string]: unknown },
     options?: RequestOptions,

@@ -28,10 +28,15 @@ export class JsonThreads {
 
   constructor({ files, allowUnknownFields, maxRequestBytes, clock }: JsonThreadsOptions) {
     // Two bytes a letter at worst, for the text and for its values, and what parsing needs beside them.
+    let setUp: JsonThreadSetUp | undefined;
     const maxHeapMib = 64 + 8 * Math.ceil(maxRequestBytes / (1024 * 1024));
     this.#pool = new ThreadPool({
       module: new URL(import.meta.url.endsWith(".ts") ? "./json-thread.ts" : "./json-thread.js", import.meta.url),
-      setUp: () => ({ files: fileSet(files), allowUnknownFields, maxViolations }) satisfies JsonThreadSetUp,
+      // Made when there is need, and once: it takes some milliseconds.
+      setUp: () => {
+        setUp ??= { files: fileSet(files), allowUnknownFields, maxViolations };
+        return setUp;
+      },
       maxThreads: Math.max(1, Math.min(2, availableParallelism() - 1)),
       maxWaiting: 32,
       taskTimeoutMs: 20_000,
