@@ -6,9 +6,10 @@
  * decoding throws them away. What decoding itself finds wrong (an enum, a range) is not looked at here.
  */
 import { isUtf8 } from "node:buffer";
-import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, getOption, ScalarType } from "@bufbuild/protobuf";
+import { field as fieldRules } from "../../../gen/buf/validate/validate_pb.ts";
 import { RunnerError, type Violation } from "../../errors.ts";
-import { invalidRequest, maxElements } from "../../service/rules.ts";
+import { invalidRequest, maxElements, maxViolations } from "../../service/rules.ts";
 import type { RequestBounds } from "./bounds.ts";
 
 /** What is to be known of a field to skip it, count it or go into it. */
@@ -16,6 +17,8 @@ interface FieldPlan {
   readonly name: string;
   readonly isList: boolean;
   readonly maxElements: number | undefined;
+  /** The longest text, in bytes; longer ones are refused before anybody counts letters or matches a pattern. */
+  readonly maxBytes: number;
   readonly wireType: number;
   /** How the content of a length-delimited value is looked at. */
   readonly content: "message" | "text" | "data" | "packed";
@@ -26,6 +29,9 @@ interface FieldPlan {
 }
 
 type MessagePlan = ReadonlyMap<number, FieldPlan>;
+
+/** Below this no text is worth a refusal of its own. */
+const shortTextBytes = 16 * 1024;
 
 const wireVarint = 0;
 const wire64 = 1;
@@ -60,7 +66,20 @@ function fieldPlan(field: DescField): FieldPlan {
   }
   const isList = field.fieldKind === "list";
   const plan = field.message === undefined ? leaf(name, field.scalar, isList) : nested(name, field.message, isList);
-  return { ...plan, maxElements: most };
+  return { ...plan, maxElements: most, maxBytes: maxTextBytes(field) };
+}
+
+/**
+ * What the rules of a text allow, generously: within this they speak for themselves. Letters are counted and patterns
+ * matched by code that takes its time, up to a hundred nanoseconds for each letter.
+ */
+function maxTextBytes(field: DescField): number {
+  const { type } = getOption(field, fieldRules);
+  if (type.case !== "string") return Number.POSITIVE_INFINITY;
+  const { maxBytes, maxLen, pattern } = type.value;
+  if (maxBytes > 0n) return Math.max(shortTextBytes, Number(maxBytes));
+  if (maxLen > 0n) return Math.max(shortTextBytes, 4 * Number(maxLen));
+  return pattern === "" ? Number.POSITIVE_INFINITY : shortTextBytes;
 }
 
 function nested(name: string, desc: DescMessage | undefined, isList = false): FieldPlan {
@@ -69,6 +88,7 @@ function nested(name: string, desc: DescMessage | undefined, isList = false): Fi
     name,
     isList,
     maxElements: undefined,
+    maxBytes: Number.POSITIVE_INFINITY,
     wireType: wireDelimited,
     content: "message",
     message,
@@ -82,7 +102,16 @@ function leaf(name: string, scalar: ScalarType | undefined, isList = false): Fie
   const elementBytes = fixedBytes(scalar);
   const wireType =
     content !== "packed" ? wireDelimited : elementBytes === 8 ? wire64 : elementBytes === 4 ? wire32 : wireVarint;
-  return { name, isList, maxElements: undefined, wireType, content, message: undefined, elementBytes };
+  return {
+    name,
+    isList,
+    maxElements: undefined,
+    maxBytes: Number.POSITIVE_INFINITY,
+    wireType,
+    content,
+    message: undefined,
+    elementBytes,
+  };
 }
 
 /** The bytes of a scalar of fixed size, 0 for a varint. */
@@ -138,10 +167,13 @@ class WireScan {
       if (field?.isList) counts.set(field, count);
       this.#value(tag & 7, field, count, end, counts);
     }
-    for (const [{ name, maxElements: most }, count] of counts) {
-      if (most === undefined || count <= most) continue;
-      const description = `must have at most ${most} elements; it has ${count}`;
-      this.#violations.push({ field: [...this.#path, name].join("."), description });
+    this.#noteLongLists(counts, "");
+  }
+
+  #noteLongLists(counts: ReadonlyMap<FieldPlan, number>, orMore: string): void {
+    for (const [field, count] of counts) {
+      if (field.maxElements === undefined || count <= field.maxElements) continue;
+      this.#broken(field, `must have at most ${field.maxElements} elements; it has ${orMore}${count}`);
     }
   }
 
@@ -152,9 +184,9 @@ class WireScan {
     end: number,
     counts: Map<FieldPlan, number>,
   ): void {
+    this.#count(1, counts);
     // Elements beyond their list's own bound are only counted: the refusal names how many there are.
     const isBeyond = field?.maxElements !== undefined && count > field.maxElements;
-    if (!isBeyond) this.#count(1);
     // A decoder that read such a value by its type would see another message than was looked at here.
     if (field !== undefined && wireType !== field.wireType && !(isPackable(field) && wireType === wireDelimited)) {
       throw this.#malformed(`has the field "${field.name}" with the wire type ${wireType} of another kind of field`);
@@ -192,9 +224,9 @@ class WireScan {
       case "packed": {
         const elements =
           field.elementBytes > 0 ? Math.floor((stop - this.#at) / field.elementBytes) : this.#varintCount(stop);
+        counts.set(field, count - 1 + elements);
         // The field itself has been counted already.
-        this.#count(Math.max(0, elements - 1));
-        if (field.isList) counts.set(field, count - 1 + elements);
+        this.#count(Math.max(0, elements - 1), counts);
         return;
       }
       case "message":
@@ -208,25 +240,34 @@ class WireScan {
   }
 
   #text(field: FieldPlan, stop: number): void {
-    this.#textBytes += stop - this.#at;
+    const textBytes = stop - this.#at;
+    this.#textBytes += textBytes;
     const { maxTextBytes } = this.#bounds;
-    if (this.#textBytes > maxTextBytes) {
+    if (textBytes > field.maxBytes) {
+      this.#broken(field, `must have at most ${field.maxBytes} bytes; it has ${textBytes}`);
+    } else if (this.#textBytes > maxTextBytes) {
       throw new RunnerError("REQUEST_TOO_LARGE", `the request holds more than ${maxTextBytes} bytes of text`, {
         facts: { limitTextBytes: maxTextBytes },
       });
-    }
-    if (!isUtf8(this.#bytes.subarray(this.#at, stop)) && this.#violations.length === 0) {
-      this.#violations.push({ field: [...this.#path, field.name].join("."), description: "is not valid UTF-8" });
+    } else if (!isUtf8(this.#bytes.subarray(this.#at, stop))) {
+      this.#broken(field, "is not valid UTF-8");
     }
   }
 
-  #count(more: number): void {
+  #count(more: number, counts: ReadonlyMap<FieldPlan, number>): void {
     this.#fieldCount += more;
     const { maxFieldCount } = this.#bounds;
-    if (this.#fieldCount > maxFieldCount) {
-      throw new RunnerError("REQUEST_TOO_LARGE", `the request has more than ${maxFieldCount} fields and elements`, {
-        facts: { limitFieldCount: maxFieldCount },
-      });
+    if (this.#fieldCount <= maxFieldCount) return;
+    this.#noteLongLists(counts, "at least ");
+    if (this.#violations.length > 0) throw invalidRequest(this.#violations);
+    throw new RunnerError("REQUEST_TOO_LARGE", `the request has more than ${maxFieldCount} fields and elements`, {
+      facts: { limitFieldCount: maxFieldCount },
+    });
+  }
+
+  #broken({ name }: FieldPlan, description: string): void {
+    if (this.#violations.length < maxViolations) {
+      this.#violations.push({ field: [...this.#path, name].join("."), description });
     }
   }
 

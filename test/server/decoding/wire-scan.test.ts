@@ -78,6 +78,13 @@ describe("looking over a message before it is decoded", () => {
     });
   });
 
+  it("names a text that is longer than its field may have, before a pattern is matched on it", () => {
+    const bytes = writer().tag(1, WireType.LengthDelimited).string("x".repeat(20_000)).finish();
+    expect(refusal(bytes).violations).toEqual([
+      { field: "profile", description: "must have at most 16384 bytes; it has 20000" },
+    ]);
+  });
+
   it("bounds depth", () => {
     let bytes = new Uint8Array();
     for (let at = 0; at < 40; at++)
