@@ -16,11 +16,11 @@ const unpackers: Readonly<
 
 /** The bytes of a packed message. Throws REQUEST_TOO_LARGE or INVALID_REQUEST. */
 export async function unpack(packed: Uint8Array, encoding: string, maxBytes: number): Promise<Uint8Array> {
-  if (packed.length === 0) return packed;
   const unpacker = unpackers[encoding];
   if (unpacker === undefined) {
     throw new RunnerError("INVALID_REQUEST", "a message is marked as compressed, but the call names no compression");
   }
+  if (packed.length === 0) return packed;
   const ratioBytes = maxUnpackedBytes(packed.length);
   try {
     return await unpacker(packed, { maxOutputLength: Math.min(maxBytes, ratioBytes) });
