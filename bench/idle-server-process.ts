@@ -8,6 +8,7 @@ import { settingsSchema } from "../src/config/settings.ts";
 import { runnerVersion } from "../src/config/version.ts";
 import { Authenticator } from "../src/policy/auth.ts";
 import { TurnsInFlight } from "../src/policy/quota.ts";
+import { Tenants } from "../src/policy/tenants.ts";
 import { Pool } from "../src/pool/pool.ts";
 import { startServers } from "../src/server/server.ts";
 import { RecentTurns } from "../src/service/recent-turns.ts";
@@ -32,12 +33,13 @@ const commands: ServerCommands = {
     opened.defer(() => telemetry.stop());
     pool = new Pool({
       profiles: Object.fromEntries(
-        Object.entries(settings.profiles).map(([name, { minSpares, maxWorkers }]) => [
+        Object.entries(settings.profiles).map(([name, { minSpares, maxWorkers, keptPlaces }]) => [
           name,
-          { minSpares, maxWorkers, reuse: true },
+          { minSpares, maxWorkers, keptPlaces, reuse: true },
         ]),
       ),
       settings,
+      tenants: new Tenants(settings.auth.tokens, (profile) => settings.profiles[profile]?.tenant),
       startWorker: async () => new InProcessWorker(),
       clock,
       random: Math.random,

@@ -17,6 +17,7 @@ import type { Settings } from "./config/settings.ts";
 import { runnerVersion } from "./config/version.ts";
 import { Authenticator, defaultToken } from "./policy/auth.ts";
 import { TurnsInFlight } from "./policy/quota.ts";
+import { Tenants } from "./policy/tenants.ts";
 import type { WorkerPool } from "./pool/claim.ts";
 import { Pool } from "./pool/pool.ts";
 import { startAdmin } from "./server/admin.ts";
@@ -122,6 +123,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     log,
   });
   signal?.throwIfAborted();
+  const tenants = new Tenants(settings.auth.tokens, (profile) => settings.profiles[profile]?.tenant);
   const pool = new Pool({
     profiles: Object.fromEntries(
       Object.entries(settings.profiles).map(([name, profile]) => [
@@ -131,10 +133,12 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
           // Two turns at once would change the same files under each other.
           maxWorkers: profile.workspace?.access === "read-write" ? 1 : profile.maxWorkers,
           reuse: reusesWorkers(profile),
+          keptPlaces: profile.keptPlaces,
         },
       ]),
     ),
     settings,
+    tenants,
     startWorker: (profile, signal) => factory.start(profile, signal),
     clock,
     random: Math.random,
@@ -224,6 +228,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       // All of it can be used. From here on nothing fails.
       takeTls();
       authenticator.reload(rules);
+      tenants.reload(fresh.auth.tokens);
       await credentials.lookAtAll();
       if (fresh.auth.insecureNoAuth) log.warn({}, noAuthentication);
     },

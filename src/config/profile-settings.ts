@@ -157,6 +157,11 @@ export const profile = z.strictObject({
     "`pool.memoryBudgetBytes` bounds all profiles together.",
     "4 per core, at least 8",
   ),
+  keptPlaces: about(
+    z.number().int().min(0).max(1024).default(1),
+    "Places of `maxWorkers` that only a tenant without a running turn may take, so that long turns of one tenant never keep another waiting for its first. Counts where tokens of several tenants may name the profile; at least one place is left to all.",
+    "0 where one tenant may use every worker; more where many tenants call seldom.",
+  ),
   defaultLimits: about(
     limits.prefault({ maxModelCallCount: 50, maxOutputBytes: 8 * mebibytes, maxDurationMs: 600_000 }),
     "Bounds of a turn that sets none.",

@@ -35,6 +35,11 @@ const token = z.strictObject({
     "Whether PoolService tells its holder about all tenants: their names, workers and counts, never their turns.",
     "For whoever runs the server. It gives nothing else.",
   ),
+  weight: about(
+    z.number().min(0.01).max(100).default(1),
+    "How large a part of the workers and of the queue the tenant gets when several want them, in comparison with other tenants. The largest weight of a tenant's tokens counts.",
+    "2 for a tenant that is to get twice what each of the others gets.",
+  ),
 });
 
 export const settingsSchema = z.strictObject({
@@ -240,6 +245,11 @@ export const settingsSchema = z.strictObject({
         ms().default(250),
         "How long a turn waits, in milliseconds, for a fitting worker that is just being reset, before it takes a spare.",
       ),
+      warmWorkerMs: about(
+        ms().default(10_000),
+        "For how long a tenant's last idle worker is kept, in milliseconds, from tenants that have as many workers.",
+        "Raise it where warm workers matter more than turns at once.",
+      ),
       maxTurnsPerWorker: about(
         z.number().int().min(1).default(5_000),
         "A worker ends after so many turns.",
@@ -305,7 +315,12 @@ export const settingsSchema = z.strictObject({
       ),
       overtakeMs: about(
         ms(60_000).default(1_000),
-        "For how long turns that fit an idle worker may overtake a waiting one that does not, in milliseconds.",
+        "For how long turns that fit an idle worker may overtake a waiting one of the same tenant that does not, in milliseconds.",
+      ),
+      maxOvertakeMs: about(
+        ms(60_000).default(10_000),
+        "How much more of the workers a tenant whose turns fit idle ones may get, in milliseconds of one worker, before a waiting tenant that needs a new worker gets a place.",
+        "Within this bound it is the time of ten starts, so that changes of tenant cost little. Lower it where tenants that seldom call must not wait, at the price of more starts under load.",
       ),
     })
     .prefault({}),

@@ -3,31 +3,59 @@
  */
 import type { Worker, WorkerState } from "./worker.ts";
 
+interface OwnedWorker {
+  readonly state: WorkerState;
+  readonly tenant: string | undefined;
+}
+
 interface IdleWorkers<W> {
   readonly workers: Iterable<W>;
   readonly profile: { readonly minSpares: number };
 }
 
 /**
- * Bound idle workers of all profiles, the least recently used first, then spares beyond what a profile is to keep:
- * its minimum unless said otherwise.
+ * Bound idle workers of all profiles, those of the tenant with the most workers for its weight first and of those the
+ * least recently used; then spares beyond what a profile is to keep: its minimum unless said otherwise.
  */
-export function givenUpFirst<W extends { readonly state: WorkerState } = Worker>(
+export function givenUpFirst<W extends OwnedWorker = Worker>(
   profiles: Iterable<IdleWorkers<W>>,
-  options: { readonly sparesToKeep?: number } = {},
+  options: { readonly sparesToKeep?: number; readonly weightOf?: (tenant: string) => number } = {},
 ): W[] {
   const bound: W[] = [];
   const surplus: W[] = [];
+  const held = new Map<string, number>();
   for (const { workers, profile } of profiles) {
     const spares: W[] = [];
     for (const worker of workers) {
-      if (worker.state.kind === "boundIdle") bound.push(worker);
-      else if (worker.state.kind === "spare") spares.push(worker);
+      const { state, tenant } = worker;
+      if (tenant !== undefined && state.kind !== "stopping" && state.kind !== "exited") {
+        held.set(tenant, (held.get(tenant) ?? 0) + 1);
+      }
+      if (state.kind === "boundIdle") bound.push(worker);
+      else if (state.kind === "spare") spares.push(worker);
     }
     const surplusCount = Math.max(0, spares.length - (options.sparesToKeep ?? profile.minSpares));
     surplus.push(...spares.sort(leastRecentlyUsedFirst).slice(0, surplusCount));
   }
-  return [...bound.sort(leastRecentlyUsedFirst), ...surplus.sort(leastRecentlyUsedFirst)];
+  return [
+    ...greediestFirst(bound.sort(leastRecentlyUsedFirst), held, options.weightOf ?? (() => 1)),
+    ...surplus.sort(leastRecentlyUsedFirst),
+  ];
+}
+
+/** One after the other from the tenant that has the most when it is its turn; inside a tenant the order stays. */
+function greediestFirst<W extends OwnedWorker>(
+  workers: readonly W[],
+  held: Map<string, number>,
+  weightOf: (tenant: string) => number,
+): W[] {
+  const ranked = workers.map((worker, at) => {
+    const tenant = worker.tenant ?? "";
+    const count = held.get(tenant) ?? 0;
+    held.set(tenant, count - 1);
+    return { worker, at, share: count / weightOf(tenant) };
+  });
+  return ranked.sort((one, other) => other.share - one.share || one.at - other.at).map(({ worker }) => worker);
 }
 
 function leastRecentlyUsedFirst(one: { readonly state: WorkerState }, other: { readonly state: WorkerState }): number {

@@ -8,6 +8,7 @@ import type { Clock } from "../clock.ts";
 import type { Settings } from "../config/settings.ts";
 import { givenUpFirst } from "./eviction.ts";
 import type { ProfilePool } from "./profile-pool.ts";
+import type { WeightOf } from "./shares.ts";
 import { type MemoryUse, memoryRoom, type Sizing } from "./sizing.ts";
 import { isLiving, type Worker, type WorkerKind } from "./worker.ts";
 
@@ -18,11 +19,13 @@ export class Inventory {
   readonly #clock: Clock;
   readonly #settings: Settings["pool"];
   readonly #profiles: readonly ProfilePool[];
+  readonly #weightOf: WeightOf;
 
-  constructor(clock: Clock, settings: Settings["pool"], profiles: readonly ProfilePool[]) {
+  constructor(clock: Clock, settings: Settings["pool"], profiles: readonly ProfilePool[], weightOf: WeightOf) {
     this.#clock = clock;
     this.#settings = settings;
     this.#profiles = profiles;
+    this.#weightOf = weightOf;
   }
 
   workers(): Worker[] {
@@ -48,11 +51,16 @@ export class Inventory {
     return { counts, unfittedCount, room: { startCount: Math.max(0, startCount), memoryCount, memoryCountSoon } };
   }
 
+  /** Idle workers that end when there is not enough memory, in that order. */
+  givenUpFirst(): Worker[] {
+    return givenUpFirst(this.#profiles, { weightOf: this.#weightOf });
+  }
+
   /** The idle workers that end for a waiting turn of the profile when there is no memory, in that order. */
   givenUpForTurnsOf(profile: ProfilePool): Worker[] {
     // A turn that waits is worth more than another profile's last spare.
     const others = this.#profiles.filter((other) => other !== profile);
-    return [...new Set([...givenUpFirst(this.#profiles), ...givenUpFirst(others, { sparesToKeep: 0 })])];
+    return [...new Set([...this.givenUpFirst(), ...givenUpFirst(others, { sparesToKeep: 0 })])];
   }
 
   memory(): MemoryUse {

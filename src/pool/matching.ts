@@ -3,23 +3,37 @@
  *
  * A turn takes the most recently used bound worker of its affinity; else it waits a moment for one that is just
  * finishing its turn, being reset or checked, one such worker for one such turn; else it takes the youngest spare that is
- * known to answer; else it goes on waiting. How many workers to start for those is decided in `sizing.ts`.
+ * known to answer; else it goes on waiting. How many workers to start for those is decided in `sizing.ts`, whose place
+ * they get in `displacing.ts`.
+ *
+ * A tenant with a running turn leaves the last places, which are kept for tenants that have none.
  */
+
+import { type DisplacingLimits, displace, type Overtaking } from "./displacing.ts";
+import { Holdings } from "./holdings.ts";
 import type { BoundIdleState, SpareState, WorkerState } from "./worker.ts";
 
 export interface TurnView {
   readonly affinity: string;
+  readonly tenant: string;
   readonly arrivedAtMs: number;
 }
 
 export interface WorkerView {
   readonly state: WorkerState;
+  /** Whose it is; `undefined`: nobody's yet. */
+  readonly tenant: string | undefined;
 }
 
-export interface MatchingLimits {
+export interface MatchingLimits extends DisplacingLimits {
   readonly checkIdleAfterMs: number;
   readonly resetWaitMs: number;
-  readonly overtakeMs: number;
+}
+
+/** The tenants' accounts. */
+export interface SharesView {
+  weightOf(tenant: string): number;
+  servedMs(tenant: string, nowMs: number): number;
 }
 
 export interface MatchingInput<T extends TurnView, W extends WorkerView> {
@@ -27,8 +41,11 @@ export interface MatchingInput<T extends TurnView, W extends WorkerView> {
   /** In the order in which they are to be served. */
   readonly turns: Iterable<T>;
   readonly workers: Iterable<W>;
-  /** How many bound idle workers would have to end, now, so that workers for `unfittedCount` turns can start. */
-  readonly placesToFree: (unfittedCount: number) => number;
+  readonly shares: SharesView;
+  /** So many workers may be busy before a tenant that has a busy one gets no other. */
+  readonly freelyBusyCount: number;
+  /** For how many turns there will be a worker without anybody's end, and how many bound idle workers have to end now. */
+  readonly placesFor: (unfittedCount: number) => { readonly coveredCount: number; readonly endCount: number };
 }
 
 export interface Matching<T extends TurnView, W extends WorkerView> {
@@ -39,6 +56,8 @@ export interface Matching<T extends TurnView, W extends WorkerView> {
   readonly evict: readonly W[];
   /** Turns for which there is no worker, nor one that is just finishing, being reset or checked. */
   readonly unfitted: readonly T[];
+  /** Turns that wait for others of their tenant to end, whatever places there are. */
+  readonly held: readonly T[];
   /** When to look again though nothing has happened. */
   readonly lookAgainAtMs: number | undefined;
 }
@@ -57,29 +76,38 @@ export function matchTurns<T extends TurnView, W extends WorkerView>(
   input: MatchingInput<T, W>,
   limits: MatchingLimits,
 ): Matching<T, W> {
-  const { nowMs } = input;
+  const { nowMs, shares } = input;
   const { spares, bound, comingSpares, comingBound } = sortOut(input.workers);
-  const give: { turn: T; worker: W; isLateOvertaking: boolean }[] = [];
+  const holdings = new Holdings(input.workers, (tenant) => shares.weightOf(tenant));
+  const give: (Overtaking<T, W> & { readonly isBound: boolean })[] = [];
   const check: W[] = [];
   const unfitted: T[] = [];
+  const held: T[] = [];
   let lookAgainAtMs: number | undefined;
+  const lookAgain = (atMs: number) => {
+    lookAgainAtMs = Math.min(lookAgainAtMs ?? Infinity, atMs);
+  };
 
   const isVerified = ({ state }: Idle<W>) => nowMs - state.verifiedAtMs < limits.checkIdleAfterMs;
+  const mayHaveOneMore = (tenant: string, busyCount: number) =>
+    busyCount < input.freelyBusyCount || holdings.busyOf(tenant) === 0;
 
   /** Whether the turn is served, or waits for something definite. */
   const serve = (turn: T, idle: Idle<W>[] | undefined, coming: Coming[] | undefined): boolean => {
     const verified = idle?.findLastIndex(isVerified) ?? -1;
     if (idle !== undefined && verified >= 0) {
       const [chosen] = idle.splice(verified, 1);
-      const [head] = unfitted;
-      const isLateOvertaking = head !== undefined && nowMs - head.arrivedAtMs >= limits.overtakeMs;
-      if (chosen) give.push({ turn, worker: chosen.worker, isLateOvertaking });
+      if (chosen === undefined) return false;
+      const isBound = chosen.state.kind === "boundIdle";
+      give.push({ turn, worker: chosen.worker, aheadOfCount: unfitted.length, isBound });
+      holdings.takes(turn.tenant, isBound);
       return true;
     }
     const unverified = idle?.pop();
     if (unverified !== undefined) {
       check.push(unverified.worker);
-      lookAgainAtMs = Math.min(lookAgainAtMs ?? Infinity, nowMs + limits.resetWaitMs);
+      holdings.takes(turn.tenant, unverified.state.kind === "boundIdle");
+      lookAgain(nowMs + limits.resetWaitMs);
       return true;
     }
     const next = coming?.[0];
@@ -87,27 +115,51 @@ export function matchTurns<T extends TurnView, W extends WorkerView>(
     const waitUntilMs = Math.max(turn.arrivedAtMs, next.sinceMs) + limits.resetWaitMs;
     if (waitUntilMs <= nowMs) return false;
     coming?.shift();
-    lookAgainAtMs = Math.min(lookAgainAtMs ?? Infinity, waitUntilMs);
+    lookAgain(waitUntilMs);
     return true;
   };
 
   for (const turn of input.turns) {
-    if (serve(turn, bound.get(turn.affinity), comingBound.get(turn.affinity))) continue;
+    const mine = bound.get(turn.affinity);
+    if (!mayHaveOneMore(turn.tenant, holdings.busyCount)) {
+      held.push(turn);
+      continue;
+    }
+    if (serve(turn, mine, comingBound.get(turn.affinity))) continue;
     if (serve(turn, spares, comingSpares)) continue;
-    unfitted.push(turn);
+    // Those that a worker is to be started for will be busy too.
+    if (!mayHaveOneMore(turn.tenant, holdings.busyCount + unfitted.length)) held.push(turn);
+    else {
+      unfitted.push(turn);
+      holdings.expects(turn.tenant);
+    }
   }
 
-  // Who has waited long enough for a place is not kept waiting by turns that came later and happen to fit.
+  const { coveredCount, endCount } = input.placesFor(unfitted.length);
   const unused = [...bound.values()].flat().sort(leastRecentlyUsedFirst);
-  const placesToFree = input.placesToFree(unfitted.length);
-  const evict = unused.slice(0, placesToFree).map(({ worker }) => worker);
-  for (let last = give.length - 1; last >= 0 && evict.length < placesToFree; last--) {
-    const overtaking = give[last];
-    if (!overtaking?.isLateOvertaking) continue;
-    give.splice(last, 1);
-    evict.push(overtaking.worker);
-  }
-  return { give, check, evict, unfitted, lookAgainAtMs };
+  const displaced = displace(
+    {
+      nowMs,
+      shares,
+      holdings,
+      turns: unfitted,
+      coveredCount,
+      endCount,
+      unused,
+      overtaking: give.filter((one) => one.isBound && one.aheadOfCount > 0),
+    },
+    limits,
+  );
+  if (displaced.lookAgainAtMs !== undefined) lookAgain(displaced.lookAgainAtMs);
+  const late = new Set(displaced.heldUp);
+  return {
+    give: give.filter((one) => !late.has(one)),
+    check,
+    evict: displaced.evict,
+    unfitted,
+    held,
+    lookAgainAtMs,
+  };
 }
 
 function sortOut<W extends WorkerView>(workers: Iterable<W>) {

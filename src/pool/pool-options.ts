@@ -12,6 +12,16 @@ export interface PoolProfile {
   readonly maxWorkers: number;
   /** Whether a worker serves many turns; see `reusesWorkers` of the settings. */
   readonly reuse: boolean;
+  /** Places of `maxWorkers` that a tenant with a running turn leaves to others, where several tenants share the profile. */
+  readonly keptPlaces: number;
+}
+
+/** What the pool has to know of the tenants; the answers may change when tokens do. */
+export interface PoolTenants {
+  /** How much of the workers a tenant is to have in comparison with others: 1 unless said otherwise. */
+  weightOf(tenant: string): number;
+  /** Whether more than one tenant may use the profile. */
+  areSeveral(profile: string): boolean;
 }
 
 /** The parts of the settings that the pool looks at; the settings as a whole fit. */
@@ -22,6 +32,7 @@ export type PoolSettings = Pick<Settings, "pool" | "queue"> & {
 export interface PoolOptions {
   readonly profiles: Readonly<Record<string, PoolProfile>>;
   readonly settings: PoolSettings;
+  readonly tenants: PoolTenants;
   /**
    * Starts the process of a worker; the pool then waits for its `ready`. Rejects with CLI_UNAVAILABLE when there is
    * nothing to start. The signal aborts when the start is not wanted any more.

@@ -14,7 +14,7 @@ import { isIdleOutdated, isOutdated } from "./outdated.ts";
 import type { PoolOptions } from "./pool-options.ts";
 import { ProfilePool } from "./profile-pool.ts";
 import { ageLimitMs, wornOut } from "./recycling.ts";
-import { hasRoomForAll, placesToFree, placesToFreeForSpares, workersToEndForMemory, workersToStart } from "./sizing.ts";
+import { hasRoomForAll, placesFor, placesToFreeForSpares, workersToEndForMemory, workersToStart } from "./sizing.ts";
 import type { PoolSnapshot, ProfileSnapshot } from "./snapshot.ts";
 import { Upkeep } from "./upkeep.ts";
 import { isNobodys, Worker, type WorkerState } from "./worker.ts";
@@ -64,12 +64,15 @@ export class Pool implements WorkerPool {
       ]),
     );
     const profiles = [...this.#profiles.values()];
-    this.#inventory = new Inventory(options.clock, options.settings.pool, profiles);
+    this.#inventory = new Inventory(options.clock, options.settings.pool, profiles, (tenant) =>
+      options.tenants.weightOf(tenant),
+    );
     this.#upkeep = new Upkeep({
       clock: options.clock,
       settings: options.settings.pool,
       profiles,
       excessBytes: () => this.#inventory.excessBytes(),
+      givenUpFirst: () => this.#inventory.givenUpFirst(),
       done: () => {
         this.#serve();
         this.#active(undefined); // memory was measured
@@ -88,12 +91,16 @@ export class Pool implements WorkerPool {
     const profile = this.#profiles.get(request.profile);
     if (profile === undefined) throw new Error(`bug: the pool has no profile ${request.profile}`);
     if (this.#phase !== "open") throw profile.shed(profile.drainingRefusal());
+    request.signal.throwIfAborted();
+    const refusalAtOnce = profile.refusalAtOnce(request);
+    if (refusalAtOnce !== undefined) throw profile.shed(refusalAtOnce);
     const turn = profile.queue.enter(request, ++this.#lastOrder);
-    // Whoever is idle is given out first, in the queue's order, and only then is it asked whether there is a place to
-    // wait: in one breath, so that no other turn comes between.
-    const { unfitted } = this.#handOut(profile);
+    // Whoever is idle is given out first, in the queue's order, and only then is it asked whether the turn may wait: in
+    // one breath, so that no other turn comes between.
+    const { unfitted, held } = this.#handOut(profile);
     if (profile.queue.has(turn)) {
-      const isCrowded = !hasRoomForAll(this.#inventory.sizing(profile, unfitted.length), profile.profile);
+      const now = this.#inventory.sizing(profile, unfitted.length + held.length);
+      const isCrowded = !hasRoomForAll(now, profile.profile);
       const refusal = profile.refusal(turn, isCrowded);
       if (refusal !== undefined) {
         profile.queue.withdraw(turn);
@@ -230,7 +237,9 @@ export class Pool implements WorkerPool {
   #handOut(profile: ProfilePool): ReturnType<ProfilePool["handOut"]> {
     for (const worker of profile.workers) if (isIdleOutdated(worker)) worker.stop("outdated");
     const matching = profile.handOut((unfittedCount) =>
-      unfittedCount === 0 ? 0 : placesToFree(this.#inventory.sizing(profile, unfittedCount), profile.profile),
+      unfittedCount === 0
+        ? { coveredCount: 0, endCount: 0 }
+        : placesFor(this.#inventory.sizing(profile, unfittedCount), profile.profile),
     );
     const { checkTimeoutMs } = this.#options.settings.pool;
     for (const worker of matching.check) void worker.check(checkTimeoutMs).then(() => this.#serve());
@@ -298,8 +307,7 @@ export class Pool implements WorkerPool {
       log.warn({ ...fields, ...why }, "worker did not start");
     } else if (worker.state.kind === "spare") {
       instruments().workerStartDuration.record(startMs / 1000, about);
-      profile.breaker.succeeded(startMs);
-      profile.readiness.started();
+      profile.started(startMs);
     }
     this.#active(undefined); // how starts go may have changed after the worker has
     this.#serve();

@@ -8,23 +8,27 @@ import { RunnerError } from "../errors.ts";
 import { attributeNames, instruments, type ShedReason } from "../telemetry/instruments.ts";
 import { BindingChurn } from "./binding-churn.ts";
 import { StartBreaker } from "./breaker.ts";
-import type { Claim, ClaimSource, Release } from "./claim.ts";
+import type { Claim, ClaimRequest, ClaimSource, Release } from "./claim.ts";
 import { ClaimCounts } from "./claim-counts.ts";
 import { DrainRate, jitteredPushBackMs } from "./drain-rate.ts";
-import { type Matching, type MatchingLimits, matchTurns } from "./matching.ts";
+import { type Matching, type MatchingInput, matchTurns } from "./matching.ts";
 import type { PoolOptions, PoolProfile } from "./pool-options.ts";
-import { TurnQueue, type WaitingTurn } from "./queue.ts";
+import { type QueueFullness, TurnQueue, type WaitingTurn } from "./queue.ts";
 import { Readiness } from "./readiness.ts";
+import { TenantShares } from "./shares.ts";
 import type { ProfileCounts } from "./sizing.ts";
 import { SparePace } from "./spare-pace.ts";
-import { isLiving, type Worker } from "./worker.ts";
+import { affinityOf, isLiving, type Worker } from "./worker.ts";
+
+/** A change of tenant on a worker is worth it once the other tenant has had so many starts' time more. */
+const startsPerCredit = 10;
 
 export interface Refusal {
   readonly shedReason: ShedReason;
   readonly error: RunnerError;
 }
 
-export interface ProfilePoolOptions extends Pick<PoolOptions, "settings" | "clock" | "random" | "log"> {
+export interface ProfilePoolOptions extends Pick<PoolOptions, "settings" | "clock" | "random" | "log" | "tenants"> {
   readonly name: string;
   readonly profile: PoolProfile;
   readonly healthChanged: () => void;
@@ -43,7 +47,9 @@ export class ProfilePool {
   readonly readiness: Readiness;
   readonly claimCounts = new ClaimCounts();
   readonly #options: ProfilePoolOptions;
-  readonly #matchingLimits: MatchingLimits;
+  readonly #shares: TenantShares;
+  /** How long starts take, the newest counting for a quarter. */
+  #startMs = 0;
   readonly #drainRate = new DrainRate();
   readonly #churn = new BindingChurn();
 
@@ -52,11 +58,11 @@ export class ProfilePool {
     this.name = options.name;
     this.profile = profile;
     this.#options = options;
-    this.#matchingLimits = { ...settings.pool, ...settings.queue };
+    this.#shares = new TenantShares((tenant) => options.tenants.weightOf(tenant));
     this.breaker = new StartBreaker({ ...settings.pool, cliRecheckIntervalMs: settings.cli.recheckIntervalMs });
     this.sparePace = new SparePace(settings.pool);
     this.readiness = new Readiness(clock, profile.minSpares > 0, options.healthChanged);
-    this.queue = new TurnQueue(clock, settings.queue, {
+    this.queue = new TurnQueue(clock, settings.queue, this.#shares, {
       retryAfterMs: () => this.#pushBackMs(),
       timedOut: (error) => this.#countShed(error.facts.deadlinePassed ? "deadline" : "queue_timeout"),
       changed: options.queueChanged,
@@ -73,16 +79,32 @@ export class ProfilePool {
     return counts;
   }
 
+  /** A worker has started, after so long. */
+  started(startMs: number): void {
+    this.breaker.succeeded(startMs);
+    this.readiness.started();
+    this.#startMs += (startMs - this.#startMs) * (this.#startMs === 0 ? 1 : 0.25);
+  }
+
   /**
-   * Gives idle workers to waiting turns and says what else there is to do. `placesToFree` is asked how many bound idle
-   * workers would have to end for so many turns without a worker.
+   * Gives idle workers to waiting turns and says what else there is to do. `placesFor` is asked for how many turns without a
+   * worker there is a place, and how many bound idle workers would have to end for the others.
    */
-  handOut(placesToFree: (unfittedCount: number) => number): Matching<WaitingTurn<Claim>, Worker> {
-    const { clock } = this.#options;
+  handOut(placesFor: MatchingInput<WaitingTurn<Claim>, Worker>["placesFor"]): Matching<WaitingTurn<Claim>, Worker> {
+    const { clock, settings } = this.#options;
+    const creditMs = Math.min(settings.queue.maxOvertakeMs, startsPerCredit * this.#startMs);
+    const limits = { ...settings.pool, ...settings.queue, creditMs: Math.max(settings.queue.overtakeMs, creditMs) };
     for (;;) {
       const matching = matchTurns(
-        { nowMs: clock.now(), turns: this.queue, workers: this.workers, placesToFree },
-        this.#matchingLimits,
+        {
+          nowMs: clock.now(),
+          turns: this.queue,
+          workers: this.workers,
+          shares: this.#shares,
+          freelyBusyCount: this.#freelyBusyCount,
+          placesFor,
+        },
+        limits,
       );
       const overdue = matching.give.filter(({ turn }) => this.queue.isOverdue(turn));
       if (overdue.length === 0) {
@@ -93,18 +115,24 @@ export class ProfilePool {
     }
   }
 
+  /**
+   * Why a turn that comes is refused at once: there is neither a worker for it nor a place to wait. Costs next to nothing,
+   * since that is when many come.
+   */
+  refusalAtOnce(request: ClaimRequest): Refusal | undefined {
+    const fullness = this.queue.fullness(request.tenant, this.#isShared);
+    return fullness === undefined || this.#hasIdle(request) ? undefined : this.#queueFull(fullness);
+  }
+
   /** Why a turn that has just come may not wait. `isCrowded`: it has to wait until some other turn ends. */
   refusal(turn: WaitingTurn<Claim>, isCrowded: boolean): Refusal | undefined {
-    const { clock, settings } = this.#options;
+    const { clock } = this.#options;
     const now = clock.now();
-    if (this.queue.isOverfull) {
-      const facts = { waiting: this.queue.length - 1, limit: settings.queue.maxLength };
-      const message = `queue is full: ${facts.waiting} turns waiting, limit ${facts.limit}`;
-      const error = new RunnerError("QUEUE_FULL", message, { facts, retryAfterMs: this.#pushBackMs() });
-      return { shedReason: "queue_full", error };
-    }
+    const fullness = this.queue.fullness(turn.tenant, this.#isShared, true);
+    if (fullness !== undefined) return this.#queueFull(fullness);
     if (this.breaker.startsAllowed(now, this.counts().starting) === 0 && !this.#hasProspect(turn)) {
-      return this.#startRefusal();
+      const refusal = this.#startRefusal();
+      if (refusal !== undefined) return refusal;
     }
     if (!isCrowded) return undefined;
     const position = this.queue.position(turn);
@@ -164,6 +192,7 @@ export class ProfilePool {
     const isBound = worker.state.kind === "boundIdle";
     const source = this.#sourceOf(turn, worker);
     worker.claim(request);
+    this.#shares.began(request.tenant, now);
     if (turn.endWait !== undefined) this.#drainRate.served(now);
     this.claimCounts.claimed(request.tenant, source);
     instruments().claims.add(1, { [attributeNames.claimSource]: source, [attributeNames.profile]: this.name });
@@ -187,9 +216,41 @@ export class ProfilePool {
         finish: () => {
           if (this.profile.reuse) worker.finishing();
         },
-        giveBack: (how) => release(this, worker, how),
+        giveBack: (how) => {
+          this.#shares.ended(request.tenant, now, clock.now());
+          release(this, worker, how);
+        },
       }),
     );
+  }
+
+  get #isShared(): boolean {
+    return this.#options.tenants.areSeveral(this.name);
+  }
+
+  /** So many workers may be busy before the last places are for tenants that have none busy. */
+  get #freelyBusyCount(): number {
+    const { maxWorkers, keptPlaces } = this.profile;
+    return this.#isShared ? Math.max(1, maxWorkers - keptPlaces) : maxWorkers;
+  }
+
+  #hasIdle(request: ClaimRequest): boolean {
+    const affinity = affinityOf(request);
+    for (const { state } of this.workers) {
+      if (state.kind === "spare" || (state.kind === "boundIdle" && state.affinity === affinity)) return true;
+    }
+    return false;
+  }
+
+  #queueFull({ waiting, limit, isTenants }: QueueFullness): Refusal {
+    const message = isTenants
+      ? `this tenant's part of the queue is full: ${waiting} of its turns waiting, the places left are for other tenants`
+      : `queue is full: ${waiting} turns waiting, limit ${limit}`;
+    const error = new RunnerError("QUEUE_FULL", message, {
+      facts: { waiting, limit },
+      retryAfterMs: this.#pushBackMs(),
+    });
+    return { shedReason: "queue_full", error };
   }
 
   #sourceOf(turn: WaitingTurn<Claim>, worker: Worker): ClaimSource {

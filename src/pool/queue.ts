@@ -1,13 +1,16 @@
 /**
  * The turns of one profile that wait for a worker: bounded in number and time, fair between tenants.
  *
- * Tenants take turns and inside a tenant the first come is the first served, so a tenant with a hundred waiting turns
- * delays another's single one by one place. Settling a turn, in whatever way, takes it out, ends its timer and its
+ * The tenant is served first that has had the least of the workers for its weight (`shares.ts`), and inside a tenant the
+ * first come is the first served: a tenant with a hundred waiting turns delays another's single one by one place. Where
+ * several tenants share a profile none can fill the queue: it may have three times as many turns in it, by its weight, as
+ * places are left for others. Settling a turn, in whatever way, takes it out, ends its timer and its
  * listener: what was cancelled or refused can never start. Which worker serves whom is decided elsewhere.
  */
 import type { CancelTimer, Clock } from "../clock.ts";
 import { RunnerError } from "../errors.ts";
 import type { ClaimRequest } from "./claim.ts";
+import type { TenantShares } from "./shares.ts";
 import type { WaitingSnapshot } from "./snapshot.ts";
 import { affinityOf } from "./worker.ts";
 
@@ -16,9 +19,15 @@ export interface QueueLimits {
   readonly timeoutMs: number;
 }
 
+/** A tenant may have so many turns in the queue for each place that is left in it. */
+const turnsPerFreePlace = 3;
+/** What a waiting turn counts for in the order, in milliseconds of a worker, until it has run. */
+const turnWeightMs = 1_000;
+
 /** A turn in the queue, and the end of its wait. */
 export class WaitingTurn<Given> {
   readonly request: ClaimRequest;
+  readonly tenant: string;
   readonly affinity: string;
   readonly arrivedAtMs: number;
   /** Compares with the start order of a worker: the smaller came first. */
@@ -31,6 +40,7 @@ export class WaitingTurn<Given> {
 
   constructor(request: ClaimRequest, arrivedAtMs: number, arrivalOrder: number, lengthSeen: number) {
     this.request = request;
+    this.tenant = request.tenant;
     this.affinity = affinityOf(request);
     this.arrivedAtMs = arrivedAtMs;
     this.arrivalOrder = arrivalOrder;
@@ -47,17 +57,41 @@ export interface QueueHooks {
   readonly changed: (tenant: string) => void;
 }
 
+export interface QueueFullness {
+  readonly waiting: number;
+  readonly limit: number;
+  /** Whether it is the tenant's part of the queue that is full. */
+  readonly isTenants: boolean;
+}
+
+interface Line<T> {
+  readonly tenant: string;
+  readonly turns: Iterator<T, unknown>;
+  readonly length: number;
+  readonly servedMs: number;
+  readonly stepMs: number;
+  /** Turns of it that have had their place in the order. */
+  count: number;
+}
+
+/** When the turn at `index` of a line is due, in its tenant's account. */
+function dueMs(line: Line<unknown>, index: number): number {
+  return line.servedMs + index * line.stepMs;
+}
+
 export class TurnQueue<Given> {
   readonly #clock: Clock;
   readonly #limits: QueueLimits;
   readonly #hooks: QueueHooks;
-  /** In the order in which the tenants are served next. */
+  readonly #shares: TenantShares;
+  /** Among equals in the order in which they are served next. */
   readonly #tenants = new Map<string, Set<WaitingTurn<Given>>>();
   #length = 0;
 
-  constructor(clock: Clock, limits: QueueLimits, hooks: QueueHooks) {
+  constructor(clock: Clock, limits: QueueLimits, shares: TenantShares, hooks: QueueHooks) {
     this.#clock = clock;
     this.#limits = limits;
+    this.#shares = shares;
     this.#hooks = hooks;
   }
 
@@ -73,14 +107,25 @@ export class TurnQueue<Given> {
     });
   }
 
-  /** Whether there is one turn more than the queue has places for. */
-  get isOverfull(): boolean {
-    return this.#length > this.#limits.maxLength;
+  /**
+   * Why one more turn of the tenant may not wait; `undefined` if it may. `isShared`: several tenants may be here.
+   * `hasEntered`: it is in the queue already, to see whether there is a worker for it.
+   */
+  fullness(tenant: string, isShared: boolean, hasEntered = false): QueueFullness | undefined {
+    const { maxLength } = this.#limits;
+    const own = hasEntered ? 1 : 0;
+    const length = this.#length - own;
+    if (length >= maxLength) return { waiting: length, limit: maxLength, isTenants: false };
+    const waiting = (this.#tenants.get(tenant)?.size ?? 0) - own;
+    if (!isShared || waiting <= 0) return undefined;
+    const leftCount = maxLength - length - 1;
+    const limit = Math.floor(turnsPerFreePlace * this.#shares.weightOf(tenant) * leftCount);
+    return waiting < limit ? undefined : { waiting, limit: waiting, isTenants: true };
   }
 
   /**
-   * Lets a turn in, at the end of its tenant's line. It may be one too many: the caller looks at `isOverfull` in the
-   * same breath, once it knows that no worker is there for the turn, so that nothing comes between the two.
+   * Lets a turn in, at the end of its tenant's line. It may be one too many: the caller asks `fullness` in the same
+   * breath, before or once it knows that no worker is there for the turn, so that nothing comes between the two.
    */
   enter(request: ClaimRequest, arrivalOrder: number): WaitingTurn<Given> {
     const now = this.#clock.now();
@@ -94,6 +139,7 @@ export class TurnQueue<Given> {
     }
     line.add(turn);
     this.#length++;
+    this.#shares.waits(request.tenant, now);
     this.#hooks.changed(request.tenant);
     return turn;
   }
@@ -130,44 +176,70 @@ export class TurnQueue<Given> {
 
   /** Whether the turn still waits. */
   has(turn: WaitingTurn<Given>): boolean {
-    return this.#tenants.get(turn.request.tenant)?.has(turn) ?? false;
+    return this.#tenants.get(turn.tenant)?.has(turn) ?? false;
   }
 
   /** The turns in the order in which they would be served if any worker fitted any turn. */
   *[Symbol.iterator](): Generator<WaitingTurn<Given>> {
-    let round = [...this.#tenants.values()].map((line) => line.values());
-    while (round.length > 0) {
-      const next: typeof round = [];
-      for (const line of round) {
-        const { value, done } = line.next();
-        if (done) continue;
-        yield value;
-        next.push(line);
+    const lines = this.#lines();
+    while (lines.length > 0) {
+      let first = 0;
+      for (let at = 1; at < lines.length; at++) {
+        if (dueMs(lines[at]!, lines[at]!.count) < dueMs(lines[first]!, lines[first]!.count)) first = at;
       }
-      round = next;
+      const line = lines[first]!;
+      const { value, done } = line.turns.next();
+      if (done) lines.splice(first, 1);
+      else {
+        line.count++;
+        yield value;
+      }
     }
   }
 
   /** How many turns would be served before this one if any worker fitted any turn. */
   position(turn: WaitingTurn<Given>): number {
     let index = 0;
-    for (const other of this.#tenants.get(turn.request.tenant) ?? []) {
+    for (const other of this.#tenants.get(turn.tenant) ?? []) {
       if (other === turn) break;
       index++;
     }
+    const lines = this.#lines();
+    const mine = lines.findIndex(({ tenant }) => tenant === turn.tenant);
+    const mineDueMs = mine < 0 ? 0 : dueMs(lines[mine]!, index);
     let ahead = index;
-    let isBeforeMine = true;
-    for (const [tenant, line] of this.#tenants) {
-      if (tenant === turn.request.tenant) isBeforeMine = false;
-      else ahead += Math.min(line.size, isBeforeMine ? index + 1 : index);
+    for (const [at, line] of lines.entries()) {
+      if (at === mine) continue;
+      // As many as are due earlier, or at the same time and their tenant's turn is before mine.
+      const isBefore = (count: number) => {
+        const due = dueMs(line, count);
+        return due < mineDueMs || (due === mineDueMs && at < mine);
+      };
+      let count = Math.max(0, Math.min(line.length, Math.floor((mineDueMs - line.servedMs) / line.stepMs)));
+      while (count < line.length && isBefore(count)) count++;
+      while (count > 0 && !isBefore(count - 1)) count--;
+      ahead += count;
     }
     return ahead;
   }
 
-  /** Ends the wait with what was waited for. The turn's tenant is served next after all others that wait now. */
+  /** The tenants' lines, with what decides which of them is next. */
+  #lines(): Line<WaitingTurn<Given>>[] {
+    const now = this.#clock.now();
+    return [...this.#tenants].map(([tenant, line]) => ({
+      tenant,
+      turns: line.values(),
+      length: line.size,
+      servedMs: this.#shares.servedMs(tenant, now),
+      stepMs: turnWeightMs / this.#shares.weightOf(tenant),
+      count: 0,
+    }));
+  }
+
+  /** Ends the wait with what was waited for. The turn's tenant comes after its equals from now on. */
   give(turn: WaitingTurn<Given>, given: Given): void {
     if (!this.#leave(turn)) return;
-    const { tenant } = turn.request;
+    const { tenant } = turn;
     const line = this.#tenants.get(tenant);
     if (line !== undefined) {
       this.#tenants.delete(tenant);
@@ -196,12 +268,13 @@ export class TurnQueue<Given> {
 
   /** The one way out. False if the turn had left before. */
   #leave(turn: WaitingTurn<Given>): boolean {
-    const line = this.#tenants.get(turn.request.tenant);
+    const line = this.#tenants.get(turn.tenant);
     if (!line?.delete(turn)) return false;
-    if (line.size === 0) this.#tenants.delete(turn.request.tenant);
+    if (line.size === 0) this.#tenants.delete(turn.tenant);
     this.#length--;
     turn.endWait?.();
-    this.#hooks.changed(turn.request.tenant);
+    this.#shares.waitsNoMore(turn.tenant, this.#clock.now());
+    this.#hooks.changed(turn.tenant);
     return true;
   }
 

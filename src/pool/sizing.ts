@@ -66,14 +66,21 @@ export function hasRoomForAll(now: Sizing, limits: SizingLimits): boolean {
   return unfittedCount <= counts.starting + Math.min(places(counts, limits), room.memoryCountSoon) + counts.boundIdle;
 }
 
-/** How many bound idle workers of the profile have to end so that the waiting turns get theirs. */
-export function placesToFree(now: Sizing, limits: SizingLimits): number {
+/**
+ * For how many of the waiting turns there will be a worker without anybody's end, and how many bound idle workers of the
+ * profile have to end now so that the others get theirs.
+ */
+export function placesFor(
+  now: Sizing,
+  limits: SizingLimits,
+): { readonly coveredCount: number; readonly endCount: number } {
   const { counts, room, unfittedCount } = now;
   const needed = Math.max(0, unfittedCount - counts.starting);
   const free = Math.min(places(counts, limits), room.memoryCountSoon);
   const missing = needed - free - lateStops(counts, limits);
   // Not before a start can follow: until then a bound worker may still serve its own tenant.
-  return Math.max(0, Math.min(missing, room.startCount - Math.min(free, needed), counts.boundIdle));
+  const endCount = Math.max(0, Math.min(missing, room.startCount - Math.min(free, needed), counts.boundIdle));
+  return { coveredCount: unfittedCount - Math.max(0, missing), endCount };
 }
 
 /** How many long unused bound workers have to end so that spares find a place. At most half of the places are spares. */

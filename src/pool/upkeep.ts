@@ -4,9 +4,9 @@
  */
 import type { CancelTimer, Clock } from "../clock.ts";
 import type { Settings } from "../config/settings.ts";
-import { givenUpFirst } from "./eviction.ts";
 import type { ProfilePool } from "./profile-pool.ts";
 import { idleTooLong, wornOut } from "./recycling.ts";
+import type { Worker } from "./worker.ts";
 
 /** A worker of this age proves that spares do not die at once. */
 const provenAgeMs = 10_000;
@@ -17,6 +17,8 @@ export interface UpkeepOptions {
   readonly profiles: readonly ProfilePool[];
   /** What the living workers use beyond the memory budget. */
   readonly excessBytes: () => number;
+  /** The idle workers that end for it, in that order. */
+  readonly givenUpFirst: () => readonly Worker[];
   /** Called after each round, and after each worker that was checked. */
   readonly done: () => void;
 }
@@ -95,8 +97,8 @@ export class Upkeep {
   }
 
   #giveUpMemory(): void {
-    const { profiles, excessBytes } = this.#options;
-    for (const worker of givenUpFirst(profiles)) {
+    const { excessBytes, givenUpFirst } = this.#options;
+    for (const worker of givenUpFirst()) {
       if (excessBytes() <= 0) return;
       worker.stop("memory_budget");
     }

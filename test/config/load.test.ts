@@ -320,7 +320,7 @@ describe("variables", () => {
         CLAUDE_RUNNER_WEB_ALLOWED_HOSTS: '["a,b", "c"]',
       },
     });
-    expect(settings.auth.tokens).toEqual([{ ...tokens[0], profiles: ["*"], operator: false }]);
+    expect(settings.auth.tokens).toEqual([{ ...tokens[0], profiles: ["*"], operator: false, weight: 1 }]);
     expect(settings.web.allowedHosts).toEqual(["a,b", "c"]);
   });
 

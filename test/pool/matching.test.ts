@@ -1,46 +1,93 @@
-import { expect, test } from "vitest";
-import { type MatchingInput, matchTurns } from "../../src/pool/matching.ts";
+import { describe, expect, test } from "vitest";
+import { matchTurns } from "../../src/pool/matching.ts";
 import type { WorkerState } from "../../src/pool/worker.ts";
 
-const limits = { checkIdleAfterMs: 30_000, resetWaitMs: 250, overtakeMs: 1_000 };
+const limits = {
+  checkIdleAfterMs: 30_000,
+  resetWaitMs: 250,
+  overtakeMs: 1_000,
+  warmWorkerMs: 10_000,
+  creditMs: 5_000,
+};
 const nowMs = 100_000;
 
 interface Turn {
   readonly id: string;
   readonly affinity: string;
+  readonly tenant: string;
   readonly arrivedAtMs: number;
 }
 interface Candidate {
   readonly id: string;
   readonly state: WorkerState;
+  readonly tenant: string | undefined;
 }
 
 let order = 0;
-const turn = (id: string, affinity = "a", arrivedAtMs = nowMs): Turn => ({ id, affinity, arrivedAtMs });
+// An affinity is the tenant, and then its binding: "acme/x". Without a slash all is one tenant's.
+const tenantOf = (affinity: string) => (affinity.includes("/") ? affinity.split("/", 1)[0]! : "one");
+const turn = (id: string, affinity = "a", arrivedAtMs = nowMs): Turn => ({
+  id,
+  affinity,
+  tenant: tenantOf(affinity),
+  arrivedAtMs,
+});
 const spare = (id: string, verifiedAtMs = nowMs): Candidate => ({
   id,
+  tenant: undefined,
   state: { kind: "spare", sinceMs: 0, order: ++order, verifiedAtMs },
 });
-const bound = (id: string, affinity = "a", verifiedAtMs = nowMs): Candidate => ({
+const bound = (id: string, affinity = "a", { verifiedAtMs = nowMs, sinceMs = nowMs } = {}): Candidate => ({
   id,
-  state: { kind: "boundIdle", sinceMs: 0, order: ++order, verifiedAtMs, affinity },
+  tenant: tenantOf(affinity),
+  state: { kind: "boundIdle", sinceMs, order: ++order, verifiedAtMs, affinity },
+});
+const busy = (id: string, affinity = "a"): Candidate => ({
+  id,
+  tenant: tenantOf(affinity),
+  state: {
+    kind: "claimed",
+    sinceMs: nowMs,
+    turnId: id,
+    affinity,
+    before: { kind: "spare", sinceMs: 0, order: 0, verifiedAtMs: 0 },
+  },
 });
 const resetting = (id: string, affinity = "a", sinceMs = nowMs): Candidate => ({
   id,
+  tenant: tenantOf(affinity),
   state: { kind: "resetting", sinceMs, affinity },
 });
 
-function match(
-  turns: Turn[],
-  workers: Candidate[],
-  placesToFree: MatchingInput<Turn, Candidate>["placesToFree"] = () => 0,
-) {
-  const { give, check, evict, unfitted, lookAgainAtMs } = matchTurns({ nowMs, turns, workers, placesToFree }, limits);
+interface Circumstances {
+  /** How many bound idle workers have to end for the turns that have none. */
+  readonly endCount?: number;
+  /** For how many of those there is a place anyway. */
+  readonly coveredCount?: number;
+  readonly freelyBusyCount?: number;
+  readonly servedMs?: Readonly<Record<string, number>>;
+  readonly weights?: Readonly<Record<string, number>>;
+}
+
+function match(turns: Turn[], workers: Candidate[], around: Circumstances = {}) {
+  const { endCount = 0, coveredCount = 0, freelyBusyCount = 100, servedMs = {}, weights = {} } = around;
+  const { give, check, evict, unfitted, held, lookAgainAtMs } = matchTurns(
+    {
+      nowMs,
+      turns,
+      workers,
+      shares: { weightOf: (tenant) => weights[tenant] ?? 1, servedMs: (tenant) => servedMs[tenant] ?? 0 },
+      freelyBusyCount,
+      placesFor: () => ({ coveredCount, endCount }),
+    },
+    limits,
+  );
   return {
     give: give.map((pair) => `${pair.turn.id}-${pair.worker.id}`),
     check: check.map(({ id }) => id),
     evict: evict.map(({ id }) => id),
     unfittedCount: unfitted.length,
+    held: held.map(({ id }) => id),
     lookAgainAtMs,
   };
 }
@@ -57,7 +104,7 @@ test("gives each worker to one turn, in the order of the queue", () => {
 });
 
 test("prefers a bound worker that answered lately to a more recently used one that did not", () => {
-  const workers = [bound("verified"), bound("silent", "a", nowMs - 30_000)];
+  const workers = [bound("verified"), bound("silent", "a", { verifiedAtMs: nowMs - 30_000 })];
   expect(match([turn("t")], workers).give).toEqual(["t-verified"]);
 });
 
@@ -67,6 +114,7 @@ test("has a worker that has not answered for long checked before it is given out
     check: ["w"],
     evict: [],
     unfittedCount: 0,
+    held: [],
     lookAgainAtMs: nowMs + 250,
   });
 });
@@ -95,27 +143,93 @@ test("a turn that has waited long enough for a reset without a spare needs a wor
 
 test("lets a turn that fits overtake the head for a while, though the head needs the place", () => {
   const turns = [turn("head", "z", nowMs - 999), turn("t")];
-  expect(match(turns, [bound("w")], () => 1)).toMatchObject({ give: ["t-w"], evict: [], unfittedCount: 1 });
+  expect(match(turns, [bound("w")], { endCount: 1 })).toMatchObject({ give: ["t-w"], evict: [], unfittedCount: 1 });
 });
 
 test("after that while the place is the head's", () => {
   const turns = [turn("head", "z", nowMs - 1000), turn("t")];
-  expect(match(turns, [bound("w")], () => 1)).toMatchObject({ give: [], evict: ["w"], unfittedCount: 1 });
+  expect(match(turns, [bound("w")], { endCount: 1 })).toMatchObject({ give: [], evict: ["w"], unfittedCount: 1 });
 });
 
 test("a late overtaker is not held up where there is another place for the head", () => {
   const turns = [turn("head", "z", nowMs - 5000), turn("t")];
   const workers = [bound("unused", "y"), bound("fits")];
-  expect(match(turns, workers, () => 1)).toMatchObject({ give: ["t-fits"], evict: ["unused"] });
+  expect(match(turns, workers, { endCount: 1 })).toMatchObject({ give: ["t-fits"], evict: ["unused"] });
 });
 
 test("nor where the head needs no place, because a worker for it is on its way", () => {
   const turns = [turn("head", "z", nowMs - 5000), turn("t")];
-  expect(match(turns, [bound("fits")], () => 0)).toMatchObject({ give: ["t-fits"], evict: [] });
+  expect(match(turns, [bound("fits")], { endCount: 0 })).toMatchObject({ give: ["t-fits"], evict: [] });
 });
 
 test("gives up the least recently used of the bound workers that no waiting turn fits", () => {
   const turns = [turn("head", "z"), turn("t", "b")];
   const workers = [bound("used", "b"), bound("old", "x"), bound("recent", "y")];
-  expect(match(turns, workers, () => 1)).toMatchObject({ give: ["t-used"], evict: ["old"] });
+  expect(match(turns, workers, { endCount: 1 })).toMatchObject({ give: ["t-used"], evict: ["old"] });
+});
+
+test("counts a turn that is checked for as one with a worker", () => {
+  const workers = [busy("b", "acme/x"), bound("w", "acme/x", { verifiedAtMs: nowMs - 30_000 })];
+  const turns = [turn("t1", "acme/x"), turn("t2", "acme/y")];
+  expect(match(turns, workers, { freelyBusyCount: 2 })).toMatchObject({ check: ["w"], held: ["t2"] });
+});
+
+describe("between tenants", () => {
+  test("the last places are kept from a tenant that has a busy worker", () => {
+    const workers = [busy("b1", "acme/x"), busy("b2", "acme/x"), bound("idle", "acme/x"), spare("s")];
+    const turns = [turn("t1", "acme/x"), turn("t2", "acme/y"), turn("u", "umbrella/x")];
+    const result = match(turns, workers, { freelyBusyCount: 2 });
+    expect(result).toMatchObject({ give: ["u-s"], held: ["t1", "t2"], unfittedCount: 0 });
+  });
+
+  test("turns for which workers are to be started count as busy", () => {
+    const turns = [turn("t1", "acme/x"), turn("t2", "acme/x"), turn("t3", "acme/x")];
+    expect(match(turns, [], { freelyBusyCount: 2 })).toMatchObject({ unfittedCount: 2, held: ["t3"] });
+  });
+
+  test("a worker ends of the tenant that has the most, not the least recently used of all", () => {
+    const workers = [bound("only", "umbrella/x"), bound("old", "acme/x"), bound("new", "acme/y")];
+    expect(match([turn("t", "acme/z")], workers, { endCount: 1 }).evict).toEqual(["old"]);
+    expect(match([turn("t", "zeta/z")], workers, { endCount: 1 }).evict).toEqual(["old"]);
+  });
+
+  test("the most is measured by weight", () => {
+    const workers = [bound("z1", "zeta/x"), bound("z2", "zeta/y"), bound("a1", "acme/x"), bound("a2", "acme/y")];
+    const around = { endCount: 1, weights: { zeta: 2 } };
+    expect(match([turn("t", "umbrella/z")], workers, around).evict).toEqual(["a1"]);
+  });
+
+  test("a tenant's last warm worker is kept from one that has as many", () => {
+    const workers = [busy("b", "acme/x"), bound("only", "umbrella/x")];
+    expect(match([turn("t", "acme/x")], workers, { endCount: 1 })).toMatchObject({
+      evict: [],
+      lookAgainAtMs: nowMs + 10_000,
+    });
+  });
+
+  test("but not when it was not used for long, nor from one that has none", () => {
+    const cold = [busy("b", "acme/x"), bound("only", "umbrella/x", { sinceMs: nowMs - 10_000 })];
+    expect(match([turn("t", "acme/x")], cold, { endCount: 1 }).evict).toEqual(["only"]);
+    expect(match([turn("t", "zeta/x")], [bound("only", "umbrella/x")], { endCount: 1 }).evict).toEqual(["only"]);
+  });
+
+  test("a turn that fits overtakes another tenant's until its own has had a bounded part more", () => {
+    const turns = [turn("head", "zeta/x", nowMs - 60_000), turn("t", "acme/x")];
+    const served = (acme: number) => ({ endCount: 1, servedMs: { acme, zeta: 0 } });
+    expect(match(turns, [bound("w", "acme/x")], served(4_999))).toMatchObject({ give: ["t-w"], evict: [] });
+    expect(match(turns, [bound("w", "acme/x")], served(5_000))).toMatchObject({ give: [], evict: ["w"] });
+  });
+
+  test("a tenant with several workers gives one up sooner", () => {
+    const head = (waitedMs: number) => [turn("head", "zeta/x", nowMs - waitedMs), turn("t", "acme/x")];
+    const workers = [busy("b", "acme/x"), bound("w", "acme/x")];
+    expect(match(head(999), workers, { endCount: 1 })).toMatchObject({ give: ["t-w"], evict: [] });
+    expect(match(head(1_000), workers, { endCount: 1 })).toMatchObject({ give: [], evict: ["w"] });
+  });
+
+  test("a turn for which a worker is on its way ends nobody's", () => {
+    const turns = [turn("first", "zeta/x", nowMs - 60_000), turn("second", "acme/y", nowMs - 60_000)];
+    const workers = [bound("only", "umbrella/x"), busy("b", "acme/x")];
+    expect(match(turns, workers, { coveredCount: 1, endCount: 1 }).evict).toEqual([]);
+  });
 });

@@ -51,6 +51,7 @@ class World {
       pool: { maxStartingWorkers: 2, startFailuresToBreak: 3, maxTurnsPerWorker: 6, resetWaitMs: 50 },
       queue: { maxLength, timeoutMs: 20_000 },
       worker: { startMs: 300, resetMs: 20, stopMs: 100 },
+      tenants: { areSeveral: () => true, weightOf: (tenant) => (tenant === "acme" ? 2 : 1) },
     });
     this.known = this.toBeKnown();
     this.t.pool.onActivity((tenant) => this.told.add(tenant));
@@ -166,7 +167,8 @@ class World {
 
   /**
    * No lost wake-up: nobody waits while a worker that fits is idle. Except for a moment, beside an idle spare, for a
-   * worker of the turn's own binding that is finishing, being reset or checked: one turn for one such worker.
+   * worker of the turn's own binding that is finishing, being reset or checked: one turn for one such worker; and except
+   * for the places that are kept.
    */
   checkNobodyIsForgotten(): void {
     const idleAffinities = new Set<string>();
@@ -185,6 +187,10 @@ class World {
       const affinity = `${tenant} ${bindingKey}`;
       if (isFinishing) comingCounts.set(affinity, (comingCounts.get(affinity) ?? 0) + 1);
     }
+    // The last places are for tenants that have no busy worker.
+    const { claimed, resetting } = this.t.counts();
+    const { maxWorkers, keptPlaces } = this.profile;
+    if (claimed + resetting >= Math.max(1, maxWorkers - keptPlaces)) return;
     for (const { tenant, bindingKey } of this.waiting()) {
       const affinity = `${tenant} ${bindingKey}`;
       expect(idleAffinities, "no turn that fits an idle worker waits").not.toContain(affinity);
@@ -310,6 +316,7 @@ const profiles = fc.record({
   reuse: fc.boolean(),
   minSpares: fc.constantFrom(0, 1, 2),
   maxWorkers: fc.constantFrom(1, 4, 4),
+  keptPlaces: fc.constantFrom(0, 1, 2),
 });
 
 const drain = fc.constant(command("drain", (world) => void world.t.pool.drain()));

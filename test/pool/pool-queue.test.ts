@@ -146,18 +146,16 @@ describe("at maxWorkers", () => {
     expect(t.recycleReasons).toEqual([]);
   });
 
-  test("turns that fit overtake the head for a second, then the place is the head's", async () => {
-    const t = await PoolUnderTest.warm({
-      profiles: { default: { minSpares: 0, maxWorkers: 1 } },
-      queue: { overtakeMs: 1000 },
-    });
+  /** One tenant's turns follow each other on the one worker that there is, while another turn waits for a place. */
+  async function overtaking(head: { tenant: string; bindingKey: string }, queue: object) {
+    const t = await PoolUnderTest.warm({ profiles: { default: { minSpares: 0, maxWorkers: 1 } }, queue });
     const asked = t.ask({ tenant: "a" });
     await t.clock.advance(500);
     let running = asked.claim;
-    const head = t.ask({ tenant: "b" });
+    const waiting = t.ask(head);
     const servedMs: number[] = [];
     const begunMs = t.clock.now();
-    for (let i = 0; i < 30 && head.isWaiting; i++) {
+    for (let i = 0; i < 100 && waiting.isWaiting; i++) {
       const next = t.ask({ tenant: "a" });
       await t.clock.advance(90);
       running?.release({ kind: "finished" });
@@ -166,9 +164,25 @@ describe("at maxWorkers", () => {
       if (running !== undefined) servedMs.push(t.clock.now() - begunMs);
       else await t.clock.advance(1000);
     }
-    expect(head.claim).toBeDefined();
+    expect(waiting.claim).toBeDefined();
+    return servedMs;
+  }
+
+  test("turns that fit overtake one of their tenant for a second, then the place is the head's", async () => {
+    const servedMs = await overtaking({ tenant: "a", bindingKey: "other" }, { overtakeMs: 1000 });
     expect(servedMs).toHaveLength(9);
     expect(servedMs.at(-1)).toBe(900);
+  });
+
+  test("turns that fit overtake another tenant's for as long as ten starts take, and no longer than allowed", async () => {
+    const head = { tenant: "b", bindingKey: "b" };
+    const upToTenStarts = await overtaking(head, { maxOvertakeMs: 60_000 });
+    // They use the worker for 90 of 100 ms.
+    expect(upToTenStarts.at(-1)).toBeGreaterThan(5_000);
+    expect(upToTenStarts.at(-1)).toBeLessThan(5_800);
+    const asAllowed = await overtaking(head, { maxOvertakeMs: 2_000 });
+    expect(asAllowed.at(-1)).toBeGreaterThan(2_000);
+    expect(asAllowed.at(-1)).toBeLessThan(2_400);
   });
 });
 

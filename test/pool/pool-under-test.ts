@@ -6,7 +6,7 @@ import { type Settings, settingsSchema } from "../../src/config/settings.ts";
 import { RunnerError } from "../../src/errors.ts";
 import type { Claim, ClaimRequest } from "../../src/pool/claim.ts";
 import { Pool } from "../../src/pool/pool.ts";
-import type { PoolProfile } from "../../src/pool/pool-options.ts";
+import type { PoolProfile, PoolTenants } from "../../src/pool/pool-options.ts";
 import type { Log, LogFields } from "../../src/telemetry/log.ts";
 import { FakeClock } from "../fake-clock.ts";
 import { InMemoryWorker, type InMemoryWorkerOptions, promptly } from "./in-memory-worker.ts";
@@ -19,6 +19,8 @@ export interface Changes {
   readonly queue?: Partial<Settings["queue"]>;
   readonly worker?: Partial<InMemoryWorkerOptions>;
   readonly random?: () => number;
+  /** Default: equal ones, and none that would have to be left a place. */
+  readonly tenants?: Partial<PoolTenants>;
 }
 
 export interface LogLine {
@@ -49,7 +51,7 @@ export class PoolUnderTest {
       profiles: Object.fromEntries(
         Object.entries(profiles).map(([name, profile]) => [
           name,
-          { minSpares: 2, maxWorkers: 8, reuse: true, ...profile },
+          { minSpares: 2, maxWorkers: 8, reuse: true, keptPlaces: 1, ...profile },
         ]),
       ),
       settings: {
@@ -62,6 +64,7 @@ export class PoolUnderTest {
         },
         queue: { ...defaults.queue, ...changes.queue },
       },
+      tenants: { weightOf: () => 1, areSeveral: () => false, ...changes.tenants },
       startWorker: async () => {
         this.startAttempts++;
         const error = this.startError;

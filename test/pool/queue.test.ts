@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ClaimRequest } from "../../src/pool/claim.ts";
 import { TurnQueue, type WaitingTurn } from "../../src/pool/queue.ts";
+import { TenantShares } from "../../src/pool/shares.ts";
 import { FakeClock } from "../fake-clock.ts";
 
 class QueueUnderTest {
@@ -9,18 +10,16 @@ class QueueUnderTest {
   readonly timedOut: unknown[] = [];
   readonly changes: string[] = [];
   readonly queue: TurnQueue<string>;
+  readonly shares: TenantShares;
   #order = 0;
 
-  constructor(limits: { maxLength?: number; timeoutMs?: number } = {}) {
-    this.queue = new TurnQueue(
-      this.clock,
-      { maxLength: 64, timeoutMs: 30_000, ...limits },
-      {
-        timedOut: (error) => this.timedOut.push(error),
-        retryAfterMs: () => 1234,
-        changed: (tenant) => this.changes.push(tenant),
-      },
-    );
+  constructor(limits: { maxLength?: number; timeoutMs?: number } = {}, weights: Readonly<Record<string, number>> = {}) {
+    this.shares = new TenantShares((tenant) => weights[tenant] ?? 1);
+    this.queue = new TurnQueue(this.clock, { maxLength: 64, timeoutMs: 30_000, ...limits }, this.shares, {
+      timedOut: (error) => this.timedOut.push(error),
+      retryAfterMs: () => 1234,
+      changed: (tenant) => this.changes.push(tenant),
+    });
   }
 
   enter(changes: Partial<ClaimRequest> = {}): WaitingTurn<string> {
@@ -219,15 +218,30 @@ describe("entering", () => {
     expect(t.queue.length).toBe(0);
   });
 
-  test("makes the queue overfull with one turn more than there are places", () => {
+  test("is refused once the queue is full", () => {
     const t = new QueueUnderTest({ maxLength: 2 });
     t.wait();
+    expect(t.queue.fullness("a", false)).toBeUndefined();
     t.wait();
-    expect(t.queue.isOverfull).toBe(false);
-    const third = t.enter();
-    expect(third.lengthSeen).toBe(2);
-    expect(t.queue.isOverfull).toBe(true);
-    t.queue.withdraw(third);
-    expect(t.queue.isOverfull).toBe(false);
+    expect(t.queue.fullness("a", false)).toEqual({ waiting: 2, limit: 2, isTenants: false });
+  });
+
+  test("does not let one tenant fill a queue that others share", () => {
+    const t = new QueueUnderTest();
+    const fill = (tenant: string) => {
+      while (t.queue.fullness(tenant, true) === undefined) t.wait({ tenant });
+      return t.queue.waiting().find((of) => of.tenant === tenant)?.count;
+    };
+    expect(fill("greedy")).toBe(48);
+    expect(fill("other")).toBe(12);
+    expect(fill("third")).toBe(3);
+    expect(t.queue.fullness("fourth", true)).toBeUndefined();
+    expect(t.queue.fullness("greedy", true)).toEqual({ waiting: 48, limit: 48, isTenants: true });
+  });
+
+  test("lets a tenant of more weight have more of the queue", () => {
+    const t = new QueueUnderTest({}, { heavy: 4 });
+    while (t.queue.fullness("heavy", true) === undefined) t.wait({ tenant: "heavy" });
+    expect(t.queue.length).toBe(59);
   });
 });

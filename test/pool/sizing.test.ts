@@ -3,7 +3,7 @@ import {
   hasRoomForAll,
   memoryRoom,
   type ProfileCounts,
-  placesToFree,
+  placesFor,
   placesToFreeForSpares,
   type SharedRoom,
   type Sizing,
@@ -58,7 +58,7 @@ describe("the number of bound idle workers to end for waiting turns", () => {
     ["one where memory is short, and nobody else's can be had", sizing({ boundIdle: 2 }, 1, { memoryCountSoon: 0 }), 1],
     ["none where memory is short, but will be free", sizing({ boundIdle: 2 }, 1, { memoryCountSoon: 1 }), 0],
   ])("is %s", (_, now, count) => {
-    expect(placesToFree(now, limits)).toBe(count);
+    expect(placesFor(now, limits).endCount).toBe(count);
   });
 });
 

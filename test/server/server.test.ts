@@ -21,7 +21,7 @@ async function start(options: Parameters<typeof startTestServers>[0] = {}): Prom
   return test;
 }
 
-const token = { tenant: "acme", sha256: sha256Of("x"), profiles: ["*"], operator: false };
+const token = { tenant: "acme", sha256: sha256Of("x"), profiles: ["*"], operator: false, weight: 1 };
 
 function settingsWith(change: (settings: Settings) => void): Settings {
   const settings = settingsSchema.parse({});
