@@ -56,6 +56,11 @@ export class Child<C extends Commands> implements AsyncDisposable {
     options.signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
+  get pid(): number {
+    if (this.#process.pid === undefined) throw new Error(`${this.#options.name} did not start`);
+    return this.#process.pid;
+  }
+
   /** Rejects with the child's error, when it ends, or with the signal's reason. */
   call<K extends keyof C & string>(command: K, ...input: Parameters<C[K]>): Promise<Awaited<ReturnType<C[K]>>> {
     const answer = Promise.withResolvers<unknown>();

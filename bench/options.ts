@@ -10,6 +10,12 @@ export interface BenchOptions {
   /** Exit code 1 when a target is not reached. */
   readonly isStrict: boolean;
   readonly rounds: number | undefined;
+  /** For the proofs: what happens when. */
+  readonly seed: number;
+  /** For the proofs: how long; `undefined`: as long as each says. */
+  readonly seconds: number | undefined;
+  /** Processes that keep the machine busy meanwhile, for the proofs. */
+  readonly busyLoopCount: number;
   /** Flags of Node for the servers, beside those of `npm start`. */
   readonly nodeFlags: readonly string[];
   /** Where V8's CPU profiles of the servers go. */
@@ -26,7 +32,10 @@ export const help = `Measures claude-runner against a process per turn and again
   --only NAME[,NAME]      only these scenarios                      BENCH_ONLY
   --quick                 few samples, about a minute                BENCH_QUICK=1
   --rounds N              so many rounds of each scenario            BENCH_ROUNDS
-  --strict                exit code 1 when a target is not reached
+  --strict                exit code 1 when a target is not reached; always so for the proofs
+  --seed N                proofs: what happens when; default 1       BENCH_SEED
+  --seconds N             proofs: how long it happens                BENCH_SECONDS
+  --busy-loops N          proofs: so many busy processes beside it   BENCH_BUSY_LOOPS
   --results FOLDER        where JSON and Markdown go                 BENCH_RESULTS
   --no-results            only show them
   --node-flags "FLAGS"    further flags of Node for the servers      BENCH_NODE_FLAGS
@@ -42,6 +51,9 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv, def
       only: { type: "string", default: env.BENCH_ONLY ?? "" },
       quick: { type: "boolean", default: env.BENCH_QUICK === "1" },
       rounds: { type: "string", ...(env.BENCH_ROUNDS !== undefined && { default: env.BENCH_ROUNDS }) },
+      seed: { type: "string", default: env.BENCH_SEED ?? "1" },
+      seconds: { type: "string", ...(env.BENCH_SECONDS !== undefined && { default: env.BENCH_SECONDS }) },
+      "busy-loops": { type: "string", default: env.BENCH_BUSY_LOOPS ?? "0" },
       strict: { type: "boolean", default: false },
       results: { type: "string", default: env.BENCH_RESULTS ?? defaultResults },
       "no-results": { type: "boolean", default: false },
@@ -54,7 +66,10 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv, def
     only: values.only.split(",").filter((name) => name !== ""),
     isQuick: values.quick,
     isStrict: values.strict,
-    rounds: values.rounds === undefined ? undefined : positive(values.rounds),
+    rounds: values.rounds === undefined ? undefined : whole("rounds", values.rounds, 1),
+    seed: whole("seed", values.seed, 0),
+    seconds: values.seconds === undefined ? undefined : whole("seconds", values.seconds, 1),
+    busyLoopCount: whole("busy-loops", values["busy-loops"], 0),
     nodeFlags: values["node-flags"].split(" ").filter((flag) => flag !== ""),
     cpuProfileFolder: values["cpu-profile"],
     resultsFolder: values["no-results"] ? undefined : values.results,
@@ -62,8 +77,10 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv, def
   };
 }
 
-function positive(text: string): number {
+function whole(name: string, text: string, least: number): number {
   const number = Number(text);
-  if (!Number.isInteger(number) || number < 1) throw new RangeError(`rounds is a whole number from 1 on, not ${text}`);
+  if (!Number.isInteger(number) || number < least) {
+    throw new RangeError(`${name} is a whole number from ${least} on, not ${text}`);
+  }
   return number;
 }

@@ -7,7 +7,7 @@
 import type { Spread } from "./stats.ts";
 import { spreadOf } from "./stats.ts";
 
-export type Unit = "ms" | "µs" | "×" | "turns/s" | "events/s" | "MB" | "events";
+export type Unit = "" | "ms" | "µs" | "×" | "turns/s" | "events/s" | "MB" | "events";
 
 /** One line of the table. */
 export interface Figure {
@@ -43,6 +43,12 @@ export interface Bench {
   readonly folder: string;
   /** Flags of Node for the server. */
   readonly nodeFlags: readonly string[];
+  /** What makes a proof happen again as it did. */
+  readonly seed: number;
+  /** How long a proof is to take; `undefined`: as long as it says itself. */
+  readonly seconds: number | undefined;
+  /** Processes that keep the machine busy during a proof. */
+  readonly busyLoopCount: number;
   /** Where V8's CPU profiles of the server go; `undefined`: none are made. */
   readonly cpuProfileFolder: string | undefined;
   /** Says what is being measured, and how much of the scenario is done, from 0 to 1. */
@@ -53,6 +59,8 @@ export interface Scenario {
   readonly name: string;
   /** What is measured, in one sentence. */
   readonly about: string;
+  /** A proof runs when it is named only, and fails the run when a target of it is not reached. */
+  readonly isProof: boolean;
   /** The parameters of a full and of a quick run; `rounds` is what BENCH_ROUNDS replaces. */
   parametersOf(size: RunSize): ScenarioParameters;
   /** A guess of how long it takes, in milliseconds. */
@@ -74,6 +82,7 @@ export interface ScenarioParameters {
 export function defineScenario<P extends ScenarioParameters>(definition: {
   readonly name: string;
   readonly about: string;
+  readonly isProof?: boolean;
   readonly full: P;
   readonly quick: P;
   estimateMs(parameters: P): number;
@@ -86,6 +95,7 @@ export function defineScenario<P extends ScenarioParameters>(definition: {
   return {
     name: definition.name,
     about: definition.about,
+    isProof: definition.isProof ?? false,
     parametersOf,
     estimateMs: (size) => definition.estimateMs(parametersOf(size)),
     run: (bench, size) => definition.run(parametersOf(size), bench),

@@ -20,6 +20,8 @@ export interface ServerOptions {
   readonly baseUrl: string;
   /** The program of the workers. Default: the one under test. */
   readonly cliPath?: string;
+  /** Who may call. Default: one tenant, whose token is the target's. */
+  readonly tenants?: readonly string[];
   readonly pool?: object;
   readonly queue?: object;
   readonly telemetry?: object;
@@ -33,12 +35,13 @@ const apiKeyFileName = "api-key";
 
 export class BenchServer implements AsyncDisposable {
   readonly target: ServerTarget;
+  readonly #tokens: ReadonlyMap<string, string>;
   readonly #child: Child<ServerCommands>;
   readonly #bench: Bench;
 
   static async start(options: ServerOptions): Promise<BenchServer> {
     const { bench, script = new URL("server-process.ts", import.meta.url) } = options;
-    const token = randomUUID();
+    const tokens = new Map((options.tenants ?? ["bench"]).map((tenant) => [tenant, randomUUID()]));
     await writeFile(join(bench.folder, apiKeyFileName), "none-is-needed", { mode: 0o600 });
     const child = new Child<ServerCommands>({
       name: "server",
@@ -48,18 +51,40 @@ export class BenchServer implements AsyncDisposable {
       nodeFlags: [...bench.nodeFlags, ...profiling(bench)],
     });
     try {
-      const ports = await child.call("start", settings(options, token));
-      return new BenchServer({ ...ports, token }, child, bench);
+      const ports = await child.call("start", settings(options, tokens));
+      return new BenchServer(ports, tokens, child, bench);
     } catch (error) {
       await child[Symbol.asyncDispose]();
       throw error;
     }
   }
 
-  private constructor(target: ServerTarget, child: Child<ServerCommands>, bench: Bench) {
-    this.target = target;
+  private constructor(
+    ports: Omit<ServerTarget, "token">,
+    tokens: ReadonlyMap<string, string>,
+    child: Child<ServerCommands>,
+    bench: Bench,
+  ) {
+    const [token = ""] = tokens.values();
+    this.target = { ...ports, token };
+    this.#tokens = tokens;
     this.#child = child;
     this.#bench = bench;
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  tokenOf(tenant: string): string {
+    const token = this.#tokens.get(tenant);
+    if (token === undefined) throw new Error(`the server has no tenant ${tenant}`);
+    return token;
+  }
+
+  /** The pool as it is. */
+  pool() {
+    return this.#child.call("workers");
   }
 
   figures() {
@@ -91,14 +116,17 @@ export class BenchServer implements AsyncDisposable {
 }
 
 /** The defaults, but for ports, credential and bounds that the load of a bench would meet. */
-function settings(options: ServerOptions, token: string): object {
+function settings(options: ServerOptions, tokens: ReadonlyMap<string, string>): object {
   const { profiles, baseUrl, cliPath, bench, pool = {}, queue = {}, telemetry = {} } = options;
   return {
     grpc: { port: 0, maxConcurrentStreams: 2_000 },
     web: { port: 0 },
     admin: { port: 0 },
     auth: {
-      tokens: [{ tenant: "bench", sha256: createHash("sha256").update(token).digest("hex") }],
+      tokens: [...tokens].map(([tenant, token]) => ({
+        tenant,
+        sha256: createHash("sha256").update(token).digest("hex"),
+      })),
       maxTurnsInFlightPerTenant: 10_000,
     },
     cli: { path: cliPath ?? bench.cliPath },
@@ -133,6 +161,10 @@ export class BenchStandin implements AsyncDisposable {
       await child[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  get pid(): number {
+    return this.#child.pid;
   }
 
   private constructor(url: string, child: Child<StandinCommands>) {

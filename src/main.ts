@@ -148,6 +148,8 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   credentials.watch(() => pool.replaceOutdated());
   const turnsPool: WorkerPool = {
     async claim(request) {
+      const refusal = pool.refusalAtOnce(request);
+      if (refusal !== undefined) throw refusal;
       // A key that was just replaced is not to be used once more.
       const profile = settings.profiles[request.profile];
       if (profile !== undefined) await credentials.look(profile.credential);

@@ -25,7 +25,7 @@ import type { Line } from "./line-pieces.ts";
 import { type LineSplitter, lineSplitter } from "./lines.ts";
 import { type CliMessage, parseLine } from "./messages.ts";
 import { applySettings, readSettings } from "./model-settings.ts";
-import { lowerPriority, restorePriority } from "./priority.ts";
+import { lowerPriority, settlePriority } from "./priority.ts";
 import { ChildProcess, type ProcessExit } from "./process.ts";
 import { processUsage } from "./process-usage.ts";
 import { type Conversation, clear, rewind } from "./reset.ts";
@@ -54,7 +54,7 @@ export interface WorkerOptions {
   readonly profile: ProfileSettings;
   readonly timeouts: Pick<
     Settings["pool"],
-    "startTimeoutMs" | "controlTimeoutMs" | "silenceTimeoutMs" | "interruptTimeoutMs" | "stopTimeoutMs"
+    "startTimeoutMs" | "controlTimeoutMs" | "silenceTimeoutMs" | "interruptTimeoutMs" | "stopTimeoutMs" | "workerNice"
   >;
   readonly maxLineBytes: number;
   readonly eventBufferSize: number;
@@ -152,9 +152,9 @@ export class ClaudeWorker implements WorkerProcess {
   }
 
   async ready(signal?: AbortSignal): Promise<void> {
-    const { startTimeoutMs } = this.#options.timeouts;
+    const { startTimeoutMs, workerNice } = this.#options.timeouts;
     // On a machine that is busy with other things a start at low priority would hardly get on at all.
-    const cancelRestore = this.#options.clock.after(maxLowPriorityMs, () => void restorePriority(this.pid));
+    const cancelRestore = this.#options.clock.after(maxLowPriorityMs, () => void settlePriority(this.pid, workerNice));
     try {
       const applied = await readSettings(this.#ask, { timeoutMs: startTimeoutMs, signal });
       this.#launchedModel = applied.model;
@@ -164,7 +164,7 @@ export class ClaudeWorker implements WorkerProcess {
     } finally {
       cancelRestore();
     }
-    await restorePriority(this.pid);
+    await settlePriority(this.pid, workerNice);
   }
 
   async ping(timeoutMs: number, signal?: AbortSignal): Promise<void> {

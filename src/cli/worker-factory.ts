@@ -24,7 +24,7 @@ export interface WorkerFactoryOptions {
   readonly credentials: Credentials;
   readonly pool: Pick<
     Settings["pool"],
-    "startTimeoutMs" | "controlTimeoutMs" | "silenceTimeoutMs" | "interruptTimeoutMs" | "stopTimeoutMs"
+    "startTimeoutMs" | "controlTimeoutMs" | "silenceTimeoutMs" | "interruptTimeoutMs" | "stopTimeoutMs" | "workerNice"
   >;
   readonly maxLineBytes: number;
   readonly eventBufferSize: number;

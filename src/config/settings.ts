@@ -224,6 +224,11 @@ export const settingsSchema = z.strictObject({
         undefined,
         "half of the machine's memory",
       ),
+      workerNice: about(
+        z.number().int().min(0).max(10).default(5),
+        "How much less of a busy CPU a worker gets than the server, as a nice value; on Linux with autogroups. The server answers callers and health checks for all workers, and uses little itself.",
+        "0 where other programs on the machine must not take from the workers; `npm run bench -- --only health` shows what it changes.",
+      ),
       startTimeoutMs: about(
         ms().min(100).default(20_000),
         "How long a worker may take until it answers, in milliseconds.",

@@ -44,6 +44,8 @@ export interface MatchingInput<T extends TurnView, W extends WorkerView> {
   readonly shares: SharesView;
   /** So many workers may be busy before a tenant that has a busy one gets no other. */
   readonly freelyBusyCount: number;
+  /** More turns without a worker than this make no difference; the others need not be looked at. */
+  readonly enoughCount: number;
   /** For how many turns there will be a worker without anybody's end, and how many bound idle workers have to end now. */
   readonly placesFor: (unfittedCount: number) => { readonly coveredCount: number; readonly endCount: number };
 }
@@ -119,14 +121,18 @@ export function matchTurns<T extends TurnView, W extends WorkerView>(
     return true;
   };
 
+  let leftCount = spares.length + comingSpares.length + countOf(bound) + countOf(comingBound);
   for (const turn of input.turns) {
+    if (leftCount === 0 && unfitted.length >= input.enoughCount) break;
     const mine = bound.get(turn.affinity);
     if (!mayHaveOneMore(turn.tenant, holdings.busyCount)) {
       held.push(turn);
       continue;
     }
-    if (serve(turn, mine, comingBound.get(turn.affinity))) continue;
-    if (serve(turn, spares, comingSpares)) continue;
+    if (serve(turn, mine, comingBound.get(turn.affinity)) || serve(turn, spares, comingSpares)) {
+      leftCount--;
+      continue;
+    }
     // Those that a worker is to be started for will be busy too.
     if (!mayHaveOneMore(turn.tenant, holdings.busyCount + unfitted.length)) held.push(turn);
     else {
@@ -197,6 +203,12 @@ function sortOut<W extends WorkerView>(workers: Iterable<W>) {
   spares.sort(leastRecentlyUsedFirst);
   for (const list of bound.values()) list.sort(leastRecentlyUsedFirst);
   return { spares, bound, comingSpares, comingBound };
+}
+
+function countOf(lists: ReadonlyMap<string, readonly unknown[]>): number {
+  let count = 0;
+  for (const list of lists.values()) count += list.length;
+  return count;
 }
 
 function leastRecentlyUsedFirst<W>(one: Idle<W>, other: Idle<W>): number {

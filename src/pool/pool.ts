@@ -6,6 +6,7 @@
  * anything, so no two decisions see the same place free. The pool knows `WorkerProcess` and nothing of what is behind it.
  */
 import type { CancelTimer } from "../clock.ts";
+import type { RunnerError } from "../errors.ts";
 import { attributeNames, cleanReset, instruments } from "../telemetry/instruments.ts";
 import type { Claim, ClaimRequest, Release, WorkerPool } from "./claim.ts";
 import { givenUpFirst } from "./eviction.ts";
@@ -87,13 +88,28 @@ export class Pool implements WorkerPool {
     this.#serve();
   }
 
+  /** What a claim would be refused with at once, counted as refused; for those who have something to do before they claim. */
+  refusalAtOnce(request: ClaimRequest): RunnerError | undefined {
+    return this.#refusalAtOnce(this.#profile(request), request);
+  }
+
+  #refusalAtOnce(profile: ProfilePool, request: ClaimRequest): RunnerError | undefined {
+    if (request.signal.aborted) return undefined;
+    const refusal = profile.refusalAtOnce(request);
+    return refusal && profile.shed(refusal);
+  }
+
+  #profile({ profile: name }: ClaimRequest): ProfilePool {
+    const profile = this.#profiles.get(name);
+    if (profile === undefined) throw new Error(`bug: the pool has no profile ${name}`);
+    return profile;
+  }
+
   async claim(request: ClaimRequest): Promise<Claim> {
-    const profile = this.#profiles.get(request.profile);
-    if (profile === undefined) throw new Error(`bug: the pool has no profile ${request.profile}`);
+    const profile = this.#profile(request);
     if (this.#phase !== "open") throw profile.shed(profile.drainingRefusal());
-    request.signal.throwIfAborted();
-    const refusalAtOnce = profile.refusalAtOnce(request);
-    if (refusalAtOnce !== undefined) throw profile.shed(refusalAtOnce);
+    const refusalAtOnce = this.#refusalAtOnce(profile, request);
+    if (refusalAtOnce !== undefined) throw refusalAtOnce;
     const turn = profile.queue.enter(request, ++this.#lastOrder);
     // Whoever is idle is given out first, in the queue's order, and only then is it asked whether the turn may wait: in
     // one breath, so that no other turn comes between.

@@ -102,6 +102,8 @@ export class ProfilePool {
           workers: this.workers,
           shares: this.#shares,
           freelyBusyCount: this.#freelyBusyCount,
+          // As many as could be started and as many idle ones as could be ended for them.
+          enoughCount: 2 * this.profile.maxWorkers + 1,
           placesFor,
         },
         limits,

@@ -41,8 +41,18 @@ export function checkRules<D extends DescMessage>(schema: D, message: MessageSha
   return { request, violations };
 }
 
+type Field = DescMessage["fields"][number];
+
+/** Reading an option of a field decodes it each time, and every request asks. */
+const knownMaxElements = new Map<Field, number | undefined>();
+
 /** The most elements that a list or map of a request may have; `undefined` when its proto does not say. */
-export function maxElements(field: DescMessage["fields"][number]): number | undefined {
+export function maxElements(field: Field): number | undefined {
+  if (!knownMaxElements.has(field)) knownMaxElements.set(field, readMaxElements(field));
+  return knownMaxElements.get(field);
+}
+
+function readMaxElements(field: Field): number | undefined {
   const rules = getOption(field, fieldRules).type;
   if (rules.case === "repeated" && rules.value.maxItems > 0n) return Number(rules.value.maxItems);
   if (rules.case === "map" && rules.value.maxPairs > 0n) return Number(rules.value.maxPairs);

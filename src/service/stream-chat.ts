@@ -40,13 +40,11 @@ export interface TurnParts extends TurnFollowers {
   readonly log: TurnLog;
 }
 
-/** What a turn failed with, and how far it had come. */
-export class TurnFailure extends Error {
-  override readonly name = "TurnFailure";
+/** What a turn failed with, and how far it had come. No error by itself: a stack would cost every refusal, and tell nothing. */
+export class TurnFailure {
   readonly error: unknown;
   readonly stage: FailureStage;
   constructor(error: unknown, stage: FailureStage) {
-    super("a turn failed", { cause: error });
     this.error = error;
     this.stage = stage;
   }

@@ -83,7 +83,7 @@ describe("token", () => {
     const shown = await run(["settings", "--config", file, "--json"]);
     const settings = JSON.parse(shown.stdout) as Record<string, { value: unknown }>;
     expect(settings["auth.tokens"]?.value).toEqual([
-      { tenant: "billing", sha256: sha256Of(made), profiles: ["default"], operator: false },
+      { tenant: "billing", sha256: sha256Of(made), profiles: ["default"], operator: false, weight: 1 },
     ]);
   });
 

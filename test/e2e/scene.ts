@@ -143,7 +143,8 @@ export function testSettings(standinUrl: string, workFolder: string, change: Set
     profiles: Object.fromEntries(
       Object.entries(profiles ?? { default: {} }).map(([name, profile]) => [
         name,
-        { model, minSpares: 1, maxWorkers: 4, upstreamMaxRetries: 0, ...profile },
+        // A test counts on every place, whoever has the others.
+        { model, minSpares: 1, maxWorkers: 4, keptPlaces: 0, upstreamMaxRetries: 0, ...profile },
       ]),
     ),
     telemetry: { prometheus: false, ...change.telemetry },

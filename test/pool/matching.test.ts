@@ -78,6 +78,7 @@ function match(turns: Turn[], workers: Candidate[], around: Circumstances = {}) 
       workers,
       shares: { weightOf: (tenant) => weights[tenant] ?? 1, servedMs: (tenant) => servedMs[tenant] ?? 0 },
       freelyBusyCount,
+      enoughCount: 100,
       placesFor: () => ({ coveredCount, endCount }),
     },
     limits,

@@ -153,7 +153,7 @@ const capacity = (workerCount: number, turnMs: number) => (workerCount * 1000) /
 const overloaded = (changes: Changes = {}) =>
   PoolUnderTest.warm({ profiles: { default: { minSpares: 1, maxWorkers: 5 } }, tenants: several, ...changes });
 
-describe("at ten times what the workers can do", () => {
+describe("at ten times what the workers can do", { timeout: 120_000 }, () => {
   const turnMs = 90;
 
   test("five tenants, one of them greedy, get the same and nearly all that there is", async () => {
@@ -169,10 +169,10 @@ describe("at ten times what the workers can do", () => {
     const t = await overloaded();
     const tenants = Array.from({ length: 8 }, (_, at) => [`tenant-${at}`, at === 0 ? 200 : 30]);
     const perSecond = Object.fromEntries(tenants) as Record<string, number>;
-    const outcome = await load(t, { perSecond, turnMs, warmUpMs: 10_000, forMs: 120_000 });
+    const outcome = await load(t, { perSecond, turnMs, warmUpMs: 10_000, forMs: 60_000 });
     expect(outcome.otherErrors).toEqual([]);
     expect(outcome.jain()).toBeGreaterThan(0.95);
-    expect(outcome.servedCount / 120).toBeGreaterThan(0.85 * capacity(5, turnMs));
+    expect(outcome.servedCount / 60).toBeGreaterThan(0.85 * capacity(5, turnMs));
     expect(Math.max(...outcome.waitsMs), "nobody waits for long").toBeLessThan(25_000);
   });
 
@@ -183,9 +183,9 @@ describe("at ten times what the workers can do", () => {
       tenants: { ...several, weightOf: (tenant) => weights[tenant] ?? 1 },
     });
     const perSecond = { heavy: 200, light: 200 };
-    const outcome = await load(t, { perSecond, turnMs, warmUpMs: 10_000, forMs: 120_000 });
+    const outcome = await load(t, { perSecond, turnMs, warmUpMs: 10_000, forMs: 60_000 });
     expect(outcome.jain(weights)).toBeGreaterThan(0.95);
-    expect(outcome.servedCount / 120).toBeGreaterThan(0.85 * capacity(4, turnMs));
+    expect(outcome.servedCount / 60).toBeGreaterThan(0.85 * capacity(4, turnMs));
   });
 
   test("a tenant that sends little is not refused and hardly waits", async () => {
@@ -209,12 +209,12 @@ test("is fair whatever tenants want how much", async () => {
         // Everybody wants more than the fair part, so everybody is to get it.
         const fair = capacity(5, turnMs) / rates.length;
         const perSecond = Object.fromEntries(rates.map((rate, at) => [`tenant-${at}`, fair * (1.2 + rate / 4)]));
-        const outcome = await load(t, { perSecond, turnMs, warmUpMs: 10_000, forMs: 60_000, random });
+        const outcome = await load(t, { perSecond, turnMs, warmUpMs: 10_000, forMs: 40_000, random });
         expect(outcome.jain()).toBeGreaterThan(0.95);
-        expect(outcome.servedCount / 60).toBeGreaterThan(0.8 * capacity(5, turnMs));
+        expect(outcome.servedCount / 40).toBeGreaterThan(0.8 * capacity(5, turnMs));
         expect(outcome.otherErrors).toEqual([]);
       },
     ),
-    { numRuns: Number(process.env.FAIRNESS_RUNS ?? 3), seed: 8 },
+    { numRuns: Number(process.env.FAIRNESS_RUNS ?? 2), seed: 8 },
   );
 }, 600_000);
