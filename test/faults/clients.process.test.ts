@@ -8,6 +8,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Outcome } from "../../gen/claude/runner/v1/result_pb.ts";
+import { sha256Of } from "../../src/policy/auth.ts";
 import { failureOf } from "../contract/transports.ts";
 import { readTurn } from "../contract/turn.ts";
 import { type RawStream, rawStream, requestFrame, streamChatPath } from "../e2e/raw-calls.ts";
@@ -26,7 +27,8 @@ describe("a caller", () => {
     scene = await openFakeScene({
       grpc: { keepaliveTimeMs: 1_000, keepaliveTimeoutMs: 500 },
       calls: { stalledReaderMs: 1_000, maxTimeoutMs: 20_000, defaultTimeoutMs: 3_000 },
-      auth: { maxTurnsInFlightPerTenant: 64 },
+      // One tenant alone, so that the whole queue is its own.
+      auth: { maxTurnsInFlightPerTenant: 64, tokens: [{ tenant: "acme", sha256: sha256Of(tenants.acme) }] },
       profiles: { default: { maxWorkers: 8 }, narrow: { maxWorkers: 1, minSpares: 1 } },
       queue: { maxLength: 40 },
     });
