@@ -7,7 +7,7 @@
  *
  * What grpc-js does not allow: it hands on whole messages only, so counting bytes as they arrive needs the HTTP/2
  * stream, which it keeps in a private field (`streamOf`). Without it a request would count with the largest size.
- * It also passes none of Node's HTTP/2 session limits on, and a `grpc-timeout` beyond 24 days overflows in it.
+ * What a stream must keep to before grpc-js sees it is in `grpc-front.ts`.
  */
 import type { ServerHttp2Stream } from "node:http2";
 import type { DescMethod, Message } from "@bufbuild/protobuf";

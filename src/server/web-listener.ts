@@ -50,7 +50,8 @@ export interface WebListener {
 
 /** How often Node looks for requests that are too slow. */
 const connectionsCheckingIntervalMs = 5_000;
-const keepAliveTimeoutMs = 60_000;
+/** Above the 60 s for which proxies keep a connection that they may use again: else one ends just as it is used. */
+const keepAliveTimeoutMs = 75_000;
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
 export function webListener(handle: WebHandler, options: WebListenerOptions): WebListener {

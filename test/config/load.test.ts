@@ -564,6 +564,13 @@ describe("bounds of a profile", () => {
 });
 
 describe("warnings", () => {
+  it("name a proxy whose address nobody knows: all its callers would share what one address may have", () => {
+    expect(load({ yaml: "behindProxy: true" }).warnings).toEqual([
+      expect.stringContaining("`trustedProxies` names no"),
+    ]);
+    expect(load({ yaml: "behindProxy: true\ntrustedProxies: [10.0.0.0/8]" }).warnings).toEqual([]);
+  });
+
   it("name tools without isolation and missing authentication", () => {
     const profile = `{ tools: [Bash], tenant: t, isolation: none, workspace: { path: ${folder} } }`;
     const { warnings } = load({ yaml: `profiles: { shell: ${profile} }\nauth: { insecureNoAuth: true }` });
