@@ -61,6 +61,7 @@ describe("the secrets of a credential", () => {
       AWS_SECRET_ACCESS_KEY: "aws-1 ",
       GOOGLE_APPLICATION_CREDENTIALS: "/etc/gcp.json",
       ANTHROPIC_DEFAULT_SONNET_MODEL: "m-1",
+      ANTHROPIC_FOUNDRY_RESOURCE: "resource-1",
       CLAUDE_CODE_USE_BEDROCK: "1",
     });
     expect(found).toEqual(
@@ -75,7 +76,15 @@ describe("the secrets of a credential", () => {
         "aws-1",
       ]),
     );
-    for (const open of ["gateway.internal", "proxy.internal", "localhost,10.0.0.0/8", "eu-west-1", "m-1", "1"]) {
+    for (const open of [
+      "gateway.internal",
+      "proxy.internal",
+      "localhost,10.0.0.0/8",
+      "eu-west-1",
+      "m-1",
+      "resource-1",
+      "1",
+    ]) {
       expect(found).not.toContain(open);
     }
     expect(found.join(" ")).not.toContain("/etc/gcp.json");
