@@ -176,11 +176,16 @@ function firstFrame(
     const thinking = textAt(content, "thinking");
     if (thinking !== "") pass(turn, message, block, "thinking", thinking, out);
     pushSignature(turn, message, block, textAt(content, "signature"), out);
+  } else if (Object.keys(objectAt(content, "input")).length > 0) {
+    turn.notice("first_frame_input", firstFrameInputNotice, out);
   }
 }
 
 const firstFrameNotice =
   "The model API sent text in the first frame of a block, where Claude Code does not read it. It is part of the answer here, but nothing that Claude can go on from.";
+
+const firstFrameInputNotice =
+  "The model API sent a tool's input in the first frame of its block, where Claude Code does not read it. The tool ran without it.";
 
 function blockStop(turn: MappedTurn, body: JsonObject, event: JsonObject, out: TurnEvent[]): void {
   const message = messageOf(turn, body, out);

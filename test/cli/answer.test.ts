@@ -79,6 +79,19 @@ describe("the answer of a turn, whatever a gateway sends", () => {
     );
   });
 
+  it("is told of when a tool's input came where Claude Code does not read it, once in a turn", () => {
+    const frame = (id: string, input: object) =>
+      JSON.stringify({
+        type: "stream_event",
+        event: { type: "content_block_start", index: 0, content_block: { type: "tool_use", id, name: "Bash", input } },
+        parent_tool_use_id: null,
+      });
+    const notices = (...lines: string[]) =>
+      play(lines).events.flatMap((event) => (event.kind === "notice" ? event.noticeKind : []));
+    expect(notices(frame("a", { command: "x" }), frame("b", { command: "y" }))).toEqual(["first_frame_input"]);
+    expect(notices(frame("a", {}))).toEqual([]);
+  });
+
   it("has positions that count from 0 in each message", () => {
     fc.assert(
       fc.property(gatewayTurns, ({ lines }) => {

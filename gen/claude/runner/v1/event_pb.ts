@@ -1782,7 +1782,8 @@ export type Notice = Message<"claude.runner.v1.Notice"> & {
   /**
    * What kind of notice, an open set. `first_frame`: the model API sent text in
    * the first frame of a block, which Claude Code does not read; it is part of
-   * the answer here, but not of what Claude goes on from.
+   * the answer here, but not of what Claude goes on from. `first_frame_input`:
+   * the same of a tool's input, which the tool did not get.
    *
    * @generated from field: string kind = 2;
    */
