@@ -1,16 +1,18 @@
 /**
- * Writes what is generated in the pages of docs/: settings, metrics, spans. With `--check` it writes nothing and fails
+ * Writes what is generated in the pages of docs/: settings, metrics, spans, negative tests. With `--check` it writes nothing and fails
  * when a page is not up to date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { settingsReference } from "../src/config/document.ts";
 import { metricsReference, spansReference } from "../src/telemetry/document.ts";
+import { securityReference } from "../test/security/table.ts";
 
 /** What is generated, by its name between the markers of a page. */
 const generated = [
   { page: "docs/operations.md", name: "settings", content: settingsReference() },
   { page: "docs/metrics.md", name: "metrics", content: metricsReference() },
   { page: "docs/tracing.md", name: "spans", content: spansReference() },
+  { page: "docs/security.md", name: "negative tests", content: securityReference() },
 ] as const;
 
 for (const { page, name, content } of generated) {

@@ -20,10 +20,18 @@ interface Waiter {
 export class LogBook {
   readonly log: Log;
   readonly lines: LogLine[] = [];
+  /** The same lines as they were written. */
+  readonly texts: string[] = [];
   readonly #waiters = new Set<Waiter>();
 
   constructor(level: LogLevel = "debug") {
-    this.log = createLog({ level, write: (text) => this.#add(JSON.parse(text) as LogLine) });
+    this.log = createLog({
+      level,
+      write: (text) => {
+        this.texts.push(text);
+        this.#add(JSON.parse(text) as LogLine);
+      },
+    });
   }
 
   /** How many lines there are: to be given to `wait`, so that only later ones count. */

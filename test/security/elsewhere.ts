@@ -1,0 +1,187 @@
+/**
+ * Negative tests that stand with the part that they are about: rows of the table, each with the test that proves it.
+ * `npm run security` runs those as well.
+ */
+export interface TestElsewhere {
+  readonly tries: string;
+  readonly expects: string;
+  /** The file of the test. */
+  readonly file: string;
+  /** The test's own name, without the names of the blocks around it. */
+  readonly test: string;
+}
+
+export interface ElsewhereGroup {
+  readonly title: string;
+  readonly tests: readonly TestElsewhere[];
+}
+
+export const elsewhere: readonly ElsewhereGroup[] = [
+  {
+    title: "Views of the pool",
+    tests: [
+      {
+        tries: "looking for other tenants in the view of the pool",
+        expects: "finds no name, worker or turn of theirs",
+        file: "test/service/pool-view.test.ts",
+        test: "is never told another tenant's name, worker or turn",
+      },
+      {
+        tries: "guessing from one's own view what others do",
+        expects: "shows the same whatever they do",
+        file: "test/service/pool-view.test.ts",
+        test: "is told the same whatever other tenants have and do",
+      },
+      {
+        tries: "a view that stays open after its token was taken away",
+        expects: "ends",
+        file: "test/e2e/pool.test.ts",
+        test: "sees no more than its token may see by now, and is over when the token is taken away",
+      },
+    ],
+  },
+  {
+    title: "Traces, metrics and the log",
+    tests: [
+      {
+        tries: "looking for prompts, answers, tokens and keys in spans, metrics and the log",
+        expects: "finds none",
+        file: "test/e2e/telemetry.test.ts",
+        test: "holds nothing of what people and models said, no token and no key; labels are in the log only",
+      },
+      {
+        tries: "credentials in fields, messages, errors and their causes",
+        expects: "are taken out of the log",
+        file: "test/telemetry/log.test.ts",
+        test: "takes credentials out of fields, messages, errors and their causes",
+      },
+      {
+        tries: "a text made to be slow to redact",
+        expects: "takes time in proportion to its length",
+        file: "test/telemetry/redact.test.ts",
+        test: "takes time in proportion to the text",
+      },
+    ],
+  },
+  {
+    title: "Port for Claude Code's spans",
+    tests: [
+      {
+        tries: "guessed paths, and a worker's path once it is gone",
+        expects: "are not taken",
+        file: "test/cli-spans/receiver.test.ts",
+        test: "takes nothing elsewhere, and nothing any more once the worker is gone",
+      },
+      {
+        tries: "other methods, types and encodings",
+        expects: "are refused",
+        file: "test/cli-spans/receiver.test.ts",
+        test: "takes JSON that is posted as it is, and nothing else",
+      },
+      {
+        tries: "bodies without an end",
+        expects: "are read up to a bound",
+        file: "test/cli-spans/receiver.test.ts",
+        test: "reads no more than a bounded body",
+      },
+      {
+        tries: "many bodies of one worker at once",
+        expects: "are refused beyond a few",
+        file: "test/cli-spans/receiver.test.ts",
+        test: "reads few bodies of one worker at once, and has room again when they are over",
+      },
+    ],
+  },
+  {
+    title: "What a model writes, in the page",
+    tests: [
+      {
+        tries: "HTML, inline and as a block",
+        expects: "is shown as text",
+        file: "test/web/markdown.test.ts",
+        test: "is text when it is HTML, inline and as a block",
+      },
+      {
+        tries: "links with javascript: and other schemes",
+        expects: "lead nowhere and show their address",
+        file: "test/web/markdown.test.ts",
+        test: "shows the address of a link that leads nowhere, as text",
+      },
+      {
+        tries: "pictures of other servers",
+        expects: "are not loaded",
+        file: "test/web/markdown.test.ts",
+        test: "loads no pictures: they are links",
+      },
+    ],
+  },
+  {
+    title: "Page of another origin",
+    tests: [
+      {
+        tries: "a name that was pointed at this server (DNS rebinding), Host and Origin agreeing",
+        expects: "is refused",
+        file: "test/server/page.test.ts",
+        test: "may not be one of a name that was pointed at this server, though its Host and Origin agree",
+      },
+      {
+        tries: "a page on another port, scheme or name of this machine",
+        expects: "is refused",
+        file: "test/server/page.test.ts",
+        test: "may not be one of another port, scheme or name of this machine",
+      },
+    ],
+  },
+  {
+    title: "Settings, tokens and folders",
+    tests: [
+      {
+        tries: "keys such as __proto__ in variables and flags",
+        expects: "cannot reach beyond the settings",
+        file: "test/config/load.test.ts",
+        test: "cannot reach beyond the settings",
+      },
+      {
+        tries: "a secret where the name of its variable belongs",
+        expects: "is not repeated in the error",
+        file: "test/config/load.test.ts",
+        test: "never repeats a secret that stands where its variable's name belongs",
+      },
+      {
+        tries: "ports opened beyond loopback without a configured token",
+        expects: "are not opened",
+        file: "test/server/server.test.ts",
+        test: "need a configured token, and never go without authentication",
+      },
+      {
+        tries: "workers' folders while they run and after they ended",
+        expects: "are private, and gone",
+        file: "test/cli/folders.test.ts",
+        test: "are private, and gone after the sweep",
+      },
+      {
+        tries: "links in a worker's folder when it is swept",
+        expects: "lead the sweep nowhere",
+        file: "test/cli/folders.test.ts",
+        test: "are swept also where a tool took rights away, and nothing behind a link is",
+      },
+      {
+        tries: "listing processes",
+        expects: "shows nothing of a system prompt",
+        file: "test/cli/launch.test.ts",
+        test: "shows nothing of the profile's system prompt to whoever lists processes",
+      },
+    ],
+  },
+  {
+    title: "From one turn to the next",
+    tests: [
+      {
+        tries: "traces of one turn in the next turn of a reused worker, byte by byte on the real Claude Code",
+        expects: "are not there",
+        file: "test/e2e/leaks.test.ts",
+        test: "finds no leak, and can carry out every case",
+      },
+    ],
+  },
+];
