@@ -6,6 +6,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Settings } from "../config/settings.ts";
 import { isAllowedHost } from "../policy/hosts.ts";
+import { brokenHeader } from "./header-rules.ts";
 import { handshakeTimeoutMs, maxAdminConnections, maxHeaderBytes } from "./limits.ts";
 import { type Address, listen } from "./listener.ts";
 
@@ -27,6 +28,7 @@ export async function startAdmin({ settings, metrics, isReady }: AdminOptions): 
   const server = createServer(
     { maxHeaderSize: maxHeaderBytes, headersTimeout: handshakeTimeoutMs, requestTimeout: handshakeTimeoutMs },
     (request, response) => {
+      if (brokenHeader(request.rawHeaders) !== undefined) return answer(response, 400, "a header is there twice");
       const rules = { allowedHosts: [], localAddress: request.socket.localAddress };
       if (!isAllowedHost(request.headers.host, rules) || request.headers.origin !== undefined) {
         return answer(response, 403, "not for web pages");
