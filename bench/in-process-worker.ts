@@ -106,7 +106,8 @@ class IdleTurn implements RunningTurn {
 /** Here only callers who go end a turn. */
 function endBy(cause: EndCause): TurnEnd {
   return {
-    outcome: cause === "upstreamAuth" || cause === "schemaNotTaken" ? "upstreamError" : cause,
+    outcome:
+      cause === "upstreamAuth" || cause === "upstreamSilent" || cause === "schemaNotTaken" ? "upstreamError" : cause,
     error: new RunnerError("CANCELLED", `the turn was ended: ${cause}`),
     upstreamFailure: undefined,
     text: "",

@@ -17,6 +17,8 @@ export type EndCause =
   | "durationLimit"
   /** The model API does not accept the credential; waiting out the CLI's retries would help nobody. */
   | "upstreamAuth"
+  /** The model API has sent nothing for longer than Claude Code itself waits for it. */
+  | "upstreamSilent"
   /** Claude Code did not take the schema: the answer could not follow it. */
   | "schemaNotTaken";
 

@@ -316,12 +316,13 @@ export class ClaudeWorker implements WorkerProcess {
   // ---- Turns ---------------------------------------------------------------------------------------------------
 
   #turnHost(): TurnHost {
-    const { clock, log, timeouts, eventBufferSize, maxEventsPerTurn } = this.#options;
+    const { clock, log, timeouts, eventBufferSize, maxEventsPerTurn, profile } = this.#options;
+    const { upstreamIdleTimeoutMs, upstreamTimeoutMs } = profile;
     return {
       clock,
       log,
       paths: this.#paths,
-      bounds: { ...timeouts, eventBufferSize, maxEventsPerTurn },
+      bounds: { ...timeouts, upstreamIdleTimeoutMs, upstreamTimeoutMs, eventBufferSize, maxEventsPerTurn },
       chargedUsdMicros: this.#ledger.totalCostUsdMicros,
       takenLineCount: () => this.#takenLineCount,
       write: (line) => this.#write(line),

@@ -23,6 +23,8 @@ export interface TurnFacts {
   readonly cause: EndCause | undefined;
   /** Why the process is gone or was given up, if it is. */
   readonly death: string | undefined;
+  /** How long nothing had come when it was ended for that, in milliseconds. */
+  readonly silentMs?: number | undefined;
   readonly failure: ReportedFailure | undefined;
   readonly blockedByHook: boolean;
   readonly wantsStructuredOutput: boolean;
@@ -46,7 +48,7 @@ export function judge(facts: TurnFacts): Verdict {
   // First cause wins: also over a result that was on its way when we asked.
   if (facts.cause !== undefined) return ofCause(facts.cause, facts);
   if (facts.result !== undefined) return ofResult(facts.result, facts);
-  if (facts.death !== undefined) return fail("workerDied", "WORKER_DIED", "the worker died in mid-turn", facts);
+  if (facts.death !== undefined) return fail("workerDied", "WORKER_DIED", deathWords(facts), facts);
   return fail("internalError", "INTERNAL", "the turn ended without a result", facts);
 }
 
@@ -64,6 +66,8 @@ function ofCause(cause: EndCause, facts: TurnFacts): Verdict {
       return fail("clientStalled", "CLIENT_STALLED", "the caller stopped reading", facts);
     case "upstreamAuth":
       return upstreamAuth(facts);
+    case "upstreamSilent":
+      return upstreamSilent(facts);
     case "schemaNotTaken":
       return fail(
         "structuredOutputFailed",
@@ -185,6 +189,24 @@ function upstreamAuth(facts: TurnFacts): Verdict {
   };
 }
 
+/** The CLI lives and waits. It is interrupted, and can be used again. */
+function upstreamSilent(facts: TurnFacts): Verdict {
+  const silentMs = facts.silentMs ?? 0;
+  const upstreamFailure = { httpStatus: undefined, cliError: "", apiErrorType: "", requestId: "" };
+  const message = `the model API sent nothing for ${silentMs} ms: try again; where answers take that long, the operator can raise upstreamIdleTimeoutMs`;
+  return {
+    outcome: "upstreamError",
+    error: new RunnerError("UPSTREAM_TIMEOUT", message, { facts: { ...commonFacts(facts), silentMs } }),
+    upstreamFailure,
+  };
+}
+
+function deathWords({ silentMs }: TurnFacts): string {
+  return silentMs === undefined
+    ? "the worker died in mid-turn"
+    : `the worker was ended mid-turn: it said nothing for ${silentMs} ms`;
+}
+
 function upstreamFailureOf({ result, failure }: TurnFacts): UpstreamFailure {
   return {
     httpStatus: (result && numberAt(result, "api_error_status")) ?? failure?.httpStatus,
@@ -213,6 +235,7 @@ function commonFacts(facts: TurnFacts): RunnerError["facts"] {
     ...(facts.cliVersion !== "" && { cliVersion: facts.cliVersion }),
     ...(facts.model !== "" && { model: facts.model }),
     ...(terminalReason !== "" && { terminalReason }),
+    ...(facts.silentMs !== undefined && { silentMs: facts.silentMs }),
   };
 }
 

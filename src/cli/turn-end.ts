@@ -22,6 +22,8 @@ export interface EndedTurn {
   readonly isUsable: boolean;
   readonly promptNumber?: number | undefined;
   readonly cutModelCall?: CutModelCall | undefined;
+  /** How long nothing had come when it was ended for that, in milliseconds. */
+  readonly silentMs?: number | undefined;
 }
 
 export function turnEnd(ended: EndedTurn): TurnEnd {
@@ -30,6 +32,7 @@ export function turnEnd(ended: EndedTurn): TurnEnd {
     result,
     cause,
     death,
+    silentMs: ended.silentMs,
     failure: mapped.failure,
     blockedByHook: mapped.blockedByHook,
     wantsStructuredOutput: ended.wantsStructuredOutput,

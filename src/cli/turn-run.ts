@@ -20,6 +20,7 @@ import type { Turn } from "../turn.ts";
 import type { CutModelCall, EndCause, TurnEnd } from "../turn-end.ts";
 import type { TurnEvent } from "../turn-event.ts";
 import type { RunningTurn } from "../worker-process.ts";
+import { AwaitedParty } from "./awaited.ts";
 import type { RequestOptions } from "./control.ts";
 import { CostWatch } from "./cost-watch.ts";
 import { EventPipe } from "./event-pipe.ts";
@@ -31,6 +32,7 @@ import { MappedTurn, type Taint } from "./mapped-turn.ts";
 import type { CliMessage, CliMessageKind } from "./messages.ts";
 import { TurnMeter } from "./meter.ts";
 import { ModelCallWatch } from "./model-call-watch.ts";
+import { type SilenceBounds, SilenceWatch } from "./silence-watch.ts";
 import { Timers } from "./timers.ts";
 import { isResultOf, turnEnd } from "./turn-end.ts";
 import { mapEnd, mapMessage } from "./turn-mapper.ts";
@@ -43,10 +45,9 @@ const idleConfirmMs = 1_000;
 /** How far the buffer of a reader may grow while a turn is being ended that the reader is still owed, in its own size. */
 const owedBufferFactor = 8;
 
-export interface TurnBounds {
+export interface TurnBounds extends SilenceBounds {
   readonly eventBufferSize: number;
   readonly maxEventsPerTurn: number;
-  readonly silenceTimeoutMs: number;
   readonly interruptTimeoutMs: number;
 }
 
@@ -131,7 +132,10 @@ export class TurnRun implements RunningTurn {
   #isOver = false;
   #lifecycleIsOver = false;
   #sessionState: "running" | "idle" | undefined;
-  #heardAtMs: number;
+  readonly #awaited = new AwaitedParty();
+  readonly #silence: SilenceWatch;
+  /** How long it was silent when it was ended for that, in milliseconds. */
+  #silentMs: number | undefined;
   #pausedAtMs: number | undefined;
   readonly #cost: CostWatch | undefined;
   readonly #timers: Timers;
@@ -142,7 +146,6 @@ export class TurnRun implements RunningTurn {
     this.#isFull = turn.detail === "full";
     this.#timers = new Timers(host.clock);
     this.#modelCall = new ModelCallWatch(host.clock);
-    this.#heardAtMs = host.clock.now();
     this.ended = this.#end.promise;
     this.idle = this.#isIdle.promise;
     this.#pipe = new EventPipe(() => this.#afterRead());
@@ -157,7 +160,21 @@ export class TurnRun implements RunningTurn {
     this.written = this.#write();
     // Whoever does not wait for it hears of the death by `ended`.
     this.written.catch(() => undefined);
-    this.#watchSilence(host.bounds.silenceTimeoutMs);
+    this.#silence = new SilenceWatch({
+      clock: host.clock,
+      bounds: host.bounds,
+      awaited: () => (this.#phase === "waiting" ? "worker" : this.#awaited.party),
+      ping: () => host.request({ subtype: "get_usage" }),
+      onRepeated: (silentMs) => this.#reportSilence(silentMs),
+      onModelSilent: (silentMs) => {
+        this.#silentMs = silentMs;
+        this.#endEarly("upstreamSilent");
+      },
+      onWorkerSilent: (silentMs) => {
+        this.#silentMs = silentMs;
+        this.#giveUp(`the worker said nothing for ${silentMs} ms`);
+      },
+    });
     const { maxDurationMs, maxCostUsdMicros } = turn.limits;
     if (maxCostUsdMicros !== undefined) {
       this.#cost = new CostWatch(host, maxCostUsdMicros, () => this.#endEarly("costLimit"));
@@ -216,7 +233,9 @@ export class TurnRun implements RunningTurn {
       this.#mapped.taint ??= "stale_events";
       return;
     }
+    if (kind !== "controlResponse") this.#silence.heard();
     this.#modelCall.see(message);
+    this.#awaited.see(message);
     if (kind === "init" && !this.#hasInit && this.#lacksSchema(body)) {
       // At once, and not by an interrupt: the model is asked within milliseconds.
       if (this.#setCause("schemaNotTaken")) this.#giveUp("it has no tool for the output schema");
@@ -245,7 +264,7 @@ export class TurnRun implements RunningTurn {
 
   /** The process wrote something; what was read of it is passed on together. */
   flush(): void {
-    this.#heardAtMs = this.#host.clock.now();
+    this.#silence.alive();
     if (this.#batch.length > 0) {
       const batch = this.#batch;
       this.#batch = [];
@@ -290,6 +309,7 @@ export class TurnRun implements RunningTurn {
     this.#charge = charge;
     this.#phase = "resulted";
     this.#timers.clear();
+    this.#silence.stop();
     // Counts that are text, from some gateways, make its sum no number for the rest of its life: no limit could be kept.
     if (body.total_cost_usd === null) this.#mapped.taint ??= "cost_unknown";
     if (this.#isFull) this.#resultLine = this.#mapped.rawLine({ kind: "result", name: "result", body }, line);
@@ -360,6 +380,7 @@ export class TurnRun implements RunningTurn {
     this.#isOver = true;
     this.#timers.clear();
     if (!this.#isDropping) mapEnd(this.#mapped, this.#batch);
+    this.#silence.stop();
     const end = turnEnd({
       mapped: this.#mapped,
       result: this.#result,
@@ -371,6 +392,7 @@ export class TurnRun implements RunningTurn {
       isUsable: death === undefined && this.#mapped.taint === undefined && this.#host.isClean(),
       promptNumber: this.#promptNumber,
       cutModelCall: this.#cutModelCall,
+      silentMs: this.#silentMs,
     });
     this.#pipe.push(this.#batch);
     this.#batch = [];
@@ -408,6 +430,7 @@ export class TurnRun implements RunningTurn {
 
   #interruptProcess(): void {
     this.#resumeReading();
+    this.#silence.stop();
     this.#timers.after(this.#host.bounds.interruptTimeoutMs, () => this.#giveUp("an interrupt did not end the turn"));
     const ask = (): void => {
       this.#host.request({ subtype: "interrupt", cancel_queued: true }).catch(() => {
@@ -426,26 +449,28 @@ export class TurnRun implements RunningTurn {
     this.#finish(why);
   }
 
-  #watchSilence(forMs: number): void {
-    this.#timers.after(forMs, () => {
-      const { silenceTimeoutMs } = this.#host.bounds;
-      // While we do not read, it is not the process that is silent.
-      const silentMs = this.#pausedAtMs === undefined ? this.#host.clock.now() - this.#heardAtMs : 0;
-      if (silentMs >= silenceTimeoutMs) this.#giveUp(`the worker said nothing for ${silenceTimeoutMs} ms`);
-      else this.#watchSilence(silenceTimeoutMs - silentMs);
-    });
+  /** The CLI does not say when it asks again because no byte came: what is known of it is how long that takes. */
+  #reportSilence(silentMs: number): void {
+    const seconds = (ms: number) => Math.floor(ms / 1_000);
+    const text =
+      `The model API has sent nothing for ${seconds(silentMs)} s. After ${seconds(this.#host.bounds.upstreamIdleTimeoutMs)} s ` +
+      "without a byte Claude Code sends the request again; each attempt may be charged.";
+    this.#host.log.warn({ turnId: this.#turn.id, silentMs }, "the model is silent in mid-turn");
+    if (this.#isDropping || !this.#hasInit || this.#turn.detail === "text") return;
+    this.#pipe.push([{ kind: "notice", level: "warning", noticeKind: "upstream_silent", text }]);
   }
 
   #pause(): void {
     if (this.#pausedAtMs !== undefined) return;
     this.#pausedAtMs = this.#host.clock.now();
+    this.#silence.pause();
     this.#host.pause();
   }
 
   #resumeReading(): void {
     if (this.#pausedAtMs === undefined) return;
     this.#pausedAtMs = undefined;
-    this.#heardAtMs = this.#host.clock.now();
+    this.#silence.resume();
     this.#host.resume();
   }
 

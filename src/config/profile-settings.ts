@@ -185,8 +185,9 @@ export const profile = z.strictObject({
     "How long the CLI waits for the model API's response headers, in milliseconds, for each attempt.",
   ),
   upstreamIdleTimeoutMs: about(
-    ms(1_800_000).min(10_000).default(60_000),
-    "How long the CLI waits for the next byte of an answer, in milliseconds.",
+    ms(1_800_000).min(10_000).default(120_000),
+    "How long the CLI waits for the next byte of an answer, in milliseconds. Then it sends the request again, which may be charged again: once as before, once without streaming. A stream reports that as a notice.",
+    "Raise it where a model or a gateway is silent for longer before its first word. The service waits for twice this time, `upstreamTimeoutMs` and 10 seconds, then ends the turn with UPSTREAM_TIMEOUT; `limits.maxDurationMs` and the caller's deadline may end it before.",
   ),
 });
 

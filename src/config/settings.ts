@@ -290,7 +290,7 @@ export const settingsSchema = z.strictObject({
       ),
       silenceTimeoutMs: about(
         ms().min(1000).default(120_000),
-        "A worker that says nothing for this long in a turn, in milliseconds, is taken for dead.",
+        "A worker that says nothing for this long in a turn, in milliseconds, is asked whether it is there, and taken for dead when it does not answer. While it answers, a silent model is waited for as long as the profile's `upstreamIdleTimeoutMs` allows, and a tool as long as the turn may take. A worker that waits for neither is taken for dead at once.",
       ),
       controlTimeoutMs: about(
         ms().min(100).default(10_000),
@@ -337,7 +337,7 @@ export const settingsSchema = z.strictObject({
         "The longest deadline, in milliseconds; longer ones are shortened to it.",
       ),
       heartbeatMs: about(
-        ms().min(100).default(15_000),
+        ms().min(100).default(10_000),
         "A stream that has been silent for this long, in milliseconds, gets a heartbeat.",
       ),
       stalledReaderMs: about(

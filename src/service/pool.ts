@@ -44,7 +44,7 @@ export interface PoolParts {
 
 const defaultRecentTurnCount = 20;
 const defaultMinIntervalMs = 1_000;
-const heartbeatMs = 15_000;
+const heartbeatMs = 10_000;
 /** Watches of one tenant at once. Each costs a reading of the pool whenever something has changed. */
 export const maxWatchesPerTenant = 32;
 

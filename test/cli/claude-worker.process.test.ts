@@ -293,7 +293,7 @@ describe("the end of a worker", () => {
   });
 
   it("that was stopped by the system is found by its silence", async () => {
-    await using own = await rig({ pool: { silenceTimeoutMs: 1_000 } });
+    await using own = await rig({ pool: { silenceTimeoutMs: 1_000, controlTimeoutMs: 2_000 } });
     const worker = await own.bound();
     using _ = own.standin.script(saying(longText, slow));
     const { end } = await play(worker, turnOf("x"), (event) => {

@@ -61,7 +61,8 @@ describe("a process that breaks", () => {
   });
 
   it("is found by its silence", async () => {
-    const { end } = await playWith([{ do: "hang" }], { pool: { silenceTimeoutMs: 1_000 } });
+    const acts: readonly Act[] = [{ do: "stopReading", at: "midText" }, { do: "hang" }];
+    const { end } = await playWith(acts, { pool: { silenceTimeoutMs: 1_000, controlTimeoutMs: 500 } });
     expect(end.outcome).toBe("workerDied");
   });
 

@@ -108,6 +108,7 @@ describe("the verdict", () => {
     ["drained", "drained", "DRAINED"],
     ["clientStalled", "clientStalled", "CLIENT_STALLED"],
     ["upstreamAuth", "upstreamError", "UPSTREAM_AUTH"],
+    ["upstreamSilent", "upstreamError", "UPSTREAM_TIMEOUT"],
     ["schemaNotTaken", "structuredOutputFailed", "NOT_SUPPORTED_BY_CLI"],
     ["modelCallLimit", "modelCallLimit", undefined],
     ["costLimit", "costLimit", undefined],
@@ -116,6 +117,15 @@ describe("the verdict", () => {
   ])("is the first cause, %s, also when a result and a death followed", (cause, outcome, reason) => {
     const verdict = judge({ ...facts, cause, result: success, death: "gone" });
     expect([verdict.outcome, verdict.error?.reason]).toEqual([outcome, reason]);
+  });
+
+  it("names a silence by its length: the model's while the worker lived, else the worker's", () => {
+    const silent = judge({ ...facts, cause: "upstreamSilent", silentMs: 310_000, death: undefined });
+    expect(silent.error).toMatchObject({ reason: "UPSTREAM_TIMEOUT", facts: { silentMs: 310_000 } });
+    expect(silent.error!.message).toContain("310000 ms");
+    const dead = judge({ ...facts, silentMs: 120_000, death: "the worker said nothing" });
+    expect(dead.error).toMatchObject({ reason: "WORKER_DIED", facts: { silentMs: 120_000 } });
+    expect(dead.error!.message).toContain("said nothing for 120000 ms");
   });
 
   it("counts a result that was there before the process died", () => {

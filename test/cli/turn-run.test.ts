@@ -47,6 +47,8 @@ function start({ turn = {}, write = async () => {}, usage, bounds }: Options = {
       maxEventsPerTurn: 200_000,
       silenceTimeoutMs: 10_000,
       interruptTimeoutMs: 3_000,
+      upstreamIdleTimeoutMs: 20_000,
+      upstreamTimeoutMs: 5_000,
       ...bounds,
     },
     chargedUsdMicros: 0,
@@ -470,8 +472,8 @@ describe("a slow reader", () => {
 });
 
 describe("a process that fails its turn", () => {
-  it("is killed after its silence, and the caller does not wait for its death", async () => {
-    const { run, says, happened, clock } = start();
+  it("is killed after its silence when it does not answer, and the caller does not wait for its death", async () => {
+    const { run, says, happened, clock } = start({ usage: () => Promise.reject(new Error("no answer")) });
     await clock.advance(9_000);
     says(...uptoFirstDelta);
     await clock.advance(9_999);
@@ -480,6 +482,31 @@ describe("a process that fails its turn", () => {
     expect(happened).toEqual(["kill: the worker said nothing for 10000 ms"]);
     expect(await run.ended).toMatchObject({ outcome: "workerDied", workerReusable: false });
     expect((await run.ended).error!.facts.contentStreamed).toBe(true);
+  });
+
+  it("waits for a silent model while it answers, says that it asks again, and is interrupted when that is too long", async () => {
+    const { run, says, happened, requests, clock } = start({ usage: async () => ({}) });
+    says(...uptoFirstDelta);
+    await clock.advance(20_999);
+    expect(requests).toEqual(["get_usage", "get_usage"]);
+    await clock.advance(34_000);
+    expect(happened).toEqual([]);
+    expect(requests).not.toContain("interrupt");
+    // Twice 20 s, 5 s, and 10 s of patience.
+    await clock.advance(1);
+    expect(requests.at(-1)).toBe("interrupt");
+    says(result, lifecycle("completed"));
+    expect(await run.ended).toMatchObject({
+      outcome: "upstreamError",
+      error: { reason: "UPSTREAM_TIMEOUT", facts: { silentMs: 55_000 } },
+      workerReusable: true,
+    });
+    expect(happened).toEqual([]);
+    const notices = (await all(run.events)).flatMap((event) => (event.kind === "notice" ? [event.text] : []));
+    expect(notices).toEqual([
+      expect.stringMatching(/sent nothing for 21 s. After 20 s without a byte Claude Code sends the request again/),
+      expect.stringMatching(/sent nothing for 41 s/),
+    ]);
   });
 
   it("has died when it goes without a result, with the usage so far", async () => {

@@ -35,12 +35,14 @@ describe("a worker that is stuck", () => {
   };
 
   const long = "Tell me something that is long enough.";
+  /** One that answers while nothing comes waits for the model, and is waited for. */
+  const deaf = '[[fake stopReading {"at":"midText"}]]';
 
   it.each([
-    ["says nothing more", `${long} [[fake hang]]`],
+    ["says nothing more", `${long} ${deaf} [[fake hang]]`],
     ["says nothing at all", `${long} [[fake hang {"at":"beforeInit"}]]`],
     ["never comes to its result", `${long} [[fake hang {"at":"beforeResult"}]]`],
-    ["no longer hears interrupts either", `${long} [[fake ignoreInterrupts]] [[fake hang]]`],
+    ["no longer hears interrupts either", `${long} [[fake ignoreInterrupts]] ${deaf} [[fake hang]]`],
   ])("in a turn and %s is ended after its silence: ABORTED, not to be repeated", async (_, prompt) => {
     const turn = await run(prompt);
     expect(turn.failure).toMatchObject({ code: Code.Aborted, reason: "WORKER_DIED", pushbackMs: -1 });

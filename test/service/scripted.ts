@@ -77,7 +77,8 @@ export class ScriptedTurn implements RunningTurn {
   /** How this turn ends when it is interrupted. */
   onInterrupt: (cause: EndCause) => TurnEnd | undefined = (cause) => ({
     ...goodEnd,
-    outcome: cause === "upstreamAuth" || cause === "schemaNotTaken" ? "upstreamError" : cause,
+    outcome:
+      cause === "upstreamAuth" || cause === "upstreamSilent" || cause === "schemaNotTaken" ? "upstreamError" : cause,
     error:
       {
         cancelled: "CANCELLED",

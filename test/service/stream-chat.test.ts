@@ -129,7 +129,7 @@ describe("a turn", () => {
     expect(worker.calls).toEqual(["configure", "seed", "run"]);
   });
 
-  test("sends nothing before init, then a heartbeat after 15 s of silence", async () => {
+  test("sends nothing before init, then a heartbeat after 10 s of silence", async () => {
     const { worker, open, clock } = scene();
     const stream = open();
     let first: Response | undefined;
@@ -142,10 +142,10 @@ describe("a turn", () => {
     await clock.settle();
     expect(first?.event?.case).toBe("started");
     const second = stream.next();
-    await clock.advance(15_000);
+    await clock.advance(10_000);
     expect(((await second).value as Response).event).toMatchObject({
       case: "heartbeat",
-      value: { elapsed: { seconds: 55n } },
+      value: { elapsed: { seconds: 50n } },
     });
     worker.turn.end();
     expect(((await stream.next()).value as Response).event?.case).toBe("result");
@@ -401,10 +401,10 @@ describe("a caller who goes", () => {
     const stream = open();
     await stream.next();
     worker.turn.blocked = 59_999;
-    await clock.advance(15_000);
+    await clock.advance(10_000);
     expect(worker.turn.causes).toEqual([]);
     worker.turn.blocked = 60_000;
-    await clock.advance(15_000);
+    await clock.advance(10_000);
     expect(worker.turn.causes).toEqual(["clientStalled"]);
     expect(
       givenUp.map((status) => [status.code, reason(status), status.metadata.get("grpc-retry-pushback-ms")]),

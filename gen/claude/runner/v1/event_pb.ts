@@ -1257,7 +1257,7 @@ export const AgentOutputSchema: GenMessage<AgentOutput> = /*@__PURE__*/
   messageDesc(file_claude_runner_v1_event, 24);
 
 /**
- * The turn goes on. Sent when nothing else was for 15 seconds, for proxies that
+ * The turn goes on. Sent when nothing else was for 10 seconds, for proxies that
  * cut a silent stream.
  *
  * @generated from message claude.runner.v1.Heartbeat

@@ -298,7 +298,7 @@ export type StreamChatResponse = Message<"claude.runner.v1.StreamChatResponse"> 
     case: "result";
   } | {
     /**
-     * Nothing happened for 15 seconds; the turn goes on.
+     * Nothing happened for 10 seconds; the turn goes on.
      *
      * @generated from field: claude.runner.v1.Heartbeat heartbeat = 18;
      */
