@@ -12,6 +12,7 @@ import {
 } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { milliseconds } from "../service/protobuf.ts";
 import { callFailure, tellFailure } from "./call-failure.ts";
+import { costAfterAll, type TurnCost } from "./chat-cost.ts";
 import { ChatScreen } from "./chat-screen.ts";
 import type { Connection } from "./connection.ts";
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
@@ -41,6 +42,7 @@ export async function chatTurn(options: ChatTurnOptions): Promise<ChatTurnEnd> {
   const hasSchema = (request.outputSchemaJson ?? "") !== "";
   const screen = new ChatScreen({ terminal, isQuiet: isQuiet || isJson, showsText: !isJson && !hasSchema });
   let started: Started | undefined;
+  let turnId = "";
   let result: TurnResult | undefined;
   let failure: unknown;
   try {
@@ -51,6 +53,7 @@ export async function chatTurn(options: ChatTurnOptions): Promise<ChatTurnEnd> {
     for await (const event of events) {
       if (isJson) terminal.stdout.write(`${toJsonString(StreamChatResponseSchema, event)}\n`);
       screen.show(event);
+      turnId = event.turnId;
       if (event.event.case === "started") started = event.event.value;
       if (event.event.case === "result") result = event.event.value;
     }
@@ -63,7 +66,11 @@ export async function chatTurn(options: ChatTurnOptions): Promise<ChatTurnEnd> {
   if (result !== undefined) screen.note(endLine(result, started));
   const text = screen.text || result?.text || result?.structuredOutputJson || "";
   if (signal.aborted) {
-    if (!isJson) screen.warn("interrupted");
+    if (!isJson) {
+      screen.warn("interrupted");
+      const cost = await costAfterAll(connection.transport, turnId);
+      if (cost !== undefined) screen.note(costWords(cost));
+    }
     return { exitCode: exitCodes.interrupted, text };
   }
   if (failure !== undefined) return { exitCode: tellEnd(failure, options), text };
@@ -89,20 +96,27 @@ const claimWords: Readonly<Partial<Record<number, string>>> = {
 
 /** Time, tokens, money, and where it ran. */
 function endLine(result: TurnResult, started: Started | undefined): string {
-  const { stages, usage } = result;
+  const { stages } = result;
   const parts: string[] = [];
   if (stages?.total !== undefined) parts.push(formatMs(milliseconds(stages.total)));
   if (stages?.arrivalToFirstText !== undefined) {
     parts.push(`first text after ${formatMs(milliseconds(stages.arrivalToFirstText))}`);
   }
+  parts.push(costWords(result));
+  if (started !== undefined)
+    parts.push(started.model, `${claimWords[started.claimSource] ?? "worker"} ${started.workerId}`);
+  return parts.join(" · ");
+}
+
+/** Tokens and money. */
+function costWords({ usage, costUsdMicros, costIsEstimate }: TurnCost): string {
+  const parts: string[] = [];
   if (usage !== undefined) {
     const cached = usage.cacheReadInputTokenCount + usage.cacheCreationInputTokenCount;
     const read = (usage.inputTokenCount + cached).toLocaleString("en-US");
     parts.push(`${read} tokens in, ${usage.outputTokenCount.toLocaleString("en-US")} out`);
   }
-  parts.push(`${result.costIsEstimate ? "about " : ""}$${(Number(result.costUsdMicros) / 1e6).toFixed(4)}`);
-  if (started !== undefined)
-    parts.push(started.model, `${claimWords[started.claimSource] ?? "worker"} ${started.workerId}`);
+  parts.push(`${costIsEstimate ? "about " : ""}$${(Number(costUsdMicros) / 1e6).toFixed(4)}`);
   return parts.join(" · ");
 }
 

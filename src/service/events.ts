@@ -54,7 +54,7 @@ export function toStarted(
       permissionMode: init.permissionMode,
       tools: [...init.tools],
       mcpServers: init.mcpServers.map(({ name, status }) => ({ name, status })),
-      capabilities: [...init.capabilities],
+      capabilities: turn.detail === "full" ? [...init.capabilities] : [],
       apiKeySource: init.apiKeySource,
       queueWait: duration(at.queueWaitMs),
       seededMessageCount: turn.history.length,

@@ -107,6 +107,7 @@ function toTurn(turn: RecentTurn, { nowMs }: Moment) {
     stages: toStages(times, turn.apiMs),
     ...(turn.usage !== undefined && { usage: toUsage(turn.usage) }),
     costUsdMicros: int64(turn.costUsdMicros),
+    costIsEstimate: turn.costIsEstimate,
     traceId: turn.traceId,
   };
 }

@@ -45,6 +45,7 @@ export interface RecentTurn {
   readonly apiMs: number | undefined;
   readonly usage: Usage | undefined;
   readonly costUsdMicros: number;
+  readonly costIsEstimate: boolean;
 }
 
 /** What is known of a turn from its beginning. */
@@ -182,6 +183,7 @@ class Entry implements FollowedTurn {
       apiMs: end?.apiMs,
       usage: end?.usage,
       costUsdMicros: end?.costUsdMicros ?? 0,
+      costIsEstimate: end?.costIsEstimate ?? false,
     };
   }
 }

@@ -92,6 +92,7 @@ function recentTurn(end: ReturnType<typeof turnEnd>): RecentTurn {
     apiMs: end.apiMs,
     usage: end.usage,
     costUsdMicros: end.costUsdMicros,
+    costIsEstimate: false,
   };
 }
 

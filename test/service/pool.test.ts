@@ -268,7 +268,7 @@ describe("WatchPool", () => {
     turn.ended(goodEnd, undefined);
     await clock.advance(1_000);
     expect(seen.states[3]?.recentTurns).toMatchObject([{ turnId: "t1", running: false }]);
-    await clock.advance(14_999);
+    await clock.advance(9_999);
     expect(seen.states).toHaveLength(4);
   });
 
@@ -284,12 +284,12 @@ describe("WatchPool", () => {
     expect(seen.states.at(-1)?.workers[0]?.turnCount).toBe(20);
   });
 
-  test("tells the state every 15 seconds while nothing changes, with the time of then", async () => {
+  test("tells the state every 10 seconds while nothing changes, with the time of then", async () => {
     const { clock, watch } = scene();
     const seen = follow(watch());
     await clock.settle();
     await clock.advance(31_000);
-    expect(seen.states.map(({ uptime }) => seconds(uptime))).toEqual([0, 15, 30]);
+    expect(seen.states.map(({ uptime }) => seconds(uptime))).toEqual([0, 10, 20, 30]);
   });
 
   test("is not woken by what happens to other tenants, but an operator's is", async () => {

@@ -35,6 +35,7 @@ test("a turn is there from its arrival, with what is known of it so far", () => 
       apiMs: undefined,
       usage: undefined,
       costUsdMicros: 0,
+      costIsEstimate: false,
     },
   ]);
   turn.claimed({ source: "SPARE", worker: new ScriptedWorker("w1") });

@@ -122,7 +122,8 @@ export type Started = Message<"claude.runner.v1.Started"> & {
   mcpServers: McpServer[];
 
   /**
-   * What Claude Code says it can do, in its own words; an open set.
+   * What Claude Code says it can do, in its own words; an open set. At DETAIL_FULL
+   * only, empty otherwise.
    *
    * @generated from field: repeated string capabilities = 12;
    */
