@@ -53,7 +53,12 @@ function handOver(node) {
     // The channel says nothing; that it closes tells the child that this process was killed.
     stdio: ["inherit", "inherit", "inherit", "ipc"],
     // By this the child knows that Ctrl-C reaches it twice: from the terminal and from here.
-    env: { ...process.env, CLAUDE_RUNNER_LAUNCHER_PID: String(process.pid) },
+    // And by the script's name what a person types, for its hints.
+    env: {
+      ...process.env,
+      CLAUDE_RUNNER_LAUNCHER_PID: String(process.pid),
+      CLAUDE_RUNNER_LAUNCHER_SCRIPT: process.argv[1] ?? "",
+    },
   });
   const signals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
   for (const signal of signals) process.on(signal, () => child.kill(signal));

@@ -4,7 +4,7 @@
 
 import { tmpdir } from "node:os";
 import { CliKeeper, type CliState } from "./cli/cli-keeper.ts";
-import { Credentials } from "./cli/credentials.ts";
+import { Credentials, type MissingCredential } from "./cli/credentials.ts";
 import { WorkFolders } from "./cli/folders.ts";
 import { CliLocator } from "./cli/locate.ts";
 import { probeCli } from "./cli/probe.ts";
@@ -34,7 +34,11 @@ import { openProbeSink } from "./standin/probe-sink.ts";
 import { observePool } from "./telemetry/gauges.ts";
 import type { Log } from "./telemetry/log.ts";
 import { startTelemetry } from "./telemetry/sdk.ts";
+import { withoutRepeats } from "./telemetry/without-repeats.ts";
 import { beginAtZero } from "./telemetry/zeros.ts";
+
+/** How long the same reason why workers do not start is not repeated in the log, in milliseconds. */
+const repeatedWarningMs = 60_000;
 
 export interface RunnerOptions {
   readonly settings: Settings;
@@ -59,6 +63,8 @@ export interface Runner {
   readonly adminAddress: Address | undefined;
   /** The token that opens it, when the settings name none. */
   readonly tokenNotice: { readonly token: string; readonly file: string; readonly isNew: boolean } | undefined;
+  /** Why turns cannot be served although the server is up: missing keys. */
+  readonly missingCredentials: readonly MissingCredential[];
   readonly pool: Pool;
   /** The Claude Code program as it was found last. */
   cli(): CliState;
@@ -105,7 +111,9 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   opened.defer(async () => void (await keeper.stop()));
 
   const credentials = new Credentials({ settings: settings.credentials, env, clock, log });
-  await credentials.open(new Set(Object.values(settings.profiles).map(({ credential }) => credential)));
+  const missingCredentials = await credentials.open(
+    new Set(Object.values(settings.profiles).map(({ credential }) => credential)),
+  );
   opened.defer(() => credentials.stop());
 
   const factory = createWorkerFactory({
@@ -142,7 +150,12 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     startWorker: (profile, signal) => factory.start(profile, signal),
     clock,
     random: Math.random,
-    log,
+    // Workers are tried again and again; why they do not start is said once in a while.
+    log: withoutRepeats(log, {
+      clock,
+      intervalMs: repeatedWarningMs,
+      alreadyTold: missingCredentials.map(({ why }) => why),
+    }),
   });
   opened.defer(() => pool.stop());
   credentials.watch(() => pool.replaceOutdated());
@@ -218,6 +231,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     webAddress: servers.web,
     adminAddress: admin?.address,
     tokenNotice,
+    missingCredentials,
     pool,
     cli: () => keeper.state(),
     async reload(fresh) {

@@ -27,6 +27,12 @@ const maxLookMs = 250;
 /** Of how many versions of a credential the secrets are known. */
 const keptCount = 4;
 
+/** One without which no worker of its profiles starts. */
+export interface MissingCredential {
+  readonly credential: string;
+  readonly why: string;
+}
+
 interface Held {
   readonly credential: Credential;
   /** What the system says of the files, as it was before they were read. */
@@ -54,18 +60,20 @@ export class Credentials {
     return this.#secrets;
   }
 
-  /** Reads all, and says in the log what is not there. Throws CredentialError for one of `used` that is wrong. */
-  async open(used: ReadonlySet<string>): Promise<void> {
-    const { settings, log } = this.#options;
+  /** Reads all, and gives back which of `used` are not there. Throws CredentialError for one of them that is wrong. */
+  async open(used: ReadonlySet<string>): Promise<readonly MissingCredential[]> {
+    const { settings } = this.#options;
+    const missing: MissingCredential[] = [];
     for (const name of Object.keys(settings)) {
       try {
         await this.#read(name);
       } catch (error) {
         if (!(error instanceof CredentialError) || (used.has(name) && !error.isMissing)) throw error;
         this.#broken.set(name, error.message);
-        if (used.has(name)) log.error({ credential: name }, `${error.message}; no worker can start until it is there`);
+        if (used.has(name)) missing.push({ credential: name, why: error.message });
       }
     }
+    return missing;
   }
 
   /** Looks at files from now on. `changed` is called after each change. */

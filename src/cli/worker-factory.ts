@@ -71,11 +71,12 @@ async function startWorker(
     const cause = new Error(`bug: profile ${profileName} is not in the settings`);
     throw new RunnerError("INTERNAL", "internal error", { cause });
   }
+  // Before the program is looked for: without a key there is nothing to run it for.
+  const credential = await credentials.current(profile.credential);
   const cli = await options.cli();
   if (cli.kind === "unavailable") {
     throw new RunnerError("CLI_UNAVAILABLE", `Claude Code cannot be used: ${cli.why}; ${cli.whatToDo}`);
   }
-  const credential = await credentials.current(profile.credential);
   const folder = await folders.make(id, workspaceOf(profile)).catch((cause: unknown) => {
     throw startFailed("its folders could not be made", cause);
   });

@@ -22,6 +22,7 @@ export interface CallFailure {
 
 export interface CallTarget {
   readonly url: string;
+  readonly isTls: boolean;
   readonly hasToken: boolean;
 }
 
@@ -34,23 +35,27 @@ export function callFailure(error: unknown, target: CallTarget): CallFailure {
   const retryDelay = failed.findDetails(RetryInfoSchema)[0]?.retryDelay;
   const retryAfterMs = retryDelay === undefined ? undefined : milliseconds(retryDelay);
   // The server always says why; a failure without a reason happened on the way to it.
-  const isUnreachable = info === undefined && failed.code === Code.Unavailable;
+  const onTheWay = info === undefined ? schemeHint(failed, target) : "";
+  const isUnreachable = info === undefined && (failed.code === Code.Unavailable || onTheWay !== "");
   return {
     code: (Code[failed.code] ?? "unknown").replace(/(?!^)[A-Z]/g, "_$&").toLowerCase(),
     reason: info?.reason,
     message: messageOf(failed, { isUnreachable, hasViolations: violations.length > 0, url: target.url }),
     violations,
-    hint: isUnreachable ? unreachableHint(failed) : hintFor(failed.code, target, retryAfterMs),
-    exitCode: exitCodeOf(failed.code, info?.reason),
+    hint: onTheWay || (isUnreachable ? unreachableHint(failed) : hintFor(failed.code, target, retryAfterMs)),
+    exitCode: onTheWay === "" ? exitCodeOf(failed.code, info?.reason) : exitCodes.unavailable,
   };
 }
 
 /** Writes what went wrong and what to do about it. */
-export function tellFailure(failure: CallFailure, { stderr, err }: Pick<Terminal, "stderr" | "err">): void {
+export function tellFailure(
+  failure: CallFailure,
+  { stderr, err, asTyped }: Pick<Terminal, "stderr" | "err" | "asTyped">,
+): void {
   const why = failure.reason === undefined ? "" : err.dim(` (${failure.reason})`);
   stderr.write(`${err.red("error:")} ${failure.message}${why}\n`);
   for (const violation of failure.violations) stderr.write(`  ${violation}\n`);
-  if (failure.hint !== "") stderr.write(`${err.dim(failure.hint)}\n`);
+  if (failure.hint !== "") stderr.write(`${err.dim(asTyped(failure.hint))}\n`);
 }
 
 function messageOf(
@@ -60,6 +65,19 @@ function messageOf(
   if (isUnreachable) return `no server answers at ${url}`;
   // The message of the status repeats the violations, for clients that read nothing else.
   return hasViolations ? "the request is not valid" : error.rawMessage;
+}
+
+/** A port that speaks TLS ends a plain connection without a word, and a plain one answers what TLS cannot read. */
+function schemeHint({ rawMessage }: ConnectError, { url, isTls }: CallTarget): string {
+  const cause = ` (${rawMessage})`;
+  if (isTls) {
+    const isPlain = /wrong version number|packet length too long|EPROTO/i.test(rawMessage);
+    return isPlain ? `the port does not seem to speak TLS: try --url http://${url}${cause}` : "";
+  }
+  const isCut = /stream closed with error code|ECONNRESET|socket hang up|protocol error|closed before/i.test(
+    rawMessage,
+  );
+  return isCut ? `does the port speak TLS? then --url https://${url}${cause}` : "";
 }
 
 function unreachableHint(error: ConnectError): string {

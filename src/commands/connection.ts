@@ -18,6 +18,8 @@ export interface ConnectionOptions {
   readonly tokenFile?: string | undefined;
   /** Trusted beside the system's authorities, a PEM file. */
   readonly caFile?: string | undefined;
+  /** Whether the call needs no token; none is looked for then. */
+  readonly isAnonymous?: boolean;
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -26,6 +28,7 @@ export interface Connection {
   readonly transport: Transport;
   /** The server as a person would type it. */
   readonly url: string;
+  readonly isTls: boolean;
   readonly hasToken: boolean;
   /** A line for the person at the terminal; `undefined` when there is nothing to say. */
   readonly notice: string | undefined;
@@ -37,7 +40,7 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
   const named = addressOf(options);
   const url = serverUrl(named.text, named.by);
   const caFile = options.caFile ?? (options.env[clientVariables.caFile] || undefined);
-  const token = await findToken(options, url);
+  const token = options.isAnonymous ? undefined : await findToken(options, url);
   const authorize: Interceptor = (next) => (request) => {
     if (token !== undefined) request.header.set("authorization", `Bearer ${token}`);
     return next(request);
@@ -47,7 +50,8 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
     interceptors: [authorize],
     ...(caFile !== undefined && { nodeOptions: { ca: readOption("--ca-file", caFile) } }),
   });
-  return { transport, url: url.host, hasToken: token !== undefined, notice: named.notice };
+  const isTls = url.protocol === "https:";
+  return { transport, url: url.host, isTls, hasToken: token !== undefined, notice: named.notice };
 }
 
 interface NamedAddress {

@@ -65,6 +65,7 @@ export const demo: CommandEntry = {
           write: (text) => void terminal.stdout.write(text),
           dim: terminal.out.dim,
           bold: terminal.out.bold,
+          asTyped: terminal.asTyped,
         },
       });
     } catch (error) {

@@ -26,6 +26,8 @@ export interface DemoScreen {
   readonly write: (text: string) => void;
   readonly dim: (text: string) => string;
   readonly bold: (text: string) => string;
+  /** A text with its command lines as they are typed here. */
+  readonly asTyped: (text: string) => string;
 }
 
 export interface DemoRequest {

@@ -39,7 +39,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     const turns = await makeTurns(scene, screen, signal);
     summary(turns, screen);
     if (options.serve) {
-      write(howToCall(scene, bold));
+      write(screen.asTyped(howToCall(scene, bold)));
       await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
     }
   } finally {
@@ -118,16 +118,16 @@ ${bold("Call it")} (Ctrl-C ends it)
     ${auth} -H 'content-type: application/json' \\
     -d '{"prompt": "Hello!"}'
 
-  buf curl --http2-prior-knowledge ${webUrl(scene)}/${service}/StreamChat \\
+  npx buf curl --http2-prior-knowledge ${webUrl(scene)}/${service}/StreamChat \\
     ${auth} --reflect-header 'authorization: Bearer ${scene.token}' \\
     -d '{"prompt": "Hello!"}'
 
   grpcurl -plaintext ${auth} \\
     -d '{"prompt": "Hello!"}' ${host}:${port} ${service}/StreamChat
 
-  npx claude-runner pool --url http://${host}:${port} --token ${scene.token}
+  claude-runner pool --url http://${host}:${port} --token ${scene.token}
 
-  npx claude-runner chat --url http://${host}:${port} --token ${scene.token} "Hello!"
+  claude-runner chat --url http://${host}:${port} --token ${scene.token} "Hello!"
 
 ${metrics}`;
 }

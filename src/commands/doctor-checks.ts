@@ -15,6 +15,7 @@ import type { Settings } from "../config/settings.ts";
 import { sourceText } from "../config/source.ts";
 import { exposureProblems } from "../server/exposure.ts";
 import { readTokenFile, TokenFileError } from "../server/token-file.ts";
+import { askAdminPort, askRpcPort } from "./own-server.ts";
 import { counted, sizeText } from "./terminal.ts";
 
 export interface Finding {
@@ -142,14 +143,27 @@ async function checkPorts({ settings }: Patient): Promise<readonly Finding[]> {
       const failure = await tryListen(host, port);
       if (failure === undefined) return ok(`${name} port`, `${where} is free`);
       if (failure === "EADDRINUSE") {
+        const own = await askPort(settings, { name, host, port });
+        if (own?.isServing) return ok(`${name} port`, `${where} is a claude-runner that is running`);
+        if (own !== undefined) {
+          const advice = "what keeps it from serving is among the other lines, or in its log";
+          return note(`${name} port`, `${where} is a claude-runner that is running and cannot serve turns`, advice);
+        }
         const other = `stop it, or choose another port with --${name}-port`;
-        return problem(`${name} port`, `${where} is in use, perhaps by a claude-runner that is running`, other);
+        return problem(`${name} port`, `${where} is in use by another program`, other);
       }
       if (failure === "EACCES")
         return problem(`${name} port`, `this user may not open ${where}`, "choose a port above 1023");
       return problem(`${name} port`, `${where} cannot be opened (${failure})`, `correct ${name}.host`);
     }),
   );
+}
+
+/** Whether a port that is in use is that of a server of ours. */
+function askPort(settings: Settings, { name, host, port }: { name: string; host: string; port: number }) {
+  if (name === "admin") return askAdminPort({ host, port });
+  const { tls } = name === "grpc" ? settings.grpc : settings.web;
+  return askRpcPort({ host, port, isTls: tls !== undefined });
 }
 
 /** Opens a port for a moment; the error code when that fails. */

@@ -77,13 +77,13 @@ async function proveReuse(terminal: Terminal, settings: Settings) {
   return { text: reportText(report, terminal.out), data: reportData(report), exitCode };
 }
 
-function shown({ name, level, text, advice }: Finding, { out }: Terminal): string {
+function shown({ name, level, text, advice }: Finding, { out, asTyped }: Terminal): string {
   const mark = { ok: out.green("✓"), note: out.dim("·"), warning: out.yellow("!"), problem: out.red("✗") }[level];
   const line = `${mark} ${name.padEnd(20)} ${withoutControls(redactSecrets(text))}\n`;
-  return advice === "" ? line : `${line}${" ".repeat(23)}${out.cyan(`→ ${advice}`)}\n`;
+  return advice === "" ? line : `${line}${" ".repeat(23)}${out.cyan(`→ ${asTyped(advice)}`)}\n`;
 }
 
-function verdict(problemCount: number, { out }: Terminal): string {
-  if (problemCount === 0) return out.green("Ready: `claude-runner serve` will work.");
+function verdict(problemCount: number, { out, asTyped }: Terminal): string {
+  if (problemCount === 0) return out.green(asTyped("Ready: `claude-runner serve` will work."));
   return out.red(`${problemCount === 1 ? "One problem" : `${problemCount} problems`} to solve.`);
 }

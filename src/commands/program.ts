@@ -76,8 +76,8 @@ function applyStyle(program: Command, terminal: Terminal): void {
       styleOptionText: out.cyan,
     })
     .configureOutput({
-      writeOut: (text) => void terminal.stdout.write(text),
-      writeErr: (text) => void terminal.stderr.write(text),
+      writeOut: (text) => void terminal.stdout.write(terminal.asTyped(text)),
+      writeErr: (text) => void terminal.stderr.write(terminal.asTyped(text)),
       outputError: (text, write) => write(text.replace(/^error:/, err.red("error:"))),
       getOutHelpWidth: () => helpColumns(terminal),
       getOutHasColors: () => true, // `out` knows
@@ -95,25 +95,25 @@ function helpColumns(terminal: Terminal): number {
 }
 
 /** What went wrong, in words; never a secret, and a stack only when it is a mistake of ours. */
-function tell(error: unknown, { stderr, err }: Terminal): ExitCode {
+function tell(error: unknown, { stderr, err, asTyped }: Terminal): ExitCode {
   // Help and version end this way as well; commander has written what there is to say.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (error instanceof UsageError) {
-    stderr.write(`${err.red("error:")} ${shown(error.message)}\n`);
+    stderr.write(`${err.red("error:")} ${asTyped(shown(error.message))}\n`);
     return exitCodes.usage;
   }
   if (error instanceof SettingsError) {
     const count = error.violations.length;
     stderr.write(`${err.red("error:")} ${count === 1 ? "a setting is" : `${count} settings are`} wrong\n`);
     for (const violation of error.violations.slice(0, maxShown)) {
-      stderr.write(`  ${shown(violationText(violation))}\n`);
+      stderr.write(`  ${asTyped(shown(violationText(violation)))}\n`);
     }
     if (count > maxShown) stderr.write(`  and ${count - maxShown} more\n`);
     return exitCodes.usage;
   }
   const isExpected = error instanceof Error && (expectedErrors.has(error.name) || isOfTheSystem(error));
   const text = error instanceof Error ? ((isExpected ? undefined : error.stack) ?? error.message) : String(error);
-  stderr.write(`${err.red("error:")} ${shown(text)}\n`);
+  stderr.write(`${err.red("error:")} ${asTyped(shown(text))}\n`);
   return exitCodes.failed;
 }
 

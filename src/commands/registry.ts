@@ -5,6 +5,7 @@ import { chat } from "./chat.ts";
 import type { CommandEntry } from "./command.ts";
 import { demo } from "./demo-entry.ts";
 import { doctor } from "./doctor.ts";
+import { health } from "./health.ts";
 import { pool } from "./pool.ts";
 import { serve } from "./serve.ts";
 import { settings } from "./settings.ts";
@@ -12,4 +13,15 @@ import { standin } from "./standin.ts";
 import { token } from "./token.ts";
 import { verify } from "./verify-cli.ts";
 
-export const commands: readonly CommandEntry[] = [demo, serve, chat, pool, doctor, verify, settings, token, standin];
+export const commands: readonly CommandEntry[] = [
+  demo,
+  serve,
+  chat,
+  pool,
+  health,
+  doctor,
+  verify,
+  settings,
+  token,
+  standin,
+];

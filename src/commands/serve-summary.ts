@@ -5,6 +5,7 @@ import type { LoadedSettings } from "../config/load.ts";
 import { runnerVersion } from "../config/version.ts";
 import type { Runner } from "../main.ts";
 import type { Address } from "../server/listener.ts";
+import { missingKeyLines } from "./missing-key.ts";
 import { counted, type Style } from "./terminal.ts";
 
 /** `127.0.0.1:7433`, `[::1]:7433`. */
@@ -12,7 +13,7 @@ export function addressText({ host, port }: Address): string {
   return host.includes(":") && !host.startsWith("[") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-type StartFacts = "grpcAddress" | "webAddress" | "adminAddress" | "tokenNotice";
+type StartFacts = "grpcAddress" | "webAddress" | "adminAddress" | "tokenNotice" | "missingCredentials";
 
 export function startSummary(loaded: LoadedSettings, server: Pick<Runner, StartFacts>, style: Style): string {
   const { settings } = loaded;
@@ -48,9 +49,15 @@ export function startSummary(loaded: LoadedSettings, server: Pick<Runner, StartF
       count > 0 ? "of the settings" : "",
     );
   }
-  const url = settings.grpc.port === 7433 ? "" : ` --url ${addressText(server.grpcAddress)}`;
-  lines.push("", `  Try it in another terminal:  ${style.bold(`claude-runner chat${url} "Say hello"`)}`);
-  lines.push(`  ${style.dim("Ctrl-C stops, once running turns have ended.")}`, "", "");
+  const isMissing = (name: string) => server.missingCredentials.some(({ credential }) => credential === name);
+  const canServe = Object.values(settings.profiles).some(({ credential }) => !isMissing(credential));
+  const url = server.grpcAddress.port === 7433 ? "" : ` --url ${addressText(server.grpcAddress)}`;
+  lines.push("");
+  if (canServe) lines.push(`  Try it in another terminal:  ${style.bold(`claude-runner chat${url} "Say hello"`)}`);
+  lines.push(`  ${style.dim("Ctrl-C stops, once running turns have ended.")}`, "");
+  // Last, where it is seen: what has to be done before anything can be tried.
+  for (const line of missingKeyLines(server, settings)) lines.push(`${style.red("error:")} ${line}`);
+  lines.push("");
   return lines.join("\n");
 }
 

@@ -11,6 +11,7 @@ import { createLog, type Log, type OpenLog } from "../telemetry/log.ts";
 import { type CommandEntry, helpSection } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { logText } from "./log-text.ts";
+import { missingKeyLines } from "./missing-key.ts";
 import { addressText, startSummary } from "./serve-summary.ts";
 import { addSettingsOptions, passedOverText, settingsOf } from "./settings-options.ts";
 import { onSignals, type StopSignal } from "./signals.ts";
@@ -62,8 +63,9 @@ export const serve: CommandEntry = {
       const options = { settings: loaded.settings, env: terminal.env, log, signal: control.toldToStop };
       const runner = await unlessStopped(startRunner(options), control.toldToStop);
       if (runner === undefined) return control.hasFailed ? exitCodes.failed : exitCodes.ok;
-      if (terminal.isStderrTty) terminal.stderr.write(startSummary(loaded, runner, terminal.err));
+      if (terminal.isStderrTty) terminal.stderr.write(terminal.asTyped(startSummary(loaded, runner, terminal.err)));
       else log.info(placesOf(runner), "claude-runner has started");
+      if (!terminal.isStderrTty) for (const line of missingKeyLines(runner, loaded.settings)) log.error({}, line);
       control.started(runner);
       await runner.stopped;
     } finally {

@@ -57,7 +57,7 @@ export const standin: CommandEntry = {
     using _signals = onSignals(["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"], () => told.resolve());
     terminal.stdout.write(`${cyan(running.url)}\n`);
     terminal.stderr.write(
-      `${dim(`ANTHROPIC_BASE_URL=${running.url} ANTHROPIC_API_KEY=stand-in claude-runner serve`)}\n` +
+      `${dim(terminal.asTyped(`ANTHROPIC_BASE_URL=${running.url} ANTHROPIC_API_KEY=stand-in claude-runner serve`))}\n` +
         `${dim("`--list` names the scenarios; Ctrl-C stops.")}\n`,
     );
     await told.promise;

@@ -3,6 +3,7 @@
  */
 import type { Readable, Writable } from "node:stream";
 import { withoutUnseen } from "../unseen.ts";
+import { asTyped, thisInvocation } from "./invocation.ts";
 
 /** Changes how a text looks, or does not where that would end up in a file. */
 export interface Style {
@@ -29,6 +30,8 @@ export interface Terminal {
   /** For what is written to stdout, and to stderr. */
   readonly out: Style;
   readonly err: Style;
+  /** A text of ours with its command lines as they are typed here (`invocation.ts`). */
+  asTyped(text: string): string;
 }
 
 /** The terminal that this process was started in. */
@@ -36,17 +39,20 @@ export function processTerminal(): Terminal {
   const { env, stdin, stdout, stderr } = process;
   // Whoever read our output may go at any time; the next write is then nobody's business.
   for (const stream of [stdout, stderr]) stream.on("error", () => undefined);
+  const folder = workingFolder();
+  const invocation = thisInvocation({ env, workingFolder: folder });
   return {
     stdin,
     stdout,
     stderr,
     env,
-    workingFolder: workingFolder(),
+    workingFolder: folder,
     isStdinTty: stdin.isTTY === true,
     isStdoutTty: stdout.isTTY === true,
     isStderrTty: stderr.isTTY === true,
     out: styleFor(stdout.isTTY === true, env),
     err: styleFor(stderr.isTTY === true, env),
+    asTyped: (text) => asTyped(text, invocation),
   };
 }
 

@@ -40,7 +40,7 @@ export const clientVariables = {
 
 /** Variables with our prefix that are no settings: the file, those of callers, and what `bin/` leaves. */
 export const otherVariables: readonly string[] = [
-  ...["CONFIG", "LAUNCHER_PID"].map((name) => `${variablePrefix}${name}`),
+  ...["CONFIG", "LAUNCHER_PID", "LAUNCHER_SCRIPT"].map((name) => `${variablePrefix}${name}`),
   ...Object.values(clientVariables),
 ];
 

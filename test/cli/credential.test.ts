@@ -161,8 +161,8 @@ describe("credentials while the server runs", () => {
       clock,
       log: { ...silentLog, info: line("info"), warn: line("warn"), error: line("error") },
     });
-    await credentials.open(new Set(["main"]));
-    return { credentials, clock, lines };
+    const missing = await credentials.open(new Set(["main"]));
+    return { credentials, clock, lines, missing };
   }
 
   it("change when the link of a secret volume is swapped, and when a file is written in place", async () => {
@@ -221,8 +221,8 @@ describe("credentials while the server runs", () => {
 
   it("stop a start when one that is used is wrong, and are said to be missing when they are", async () => {
     await expect(opened({ apiKeyEnv: "KEY" }, { KEY: "two words" })).rejects.toThrow("more than one word");
-    const { lines } = await opened({ apiKeyEnv: "KEY" });
-    expect(lines).toMatchObject([{ level: "error", credential: "main", message: expect.stringContaining("KEY") }]);
+    const { missing } = await opened({ apiKeyEnv: "KEY" });
+    expect(missing).toEqual([{ credential: "main", why: expect.stringContaining("KEY") }]);
   });
 
   it("warn of a key that ordinary text may hold", async () => {

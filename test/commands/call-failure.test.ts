@@ -5,7 +5,7 @@ import { exitCodes } from "../../src/commands/exit-codes.ts";
 import { RunnerError, type RunnerReason } from "../../src/errors.ts";
 import { toConnectError } from "../../src/service/errors.ts";
 
-const target = { url: "127.0.0.1:7433", hasToken: true };
+const target = { url: "127.0.0.1:7433", isTls: false, hasToken: true };
 const failureOf = (reason: RunnerReason, options = {}) =>
   callFailure(toConnectError(new RunnerError(reason, "the message", options)), target);
 
@@ -51,6 +51,17 @@ describe("a failed call", () => {
     expect(failure).toMatchObject({ code: "unavailable", reason: undefined, exitCode: exitCodes.unavailable });
     expect(failure.message).toBe("no server answers at 127.0.0.1:7433");
     expect(failure.hint).toContain("claude-runner serve");
+  });
+
+  it("names the scheme where a plain call met TLS, or TLS a plain port", () => {
+    const cut = new ConnectError("http/2 stream closed with error code CANCEL (0x8)", Code.Canceled);
+    const plain = callFailure(cut, target);
+    expect(plain).toMatchObject({ message: "no server answers at 127.0.0.1:7433", exitCode: exitCodes.unavailable });
+    expect(plain.hint).toContain("--url https://127.0.0.1:7433");
+    const answered = new ConnectError("write EPROTO …:wrong version number:…", Code.Unavailable);
+    expect(callFailure(answered, { ...target, isTls: true }).hint).toContain("--url http://127.0.0.1:7433");
+    const died = toConnectError(new RunnerError("WORKER_DIED", "ECONNRESET"));
+    expect(callFailure(died, target).hint).not.toContain("--url");
   });
 
   it("names the status as gRPC does", () => {

@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { exitCodes } from "../../src/commands/exit-codes.ts";
 
@@ -143,3 +144,33 @@ describe("a signal in the first moment", () => {
 function tls(name: string): readonly string[] {
   return ["certFile", "keyFile"].flatMap((key) => ["--set", `${name}.tls.${key}=junk`]);
 }
+
+describe("a start without a key", () => {
+  it("says in one line what to do, and does not repeat it while workers are tried again", async () => {
+    const child = spawn(process.execPath, [program, "serve", ...anyPorts, "--set", "pool.startRetryMs=100"], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, HOME: join(folder, "home"), TMPDIR: folder },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const lines: Record<string, unknown>[] = [];
+    const metrics = Promise.withResolvers<string>();
+    createInterface({ input: child.stderr }).on("line", (text) => {
+      const line = JSON.parse(text) as Record<string, unknown>;
+      lines.push(line);
+      if (typeof line.admin === "string") metrics.resolve(`http://${line.admin}/metrics`);
+    });
+    const failures = async () => {
+      const text = await (await fetch(await metrics.promise)).text();
+      return Number(/^runner_worker_start_failures_total\{[^}]*\} (\d+)/m.exec(text)?.[1] ?? 0);
+    };
+    while ((await failures()) < 8) await new Promise((resolve) => setTimeout(resolve, 50));
+    const told = lines.filter(({ level }) => level === "error" || level === "warn");
+    expect(told.map(({ message }) => message)).toEqual([
+      expect.stringMatching(
+        /^no turn can be served: credential "default": the environment variable ANTHROPIC_API_KEY .* is not set; set it and start again/,
+      ),
+    ]);
+    child.kill("SIGTERM");
+    await once(child, "close");
+  });
+});

@@ -58,7 +58,7 @@ function setUp({ watches = [], isTty = false }: { watches?: readonly Watch[]; is
   const abort = new AbortController();
   const options: PoolViewOptions = {
     terminal,
-    connection: { transport, url: "127.0.0.1:7433", hasToken: true, notice: undefined },
+    connection: { transport, url: "127.0.0.1:7433", isTls: false, hasToken: true, notice: undefined },
     signal: abort.signal,
     recentTurnCount: undefined,
     minIntervalMs: undefined,
@@ -67,9 +67,11 @@ function setUp({ watches = [], isTty = false }: { watches?: readonly Watch[]; is
   };
   /** Waits until something was written to stdout since it was asked last, and gives that. */
   let seenLength = 0;
-  const shown = async (text: string) => {
-    while (!terminal.written.stdout.slice(seenLength).includes(text))
+  const shown = async (text: string, meanwhile: () => Promise<void> = async () => undefined) => {
+    while (!terminal.written.stdout.slice(seenLength).includes(text)) {
+      await meanwhile();
       await new Promise((resolve) => setImmediate(resolve));
+    }
     const part = terminal.written.stdout.slice(seenLength);
     seenLength = terminal.written.stdout.length;
     return part;
@@ -192,8 +194,7 @@ describe("the live view", () => {
     const away = await shown("the server is shutting down; trying again");
     expect(frameOf(away)[0]).toContain("not answering");
     await shown("no server answers at 127.0.0.1:7433; trying again");
-    await clock.advance(1_000);
-    const back = await shown("127.0.0.1:7433  serving");
+    const back = await shown("127.0.0.1:7433  serving", () => clock.advance(1_000));
     expect(frameOf(back).join("\n")).not.toContain("trying again");
     abort.abort();
     expect(await ending).toBe(exitCodes.ok);

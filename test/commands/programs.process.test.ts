@@ -5,11 +5,12 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { exitCodes } from "../../src/commands/exit-codes.ts";
 import { sha256Of } from "../../src/policy/auth.ts";
@@ -205,6 +206,56 @@ describe("serve and chat", () => {
     expect((await second.ended).code).toBe(exitCodes.failed);
     expect(second.stderr).toMatch(/error: grpc\.port: 127\.0\.0\.1:\d+ is in use by another program/);
     expect(second.stderr).not.toContain("    at ");
+    run.child.kill("SIGQUIT");
+    await run.ended;
+  });
+});
+
+describe("a server that is running", () => {
+  it("is no problem to doctor, and can be asked for its health", async () => {
+    const { run, url } = await serve();
+    const started = JSON.parse((await run.says(/(.*claude-runner has started.*)/))[1] ?? "") as Record<string, string>;
+    const own = ["grpc", "web", "admin"].flatMap((name) => [`--${name}-port`, started[name]?.split(":").at(-1) ?? ""]);
+    while ((await new Run(["health", "--url", url], {}).ended).code !== exitCodes.ok);
+    const doctor = new Run(["doctor", ...own], { ANTHROPIC_API_KEY: "sk-stand-in-0123456789" });
+    const { code } = await doctor.ended;
+    for (const name of ["grpc", "web", "admin"]) {
+      expect(doctor.stdout).toMatch(new RegExp(`✓ ${name} port .* is a claude-runner that is running`));
+    }
+    expect(code, doctor.stdout).toBe(exitCodes.ok);
+
+    run.child.kill("SIGTERM");
+    await run.ended;
+    const health = new Run(["health", "--url", url], {});
+    expect((await health.ended).code).toBe(exitCodes.unavailable);
+  });
+
+  it("is told from another program, to which no token is shown", async () => {
+    const asked: IncomingHttpHeaders[] = [];
+    const other = createServer((request, response) => {
+      asked.push(request.headers);
+      response.end("hello");
+    });
+    await once(other.listen(0, "127.0.0.1"), "listening");
+    const port = String((other.address() as AddressInfo).port);
+    const doctor = new Run(["doctor", "--grpc-port", port, "--web-port", "0", "--admin-port", port], {});
+    expect((await doctor.ended).code).toBe(exitCodes.failed);
+    expect(doctor.stdout).toMatch(/✗ grpc port .* is in use by another program/);
+    expect(doctor.stdout).toMatch(/✗ admin port .* is in use by another program/);
+    expect(asked.filter(({ authorization }) => authorization !== undefined)).toEqual([]);
+    other.close();
+  });
+
+  it("with TLS says so to a call without", async () => {
+    const tls = fileURLToPath(new URL("../fixtures/tls", import.meta.url));
+    const files = ["certFile=localhost.crt", "keyFile=localhost.key"].flatMap((file) => [
+      "--set",
+      `grpc.tls.${file.replace("=", `=${tls}/`)}`,
+    ]);
+    const { run, url } = await serve(files);
+    const plain = await chat(url, ["hi"]);
+    expect(plain.stderr).toContain(`--url https://${url}`);
+    expect(plain.code).toBe(exitCodes.unavailable);
     run.child.kill("SIGQUIT");
     await run.ended;
   });

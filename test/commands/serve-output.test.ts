@@ -14,7 +14,7 @@ describe("what a person sees of a server", () => {
     const tokenNotice = { token: "crt_new", file: "/state/token", isNew: true };
     const text = startSummary(
       loaded(),
-      { grpcAddress: address, webAddress: address, adminAddress: undefined, tokenNotice },
+      { grpcAddress: address, webAddress: address, adminAddress: undefined, tokenNotice, missingCredentials: [] },
       plain,
     );
     expect(text).toContain("gRPC     127.0.0.1:1234");
@@ -30,11 +30,22 @@ describe("what a person sees of a server", () => {
     const tokenNotice = { token: "crt_old", file: "/state/token", isNew: false };
     const text = startSummary(
       loaded(),
-      { grpcAddress: address, webAddress: address, adminAddress: address, tokenNotice },
+      { grpcAddress: address, webAddress: address, adminAddress: address, tokenNotice, missingCredentials: [] },
       plain,
     );
     expect(text).not.toContain("crt_old");
     expect(text).toContain("/token");
+  });
+
+  it("ends with what has to be done when no key is there, and offers nothing that cannot work", () => {
+    const why = 'credential "default": the environment variable ANTHROPIC_API_KEY of the server is not set';
+    const places = { grpcAddress: address, webAddress: address, adminAddress: address, tokenNotice: undefined };
+    const text = startSummary(loaded(), { ...places, missingCredentials: [{ credential: "default", why }] }, plain);
+    const last = text.trimEnd().split("\n").at(-1);
+    expect(last).toBe(
+      `error: no turn can be served: ${why}; set it and start again, or see it work without one: \`claude-runner demo\``,
+    );
+    expect(text).not.toContain("Try it in another terminal");
   });
 
   it("writes IPv6 addresses so that they can be used", () => {

@@ -40,6 +40,7 @@ export function testTerminal(options: TestTerminalOptions = {}): TestTerminal {
     isStderrTty: isTty,
     out: plain,
     err: plain,
+    asTyped: (text) => text,
     written,
   };
 }
