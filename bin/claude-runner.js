@@ -18,6 +18,24 @@ const neededMajor = 24;
 const nodeFlags = ["--max-semi-space-size=2"];
 const majorOf = (version) => Number(version.replace(/^v/, "").split(".")[0]);
 
+/**
+ * What PID 1 of a container does here: nothing but start this program below it, pass signals on, and reap the orphans that
+ * tools leave, which end up with PID 1 and which Node does not reap. The shell gives a child in the background no stdin
+ * of its own accord. `wait` ends at each signal, and 127 is its word for a child that it does not have.
+ */
+const initScript = `
+exec 3<&0
+"$@" <&3 3<&- &
+child=$!
+for signal in TERM INT HUP QUIT; do trap "kill -$signal $child" $signal; done
+while :; do
+  wait $child
+  code=$?
+  if [ $code -eq 127 ] || ! kill -0 $child 2>/dev/null; then exit $code; fi
+done`;
+
+if (isLonelyInit()) becomeInit();
+
 if (majorOf(process.version) >= neededMajor) {
   const source = new URL("../src/commands/program.ts", import.meta.url);
   const compiled = new URL("../dist/src/commands/program.js", import.meta.url);
@@ -32,6 +50,18 @@ if (majorOf(process.version) >= neededMajor) {
     process.exit(1);
   }
   handOver(node);
+}
+
+/** Whether this is PID 1, as the only program of a container is, on a Node that can hand its process over. */
+function isLonelyInit() {
+  return process.pid === 1 && typeof process.execve === "function" && existsSync("/bin/sh");
+}
+
+/** Goes on as a shell, with this program below it. */
+function becomeInit() {
+  const self = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  const env = { ...process.env, CLAUDE_RUNNER_LAUNCHER_PID: "1", CLAUDE_RUNNER_LAUNCHER_SCRIPT: process.argv[1] ?? "" };
+  process.execve("/bin/sh", ["sh", "-c", initScript, "claude-runner-init", ...self], env);
 }
 
 /** The Node that came as an optional dependency, for the platforms that have one. */

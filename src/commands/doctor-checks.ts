@@ -5,12 +5,13 @@
  */
 import { access, constants, mkdtemp, rm, statfs } from "node:fs/promises";
 import { createServer } from "node:net";
-import { availableParallelism, tmpdir, totalmem } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { readCredential } from "../cli/credential.ts";
 import { CliLocator, provenVersion } from "../cli/locate.ts";
 import { systemClock } from "../clock.ts";
 import type { LoadedSettings } from "../config/load.ts";
+import { machineMemory } from "../config/machine-memory.ts";
 import type { Settings } from "../config/settings.ts";
 import { sourceText } from "../config/source.ts";
 import { exposureProblems } from "../server/exposure.ts";
@@ -221,13 +222,11 @@ async function checkWorkFolder({ settings }: Patient): Promise<readonly Finding[
 }
 
 async function checkMemory({ settings }: Patient): Promise<readonly Finding[]> {
-  const constrained = process.constrainedMemory();
-  const isConstrained = constrained > 0 && constrained < totalmem();
-  const availableBytes = isConstrained ? constrained : totalmem();
+  const { bytes: availableBytes, isContainerLimit } = machineMemory();
   const budgetBytes = settings.pool.memoryBudgetBytes;
   const spares = Object.values(settings.profiles).reduce((sum, { minSpares }) => sum + minSpares, 0);
   const text =
-    `${sizeText(availableBytes)}${isConstrained ? " (this container's limit)" : ""}, of which workers may use ` +
+    `${sizeText(availableBytes)}${isContainerLimit ? " (this container's limit)" : ""}, of which workers may use ` +
     `${sizeText(budgetBytes)}: about ${Math.floor(budgetBytes / workerBytes)} of them`;
   const findings: Finding[] = [];
   if (budgetBytes > availableBytes * 0.8) {

@@ -5,9 +5,9 @@
  * `docs/operations.md`, `claude-runner settings` and the validation of the YAML file, the environment and the flags are all
  * made from them. Reading those sources is `load.ts`.
  */
-import { totalmem } from "node:os";
 import { z } from "zod";
 import { forwardedHeaders, isAddressRange } from "../policy/addresses.ts";
+import { defaultMemoryBudgetBytes, machineMemory, minMemoryBudgetBytes } from "./machine-memory.ts";
 import { credential, profile } from "./profile-settings.ts";
 import { about, collectorUrl, cores, file, hostName, mebibytes, ms, name, origin, port } from "./setting-parts.ts";
 
@@ -215,14 +215,10 @@ export const settingsSchema = z.strictObject({
         "the number of cores",
       ),
       memoryBudgetBytes: about(
-        z
-          .number()
-          .int()
-          .min(256 * mebibytes)
-          .default(Math.max(1024 * mebibytes, Math.floor(totalmem() / 2))),
+        z.number().int().min(minMemoryBudgetBytes).default(defaultMemoryBudgetBytes(machineMemory())),
         "The memory that all workers together may use. Beyond it idle ones end, the least recently used first, and none is started.",
         undefined,
-        "half of the machine's memory",
+        "half of the machine's memory, or of the container's limit",
       ),
       workerNice: about(
         z.number().int().min(0).max(10).default(5),
