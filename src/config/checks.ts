@@ -5,6 +5,7 @@
  * model API is there (the server starts without them and says so).
  */
 import { statSync } from "node:fs";
+import { isLoopback } from "../policy/hosts.ts";
 import { readRegularFile, UnreadableFileError } from "../regular-file.ts";
 import type { ProfileSettings } from "./profile-settings.ts";
 import type { Settings, TlsSettings } from "./settings.ts";
@@ -37,6 +38,7 @@ export function checkSettings(settings: Settings): CheckResult {
   const broken: BrokenRule[] = [
     ...checkTls(settings.grpc.tls, ["grpc", "tls"]),
     ...checkTls(settings.web.tls, ["web", "tls"]),
+    ...checkAdmin(settings),
     ...checkTokens(settings),
     ...checkCredentials(settings),
     ...Object.entries(settings.profiles).flatMap(([name, profile]) =>
@@ -76,6 +78,12 @@ function unreadable(file: string): string | undefined {
     if (!(error instanceof UnreadableFileError)) throw error;
     return `names ${file}, which ${error.problem}`;
   }
+}
+
+function checkAdmin({ admin }: Settings): readonly BrokenRule[] {
+  if (!admin.enabled || isLoopback(admin.host) || admin.allowedAddresses.length > 0) return [];
+  const problem = `is ${admin.host}, which other machines can reach: name those that may read it in \`admin.allowedAddresses\``;
+  return [{ path: ["admin", "host"], problem }];
 }
 
 function checkTokens(settings: Settings): readonly BrokenRule[] {
@@ -194,6 +202,12 @@ function warningsOf(settings: Settings): readonly string[] {
   if (settings.behindProxy && settings.trustedProxies.length === 0) {
     warnings.push(
       "`behindProxy` is set and `trustedProxies` names no address: all callers behind the proxy share what one address may have",
+    );
+  }
+  const { admin } = settings;
+  if (admin.enabled && !isLoopback(admin.host)) {
+    warnings.push(
+      `metrics and health can be read without a token at ${admin.host}:${admin.port} from ${admin.allowedAddresses.join(", ")}`,
     );
   }
   if (settings.auth.insecureNoAuth) warnings.push(noAuthentication);

@@ -11,6 +11,10 @@ import { defaultMemoryBudgetBytes, machineMemory, minMemoryBudgetBytes } from ".
 import { credential, profile } from "./profile-settings.ts";
 import { about, collectorUrl, cores, file, hostName, mebibytes, ms, name, origin, port } from "./setting-parts.ts";
 
+const addressRange = z
+  .string()
+  .refine(isAddressRange, "an address or a range of addresses, such as `10.0.0.0/8` or `::1`");
+
 const tls = z.strictObject({
   certFile: about(file, "The certificate chain, a PEM file."),
   keyFile: about(file, "The private key, a PEM file."),
@@ -104,8 +108,14 @@ export const settingsSchema = z.strictObject({
         "Whether the admin port is opened: /metrics, /healthz, /readyz. It has no authentication.",
       ),
       host: about(
-        z.enum(["127.0.0.1", "::1", "localhost"]).default("127.0.0.1"),
-        "The address of the admin port; loopback only.",
+        z.string().min(1).default("127.0.0.1"),
+        "The address of the admin port.",
+        "Anything but a loopback address needs `admin.allowedAddresses`.",
+      ),
+      allowedAddresses: about(
+        z.array(addressRange).default([]),
+        "Addresses, beside loopback, that may read /metrics, /healthz and /readyz: there is nothing else, and no authentication.",
+        "For Prometheus or a cluster's probes on other machines; keep the ranges as small as they are.",
       ),
       port: about(port.default(7435), "The admin port. 0 takes any free one."),
     })
@@ -115,9 +125,7 @@ export const settingsSchema = z.strictObject({
     "Whether a proxy in front does TLS, so that addresses other than loopback may be opened without it.",
   ),
   trustedProxies: about(
-    z
-      .array(z.string().refine(isAddressRange, "an address or a range of addresses, such as `10.0.0.0/8` or `::1`"))
-      .default([]),
+    z.array(addressRange).default([]),
     "The addresses of the proxies in front of this server. What comes from them counts for the address that they forward.",
     "Set it behind a proxy: connections, calls and bytes are shared out by address, and without it all callers behind the proxy are one.",
   ),

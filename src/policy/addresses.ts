@@ -59,13 +59,11 @@ export function isAddressRange(text: string): boolean {
   return rangeOf(text) !== undefined;
 }
 
-/** The proxies that the settings name, and what they forward. */
-export class TrustedProxies {
+/** Addresses that the settings name, one by one or as ranges. */
+export class AddressRanges {
   readonly #list = new BlockList();
-  readonly #header: ForwardedHeader;
 
-  constructor(ranges: readonly string[], header: ForwardedHeader) {
-    this.#header = header;
+  constructor(ranges: readonly string[]) {
     for (const text of ranges) {
       const range = rangeOf(text);
       if (range !== undefined) this.#list.addSubnet(range.address, range.prefixBits, range.version);
@@ -76,6 +74,16 @@ export class TrustedProxies {
   has(address: string): boolean {
     const canonical = canonicalAddress(address);
     return canonical !== undefined && this.#list.check(canonical, isIP(canonical) === 4 ? "ipv4" : "ipv6");
+  }
+}
+
+/** The proxies that the settings name, and what they forward. */
+export class TrustedProxies extends AddressRanges {
+  readonly #header: ForwardedHeader;
+
+  constructor(ranges: readonly string[], header: ForwardedHeader) {
+    super(ranges);
+    this.#header = header;
   }
 
   /**

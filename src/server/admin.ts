@@ -1,14 +1,19 @@
 /**
- * The admin port: metrics, liveness and readiness, on loopback, without authentication.
+ * The admin port: metrics, liveness and readiness, without authentication, for this machine and for addresses that the
+ * settings name.
  *
  * It opens before the other ports and closes after them, so that a drain can be watched. Nothing here changes anything.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Settings } from "../config/settings.ts";
+import { AddressRanges } from "../policy/addresses.ts";
 import { isAllowedHost } from "../policy/hosts.ts";
 import { brokenHeader } from "./header-rules.ts";
 import { handshakeTimeoutMs, maxAdminConnections, maxHeaderBytes } from "./limits.ts";
 import { type Address, listen } from "./listener.ts";
+
+/** This machine may always read it. */
+const loopback = ["127.0.0.1", "::1"];
 
 export interface AdminOptions {
   readonly settings: Settings["admin"];
@@ -25,14 +30,17 @@ export interface RunningAdmin {
 
 /** Opens the admin port, or throws a ServerStartError. */
 export async function startAdmin({ settings, metrics, isReady }: AdminOptions): Promise<RunningAdmin> {
+  const allowed = new AddressRanges([...loopback, ...settings.allowedAddresses]);
+  const isHere = new AddressRanges(loopback);
   const server = createServer(
     { maxHeaderSize: maxHeaderBytes, headersTimeout: handshakeTimeoutMs, requestTimeout: handshakeTimeoutMs },
     (request, response) => {
       if (brokenHeader(request.rawHeaders) !== undefined) return answer(response, 400, "a header is there twice");
-      const rules = { allowedHosts: [], localAddress: request.socket.localAddress };
-      if (!isAllowedHost(request.headers.host, rules) || request.headers.origin !== undefined) {
-        return answer(response, 403, "not for web pages");
-      }
+      const { remoteAddress = "", localAddress } = request.socket;
+      // A name that was pointed at this machine is how a web page would get here; other machines may call it by any name.
+      const isNamedWell =
+        !isHere.has(remoteAddress) || isAllowedHost(request.headers.host, { allowedHosts: [], localAddress });
+      if (!isNamedWell || request.headers.origin !== undefined) return answer(response, 403, "not for web pages");
       if (request.method !== "GET" && request.method !== "HEAD") return answer(response, 405, "GET only");
       switch ((request.url ?? "").split("?", 1)[0]) {
         case "/metrics":
@@ -47,6 +55,9 @@ export async function startAdmin({ settings, metrics, isReady }: AdminOptions): 
     },
   );
   server.maxConnections = maxAdminConnections;
+  server.on("connection", (socket) => {
+    if (!allowed.has(socket.remoteAddress ?? "")) socket.destroy();
+  });
   const address = await listen(server, { ...settings, settingsName: "admin" });
   let stopped: Promise<void> | undefined;
   return {

@@ -539,6 +539,15 @@ describe("what is wrong", () => {
     },
   );
 
+  it("refuses an admin port that others can reach unless it is said who may read it, and warns where it is", () => {
+    expect(problems({ yaml: "admin: { host: 0.0.0.0 }" })[0]).toContain(
+      "name those that may read it in `admin.allowed",
+    );
+    expect(problems({ yaml: "admin: { host: 0.0.0.0, allowedAddresses: [everybody] }" })[0]).toContain("a range of");
+    const { warnings } = load({ yaml: "admin: { host: 0.0.0.0, allowedAddresses: [10.0.0.0/8, 'fd00::7'] }" });
+    expect(warnings).toEqual([expect.stringContaining("without a token at 0.0.0.0:7435 from 10.0.0.0/8, fd00::7")]);
+  });
+
   it("refuses two ways to the same key", () => {
     const yaml = "credentials: { default: { apiKeyEnv: A, apiKeyFile: b } }";
     expect(problems({ yaml })[0]).toContain("`apiKeyEnv` and `apiKeyFile` exclude each other");

@@ -7,14 +7,14 @@ let isReady = true;
 beforeEach(async () => {
   isReady = true;
   admin = await startAdmin({
-    settings: { enabled: true, host: "127.0.0.1", port: 0 },
+    settings: { enabled: true, host: "127.0.0.1", port: 0, allowedAddresses: [] },
     isReady: () => isReady,
     metrics: (_, response) => void response.end("runner_turns_total 7\n"),
   });
 });
 afterEach(() => admin.stop());
 
-function get(path: string, options: { method?: string; headers?: Record<string, string> } = {}) {
+function get(path: string, options: { method?: string; localAddress?: string; headers?: Record<string, string> } = {}) {
   return new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
     request({ ...admin.address, path, agent: false, ...options }, (response) => {
       let text = "";
@@ -48,13 +48,33 @@ describe("the admin port", () => {
     expect((await get("/metrics", { method: "POST" })).status).toBe(405);
   });
 
+  it("answers other addresses only where the settings name them, by whatever name they call it", async () => {
+    // 127.0.0.2 stands for another machine: it is not the address that this one calls itself from.
+    const other = { localAddress: "127.0.0.2", headers: { host: "runner.monitoring.svc:7435" } };
+    await expect(get("/metrics", other)).rejects.toThrow(/socket hang up|ECONNRESET/);
+    await admin.stop();
+    admin = await startAdmin({
+      settings: { enabled: true, host: "127.0.0.1", port: 0, allowedAddresses: ["127.0.0.2/31"] },
+      isReady: () => true,
+      metrics: (_, response) => void response.end("runner_turns_total 7\n"),
+    });
+    expect((await get("/metrics", other)).status).toBe(200);
+    expect((await get("/metrics", { ...other, headers: { origin: "https://evil.example.com" } })).status).toBe(403);
+    expect((await get("/metrics", { ...other, method: "DELETE" })).status).toBe(405);
+    await expect(get("/metrics", { localAddress: "127.0.0.4" })).rejects.toThrow(/socket hang up|ECONNRESET/);
+    expect((await get("/metrics", { headers: { host: "evil.example.com" } })).status, "from here").toBe(403);
+  });
+
   it("may be stopped twice", async () => {
     await Promise.all([admin.stop(), admin.stop()]);
     await expect(get("/healthz")).rejects.toThrow("ECONNREFUSED");
   });
 
   it("without metrics has none", async () => {
-    const bare = await startAdmin({ settings: { enabled: true, host: "127.0.0.1", port: 0 }, isReady: () => true });
+    const bare = await startAdmin({
+      settings: { enabled: true, host: "127.0.0.1", port: 0, allowedAddresses: [] },
+      isReady: () => true,
+    });
     const answer = await fetch(`http://127.0.0.1:${bare.address.port}/metrics`);
     expect(answer.status).toBe(404);
     await bare.stop();
