@@ -16,7 +16,7 @@ const outcomeWords: Readonly<Partial<Record<Outcome, string>>> = {
   [Outcome.OUTPUT_LIMIT]: "stopped: it wrote as much as it may",
   [Outcome.DURATION_LIMIT]: "stopped: it took as long as it may",
   [Outcome.STRUCTURED_OUTPUT_FAILED]: "no answer that follows the schema",
-  [Outcome.BLOCKED_BY_HOOK]: "blocked by a hook of the profile",
+  [Outcome.BLOCKED_BY_HOOK]: "blocked by a hook",
   [Outcome.CANCELLED]: "cancelled",
   [Outcome.DEADLINE_EXCEEDED]: "deadline exceeded",
   [Outcome.UPSTREAM_ERROR]: "the model API failed",

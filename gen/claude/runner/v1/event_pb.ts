@@ -115,7 +115,8 @@ export type Started = Message<"claude.runner.v1.Started"> & {
   tools: string[];
 
   /**
-   * The MCP servers of the profile.
+   * The MCP servers that Claude Code reports. No setting of the server names any
+   * so far, so this is empty.
    *
    * @generated from field: repeated claude.runner.v1.McpServer mcp_servers = 11;
    */
@@ -159,7 +160,7 @@ export const StartedSchema: GenMessage<Started> = /*@__PURE__*/
   messageDesc(file_claude_runner_v1_event, 0);
 
 /**
- * An MCP server of the profile.
+ * An MCP server that Claude Code reports.
  *
  * @generated from message claude.runner.v1.McpServer
  */
@@ -1842,7 +1843,8 @@ export const SyntheticPromptSchema: GenMessage<SyntheticPrompt> = /*@__PURE__*/
   messageDesc(file_claude_runner_v1_event, 37);
 
 /**
- * A hook of the profile ran.
+ * A hook of Claude Code ran. No setting of the server names hooks so far: none
+ * is run but what a managed installation of Claude Code brings.
  *
  * @generated from message claude.runner.v1.HookEvent
  */

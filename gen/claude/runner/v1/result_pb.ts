@@ -555,7 +555,7 @@ export const Outcome = {
   STRUCTURED_OUTPUT_FAILED: 9,
 
   /**
-   * OK: a hook of the profile blocked the prompt.
+   * OK: a hook of Claude Code blocked the prompt.
    *
    * @generated from enum value: OUTCOME_BLOCKED_BY_HOOK = 10;
    */

@@ -402,7 +402,7 @@ export type StreamChatResponse = Message<"claude.runner.v1.StreamChatResponse"> 
     case: "syntheticPrompt";
   } | {
     /**
-     * A hook of the profile ran.
+     * A hook of Claude Code ran.
      *
      * @generated from field: claude.runner.v1.HookEvent hook = 31;
      */
