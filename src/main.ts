@@ -12,7 +12,7 @@ import { createWorkerFactory } from "./cli/worker-factory.ts";
 import { openCliSpans } from "./cli-spans/cli-spans.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { checkSettings, noAuthentication } from "./config/checks.ts";
-import { reusesWorkers } from "./config/profile-settings.ts";
+import { reusesWorkers, workerBounds } from "./config/profile-settings.ts";
 import type { Settings } from "./config/settings.ts";
 import { runnerVersion } from "./config/version.ts";
 import { Authenticator, defaultToken } from "./policy/auth.ts";
@@ -137,9 +137,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       Object.entries(settings.profiles).map(([name, profile]) => [
         name,
         {
-          minSpares: profile.minSpares,
-          // Two turns at once would change the same files under each other.
-          maxWorkers: profile.workspace?.access === "read-write" ? 1 : profile.maxWorkers,
+          ...workerBounds(profile),
           reuse: reusesWorkers(profile),
           keptPlaces: profile.keptPlaces,
         },

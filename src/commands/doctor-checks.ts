@@ -12,6 +12,7 @@ import { CliLocator, provenVersion } from "../cli/locate.ts";
 import { systemClock } from "../clock.ts";
 import type { LoadedSettings } from "../config/load.ts";
 import { machineMemory } from "../config/machine-memory.ts";
+import { workerBounds } from "../config/profile-settings.ts";
 import type { Settings } from "../config/settings.ts";
 import { sourceText } from "../config/source.ts";
 import { exposureProblems } from "../server/exposure.ts";
@@ -224,7 +225,7 @@ async function checkWorkFolder({ settings }: Patient): Promise<readonly Finding[
 async function checkMemory({ settings }: Patient): Promise<readonly Finding[]> {
   const { bytes: availableBytes, isContainerLimit } = machineMemory();
   const budgetBytes = settings.pool.memoryBudgetBytes;
-  const spares = Object.values(settings.profiles).reduce((sum, { minSpares }) => sum + minSpares, 0);
+  const spares = Object.values(settings.profiles).reduce((sum, profile) => sum + workerBounds(profile).minSpares, 0);
   const text =
     `${sizeText(availableBytes)}${isContainerLimit ? " (this container's limit)" : ""}, of which workers may use ` +
     `${sizeText(budgetBytes)}: about ${Math.floor(budgetBytes / workerBytes)} of them`;

@@ -2,6 +2,7 @@
  * What a person at a terminal sees when the server has started: where it is, who may call, what to try.
  */
 import type { LoadedSettings } from "../config/load.ts";
+import { workerBounds } from "../config/profile-settings.ts";
 import { runnerVersion } from "../config/version.ts";
 import type { Runner } from "../main.ts";
 import type { Address } from "../server/listener.ts";
@@ -31,11 +32,12 @@ export function startSummary(loaded: LoadedSettings, server: Pick<Runner, StartF
     row("admin", style.cyan(`http://${addressText(server.adminAddress)}`), "/metrics /healthz /readyz");
   }
   for (const [name, profile] of Object.entries(settings.profiles)) {
+    const { minSpares, maxWorkers } = workerBounds(profile);
     const tools = profile.tools.length === 0 ? "no tools" : `tools ${profile.tools.join(", ")}`;
     row(
       "profile",
       name,
-      `${profile.model}, ${tools}, ${counted(profile.minSpares, "spare")}, up to ${counted(profile.maxWorkers, "worker")}`,
+      `${profile.model}, ${tools}, ${counted(minSpares, "spare")}, up to ${counted(maxWorkers, "worker")}`,
     );
   }
   if (server.tokenNotice?.isNew) {

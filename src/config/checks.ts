@@ -7,7 +7,7 @@
 import { statSync } from "node:fs";
 import { isLoopback } from "../policy/hosts.ts";
 import { readRegularFile, UnreadableFileError } from "../regular-file.ts";
-import type { ProfileSettings } from "./profile-settings.ts";
+import { type ProfileSettings, workerBounds } from "./profile-settings.ts";
 import type { Settings, TlsSettings } from "./settings.ts";
 
 /** A rule that is broken, and by which setting. */
@@ -186,6 +186,17 @@ function warningsOf(settings: Settings): readonly string[] {
     if (profile.isolation === "none" && profile.tools.length > 0) {
       warnings.push(
         `profile ${name}: its tools (${profile.tools.join(", ")}) run without isolation and can read what this server's user can, its credentials included`,
+      );
+    }
+    const bounds = workerBounds(profile);
+    if (profile.minSpares > bounds.minSpares) {
+      const why =
+        bounds.maxWorkers < profile.maxWorkers
+          ? "turns in a `read-write` workspace run one at a time"
+          : "`maxWorkers` says so";
+      const most = bounds.maxWorkers === 1 ? "one worker" : `${bounds.maxWorkers} workers`;
+      warnings.push(
+        `profile ${name}: \`minSpares\` is ${profile.minSpares} and counts as ${bounds.minSpares}, since it has ${most} at most: ${why}`,
       );
     }
     if (profile.reuse === true && profile.tools.length > 0) {

@@ -184,11 +184,20 @@ function fillLimits(input: Record<string, unknown>): void {
       const bound = most[key];
       usual[key] = typeof bound === "number" ? Math.min(value, bound) : value;
     }
+    if (profile.minSpares === undefined) fillMinSpares(profile);
     if (profile.maxLimits === undefined || isObject(profile.maxLimits)) profile.maxLimits = most;
     if (profile.defaultLimits === undefined || isObject(profile.defaultLimits)) {
       profile.defaultLimits = { ...usual, ...profile.defaultLimits };
     }
   }
+}
+
+/** Spares that nobody asked for give way to the most workers that the profile can have. */
+function fillMinSpares(profile: Record<string, unknown>): void {
+  const usual = nodeAt(["profiles", anyName, "minSpares"])?.default as number;
+  const isOneAtATime = isObject(profile.workspace) && profile.workspace.access !== "read-only";
+  const most = isOneAtATime ? 1 : profile.maxWorkers;
+  if (typeof most === "number" && Number.isInteger(most) && most > 0 && most < usual) profile.minSpares = most;
 }
 
 function defaultLimits(key: "defaultLimits" | "maxLimits"): Record<string, number> {

@@ -143,7 +143,7 @@ export const profile = z.strictObject({
   ),
   minSpares: about(
     z.number().int().min(0).max(256).default(2),
-    "Started workers to hold ready for new tenants and new system prompts. 0 switches spares off: turns without a worker to reuse start cold.",
+    "Started workers to hold ready for new tenants and new system prompts. 0 switches spares off: turns without a worker to reuse start cold. No more than the profile can have workers: one with a `read-write` workspace.",
     "Raise it when `started` often says COLD_NO_SPARE. Each takes about 100 MB.",
   ),
   maxWorkers: about(
@@ -193,6 +193,15 @@ export const profile = z.strictObject({
 
 export type ProfileSettings = z.output<typeof profile>;
 export type CredentialSettings = z.output<typeof credential>;
+
+/** How many workers and spares a profile can have: in a folder that is written to, turns run one at a time. */
+export function workerBounds({ workspace, maxWorkers, minSpares }: ProfileSettings): {
+  readonly maxWorkers: number;
+  readonly minSpares: number;
+} {
+  const most = workspace?.access === "read-write" ? 1 : maxWorkers;
+  return { maxWorkers: most, minSpares: Math.min(minSpares, most) };
+}
 
 /** Whether workers of a profile serve more than one turn. */
 export function reusesWorkers(settings: ProfileSettings): boolean {

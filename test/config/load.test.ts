@@ -572,6 +572,25 @@ describe("bounds of a profile", () => {
   });
 });
 
+describe("spares", () => {
+  it("that nobody asked for are no more than the workers that a profile can have", () => {
+    const workspace = `{ path: ${folder} }`;
+    const yaml = `profiles: { coder: { tools: [Read], tenant: t, isolation: none, workspace: ${workspace} }, small: { maxWorkers: 1 }, default: {} }`;
+    const { settings, warnings } = load({ yaml });
+    const spares = Object.values(settings.profiles).map(({ minSpares }) => minSpares);
+    expect(spares).toEqual([1, 1, 2]);
+    expect(warnings.join()).not.toContain("minSpares");
+  });
+
+  it("that somebody asked for and cannot have are told", () => {
+    const profile = `{ tools: [Read], tenant: t, isolation: none, workspace: { path: ${folder} }, minSpares: 3 }`;
+    const { warnings } = load({ yaml: `profiles: { coder: ${profile} }` });
+    expect(warnings.join("\n")).toContain(
+      "profile coder: `minSpares` is 3 and counts as 1, since it has one worker at most: turns in a `read-write` workspace run one at a time",
+    );
+  });
+});
+
 describe("warnings", () => {
   it("name a proxy whose address nobody knows: all its callers would share what one address may have", () => {
     expect(load({ yaml: "behindProxy: true" }).warnings).toEqual([

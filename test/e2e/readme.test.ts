@@ -36,7 +36,7 @@ async function shell(command: string): Promise<string> {
     .replaceAll("127.0.0.1:7433", `127.0.0.1:${scene.runner.grpcAddress.port}`);
   const env = {
     PATH: `${join(root, "node_modules/.bin")}:${process.env.PATH}`,
-    TOKEN: scene.token,
+    CLAUDE_RUNNER_TOKEN: scene.token,
     HOME: home,
   };
   const { stdout } = await run("sh", ["-c", here], { env, cwd: root });
@@ -51,7 +51,7 @@ test("curl gets a whole answer as JSON", async () => {
 });
 
 test("buf curl gets a stream by reflection", async () => {
-  const command = blocks("sh").find((block) => block.startsWith("buf curl"))!;
+  const command = blocks("sh").find((block) => block.startsWith("npx @bufbuild/buf curl"))!;
   const output = await shell(command);
   expect(output).toContain('"started"');
   expect(output).toContain('"textDelta"');
@@ -94,11 +94,40 @@ test("the profiles are settings that the server takes", async () => {
   }
 });
 
+test("the profiles are open to the token that the first start makes", async () => {
+  const { loadSettings } = await import("../../src/config/load.ts");
+  const { Authenticator, defaultToken } = await import("../../src/policy/auth.ts");
+  const { profilesOf } = await import("../../src/service/requests.ts");
+  const [yaml] = blocks("yaml");
+  const file = join(home, "profiles.yaml");
+  await writeFile(file, yaml!.replace("/srv/checkout", root));
+  const { settings, warnings } = loadSettings({ env: { HOME: home }, workingFolder: home, configFile: file });
+  const authenticator = new Authenticator({ tokens: [defaultToken("crt_first")], insecureNoAuth: false });
+  const caller = authenticator.authenticate("Bearer crt_first");
+  expect(profilesOf(caller, settings.profiles)).toEqual(["default", "translator", "coder"]);
+  expect(warnings.filter((warning) => !warning.includes("run without isolation"))).toEqual([]);
+});
+
+test("the line that exports the token finds the one that a first start made", async () => {
+  const { ensureTokenFile } = await import("../../src/server/token-file.ts");
+  const { token } = await ensureTokenFile(join(home, ".local/state/claude-runner/token"));
+  const command = blocks("sh").find((block) => block.startsWith("export CLAUDE_RUNNER_TOKEN"))!;
+  expect(await shell(`${command}\nprintf %s "$CLAUDE_RUNNER_TOKEN"`)).toBe(token);
+});
+
+test("no command that it shows can run a stranger's program", () => {
+  // By name and from any folder, npx and pip would get what somebody else has published.
+  expect(readme).not.toMatch(/npx (?!--no |@bufbuild\/)/);
+  expect(readme).not.toMatch(/pip install (?!\.\/)|npm install|npm i |cargo add|go (get|install) /);
+});
+
 test("every command that it names exists", async () => {
   const { scripts } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as {
     scripts: Record<string, string>;
   };
   for (const [, name] of readme.matchAll(/`npm run ([a-z:]+)/g)) expect(Object.keys(scripts)).toContain(name);
   const { stdout } = await run(process.execPath, [join(root, "bin/claude-runner.js"), "--help"]);
-  for (const [, name] of readme.matchAll(/npx claude-runner ([a-z]+)/g)) expect(stdout).toContain(`  ${name}`);
+  const typed = [...readme.matchAll(/bin\/claude-runner\.js ([a-z]+)/g)].map(([, name]) => name);
+  expect(typed).toContain("chat");
+  for (const name of typed) expect(stdout).toContain(`  ${name}`);
 });
