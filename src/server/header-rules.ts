@@ -68,10 +68,6 @@ export function brokenHeader(raw: RawHeaders): RunnerError | undefined {
   if (authority !== undefined && host !== undefined && authority.toLowerCase() !== host.toLowerCase()) {
     return refused("host", "the headers :authority and host differ; send one of them, or the same in both");
   }
-  const connectTimeout = seen.get("connect-timeout-ms");
-  if (connectTimeout !== undefined && !/^\d{1,10}$/.test(connectTimeout)) {
-    return refused("connect-timeout-ms", "the header connect-timeout-ms must be 1 to 10 digits, such as 30000");
-  }
   const timeout = seen.get("grpc-timeout");
   return timeout === undefined ? undefined : brokenTimeout(timeout);
 }

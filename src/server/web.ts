@@ -320,8 +320,11 @@ function enter(context: HandlerContext, { isEndedAtDrain }: ServedService, core:
 
 /** Connect hands a timeout to setTimeout, which takes anything beyond 24 days for one millisecond. */
 function clampTimeout(header: Headers): void {
-  const connectMs = Number(header.get("connect-timeout-ms") ?? 0);
-  if (connectMs > longestTimerMs) header.set("connect-timeout-ms", String(longestTimerMs));
+  const connectTimeout = header.get("connect-timeout-ms") ?? "";
+  // Up to ten digits, says the protocol: what is none is left for Connect to refuse.
+  if (/^\d{1,10}$/.test(connectTimeout) && Number(connectTimeout) > longestTimerMs) {
+    header.set("connect-timeout-ms", String(longestTimerMs));
+  }
   const grpc = header.get("grpc-timeout");
   if (grpc !== null) header.set("grpc-timeout", clampedGrpcTimeout(grpc));
 }
