@@ -868,14 +868,18 @@ type RecentTurn struct {
 	// Where its time went, as far as it is known. `total` of a running turn is the
 	// time since its arrival.
 	Stages *Stages `protobuf:"bytes,10,opt,name=stages,proto3" json:"stages,omitempty"`
-	// Its tokens. Unset while it runs.
+	// Its tokens, also of one that was cancelled or whose caller has gone. Unset
+	// while it runs, and for one that was refused before it began.
 	Usage *Usage `protobuf:"bytes,11,opt,name=usage,proto3" json:"usage,omitempty"`
 	// Its cost in millionths of a US dollar, by Claude Code's estimate.
 	CostUsdMicros int64 `protobuf:"varint,12,opt,name=cost_usd_micros,json=costUsdMicros,proto3" json:"cost_usd_micros,omitempty"`
 	// The id of its trace, as Jaeger shows it. Empty when it is not traced.
-	TraceId       string `protobuf:"bytes,13,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	TraceId string `protobuf:"bytes,13,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
+	// Whether the cost is less certain than Claude Code's estimates are: the turn was
+	// cut off in the middle of a model call, or the model's price is not known.
+	CostIsEstimate bool `protobuf:"varint,14,opt,name=cost_is_estimate,json=costIsEstimate,proto3" json:"cost_is_estimate,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *RecentTurn) Reset() {
@@ -999,6 +1003,13 @@ func (x *RecentTurn) GetTraceId() string {
 	return ""
 }
 
+func (x *RecentTurn) GetCostIsEstimate() bool {
+	if x != nil {
+		return x.CostIsEstimate
+	}
+	return false
+}
+
 var File_claude_runner_v1_pool_proto protoreflect.FileDescriptor
 
 const file_claude_runner_v1_pool_proto_rawDesc = "" +
@@ -1057,7 +1068,7 @@ const file_claude_runner_v1_pool_proto_rawDesc = "" +
 	"turn_count\x18\x06 \x01(\x05R\tturnCount\x12\x17\n" +
 	"\aturn_id\x18\a \x01(\tR\x06turnId\x12\x16\n" +
 	"\x06tenant\x18\b \x01(\tR\x06tenant\x12!\n" +
-	"\fmemory_bytes\x18\t \x01(\x03R\vmemoryBytes\"\xa8\x04\n" +
+	"\fmemory_bytes\x18\t \x01(\x03R\vmemoryBytes\"\xd2\x04\n" +
 	"\n" +
 	"RecentTurn\x12\x17\n" +
 	"\aturn_id\x18\x01 \x01(\tR\x06turnId\x12\x18\n" +
@@ -1073,7 +1084,8 @@ const file_claude_runner_v1_pool_proto_rawDesc = "" +
 	" \x01(\v2\x18.claude.runner.v1.StagesR\x06stages\x12-\n" +
 	"\x05usage\x18\v \x01(\v2\x17.claude.runner.v1.UsageR\x05usage\x12&\n" +
 	"\x0fcost_usd_micros\x18\f \x01(\x03R\rcostUsdMicros\x12\x19\n" +
-	"\btrace_id\x18\r \x01(\tR\atraceId*\xe7\x01\n" +
+	"\btrace_id\x18\r \x01(\tR\atraceId\x12(\n" +
+	"\x10cost_is_estimate\x18\x0e \x01(\bR\x0ecostIsEstimate*\xe7\x01\n" +
 	"\vWorkerState\x12\x1c\n" +
 	"\x18WORKER_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15WORKER_STATE_STARTING\x10\x01\x12\x16\n" +

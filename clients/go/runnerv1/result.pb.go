@@ -33,11 +33,13 @@ type Outcome int32
 const (
 	// Not set, or one that this client does not know.
 	Outcome_OUTCOME_UNSPECIFIED Outcome = 0
-	// OK: Claude answered.
+	// OK: Claude answered, and its stop reason says that this is all: `end_turn`,
+	// `stop_sequence`, `tool_use` of a structured output, `stop` of some gateways.
 	Outcome_OUTCOME_COMPLETED Outcome = 1
-	// OK: the model refused.
+	// OK: the model refused, or a filter of the model API stopped the answer.
 	Outcome_OUTCOME_REFUSED Outcome = 2
-	// OK: the model's output limit cut the answer off.
+	// OK: the model's output limit cut the answer off (`max_tokens`, and `length`
+	// of some gateways).
 	Outcome_OUTCOME_MAX_OUTPUT_TOKENS Outcome = 3
 	// OK: the context window was full.
 	Outcome_OUTCOME_CONTEXT_WINDOW Outcome = 4
@@ -45,13 +47,14 @@ const (
 	Outcome_OUTCOME_MODEL_CALL_LIMIT Outcome = 5
 	// OK: `limits.max_cost_usd_micros` was reached.
 	Outcome_OUTCOME_COST_LIMIT Outcome = 6
-	// OK: `limits.max_output_bytes` was reached.
+	// OK: `limits.max_output_bytes` was reached, or the server's bound on what
+	// Claude Code may report in one turn.
 	Outcome_OUTCOME_OUTPUT_LIMIT Outcome = 7
 	// OK: `limits.max_duration` was reached.
 	Outcome_OUTCOME_DURATION_LIMIT Outcome = 8
 	// OK: the model gave no answer that follows the output schema.
 	Outcome_OUTCOME_STRUCTURED_OUTPUT_FAILED Outcome = 9
-	// OK: a hook of the profile blocked the prompt.
+	// OK: a hook of Claude Code blocked the prompt.
 	Outcome_OUTCOME_BLOCKED_BY_HOOK Outcome = 10
 	// The caller cancelled. Status CANCELLED.
 	Outcome_OUTCOME_CANCELLED Outcome = 11
@@ -67,6 +70,10 @@ const (
 	Outcome_OUTCOME_CLIENT_STALLED Outcome = 16
 	// A mistake of the server's. Status INTERNAL.
 	Outcome_OUTCOME_INTERNAL_ERROR Outcome = 17
+	// OK: the answer ended without a word that it is complete. Its stop reason is
+	// `pause_turn`, one that this server does not know, or missing; `stop_reason`
+	// has it as far as it is text. What came of the answer is in `text`.
+	Outcome_OUTCOME_INCOMPLETE Outcome = 18
 )
 
 // Enum value maps for Outcome.
@@ -90,6 +97,7 @@ var (
 		15: "OUTCOME_DRAINED",
 		16: "OUTCOME_CLIENT_STALLED",
 		17: "OUTCOME_INTERNAL_ERROR",
+		18: "OUTCOME_INCOMPLETE",
 	}
 	Outcome_value = map[string]int32{
 		"OUTCOME_UNSPECIFIED":              0,
@@ -110,6 +118,7 @@ var (
 		"OUTCOME_DRAINED":                  15,
 		"OUTCOME_CLIENT_STALLED":           16,
 		"OUTCOME_INTERNAL_ERROR":           17,
+		"OUTCOME_INCOMPLETE":               18,
 	}
 )
 
@@ -200,18 +209,28 @@ type TurnResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What came of the turn.
 	Outcome Outcome `protobuf:"varint,1,opt,name=outcome,proto3,enum=claude.runner.v1.Outcome" json:"outcome,omitempty"`
-	// The final answer: the text of Claude's last message. Empty when there is
-	// none. At most 256 KiB here; the deltas have all of it.
+	// The final answer: the text that was streamed and not retracted since the
+	// last tool result, or since the turn began. Empty when there is none. It may
+	// be of several blocks and, when Claude Code asked the model to go on after a
+	// cut or at its output limit, of several messages; thinking is no part of it.
+	// With an output schema that was followed it is the JSON text of the
+	// structured output instead.
+	// After a failing status it may have text whose deltas were not sent any more.
+	// At most 256 KiB here; the deltas have all of it.
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
 	// Whether `text` was cut.
 	TextTruncated bool `protobuf:"varint,3,opt,name=text_truncated,json=textTruncated,proto3" json:"text_truncated,omitempty"`
 	// The size of the whole final answer in bytes of UTF-8.
 	TextSizeBytes int64 `protobuf:"varint,4,opt,name=text_size_bytes,json=textSizeBytes,proto3" json:"text_size_bytes,omitempty"`
 	// The answer that follows the request's output schema. Unset without a schema
-	// and when the model gave none. A number is a double here:
-	// `structured_output_json` is exact. Unset when it is too large for one event.
+	// and when the model gave none. A number is a double here and the order of
+	// members is lost: `structured_output_json` is exact. Unset when it is too large or too deeply
+	// nested: see event.proto.
 	StructuredOutput *structpb.Value `protobuf:"bytes,5,opt,name=structured_output,json=structuredOutput,proto3" json:"structured_output,omitempty"`
-	// The same as JSON text. At most 256 KiB; empty when it is larger.
+	// The same as JSON text, as the model wrote it: numbers keep all their digits,
+	// members their order, and a key that comes twice comes twice. An answer that
+	// was not streamed is given as Claude Code has it, with numbers as doubles
+	// (`1e400` is null there). At most 256 KiB; empty when it is larger.
 	StructuredOutputJson string `protobuf:"bytes,6,opt,name=structured_output_json,json=structuredOutputJson,proto3" json:"structured_output_json,omitempty"`
 	// Tokens of all model calls of this turn, sub-agents included.
 	Usage *Usage `protobuf:"bytes,7,opt,name=usage,proto3" json:"usage,omitempty"`
@@ -227,7 +246,8 @@ type TurnResult struct {
 	ModelCallCount int32 `protobuf:"varint,11,opt,name=model_call_count,json=modelCallCount,proto3" json:"model_call_count,omitempty"`
 	// Where the time went.
 	Stages *Stages `protobuf:"bytes,12,opt,name=stages,proto3" json:"stages,omitempty"`
-	// Why the last message ended, in the model API's words.
+	// Why the last message ended, in the model API's words. Empty when it does not
+	// say, or not as text.
 	StopReason string `protobuf:"bytes,13,opt,name=stop_reason,json=stopReason,proto3" json:"stop_reason,omitempty"`
 	// Why the turn ended, in Claude Code's words. An open set.
 	TerminalReason string `protobuf:"bytes,14,opt,name=terminal_reason,json=terminalReason,proto3" json:"terminal_reason,omitempty"`
@@ -432,15 +452,17 @@ type TurnError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The reason, the same as in the status's details.
 	Reason ErrorReason `protobuf:"varint,1,opt,name=reason,proto3,enum=claude.runner.v1.ErrorReason" json:"reason,omitempty"`
-	// What happened, in words for a person. May change.
+	// What happened, in words for a person. May change. An operator's token gets
+	// the model API's own words as well.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	// The HTTP status of the model API. Unset when there was none.
 	HttpStatus *int32 `protobuf:"varint,3,opt,name=http_status,json=httpStatus,proto3,oneof" json:"http_status,omitempty"`
 	// The class of error, in Claude Code's words.
 	CliError string `protobuf:"bytes,4,opt,name=cli_error,json=cliError,proto3" json:"cli_error,omitempty"`
-	// The class of error, in the model API's words.
+	// The class of error, in the model API's words. Empty when it is not one word.
 	ApiErrorType string `protobuf:"bytes,5,opt,name=api_error_type,json=apiErrorType,proto3" json:"api_error_type,omitempty"`
-	// The model API's id of the failed request.
+	// The model API's id of the failed request. Empty when it is not made like an
+	// id.
 	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -518,7 +540,8 @@ func (x *TurnError) GetRequestId() string {
 	return ""
 }
 
-// Tokens.
+// Tokens, as the model API counts them. Gateways may count in fractions or
+// write no numbers at all: counts are rounded, and 0 stands for what is none.
 type Usage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Read by the model, cached ones not included.
@@ -949,7 +972,7 @@ const file_claude_runner_v1_result_proto_rawDesc = "" +
 	"\x04turn\x18\t \x01(\v2\x19.google.protobuf.DurationR\x04turn\x12/\n" +
 	"\x05total\x18\n" +
 	" \x01(\v2\x19.google.protobuf.DurationR\x05total\x12+\n" +
-	"\x03api\x18\v \x01(\v2\x19.google.protobuf.DurationR\x03api*\xf0\x03\n" +
+	"\x03api\x18\v \x01(\v2\x19.google.protobuf.DurationR\x03api*\x88\x04\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11OUTCOME_COMPLETED\x10\x01\x12\x13\n" +
@@ -969,7 +992,8 @@ const file_claude_runner_v1_result_proto_rawDesc = "" +
 	"\x13OUTCOME_WORKER_DIED\x10\x0e\x12\x13\n" +
 	"\x0fOUTCOME_DRAINED\x10\x0f\x12\x1a\n" +
 	"\x16OUTCOME_CLIENT_STALLED\x10\x10\x12\x1a\n" +
-	"\x16OUTCOME_INTERNAL_ERROR\x10\x11*Z\n" +
+	"\x16OUTCOME_INTERNAL_ERROR\x10\x11\x12\x16\n" +
+	"\x12OUTCOME_INCOMPLETE\x10\x12*Z\n" +
 	"\n" +
 	"WorkerFate\x12\x1b\n" +
 	"\x17WORKER_FATE_UNSPECIFIED\x10\x00\x12\x15\n" +

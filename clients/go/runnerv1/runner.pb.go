@@ -108,7 +108,9 @@ const (
 	// Every typed event, and every line that Claude Code wrote during the turn
 	// exactly once as `raw_json`, on the first event that it led to or on
 	// `unknown`. `result` then waits until Claude Code has said that it is idle,
-	// a few milliseconds.
+	// a few milliseconds. Secrets of the server, paths of its folders and, but for
+	// an operator's token, the model API's words about a failure are replaced; the
+	// line stays JSON.
 	Detail_DETAIL_FULL Detail = 3
 )
 
@@ -287,7 +289,10 @@ type StreamChatRequest struct {
 	History []*HistoryMessage `protobuf:"bytes,4,rep,name=history,proto3" json:"history,omitempty"`
 	// The system prompt, used as the profile's `system_prompt_policy` says:
 	// refused (FIXED), added to the profile's own (APPEND) or used in its place
-	// (REPLACE). Unset means the profile's own. At most 256 KiB.
+	// (REPLACE). Unset means the profile's own. At most 256 KiB and not
+	// only white space. Refused is what Claude Code would take for its own:
+	// `__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__` alone, and `x-anthropic-billing-header:`
+	// at the beginning.
 	//
 	// A worker is reused only for the same system prompt: a date or a name that
 	// changes from turn to turn belongs into the prompt, since here it costs a
@@ -298,10 +303,20 @@ type StreamChatRequest struct {
 	Model string `protobuf:"bytes,6,opt,name=model,proto3" json:"model,omitempty"`
 	// How much effort the model spends. Unspecified means the profile's setting.
 	Effort Effort `protobuf:"varint,7,opt,name=effort,proto3,enum=claude.runner.v1.Effort" json:"effort,omitempty"`
-	// A JSON Schema (draft 2020-12 or draft-07) that the final answer has to
-	// follow, as JSON text. The answer arrives in `result.structured_output`.
-	// Empty means free text. At most 64 KiB; the outermost type is an object. A
-	// worker is reused only for the same schema.
+	// A JSON Schema that the final answer must follow, as JSON text. The answer
+	// arrives in `result.structured_output`. Empty means free text. At most 64 KiB;
+	// the top level describes an object.
+	//
+	// An accepted schema is applied whole. The keywords are those of draft-07, and
+	// `$defs`; what only explains, such as `$schema`, `example` or `x-...`, is left
+	// out or handed to the model. Anything else is refused by name with what to
+	// write instead, for instance `prefixItems` or `unevaluatedProperties`.
+	// References lead into the schema itself (`#/$defs/...`). Bounds: 2,000
+	// schemas and patterns, what references stand for included; 64 levels; 256
+	// schemas in one `anyOf`, `oneOf` or `allOf`; 5,000 values in all `enum`s.
+	// The model API may accept less.
+	//
+	// A worker is reused only for the same schema.
 	OutputSchemaJson string `protobuf:"bytes,8,opt,name=output_schema_json,json=outputSchemaJson,proto3" json:"output_schema_json,omitempty"`
 	// Bounds of this turn, each at most the profile's own maximum.
 	Limits *TurnLimits `protobuf:"bytes,9,opt,name=limits,proto3" json:"limits,omitempty"`
@@ -900,7 +915,7 @@ type StreamChatResponse_Result struct {
 }
 
 type StreamChatResponse_Heartbeat struct {
-	// Nothing happened for 15 seconds; the turn goes on.
+	// Nothing happened for 10 seconds; the turn goes on.
 	Heartbeat *Heartbeat `protobuf:"bytes,18,opt,name=heartbeat,proto3,oneof"`
 }
 
@@ -965,7 +980,7 @@ type StreamChatResponse_SyntheticPrompt struct {
 }
 
 type StreamChatResponse_Hook struct {
-	// A hook of the profile ran.
+	// A hook of Claude Code ran.
 	Hook *HookEvent `protobuf:"bytes,31,opt,name=hook,proto3,oneof"`
 }
 
@@ -1184,7 +1199,7 @@ type ChatResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The turn, a UUID that the server made.
 	TurnId string `protobuf:"bytes,1,opt,name=turn_id,json=turnId,proto3" json:"turn_id,omitempty"`
-	// The final answer: what Claude said last. At most 3 MiB.
+	// The final answer, as `text` of TurnResult says, but whole. At most 3 MiB.
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
 	// How the turn began: the worker, the model, the claim decision.
 	Started *Started `protobuf:"bytes,3,opt,name=started,proto3" json:"started,omitempty"`
@@ -1627,9 +1642,11 @@ func (*ContentBlock_Document) isContentBlock_Block() {}
 type ImageBlock struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The kind of picture: `image/png`, `image/jpeg`, `image/gif` or
-	// `image/webp`. Has to match the data.
+	// `image/webp`. Must match the data.
 	MediaType string `protobuf:"bytes,1,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"`
-	// The picture itself. At most 10 MiB.
+	// The picture itself, whole. At most 10 MiB, and by default at most 50 million
+	// pixels, whatever its size in bytes; ten times that for all pictures of a
+	// request together. Claude Code makes large pictures smaller for the model.
 	Data          []byte `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1762,7 +1779,8 @@ type isDocumentBlock_Source interface {
 }
 
 type DocumentBlock_Pdf struct {
-	// A PDF file. At most 24 MiB.
+	// A PDF file. At most 24 MiB; in JSON a little less by default, since
+	// base64 is a third longer and a request has at most 32 MiB.
 	Pdf []byte `protobuf:"bytes,1,opt,name=pdf,proto3,oneof"`
 }
 

@@ -157,7 +157,7 @@ class PoolWorker(_message.Message):
     def __init__(self, worker_id: _Optional[str] = ..., profile: _Optional[str] = ..., state: _Optional[_Union[WorkerState, str]] = ..., state_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., turn_count: _Optional[int] = ..., turn_id: _Optional[str] = ..., tenant: _Optional[str] = ..., memory_bytes: _Optional[int] = ...) -> None: ...
 
 class RecentTurn(_message.Message):
-    __slots__ = ("turn_id", "profile", "model", "arrival_time", "running", "outcome", "error_reason", "claim_source", "worker_id", "stages", "usage", "cost_usd_micros", "trace_id")
+    __slots__ = ("turn_id", "profile", "model", "arrival_time", "running", "outcome", "error_reason", "claim_source", "worker_id", "stages", "usage", "cost_usd_micros", "trace_id", "cost_is_estimate")
     TURN_ID_FIELD_NUMBER: _ClassVar[int]
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -171,6 +171,7 @@ class RecentTurn(_message.Message):
     USAGE_FIELD_NUMBER: _ClassVar[int]
     COST_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    COST_IS_ESTIMATE_FIELD_NUMBER: _ClassVar[int]
     turn_id: str
     profile: str
     model: str
@@ -184,4 +185,5 @@ class RecentTurn(_message.Message):
     usage: _result_pb2.Usage
     cost_usd_micros: int
     trace_id: str
-    def __init__(self, turn_id: _Optional[str] = ..., profile: _Optional[str] = ..., model: _Optional[str] = ..., arrival_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., running: _Optional[bool] = ..., outcome: _Optional[_Union[_result_pb2.Outcome, str]] = ..., error_reason: _Optional[_Union[_error_pb2.ErrorReason, str]] = ..., claim_source: _Optional[_Union[_event_pb2.ClaimSource, str]] = ..., worker_id: _Optional[str] = ..., stages: _Optional[_Union[_result_pb2.Stages, _Mapping]] = ..., usage: _Optional[_Union[_result_pb2.Usage, _Mapping]] = ..., cost_usd_micros: _Optional[int] = ..., trace_id: _Optional[str] = ...) -> None: ...
+    cost_is_estimate: bool
+    def __init__(self, turn_id: _Optional[str] = ..., profile: _Optional[str] = ..., model: _Optional[str] = ..., arrival_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., running: _Optional[bool] = ..., outcome: _Optional[_Union[_result_pb2.Outcome, str]] = ..., error_reason: _Optional[_Union[_error_pb2.ErrorReason, str]] = ..., claim_source: _Optional[_Union[_event_pb2.ClaimSource, str]] = ..., worker_id: _Optional[str] = ..., stages: _Optional[_Union[_result_pb2.Stages, _Mapping]] = ..., usage: _Optional[_Union[_result_pb2.Usage, _Mapping]] = ..., cost_usd_micros: _Optional[int] = ..., trace_id: _Optional[str] = ..., cost_is_estimate: _Optional[bool] = ...) -> None: ...

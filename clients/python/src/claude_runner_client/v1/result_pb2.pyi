@@ -32,6 +32,7 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_DRAINED: _ClassVar[Outcome]
     OUTCOME_CLIENT_STALLED: _ClassVar[Outcome]
     OUTCOME_INTERNAL_ERROR: _ClassVar[Outcome]
+    OUTCOME_INCOMPLETE: _ClassVar[Outcome]
 
 class WorkerFate(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -56,6 +57,7 @@ OUTCOME_WORKER_DIED: Outcome
 OUTCOME_DRAINED: Outcome
 OUTCOME_CLIENT_STALLED: Outcome
 OUTCOME_INTERNAL_ERROR: Outcome
+OUTCOME_INCOMPLETE: Outcome
 WORKER_FATE_UNSPECIFIED: WorkerFate
 WORKER_FATE_RESET: WorkerFate
 WORKER_FATE_RECYCLED: WorkerFate

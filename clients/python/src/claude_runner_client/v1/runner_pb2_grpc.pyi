@@ -57,9 +57,16 @@ class ClaudeRunnerStub:
     carries `grpc-retry-pushback-ms: -1`, because the turn may have cost money
     or run a tool and is never repeated by itself.
 
-    Cancelling the call interrupts the turn. A call without a deadline gets the
-    server's default (10 minutes); a longer one than the server's maximum (60
-    minutes) is shortened to it.
+    Cancelling the call interrupts the turn, and so does its deadline. The server
+    still writes the `result`, but a client that has cancelled, or whose deadline
+    has passed, ends the call by itself and never sees it. To be given the result
+    of a turn that takes too long, set `limits.max_duration` below the deadline:
+    the turn then ends under OK, with what there is. What any turn has used and
+    cost, a cancelled one as well, is in `PoolService.GetPool` among its tenant's
+    `recent_turns`.
+
+    A call without a deadline gets the server's default (10 minutes); a longer one
+    than the server's maximum (60 minutes) is shortened to it.
 
     New kinds of event may be added: clients skip cases that they do not know.
     """
@@ -67,6 +74,9 @@ class ClaudeRunnerStub:
     """Runs one turn and answers when it is over. The same turn as StreamChat,
     collected; made for plain JSON over HTTP. An answer whose text is longer
     than 3 MiB fails with RESPONSE_TOO_LARGE: stream it instead.
+
+    Nothing is sent before the answer: a proxy on the way must allow a silence as
+    long as the turn. A stream has heartbeats.
 
     Over gRPC the response headers come when the turn has begun, so that a retry
     policy does not repeat it when the connection breaks.
@@ -99,9 +109,16 @@ class ClaudeRunnerAsyncStub(ClaudeRunnerStub):
     carries `grpc-retry-pushback-ms: -1`, because the turn may have cost money
     or run a tool and is never repeated by itself.
 
-    Cancelling the call interrupts the turn. A call without a deadline gets the
-    server's default (10 minutes); a longer one than the server's maximum (60
-    minutes) is shortened to it.
+    Cancelling the call interrupts the turn, and so does its deadline. The server
+    still writes the `result`, but a client that has cancelled, or whose deadline
+    has passed, ends the call by itself and never sees it. To be given the result
+    of a turn that takes too long, set `limits.max_duration` below the deadline:
+    the turn then ends under OK, with what there is. What any turn has used and
+    cost, a cancelled one as well, is in `PoolService.GetPool` among its tenant's
+    `recent_turns`.
+
+    A call without a deadline gets the server's default (10 minutes); a longer one
+    than the server's maximum (60 minutes) is shortened to it.
 
     New kinds of event may be added: clients skip cases that they do not know.
     """
@@ -109,6 +126,9 @@ class ClaudeRunnerAsyncStub(ClaudeRunnerStub):
     """Runs one turn and answers when it is over. The same turn as StreamChat,
     collected; made for plain JSON over HTTP. An answer whose text is longer
     than 3 MiB fails with RESPONSE_TOO_LARGE: stream it instead.
+
+    Nothing is sent before the answer: a proxy on the way must allow a silence as
+    long as the turn. A stream has heartbeats.
 
     Over gRPC the response headers come when the turn has begun, so that a retry
     policy does not repeat it when the connection breaks.
@@ -144,9 +164,16 @@ class ClaudeRunnerServicer(metaclass=_abc_1.ABCMeta):
         carries `grpc-retry-pushback-ms: -1`, because the turn may have cost money
         or run a tool and is never repeated by itself.
 
-        Cancelling the call interrupts the turn. A call without a deadline gets the
-        server's default (10 minutes); a longer one than the server's maximum (60
-        minutes) is shortened to it.
+        Cancelling the call interrupts the turn, and so does its deadline. The server
+        still writes the `result`, but a client that has cancelled, or whose deadline
+        has passed, ends the call by itself and never sees it. To be given the result
+        of a turn that takes too long, set `limits.max_duration` below the deadline:
+        the turn then ends under OK, with what there is. What any turn has used and
+        cost, a cancelled one as well, is in `PoolService.GetPool` among its tenant's
+        `recent_turns`.
+
+        A call without a deadline gets the server's default (10 minutes); a longer one
+        than the server's maximum (60 minutes) is shortened to it.
 
         New kinds of event may be added: clients skip cases that they do not know.
         """
@@ -160,6 +187,9 @@ class ClaudeRunnerServicer(metaclass=_abc_1.ABCMeta):
         """Runs one turn and answers when it is over. The same turn as StreamChat,
         collected; made for plain JSON over HTTP. An answer whose text is longer
         than 3 MiB fails with RESPONSE_TOO_LARGE: stream it instead.
+
+        Nothing is sent before the answer: a proxy on the way must allow a silence as
+        long as the turn. A stream has heartbeats.
 
         Over gRPC the response headers come when the turn has begun, so that a retry
         policy does not repeat it when the connection breaks.
