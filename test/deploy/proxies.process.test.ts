@@ -84,8 +84,9 @@ describe.each(proxyKinds)("through $name", (kind) => {
       });
 
       it("a request of many megabytes passes", async () => {
-        const prompt = "length ".padEnd(5 * 1024 * 1024, "x");
-        expect(await textsOf(client.streamChat({ prompt }))).toEqual([String(prompt.length)]);
+        const image = { mediaType: "image/png", data: new Uint8Array(5 * 1024 * 1024) };
+        const content = [{ block: { case: "image" as const, value: image } }];
+        expect(await textsOf(client.streamChat({ prompt: "length of it", content }))).toEqual(["12"]);
       });
 
       it("the caller's own address arrives at the right end, whatever it says of itself", async () => {
