@@ -8,6 +8,7 @@ import type { Claim } from "../pool/claim.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Turn } from "../turn.ts";
 import type { TurnEnd } from "../turn-end.ts";
+import { withoutOwnWords } from "./own-words.ts";
 import type { TurnTrace } from "./turn-trace.ts";
 
 export interface TurnLog {
@@ -29,7 +30,7 @@ export function turnLog(log: Log): TurnLog {
             ...who(turn),
             outcome: end.outcome,
             ...(end.error && { reason: end.error.reason }),
-            ...(end.error?.operatorText && { upstreamWords: end.error.operatorText }),
+            ...(end.error?.operatorText && { upstreamWords: withoutOwnWords(end.error.operatorText, turn) }),
             claimSource: claim.source,
             workerId: claim.worker.id,
             workerTurnCount: claim.turnCount,

@@ -65,7 +65,8 @@ function lookAtModelRequests({ canaries, modelRequests, turns }: Gathered): Case
 function lookAtAnswers({ canaries, turns }: Gathered): CaseOutcome {
   for (const { tenant, turn, text } of turns) {
     const found = canaries.in(text);
-    if (!found.some(({ owner }) => owner === turn.owner)) {
+    // The model API's words about a failure are not for callers, so that such an answer has none of the turn's.
+    if (turn.outcome !== Outcome.UPSTREAM_ERROR && !found.some(({ owner }) => owner === turn.owner)) {
       return broken(`the turn "${turn.owner}" was answered without its own words`);
     }
     const foreign = found.filter(({ owner }) => owner !== turn.owner && owner !== `${tenant}/all`);
@@ -92,10 +93,12 @@ function lookAtLog({ canaries, logLines, turns }: Gathered): CaseOutcome {
   let labelCount = 0;
   for (const line of logLines) {
     const found = canaries.in(line);
-    const words = found.filter(({ what }) => what !== "label");
+    // What the model API says about a failure is for the operator, without what it repeats of the turn.
+    const words = found.filter(({ what }) => what !== "label" && what !== "error");
     if (words.length > 0) return leak(`the log line ${messageOf(line)}`, words);
-    if (found.length > 1) return leak(`the log line ${messageOf(line)}`, found);
-    labelCount += found.length;
+    const labels = found.filter(({ what }) => what === "label");
+    if (new Set(found.map(({ owner }) => owner)).size > 1) return leak(`the log line ${messageOf(line)}`, found);
+    labelCount += labels.length;
   }
   // Labels are meant for the log: they show that the lines of all turns are here.
   return labelCount >= turns.length ? clean : broken(`the log has ${labelCount} of ${turns.length} turns`);

@@ -59,7 +59,10 @@ export const answers: CaseGroup = {
     answered("an unknown kind of delta", "unknown-delta"),
     answered("an unknown kind of block", "unknown-block"),
     answered("an answer of a thousand pieces", "long-text"),
-    answered("an answer that pauses the turn", "pause-turn"),
+    {
+      ...answered("an answer that pauses the turn", "pause-turn"),
+      play: (lease) => lease.turn({ scenario: "pause-turn", outcome: "incomplete" }),
+    },
     answered("an answer that ends at a stop sequence", "stop-sequence"),
     { ...answered("a refusal", "refusal"), play: (lease) => lease.turn({ scenario: "refusal", outcome: "refused" }) },
     {
