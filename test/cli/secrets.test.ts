@@ -126,6 +126,9 @@ describe("a secret that comes in pieces", () => {
     fc.assert(
       fc.property(stream, ([pieces, sizes]) => {
         const whole = pieces.join("");
+        // With white space in it a key is looked for as well, but that is not what this is about.
+        const count = (text: string) => text.split(key).length;
+        fc.pre(count(whole.replace(/\s/g, "")) === count(whole));
         const deltas: string[] = [];
         for (let at = 0; at < whole.length; ) {
           const size = sizes.next().value as number;

@@ -210,9 +210,13 @@ for (const tls of [false, true]) {
       });
 
       it("takes a request of many megabytes and refuses one that is larger than it reads", async () => {
-        const size = 3 * 1024 * 1024;
-        expect(await textsOf(client.streamChat({ prompt: "length ".padEnd(size, "x") }))).toEqual([String(size)]);
-        const tooLarge = { prompt: "length ".padEnd(4 * 1024 * 1024 + 1, "x") };
+        const withBytes = (bytes: number) => {
+          const image = { mediaType: "image/png", data: new Uint8Array(bytes) };
+          return { prompt: "length of it", content: [{ block: { case: "image" as const, value: image } }] };
+        };
+        // As JSON they are a third more.
+        expect(await textsOf(client.streamChat(withBytes(2.5 * 1024 * 1024)))).toEqual(["12"]);
+        const tooLarge = withBytes(4 * 1024 * 1024 + 1);
         for (const call of [() => client.streamChat(tooLarge), () => client.chat(tooLarge)]) {
           expect(await failureOf(call())).toMatchObject({
             code: Code.ResourceExhausted,
