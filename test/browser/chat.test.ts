@@ -185,24 +185,15 @@ describeInBrowser("the chat", (browser) => {
     clean();
   });
 
-  it("says what failed and what to do, and lets the person try again when the server thinks it is time", async () => {
-    // The page's time goes on frame by frame, and stands still once the turn is over.
-    const { clock } = visit.page;
-    await clock.install({ time: 0 });
-    await clock.pauseAt(1_000);
+  it("says what failed and what to do, and lets the person try again", async () => {
     await visit.say(scenario("error-529"));
-    while (!(await visit.lastTurn.locator(".turn-foot").isVisible())) await clock.runFor(16);
-    const failure = visit.lastTurn.locator(".failure");
+    await visit.over();
+    const failure = visit.turn(1).locator(".failure");
     expect(await failure.innerText()).toMatch(/overloaded/i);
     expect(await failure.innerText()).toContain("UPSTREAM_OVERLOADED");
     const retry = failure.getByRole("button", { name: "Try again", exact: true });
-    expect(await retry.isDisabled()).toBe(true);
-    expect(await failure.locator(".wait").innerText()).toMatch(/^in \d+ s, the server asks$/);
-    await clock.fastForward(11_000);
-    await expect.poll(() => retry.isEnabled()).toBe(true);
     await retry.click();
-    await clock.resume();
-    await visit.main.getByRole("article", { name: "Turn 2", exact: true }).locator(".failure").waitFor();
+    await visit.turn(2).locator(".failure").waitFor();
     expect(await retry.isDisabled()).toBe(true);
     clean();
   });
@@ -274,5 +265,45 @@ describeInBrowser("the chat", (browser) => {
     await visit.say("Hello");
     await visit.main.getByText(/The deadline has to be between 1 and \d+ seconds/).waitFor();
     clean();
+  });
+});
+
+describeInBrowser("a turn that is refused for now", (browser) => {
+  it("can be sent again when the server thinks it is time", async () => {
+    const scene = await openScene({ settings: { auth: { maxTurnsInFlightPerTenant: 1 } } });
+    try {
+      const url = `http://127.0.0.1:${scene.target.webPort}/`;
+      await using busy = await Visit.to(browser(), url);
+      await busy.signIn(tenants.acme);
+      await busy.say(scenario("stall"));
+      await busy.lastTurn.locator(".text").waitFor();
+
+      await using visit = await Visit.to(browser(), url, { expected: [/Failed to load resource/] });
+      await visit.signIn(tenants.acme);
+      // The page's time goes on frame by frame, and stands still once the turn is over.
+      const { clock } = visit.page;
+      await clock.install({ time: 0 });
+      await clock.pauseAt(1_000);
+      await visit.say("Hello");
+      while (!(await visit.lastTurn.locator(".turn-foot").isVisible())) await clock.runFor(16);
+      const failure = visit.turn(1).locator(".failure");
+      expect(await failure.innerText()).toContain("QUOTA_EXCEEDED");
+      const retry = failure.getByRole("button", { name: "Try again", exact: true });
+      expect(await retry.isDisabled()).toBe(true);
+      const wait = await failure.locator(".wait").innerText();
+      expect(wait).toMatch(/^in \d+ s, the server asks$/);
+      await busy.cancel.click();
+      await busy.over();
+      await expect.poll(() => scene.workers().claimed).toBe(0);
+      await clock.runFor(1_000 * (Number.parseInt(wait.slice(3), 10) + 1));
+      expect(await retry.isEnabled()).toBe(true);
+      await clock.resume();
+      await retry.click();
+      await visit.turn(2).locator(".text").waitFor();
+      expect(await retry.isDisabled()).toBe(true);
+      expect(visit.problems).toEqual([]);
+    } finally {
+      await scene.close();
+    }
   });
 });

@@ -111,6 +111,11 @@ export class Visit {
     return this.main.getByText(/^Options:/);
   }
 
+  /** One turn for good; the last one is another as soon as one more begins. */
+  turn(number: number) {
+    return this.main.getByRole("article", { name: `Turn ${number}`, exact: true });
+  }
+
   get lastTurn() {
     return this.page.getByRole("article", { name: /^Turn \d+$/ }).last();
   }
