@@ -241,8 +241,8 @@ describeInBrowser("the chat", (browser) => {
     const failure = visit.lastTurn.locator(".failure");
     expect(await failure.innerText()).toContain("INVALID_REQUEST");
     expect(await failure.locator("li").allInnerTexts()).toEqual([
-      expect.stringMatching(/^model: does not match/),
-      expect.stringMatching(/^model: .*does not allow this model/),
+      expect.stringMatching(/^model: must be the name of a model/),
+      expect.stringMatching(/^model: .*does not allow this model; it allows: /),
     ]);
     expect(await failure.getByRole("button", { name: "Try again", exact: true }).count()).toBe(0);
     clean();
