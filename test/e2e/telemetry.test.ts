@@ -273,9 +273,8 @@ describe("telemetry", () => {
     const secrets = { ...canaries, key: canaryKey, token: tenants.acme };
     for (const [where, bytes] of kept) {
       for (const [what, secret] of Object.entries(secrets)) {
-        // What the model API says about a failure is for the operator, who reads the log.
-        const isMeant = where === "the log" && what === "upstreamError";
-        expect(bytes.includes(secret), `the ${what} is in ${where}`).toBe(isMeant);
+        // The prompts that ask for a failure hold its words, so that the log leaves them out of what the model API said.
+        expect(bytes.includes(secret), `the ${what} is in ${where}`).toBe(false);
       }
       if (where !== "the log") expect(bytes.includes(label), `the label is in ${where}`).toBe(false);
     }
