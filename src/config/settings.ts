@@ -383,7 +383,7 @@ export const settingsSchema = z.strictObject({
       maxOpen: about(
         z.number().int().min(10).max(1_000_000).default(4_096),
         "Calls at once, on both ports together. One tenant, or one address, may have no more than are left free: half of them if it comes alone.",
-        "Turns have a cap of their own, `auth.maxTurnsInFlightPerTenant`. Health checks are counted apart.",
+        "Turns have a separate cap, `auth.maxTurnsInFlightPerTenant`. Health checks are counted apart.",
       ),
     })
     .prefault({}),

@@ -30,7 +30,7 @@ export const traceHeaders: AttackGroup = {
       },
     },
     {
-      tries: "40 calls with methods, models, profiles and labels of their own",
+      tries: "40 calls, each with another method, model, profile and label",
       expects: "add no series to the metrics",
       async run(lab) {
         const series = async () => {
