@@ -19,6 +19,9 @@ const textMembers: Readonly<Record<string, string>> = {
   input_json_delta: "partial_json",
 };
 
+/** Kinds of block that may begin with text in their first frame, and the kind of delta that goes on with it. */
+const deltaTypes: Readonly<Record<string, string>> = { text: "text_delta", thinking: "thinking_delta" };
+
 export interface CliLine {
   readonly message: CliMessage;
   readonly line: string;
@@ -57,6 +60,7 @@ export class SecretTails {
     if (this.#forms.length === 0) return undefined;
     const event = message.kind === "streamEvent" ? objectAt(message.body, "event") : undefined;
     if (event?.type === "content_block_delta") return this.#passDelta(message, event);
+    if (event?.type === "content_block_start") return this.#passStart(message, line, event);
     if (this.#tails.size === 0 || !endsTails(message, event)) return undefined;
     const stopped = event?.type === "content_block_stop" ? `${countAt(event, "index")}/` : "";
     return [...this.#release(stopped), { message, line }];
@@ -72,9 +76,39 @@ export class SecretTails {
     const member = textMembers[textAt(delta, "type")];
     if (member === undefined) return undefined;
     const text = textAt(delta, member);
-    const key = `${countAt(event, "index")}/${member}/${textAt(message.body, "parent_tool_use_id")}`;
+    const out = this.#passText(message.body, text);
+    if (out === text) return undefined;
+    return out === "" ? [] : [withText(message.body, out)];
+  }
+
+  /** The text in the first frame of a block is the first piece of its text. The frame itself always goes on. */
+  #passStart(message: CliMessage, line: string, event: JsonObject): readonly CliLine[] | undefined {
+    const before = this.#release("");
+    const { content_block: _, ...frame } = event;
+    const block = objectAt(event, "content_block");
+    const type = deltaTypes[textAt(block, "type")];
+    let first: CliLine = { message, line };
+    if (type !== undefined) {
+      const member = textMembers[type]!;
+      const text = textAt(block, member);
+      const delta = { type, [member]: text };
+      const asDelta = { ...message.body, event: { ...frame, type: "content_block_delta", delta } };
+      const out = this.#passText(asDelta, text);
+      if (out !== text) {
+        const changed = { ...message.body, event: { ...event, content_block: { ...block, [member]: out } } };
+        first = { message: { ...message, body: changed }, line: jsonText(changed) };
+      }
+    }
+    return first.line === line && before.length === 0 ? undefined : [...before, first];
+  }
+
+  /** What goes on now of the text of a delta, `body` being the delta's line. */
+  #passText(body: JsonObject, text: string): string {
+    const event = objectAt(body, "event");
+    const member = textMembers[textAt(objectAt(event, "delta"), "type")]!;
+    const key = `${countAt(event, "index")}/${member}/${textAt(body, "parent_tool_use_id")}`;
     const tail = this.#tails.get(key);
-    if (tail === undefined && !this.#mayEndInSecret(text)) return undefined;
+    if (tail === undefined && !this.#mayEndInSecret(text)) return text;
 
     const passed = tail?.passed ?? "";
     const whole = passed + (tail?.held ?? "") + text;
@@ -85,10 +119,9 @@ export class SecretTails {
     if (begun === "") this.#tails.delete(key);
     else {
       const held = clean.slice(clean.length - heldLength);
-      this.#tails.set(key, { passed: begun.slice(0, begun.length - heldLength), held, body: message.body });
+      this.#tails.set(key, { passed: begun.slice(0, begun.length - heldLength), held, body });
     }
-    if (out === text) return undefined;
-    return out === "" ? [] : [withText(message.body, out)];
+    return out;
   }
 
   /** Without secrets that are whole now. What was passed on stays, whatever it was. */

@@ -55,6 +55,8 @@ class SchemaIndex {
   readonly #files = new Map<string, DescFile>();
   readonly #symbols = new Map<string, DescFile>();
   readonly #extensions = new Map<string, Map<number, DescFile>>();
+  /** Files as they are sent: encoding one takes up to a millisecond, and anyone may ask. */
+  readonly #encoded = new Map<DescFile, Uint8Array>();
 
   constructor(services: readonly DescService[], further: readonly DescFile[]) {
     this.#serviceNames = services.map(({ typeName }) => typeName);
@@ -97,8 +99,16 @@ class SchemaIndex {
     if (file === undefined) return notFound(what);
     const files = new Set([file]);
     for (const { dependencies } of files) for (const dependency of dependencies) files.add(dependency);
-    const fileDescriptorProto = [...files].map(({ proto }) => toBinary(FileDescriptorProtoSchema, proto));
+    const fileDescriptorProto = [...files].map((one) => this.#bytesOf(one));
     return { case: "fileDescriptorResponse", value: { fileDescriptorProto } } as const;
+  }
+
+  #bytesOf(file: DescFile): Uint8Array {
+    const known = this.#encoded.get(file);
+    if (known !== undefined) return known;
+    const bytes = toBinary(FileDescriptorProtoSchema, file.proto);
+    this.#encoded.set(file, bytes);
+    return bytes;
   }
 
   #addFile(file: DescFile): void {

@@ -98,6 +98,11 @@ describe("a secret that comes in pieces", () => {
       event: { type: "content_block_delta", index, delta: { type: "text_delta", text } },
     });
   const stop = JSON.stringify({ type: "stream_event", event: { type: "content_block_stop", index: 0 } });
+  const start = (text: string) =>
+    JSON.stringify({
+      type: "stream_event",
+      event: { type: "content_block_start", index: 0, content_block: { type: "text", text } },
+    });
 
   /** The lines that go on, after secrets were looked for in each line and across them. */
   function passed(lines: readonly string[], secrets = new Secrets([key])): readonly string[] {
@@ -110,8 +115,9 @@ describe("a secret that comes in pieces", () => {
   }
   const textsOf = (lines: readonly string[]) =>
     lines.flatMap((line) => {
-      const { event } = JSON.parse(line) as { event: { delta?: { text: string } } };
-      return event.delta === undefined ? [] : [event.delta.text];
+      const { event } = JSON.parse(line) as { event: { delta?: { text: string }; content_block?: { text: string } } };
+      const text = (event.delta ?? event.content_block)?.text;
+      return text === undefined ? [] : [text];
     });
 
   it("is not in the deltas together, wherever they were cut, and all other text is", () => {
@@ -122,9 +128,13 @@ describe("a secret that comes in pieces", () => {
       fc.string({ maxLength: 12 }),
       fc.constantFrom("gw", "-", "sk", " ", "g"),
     );
-    const stream = fc.tuple(fc.array(piece, { maxLength: 8 }), fc.infiniteStream(fc.integer({ min: 1, max: 9 })));
+    const stream = fc.tuple(
+      fc.array(piece, { maxLength: 8 }),
+      fc.infiniteStream(fc.integer({ min: 1, max: 9 })),
+      fc.boolean(),
+    );
     fc.assert(
-      fc.property(stream, ([pieces, sizes]) => {
+      fc.property(stream, ([pieces, sizes, isInFirstFrame]) => {
         const whole = pieces.join("");
         // With white space in it a key is looked for as well, but that is not what this is about.
         const count = (text: string) => text.split(key).length;
@@ -132,7 +142,8 @@ describe("a secret that comes in pieces", () => {
         const deltas: string[] = [];
         for (let at = 0; at < whole.length; ) {
           const size = sizes.next().value as number;
-          deltas.push(delta(whole.slice(at, at + size)));
+          const isFirst = at === 0 && isInFirstFrame;
+          deltas.push((isFirst ? start : delta)(whole.slice(at, at + size)));
           at += size;
         }
         const text = textsOf(passed([...deltas, stop])).join("");
@@ -149,6 +160,13 @@ describe("a secret that comes in pieces", () => {
     const lines = passed([delta("it is gw-OPER"), delta("ATING well gw-OPERATORS"), stop]);
     expect(textsOf(lines).join("")).toBe("it is gw-OPERATING well gw-OPERATORS");
     expect(lines.at(-1)).toBe(stop);
+  });
+
+  it("is not in the first frame of a block and its first delta together", () => {
+    const [head, tail] = [key.slice(0, 10), key.slice(10)];
+    const lines = passed([start(`it is ${head}`), delta(`${tail}, well`), stop]);
+    expect(textsOf(lines)).toEqual(["it is ", "[redacted], well"]);
+    expect(textsOf(passed([start(`it is ${head}`), stop]))).toEqual(["it is ", head]);
   });
 
   it("is kept apart by block", () => {

@@ -68,8 +68,8 @@ const (
 	// calls or of the bytes of requests; with `google.rpc.QuotaFailure`, which
 	// names who it is.
 	ErrorReason_ERROR_REASON_QUOTA_EXCEEDED ErrorReason = 4
-	// UNAVAILABLE: the queue for a worker is full, or the server has no room for
-	// another call or for its request.
+	// UNAVAILABLE: the queue for a worker is full, or the tenant's part of it, or
+	// the server has no room for another call or for its request.
 	ErrorReason_ERROR_REASON_QUEUE_FULL ErrorReason = 5
 	// No worker became free in time. DEADLINE_EXCEEDED if it was the call's own
 	// deadline, else UNAVAILABLE.

@@ -87,8 +87,8 @@ export const ErrorReason = {
   QUOTA_EXCEEDED: 4,
 
   /**
-   * UNAVAILABLE: the queue for a worker is full, or the server has no room for
-   * another call or for its request.
+   * UNAVAILABLE: the queue for a worker is full, or the tenant's part of it, or
+   * the server has no room for another call or for its request.
    *
    * @generated from enum value: ERROR_REASON_QUEUE_FULL = 5;
    */
