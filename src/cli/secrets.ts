@@ -31,16 +31,15 @@ export class Secrets {
   /** What matches a secret with white space in it, by the first characters of the secret. */
   readonly #broken: readonly (readonly [start: string, inText: RegExp, inLine: RegExp])[];
 
-  /** What every text with a secret has in it, so that one look is enough for all others. */
-  readonly #hint: RegExp;
+  /** What every text with a secret has in it, so that one look is enough for all others. Absent: there are no secrets. */
+  readonly #hint: RegExp | undefined;
 
   constructor(values: readonly string[]) {
     const findable = [...new Set(values)].filter(isFindable);
     this.forms = longestFirst(findable.flatMap(formsOf));
     this.#inLines = longestFirst(this.forms.map(inJson));
     const starts = new Set([...this.forms, ...this.#inLines].map((form) => escaped(form.slice(0, hintLength))));
-    // Without secrets nothing has a hint.
-    this.#hint = starts.size === 0 ? /(?!)/ : new RegExp([...starts].join("|"));
+    this.#hint = starts.size === 0 ? undefined : new RegExp([...starts].join("|"));
     this.#broken = findable
       .filter((value) => value.length >= minWordLength && !/\s/.test(value))
       .map((value) => [
@@ -52,7 +51,7 @@ export class Secrets {
 
   /** A line of JSON without the secrets; it stays JSON. */
   line(line: string): string {
-    if (!this.#hint.test(line)) return line;
+    if (this.#hint?.test(line) !== true) return line;
     let clean = line;
     for (const form of this.#inLines) if (clean.includes(form)) clean = clean.replaceAll(form, redacted);
     for (const [start, , form] of this.#broken) if (clean.includes(start)) clean = clean.replace(form, redacted);
@@ -61,7 +60,7 @@ export class Secrets {
 
   /** A text without the secrets. */
   text(text: string): string {
-    if (!this.#hint.test(text)) return text;
+    if (this.#hint?.test(text) !== true) return text;
     let clean = text;
     for (const form of this.forms) if (clean.includes(form)) clean = clean.replaceAll(form, redacted);
     for (const [start, form] of this.#broken) if (clean.includes(start)) clean = clean.replace(form, redacted);

@@ -7,6 +7,7 @@ export function nearest(name: string, candidates: Iterable<string>): readonly st
   const wanted = name.toLowerCase();
   const allowed = Math.min(3, Math.max(1, Math.floor(wanted.length / 4)));
   return [...new Set(candidates)]
+    .filter((candidate) => Math.abs(candidate.length - wanted.length) <= allowed) // each letter more or less is a step
     .map((candidate) => ({ candidate, distance: editDistance(wanted, candidate.toLowerCase()) }))
     .filter(({ distance }) => distance <= allowed)
     .sort((left, right) => left.distance - right.distance)

@@ -15,7 +15,7 @@ export interface BrokenRule {
 }
 
 /** What the patterns of the proto mean. A new one must be put here: a test looks. */
-const patternWords: ReadonlyMap<string, string> = new Map([
+export const patternWords: ReadonlyMap<string, string> = new Map([
   [
     "^([a-z0-9][a-z0-9_-]{0,62})?$",
     "must be the name of a profile: up to 63 of the characters a-z, 0-9, - and _, beginning with a letter or digit",
@@ -34,6 +34,7 @@ const patternWords: ReadonlyMap<string, string> = new Map([
 export function ruleWords({ ruleId, field: path, message, forKey }: BrokenRule): string {
   const last = path.at(-1);
   if (last?.kind === "oneof") return `must have one of ${last.fields.map(({ name }) => name).join(", ")}`;
+  if (ruleId === "required") return "must not be empty";
   const field = path.findLast((part): part is DescField => part.kind === "field");
   const rules = field && rulesOf(field, forKey);
   if (field === undefined || rules === undefined) return message;
@@ -58,9 +59,17 @@ export function ruleWords({ ruleId, field: path, message, forKey }: BrokenRule):
   }
 }
 
+/** Reading an option decodes it each time, and a request may break the same rule hundreds of times. */
+const knownRules = new Map<DescField, FieldRules>();
+
 /** The rules of a field, or of the keys or values of a map. */
 function rulesOf(field: DescField, forKey: boolean): FieldRules["type"] | undefined {
-  const { type } = getOption(field, fieldRules);
+  let rules = knownRules.get(field);
+  if (rules === undefined) {
+    rules = getOption(field, fieldRules);
+    knownRules.set(field, rules);
+  }
+  const { type } = rules;
   if (type.case === "map") return (forKey ? type.value.keys : type.value.values)?.type;
   if (type.case === "repeated") return type.value.items?.type ?? type;
   return type;

@@ -11,6 +11,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:http2";
 import { parseArgs } from "node:util";
+import { startStandin } from "../../src/standin/standin.ts";
 import { tenants } from "../e2e/scene.ts";
 import { type FuzzCase, nextCase, seeded } from "./cases.ts";
 import type { Listening, Stall } from "./server-process.ts";
@@ -28,7 +29,10 @@ const maxStallMs = 100;
 /** A request may take this long; the server is asked for its stall then, and the request given up. */
 const callTimeoutMs = 60_000;
 
-const server = fork(new URL("server-process.ts", import.meta.url), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+await using standin = await startStandin();
+const server = fork(new URL("server-process.ts", import.meta.url), [standin.url], {
+  stdio: ["ignore", "inherit", "inherit", "ipc"],
+});
 const exited = once(server, "exit").then(() => {
   throw new Error("the server has ended");
 });

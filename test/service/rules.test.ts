@@ -9,7 +9,8 @@ import {
   StreamChatRequestSchema,
 } from "../../gen/claude/runner/v1/runner_pb.ts";
 import type { Violation } from "../../src/errors.ts";
-import { checkRules } from "../../src/service/rules.ts";
+import { patternWords } from "../../src/service/rule-words.ts";
+import { checkRules, maxPatternTextLength } from "../../src/service/rules.ts";
 
 const long = "x".repeat(1_048_577);
 const manyBytes = new Uint8Array(25_165_825);
@@ -101,6 +102,31 @@ describe("a broken rule is told in words", () => {
       "limits.max_output_bytes": "must be at least 1",
       "limits.max_duration": "must be more than 0s",
     });
+  });
+
+  test("at no cost that grows with a text that is far too long for its pattern", () => {
+    const text = "x".repeat(4 * 1024 * 1024);
+    broken(StreamChatRequestSchema, { prompt: "x" }); // compiles the rules
+    const before = process.cpuUsage();
+    const violations = broken(StreamChatRequestSchema, { prompt: "x", profile: text, model: text });
+    const { user, system } = process.cpuUsage(before);
+    expect(violations.map(({ field }) => field)).toEqual(["profile", "model"]);
+    // A matcher that goes through the text takes 50 times as long for each as looking at its letters once.
+    const walked = process.cpuUsage();
+    let count = 0;
+    for (let at = 0; at < text.length; at++) count += text.charCodeAt(at);
+    const walk = process.cpuUsage(walked);
+    expect(count).toBeGreaterThan(0);
+    expect(user + system).toBeLessThan(20 * (walk.user + walk.system));
+  });
+
+  test("and no pattern of the proto matches a text that is too long to be tried", () => {
+    const patterns = [...patternWords.keys()].map((pattern) => new RegExp(pattern));
+    expect(patterns.length).toBeGreaterThan(0);
+    for (const letter of "xA0_-.:@/[] ") {
+      const text = `x${letter.repeat(maxPatternTextLength)}`;
+      expect(patterns.filter((pattern) => pattern.test(text))).toEqual([]);
+    }
   });
 
   test("with the range of a duration", () => {

@@ -239,7 +239,8 @@ function friendlyAnswer(prompt: string, earlier: readonly string[], brief: boole
 }
 
 function excerpt(text: string): string {
-  const line = text.replaceAll(/\s+/g, " ").trim();
+  // What is shown is at the beginning; the rest may be megabytes.
+  const line = text.trimStart().slice(0, 1_000).replaceAll(/\s+/g, " ").trim();
   const characters = Array.from(line);
   return characters.length <= 80 ? line : `${characters.slice(0, 77).join("")}…`;
 }
