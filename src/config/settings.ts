@@ -229,7 +229,7 @@ export const settingsSchema = z.strictObject({
         "half of the machine's memory, or of the container's limit",
       ),
       workerNice: about(
-        z.number().int().min(0).max(10).default(5),
+        z.number().int().min(0).max(19).default(10),
         "How much less of a busy CPU a worker gets than the server, as a nice value; on Linux with autogroups. The server answers callers and health checks for all workers, and uses little itself.",
         "0 where other programs on the machine must not take from the workers; `npm run bench -- --only health` shows what it changes.",
       ),
