@@ -6,7 +6,6 @@
  */
 import { stat } from "node:fs/promises";
 import type { CancelTimer, Clock } from "../clock.ts";
-import { sleep } from "../clock.ts";
 import type { CredentialSettings } from "../config/profile-settings.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type Credential, CredentialError, readCredential } from "./credential.ts";
@@ -112,10 +111,11 @@ export class Credentials {
     const { settings, clock } = this.#options;
     // Variables stay what they are.
     if (this.#held.get(name)?.credential.files.length === 0 || !Object.hasOwn(settings, name)) return;
-    const done = new AbortController();
-    const limit = sleep(clock, maxLookMs, done.signal).catch(() => undefined);
+    // With every turn: no signal, whose abort makes an error with a stack for nobody.
+    const { promise: limit, resolve } = Promise.withResolvers<void>();
+    const cancelTimer = clock.after(maxLookMs, resolve);
     await Promise.race([this.#look(name), limit]);
-    done.abort();
+    cancelTimer();
   }
 
   /** The same for all, for as long as it takes. */

@@ -1,14 +1,12 @@
 /**
  * A bounded bridge from the process's output, which pushes, to the reader of a turn, who pulls.
  *
- * Made for one reader and for many small events: a batch is handed over as it is, and an event that is there costs its
- * reader no wait. Behind a reader who is late, pieces of the same text become one. Leaves out what to do when it is full:
- * whoever pushes is told how much is unread.
+ * Made for one reader and for many small events: one that is there costs its reader no wait, and pieces of the same text
+ * that wait together, since the process wrote them together or the reader is late, become one. Each event costs server
+ * and caller far more than its letters do. Leaves out what to do when it is full: whoever pushes is told how much is unread.
  */
 import type { TurnEvent } from "../turn-event.ts";
 
-/** Behind so many unread events, pieces of text are joined. */
-const joinFrom = 64;
 /** The longest joined piece, in UTF-16 units. */
 const maxJoinedLength = 16 * 1024;
 
@@ -36,8 +34,7 @@ export class EventPipe implements AsyncIterableIterator<TurnEvent> {
     return this.#items.length - this.#at + this.#joinedCount;
   }
 
-  /** Takes the list over: whoever pushes does not touch it any more. */
-  push(events: TurnEvent[]): void {
+  push(events: readonly TurnEvent[]): void {
     if (this.#isEnded) return;
     const kept = this.#keeps === undefined ? events : events.filter(this.#keeps);
     if (kept.length > 0) this.#add(kept);
@@ -99,14 +96,11 @@ export class EventPipe implements AsyncIterableIterator<TurnEvent> {
     return this;
   }
 
-  /** Joins a piece of text to the last unread event, if that is one of the same block and there are many. */
+  /** Joins a piece to the last unread event, if that is one of the same text. */
   #joins(event: TurnEvent): boolean {
     const last = this.#items.at(-1);
-    if (event.kind !== "textDelta" || last?.kind !== "textDelta" || this.unreadCount < joinFrom) return false;
-    if (last.messageIndex !== event.messageIndex || last.blockIndex !== event.blockIndex) return false;
-    if (last.raw !== undefined || event.raw !== undefined) return false;
-    if (last.text.length + event.text.length > maxJoinedLength) return false;
-    const joined = { ...last, text: last.text + event.text };
+    const joined = last && joinedPieces(last, event);
+    if (last === undefined || joined === undefined) return false;
     const count = (this.#joined.get(last) ?? 0) + 1;
     this.#items[this.#items.length - 1] = joined;
     this.#joined.delete(last);
@@ -115,16 +109,42 @@ export class EventPipe implements AsyncIterableIterator<TurnEvent> {
     return true;
   }
 
-  #add(events: TurnEvent[]): void {
-    if (this.unreadCount === 0) {
-      this.#items = events;
-      this.#at = 0;
-    } else {
-      for (const event of events) if (!this.#joins(event)) this.#items.push(event);
-    }
+  #add(events: readonly TurnEvent[]): void {
+    for (const event of events) if (!this.#joins(event)) this.#items.push(event);
     const waiting = this.#waiting;
     if (waiting === undefined) return;
     this.#waiting = undefined;
     void this.next().then(waiting);
   }
+}
+
+/** Two pieces of the same text as one; `undefined` when they are none, or carry lines of the process that stay apart. */
+function joinedPieces(first: TurnEvent, second: TurnEvent): TurnEvent | undefined {
+  if (first.raw !== undefined || second.raw !== undefined) return undefined;
+  if (first.kind === "textDelta" && second.kind === "textDelta") {
+    return isJoinable(first, second, first.text, second.text)
+      ? { ...first, text: first.text + second.text }
+      : undefined;
+  }
+  if (first.kind === "thinkingDelta" && second.kind === "thinkingDelta") {
+    return isJoinable(first, second, first.thinking, second.thinking)
+      ? { ...first, thinking: first.thinking + second.thinking }
+      : undefined;
+  }
+  if (first.kind === "toolInputDelta" && second.kind === "toolInputDelta") {
+    return isJoinable(first, second, first.partialJson, second.partialJson)
+      ? { ...first, partialJson: first.partialJson + second.partialJson }
+      : undefined;
+  }
+  return undefined;
+}
+
+interface Position {
+  readonly messageIndex: number;
+  readonly blockIndex: number;
+}
+
+function isJoinable(first: Position, second: Position, text: string, more: string): boolean {
+  const isSame = first.messageIndex === second.messageIndex && first.blockIndex === second.blockIndex;
+  return isSame && text.length + more.length <= maxJoinedLength;
 }

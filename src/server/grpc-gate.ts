@@ -27,6 +27,7 @@ import type { Connections } from "./connections.ts";
 import type { ServerCore } from "./core.ts";
 import { grpcStatus, metadataBytes } from "./grpc-metadata.ts";
 import { readWithin } from "./grpc-reading.ts";
+import { writeTogether } from "./grpc-writing.ts";
 import { endStalled, endUnread } from "./h2-session.ts";
 import { maxHeaderBytes } from "./limits.ts";
 
@@ -93,6 +94,7 @@ export function grpcGate(core: ServerCore, connections: Connections): GrpcGate {
       unpacked: read,
       broken: (error) => end(statusOf(error, method.path, core.log)),
     });
+    if (stream !== undefined) writeTogether(call, stream);
     overrideStatus(call, (made) => {
       // grpc-js would say "OK", and a message beside status 0 is against the protocol.
       if (made.code === status.OK) return { ...made, details: "" };

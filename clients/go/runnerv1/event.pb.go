@@ -640,7 +640,9 @@ func (x *McpServer) GetStatus() string {
 	return ""
 }
 
-// A piece of the answer's text.
+// A piece of the answer's text. Pieces of one block that are there at the same
+// moment come as one; that is so for thinking and tool input too, and never at
+// DETAIL_FULL, where each comes with its line.
 type TextDelta struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The text to add.

@@ -62,11 +62,14 @@ export function answersContract(calls: ContractCalls): void {
 
     it("streams a text that is, piece by piece, the answer of its result", async () => {
       const text = "Grüße, 世界! 👋🏽 A line\nand\tanother\u2028one.";
-      const turn = await run({ prompt: `[[scenario text ${JSON.stringify({ text, deltas: 3 })}]]` });
+      const turn = await run({
+        prompt: `[[scenario text ${JSON.stringify({ text, deltas: 3, betweenDeltasMs: 20 })}]]`,
+      });
       expect(turn.text).toBe(text);
       expect(turn.result.text).toBe(text);
       expect(turn.result.textSizeBytes).toBe(BigInt(Buffer.byteLength(text)));
-      expect(turn.all("textDelta").length).toBeGreaterThan(5);
+      // Pieces that come at the same moment are one event; these have time between them.
+      expect(turn.all("textDelta").length).toBeGreaterThan(2);
     });
 
     it("tells what the turn used, what it cost, and where its time went", async () => {

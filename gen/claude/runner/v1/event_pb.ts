@@ -188,7 +188,9 @@ export const McpServerSchema: GenMessage<McpServer> = /*@__PURE__*/
   messageDesc(file_claude_runner_v1_event, 1);
 
 /**
- * A piece of the answer's text.
+ * A piece of the answer's text. Pieces of one block that are there at the same
+ * moment come as one; that is so for thinking and tool input too, and never at
+ * DETAIL_FULL, where each comes with its line.
  *
  * @generated from message claude.runner.v1.TextDelta
  */
