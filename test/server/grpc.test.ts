@@ -55,6 +55,10 @@ async function raw(options: {
     said = { ...said, ...headers };
     frames.push("trailers");
   });
+  let chunkCount = 0;
+  stream.on("data", () => {
+    chunkCount += 1;
+  });
   stream.on("error", () => {});
   const over = new Promise((resolve) => stream.on(options.isEndless ? "end" : "close", resolve));
   stream.resume();
@@ -64,7 +68,8 @@ async function raw(options: {
   const closed = new Promise((resolve) => stream.on("close", resolve));
   if (options.isClosedByServer) await closed;
   session.destroy();
-  return { status: Number(said["grpc-status"]), httpStatus: said[":status"], frames, reason: reasonOf(said), said };
+  const status = Number(said["grpc-status"]);
+  return { status, httpStatus: said[":status"], frames, chunkCount, reason: reasonOf(said), said };
 }
 
 function reasonOf(headers: IncomingHttpHeaders): string | undefined {
@@ -133,6 +138,12 @@ describe.each(["grpc", "web"] as const)("on the %s port", (port) => {
   it("an early failure is one HEADERS frame; after an event it is not", async () => {
     expect((await raw({ port, body: envelope(prompt("refuse")) })).frames).toEqual(["headers, end"]);
     expect((await raw({ port, body: envelope(prompt("fail-after 1")) })).frames).toEqual(["headers", "trailers"]);
+  });
+
+  it("events that are there together come together, and not each in a write of its own", async () => {
+    const answer = await raw({ port, body: envelope(prompt("count 100")) });
+    expect(answer).toMatchObject({ status: 0 });
+    expect(answer.chunkCount).toBeLessThan(20);
   });
 
   it("a good end is status 0 without a message", async () => {
