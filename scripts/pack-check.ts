@@ -4,7 +4,7 @@
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -131,10 +131,26 @@ async function usePage(env: Environment): Promise<void> {
     if (own.length === 0 || modules.length === own.length) throw new Error(`the page names no modules:\n${page}`);
     for (const module of modules) await get(`http://${address}/${module}`, "text/javascript");
     console.log(`  ok  the page, with ${modules.length} modules`);
+    await askAtLength(address, env);
   } finally {
     server.kill("SIGTERM");
     await exited;
   }
+}
+
+/** A request in JSON that is so large that it is read in a thread of its own, compiled as well. */
+async function askAtLength(address: string, env: Environment): Promise<void> {
+  const token = readFileSync(join(env.HOME, ".local/state/claude-runner/token"), "utf8").trim();
+  const response = await fetch(`http://${address}/claude.runner.v1.ClaudeRunner/Chat`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+    body: JSON.stringify({ prompt: "x".repeat(1_000_000), profile: "nobodys" }),
+  });
+  const text = await response.text();
+  if (response.status !== 403 || !text.includes("nobodys")) {
+    throw new Error(`a large request in JSON is answered by ${response.status}:\n${text.slice(0, 500)}`);
+  }
+  console.log("  ok  a large request in JSON");
 }
 
 /** Where the started server says that its web port is. */
