@@ -8,7 +8,7 @@
  */
 import { writeFile } from "node:fs/promises";
 
-const whileStarting = 15;
+const whileStarting = 10;
 
 /** Whether it could be set. */
 export async function lowerPriority(pid: number): Promise<boolean> {
