@@ -8,7 +8,7 @@
  *
  * Knows nothing of time beyond the moments that it is given, and starts nothing itself.
  */
-import { RunnerError } from "../errors.ts";
+import { isRunnerError, RunnerError } from "../errors.ts";
 
 export interface BreakerLimits {
   readonly startFailuresToBreak: number;
@@ -20,6 +20,11 @@ export interface BreakerLimits {
 const firstPauseShare = 1 / 16;
 /** For so long starts of such a program may fail before turns are refused because of it. */
 const doubtMs = 60_000;
+/**
+ * The same while each of them was killed, which says nothing about the program. Where starts are slow, whoever kills a
+ * worker every second or so hits each start: turns wait it out, as long as the queue lets them.
+ */
+const killedDoubtMs = 300_000;
 /**
  * Where a start takes this long, a run of starts that were killed by chance is nothing rare. Until the doubt is over no
  * pause is longer than one and a half of them then, so that a worker is there within three once nobody kills them.
@@ -40,6 +45,8 @@ export class StartBreaker {
   #state: State = { kind: "closed" };
   #failureCount = 0;
   #failingSinceMs = 0;
+  /** Whether one of these starts failed by itself. */
+  #hasFailedByItself = false;
   #hasSucceeded = false;
   /** How long the last good start took, or a failed one after it that was slower. */
   #startMs = 0;
@@ -70,8 +77,12 @@ export class StartBreaker {
 
   /** A start that began at `startedAtMs` failed. */
   failed(error: RunnerError, startedAtMs: number, nowMs: number): void {
-    if (this.#failureCount === 0) this.#failingSinceMs = nowMs;
+    if (this.#failureCount === 0) {
+      this.#failingSinceMs = nowMs;
+      this.#hasFailedByItself = false;
+    }
     this.#failureCount++;
+    this.#hasFailedByItself ||= !wasKilled(error);
     this.#startMs = Math.max(this.#startMs, nowMs - startedAtMs);
     if (error.reason === "CLI_UNAVAILABLE") {
       const nextStartAtMs = nowMs + this.#limits.cliRecheckIntervalMs;
@@ -113,12 +124,16 @@ export class StartBreaker {
       case "closed":
         return false;
       case "open":
-        return !this.#hasSucceeded || nowMs - this.#failingSinceMs >= doubtMs;
+        return !this.#hasSucceeded || nowMs - this.#failingSinceMs >= this.#doubtMs;
       case "cliUnavailable":
         return true;
       default:
         return this.#state satisfies never;
     }
+  }
+
+  get #doubtMs(): number {
+    return this.#hasFailedByItself ? doubtMs : killedDoubtMs;
   }
 
   /** What a turn is told for which there is no worker; `undefined` while it may hope for one. */
@@ -136,4 +151,13 @@ export class StartBreaker {
       retryAfterMs,
     });
   }
+}
+
+/** Signals by which others end a process; a program that crashes gets another. */
+const signalsOfOthers: ReadonlySet<unknown> = new Set(["SIGKILL", "SIGTERM"]);
+
+/** Whether a start failed because somebody, the kernel included, ended its process. */
+function wasKilled(error: unknown): boolean {
+  if (!isRunnerError(error)) return false;
+  return (error.reason === "WORKER_DIED" && signalsOfOthers.has(error.facts.signal)) || wasKilled(error.cause);
 }

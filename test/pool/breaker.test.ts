@@ -106,6 +106,20 @@ test("turns hope for a minute for a program that has started before", () => {
   expect(breaker.refusal(61_000, sameMs)).toMatchObject({ reason: "WORKER_START_FAILED" });
 });
 
+test("turns hope for longer while each start was killed by somebody, and not when one failed by itself", () => {
+  const gone = new RunnerError("WORKER_DIED", "the worker is gone", { facts: { exitCode: "none", signal: "SIGKILL" } });
+  const killed = new RunnerError("WORKER_START_FAILED", "a worker did not start", { cause: gone });
+  const breakerAfter = (...failures: readonly RunnerError[]) => {
+    const breaker = new StartBreaker(limits);
+    breaker.succeeded(500);
+    for (const one of failures) breaker.failed(one, 500, 1000);
+    return breaker;
+  };
+  expect(breakerAfter(killed, killed, killed).isHopeless(300_999)).toBe(false);
+  expect(breakerAfter(killed, killed, killed).isHopeless(301_000)).toBe(true);
+  expect(breakerAfter(killed, failure, killed).isHopeless(61_000)).toBe(true);
+});
+
 test("says at once that there is no program, and looks again at that interval", () => {
   const breaker = new StartBreaker(limits);
   breaker.succeeded(500);

@@ -106,7 +106,10 @@ export class InMemoryWorker implements WorkerProcess {
   /** Answers after a while; rejects when it is gone by then, or says nothing. */
   #answer(afterMs: number, timeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const died = () => reject(new RunnerError("WORKER_DIED", "the worker is gone"));
+      const died = () => {
+        const facts = { exitCode: this.exit?.code ?? "none", signal: this.exit?.signal ?? "none" };
+        reject(new RunnerError("WORKER_DIED", "the worker is gone", { facts }));
+      };
       if (this.exit !== undefined) return died();
       const cancel = this.isSilent
         ? this.#clock.after(timeoutMs, () => reject(new RunnerError("WORKER_DIED", "no answer")))
