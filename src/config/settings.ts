@@ -243,7 +243,7 @@ export const settingsSchema = z.strictObject({
       ),
       startRetryMs: about(
         ms().min(100).default(15_000),
-        "That pause, in milliseconds. Where workers have started before, the first pause is a sixteenth of it, and each further one twice as long as the last; waiting turns are refused only after a minute of failing.",
+        "That pause, in milliseconds. Where workers have started before, the first pause is a sixteenth of it, and each further one twice as long as the last; waiting turns are refused only after a minute of failing, or five while each start was killed by somebody.",
       ),
       checkIdleAfterMs: about(
         ms().min(100).default(30_000),
