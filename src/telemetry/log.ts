@@ -6,6 +6,7 @@
  */
 import { context, isSpanContextValid, trace } from "@opentelemetry/api";
 import { type Level, type Logger, type LoggerOptions, pino } from "pino";
+import { type CancelTimer, type Clock, systemClock } from "../clock.ts";
 import { withEscapes } from "../unseen.ts";
 import { redactSecrets } from "./redact.ts";
 
@@ -27,6 +28,7 @@ export interface LogOptions {
   readonly level: LogLevel;
   /** Where lines go, each with its line end. Absent: stderr. */
   readonly write?: (line: string) => void;
+  readonly clock?: Clock;
 }
 
 /** A log, and the way to have everything written before the process ends. */
@@ -38,6 +40,14 @@ export interface OpenLog extends Log {
 /** More than this waits for a reader of stderr that has stopped reading; beyond it lines are dropped, not memory. */
 const maxHeldBytes = 4 * 1024 * 1024;
 
+/**
+ * Lines on stderr are gathered for so long, in milliseconds: each write is a thread that is woken, and a line for each
+ * of hundreds of refused calls a second was a tenth of what they cost. Warnings and errors wait for nothing.
+ */
+const gatherMs = 50;
+/** What has been gathered goes at once when it is so long. */
+const gatherLength = 8 * 1024;
+
 /** A log that says nothing. For tests, and for commands that are not the server. */
 export const silentLog: Log = {
   debug: () => undefined,
@@ -48,10 +58,8 @@ export const silentLog: Log = {
 };
 
 export function createLog(options: LogOptions): OpenLog {
-  // Not synchronous: a reader of stderr that stalls must not stall the turns.
-  const stderr =
-    options.write === undefined ? pino.destination({ dest: 2, sync: false, maxLength: maxHeldBytes }) : undefined;
-  const write = options.write ?? ((line: string) => void stderr?.write(line));
+  const out = options.write === undefined ? new Stderr(options.clock ?? systemClock) : undefined;
+  const write = options.write ?? ((line: string) => out?.write(line));
   const settings: LoggerOptions = {
     level: options.level,
     base: null,
@@ -63,18 +71,62 @@ export function createLog(options: LogOptions): OpenLog {
   // The whole line is looked at once, after it was made: no field can be forgotten. What a terminal or a collector would
   // take for more than text is escaped.
   const logger = pino(settings, { write: (line: string) => write(`${withEscapes(redactSecrets(line.trimEnd()))}\n`) });
-  return { ...logOf(logger), flush: () => flushNow(stderr) };
+  return { ...logOf(logger, () => out?.hurry()), flush: () => out?.flushNow() };
 }
 
-function logOf(logger: Logger): Log {
+function logOf(logger: Logger, hurry: () => void): Log {
   const at = (level: Level) => (fields: LogFields, message: string) => logger[level](fields, message);
+  const atOnce = (level: Level) => (fields: LogFields, message: string) => {
+    logger[level](fields, message);
+    hurry();
+  };
   return {
     debug: at("debug"),
     info: at("info"),
-    warn: at("warn"),
-    error: at("error"),
-    child: (fields) => logOf(logger.child(fields)),
+    warn: atOnce("warn"),
+    error: atOnce("error"),
+    child: (fields) => logOf(logger.child(fields), hurry),
   };
+}
+
+/** Not synchronous: a reader of stderr that stalls must not stall the turns. */
+class Stderr {
+  readonly #clock: Clock;
+  readonly #stream: ReturnType<typeof pino.destination>;
+  #held = "";
+  #cancelTimer: CancelTimer | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    // Before the stream's own, which ends it.
+    process.once("beforeExit", () => this.hurry()).once("exit", () => this.flushNow());
+    this.#stream = pino.destination({ dest: 2, sync: false, maxLength: maxHeldBytes });
+  }
+
+  write(line: string): void {
+    this.#held += line;
+    if (this.#held.length >= gatherLength) this.hurry();
+    else this.#cancelTimer ??= this.#clock.after(gatherMs, () => this.hurry());
+  }
+
+  /** Hands over what is held; it is written in a moment. */
+  hurry(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    if (this.#held === "") return;
+    const held = this.#held;
+    this.#held = "";
+    this.#stream.write(held);
+  }
+
+  flushNow(): void {
+    try {
+      this.hurry();
+      this.#stream.flushSync();
+    } catch {
+      // stderr is not ready yet or gone; there is nobody left to tell.
+    }
+  }
 }
 
 /** The ids that lead from a line to its trace. */
@@ -82,12 +134,4 @@ function activeSpan(): Record<string, string> {
   const span = trace.getSpanContext(context.active());
   if (span === undefined || !isSpanContextValid(span)) return {};
   return { trace_id: span.traceId, span_id: span.spanId };
-}
-
-function flushNow(stderr: ReturnType<typeof pino.destination> | undefined): void {
-  try {
-    stderr?.flushSync();
-  } catch {
-    // stderr is not ready yet or gone; there is nobody left to tell.
-  }
 }
