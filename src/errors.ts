@@ -66,6 +66,20 @@ export interface RunnerErrorOptions {
 }
 
 /**
+ * Makes an error that many callers a second may get and that leads nobody to a line of code: a stack would be most of
+ * what it costs.
+ */
+export function withoutStack<E extends Error>(make: () => E): E {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+/**
  * What a caller may be told about a failure. Anything else that is thrown reaches the caller as a bare INTERNAL.
  */
 export class RunnerError extends Error {

@@ -4,7 +4,7 @@
  * Hands workers to waiting turns and says which turns have to be refused. Starts and ends no worker: that needs a view
  * over all profiles, which is `pool.ts`.
  */
-import { RunnerError } from "../errors.ts";
+import { RunnerError, withoutStack } from "../errors.ts";
 import { attributeNames, instruments, type ShedReason } from "../telemetry/instruments.ts";
 import { BindingChurn } from "./binding-churn.ts";
 import { StartBreaker } from "./breaker.ts";
@@ -248,11 +248,8 @@ export class ProfilePool {
     const message = isTenants
       ? `this tenant's part of the queue is full: ${waiting} of its turns waiting, the places left are for other tenants`
       : `queue is full: ${waiting} turns waiting, limit ${limit}`;
-    const error = new RunnerError("QUEUE_FULL", message, {
-      facts: { waiting, limit },
-      retryAfterMs: this.#pushBackMs(),
-    });
-    return { shedReason: "queue_full", error };
+    const options = { facts: { waiting, limit }, retryAfterMs: this.#pushBackMs() };
+    return { shedReason: "queue_full", error: withoutStack(() => new RunnerError("QUEUE_FULL", message, options)) };
   }
 
   #sourceOf(turn: WaitingTurn<Claim>, worker: Worker): ClaimSource {

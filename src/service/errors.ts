@@ -14,7 +14,7 @@ import {
   ResourceInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
-import { isRunnerError, RunnerError, type RunnerReason } from "../errors.ts";
+import { isRunnerError, RunnerError, type RunnerReason, withoutStack } from "../errors.ts";
 import { duration } from "./protobuf.ts";
 
 export const errorDomain = "claude-runner";
@@ -121,7 +121,8 @@ export function toConnectError(error: unknown, stage: FailureStage = beforeTheTu
   const retryAfterMs = retryAfter(known, stage);
   if (stage.promptWritten) metadata.set(pushbackHeader, "-1");
   else if (retryAfterMs !== undefined) metadata.set(pushbackHeader, String(pushbackMs(retryAfterMs)));
-  return new ConnectError(clip(messageOf(known, stage), maxMessageBytes), code, metadata, details, error);
+  const message = clip(messageOf(known, stage), maxMessageBytes);
+  return withoutStack(() => new ConnectError(message, code, metadata, details, error));
 }
 
 function messageOf(error: RunnerError, { forOperator = false }: FailureStage): string {
