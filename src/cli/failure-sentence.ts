@@ -2,7 +2,7 @@
  * Why a request to the model API failed, in a sentence of ours: what callers are told in the place of the model API's words.
  */
 import type { RunnerError, UpstreamReason } from "../errors.ts";
-import { redactSecrets } from "../telemetry/redact.ts";
+import { redactSecrets } from "../redact.ts";
 import { callerMistake } from "./caller-mistake.ts";
 import { type UpstreamReport, upstreamReason } from "./upstream-reason.ts";
 

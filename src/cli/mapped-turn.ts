@@ -3,7 +3,7 @@
  * decides how the turn ended.
  */
 
-import { redactSecrets } from "../telemetry/redact.ts";
+import { redactSecrets } from "../redact.ts";
 import type { Detail } from "../turn.ts";
 import type { TurnEvent, TurnEventBody } from "../turn-event.ts";
 import { AnswerText } from "./answer-text.ts";

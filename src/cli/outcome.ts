@@ -6,7 +6,7 @@
  * the fact `contentStreamed`.
  */
 import { RunnerError, type RunnerReason } from "../errors.ts";
-import { redactSecrets } from "../telemetry/redact.ts";
+import { redactSecrets } from "../redact.ts";
 import type { EndCause, Outcome, UpstreamFailure } from "../turn-end.ts";
 import { failureSentence, wordOf } from "./failure-sentence.ts";
 import { flagAt, isObject, type JsonObject, numberAt, objectAt, textAt, toCount } from "./json.ts";

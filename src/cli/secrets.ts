@@ -3,7 +3,7 @@
  *
  * Whole lines are looked at, before anything is read from them: so nothing that is made of a line can hold one, neither an
  * event nor a log. What is cut between two deltas is `secret-tails.ts`. Not known here: what a credential looks like that
- * is nobody's here (`telemetry/redact.ts`).
+ * is nobody's here (`redact.ts`).
  */
 export const redacted = "[redacted]";
 

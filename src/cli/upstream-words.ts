@@ -5,7 +5,7 @@
  * from behind the boundary names keys, addresses and files there. Text of the model is not looked at.
  */
 import { type Json, jsonText } from "../json-value.ts";
-import { redactSecrets } from "../telemetry/redact.ts";
+import { redactSecrets } from "../redact.ts";
 import { idOf, wordOf } from "./failure-sentence.ts";
 import { isSynthetic } from "./host-paths.ts";
 import { flagAt, isObject, type JsonObject, objectAt, objectsAt, textAt } from "./json.ts";

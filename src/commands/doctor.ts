@@ -3,7 +3,7 @@
  */
 import type { Settings } from "../config/settings.ts";
 import { runnerVersion } from "../config/version.ts";
-import { redactSecrets } from "../telemetry/redact.ts";
+import { redactSecrets } from "../redact.ts";
 import { type CommandEntry, helpSection } from "./command.ts";
 import type { Finding } from "./doctor-checks.ts";
 import { type ExitCode, exitCodes } from "./exit-codes.ts";

@@ -5,7 +5,7 @@
 import { type Argument, Command, CommanderError } from "commander";
 import { SettingsError, violationText } from "../config/source.ts";
 import { runnerVersion } from "../config/version.ts";
-import { redactSecrets } from "../telemetry/redact.ts";
+import { redactSecrets } from "../redact.ts";
 import { type CommandEntry, helpSection, UsageError } from "./command.ts";
 import { type ExitCode, exitCodeHelp, exitCodes } from "./exit-codes.ts";
 import { commands } from "./registry.ts";

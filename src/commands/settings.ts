@@ -4,7 +4,7 @@
 import { schemaRoot } from "../config/catalog.ts";
 import type { LoadedSettings, SettingEntry } from "../config/load.ts";
 import { sourceText } from "../config/source.ts";
-import { redactSecrets } from "../telemetry/redact.ts";
+import { redactSecrets } from "../redact.ts";
 import { type CommandEntry, helpSection } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { addSettingsOptions, passedOverText, settingsOf } from "./settings-options.ts";

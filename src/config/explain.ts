@@ -4,7 +4,7 @@
  * A value is repeated only where it cannot be a secret: people do paste a key where its variable's name belongs.
  */
 import type { z } from "zod";
-import { redactSecrets } from "../telemetry/redact.ts";
+import { redactSecrets } from "../redact.ts";
 import { childOf, nodeAt, ruleOf, schemaRoot, settingsCatalog } from "./catalog.ts";
 import type { BrokenRule } from "./checks.ts";
 import { didYouMean, nearest } from "./suggest.ts";

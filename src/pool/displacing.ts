@@ -12,7 +12,7 @@
  *   part, for `overtakeMs`.
  */
 import type { Holdings } from "./holdings.ts";
-import type { SharesView } from "./matching.ts";
+import type { SharesView } from "./shares.ts";
 
 export interface DisplacingLimits {
   readonly overtakeMs: number;

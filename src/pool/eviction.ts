@@ -1,7 +1,8 @@
 /**
  * Which idle workers are given up first when there is no memory for all. Pure.
  */
-import type { Worker, WorkerState } from "./worker.ts";
+import type { Worker } from "./worker.ts";
+import type { WorkerState } from "./worker-state.ts";
 
 interface OwnedWorker {
   readonly state: WorkerState;

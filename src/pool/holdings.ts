@@ -2,7 +2,7 @@
  * Which tenant has how many of a profile's workers, and how many of them are busy; kept up to date while it is decided who
  * gets what.
  */
-import type { WorkerState } from "./worker.ts";
+import type { WorkerState } from "./worker-state.ts";
 
 interface Owned {
   readonly state: WorkerState;

@@ -10,7 +10,8 @@ import { givenUpFirst } from "./eviction.ts";
 import type { ProfilePool } from "./profile-pool.ts";
 import type { WeightOf } from "./shares.ts";
 import { type MemoryUse, memoryRoom, type Sizing } from "./sizing.ts";
-import { isLiving, type Worker, type WorkerKind } from "./worker.ts";
+import type { Worker } from "./worker.ts";
+import { isLiving, type WorkerKind } from "./worker-state.ts";
 
 /** What is assumed of a worker that was not measured yet, at least. */
 const minWorkerEstimateBytes = 150 * 1024 * 1024;

@@ -11,7 +11,8 @@
 
 import { type DisplacingLimits, displace, type Overtaking } from "./displacing.ts";
 import { Holdings } from "./holdings.ts";
-import type { BoundIdleState, SpareState, WorkerState } from "./worker.ts";
+import type { SharesView } from "./shares.ts";
+import type { BoundIdleState, SpareState, WorkerState } from "./worker-state.ts";
 
 export interface TurnView {
   readonly affinity: string;
@@ -28,12 +29,6 @@ export interface WorkerView {
 export interface MatchingLimits extends DisplacingLimits {
   readonly checkIdleAfterMs: number;
   readonly resetWaitMs: number;
-}
-
-/** The tenants' accounts. */
-export interface SharesView {
-  weightOf(tenant: string): number;
-  servedMs(tenant: string, nowMs: number): number;
 }
 
 export interface MatchingInput<T extends TurnView, W extends WorkerView> {

@@ -18,7 +18,8 @@ import { ageLimitMs, wornOut } from "./recycling.ts";
 import { hasRoomForAll, placesFor, placesToFreeForSpares, workersToEndForMemory, workersToStart } from "./sizing.ts";
 import type { PoolSnapshot, ProfileSnapshot } from "./snapshot.ts";
 import { Upkeep } from "./upkeep.ts";
-import { isNobodys, Worker, type WorkerState } from "./worker.ts";
+import { Worker } from "./worker.ts";
+import { isNobodys, type WorkerState } from "./worker-state.ts";
 
 export type { PoolSnapshot, ProfileSnapshot };
 

@@ -18,7 +18,8 @@ import { Readiness } from "./readiness.ts";
 import { TenantShares } from "./shares.ts";
 import type { ProfileCounts } from "./sizing.ts";
 import { SparePace } from "./spare-pace.ts";
-import { affinityOf, isLiving, type Worker } from "./worker.ts";
+import type { Worker } from "./worker.ts";
+import { affinityOf, isLiving } from "./worker-state.ts";
 
 /** A change of tenant on a worker is worth it once the other tenant has had so many starts' time more. */
 const startsPerCredit = 10;

@@ -12,7 +12,7 @@ import { RunnerError } from "../errors.ts";
 import type { ClaimRequest } from "./claim.ts";
 import type { TenantShares } from "./shares.ts";
 import type { WaitingSnapshot } from "./snapshot.ts";
-import { affinityOf } from "./worker.ts";
+import { affinityOf } from "./worker-state.ts";
 
 export interface QueueLimits {
   readonly maxLength: number;

@@ -1,7 +1,7 @@
 /**
  * Why a worker is to be ended though nothing is wrong with its last turn. Pure; never asked about a worker in mid-turn.
  */
-import type { WorkerState } from "./worker.ts";
+import type { WorkerState } from "./worker-state.ts";
 
 export interface RecyclingLimits {
   readonly maxTurnsPerWorker: number;

@@ -22,6 +22,12 @@ interface Account {
   runningSinceSumMs: number;
 }
 
+/** What deciding needs of the tenants' accounts. */
+export interface SharesView {
+  weightOf(tenant: string): number;
+  servedMs(tenant: string, nowMs: number): number;
+}
+
 export class TenantShares {
   readonly #weightOf: WeightOf;
   readonly #accounts = new Map<string, Account>();

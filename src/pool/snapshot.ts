@@ -5,7 +5,7 @@
  */
 import type { CountsBySource } from "./claim-counts.ts";
 import type { ProfileCounts } from "./sizing.ts";
-import type { WorkerKind } from "./worker.ts";
+import type { WorkerKind } from "./worker-state.ts";
 
 /** One worker. Moments are on the clock's `now()`. */
 export interface WorkerSnapshot {

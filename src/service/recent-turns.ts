@@ -9,7 +9,7 @@ import type { Claim, ClaimSource } from "../pool/claim.ts";
 import type { Turn } from "../turn.ts";
 import type { Outcome, TurnEnd } from "../turn-end.ts";
 import type { Usage } from "../usage.ts";
-import type { StageTimes } from "./turn-trace.ts";
+import type { StageTimes } from "./stages.ts";
 
 export interface RecentTurnLimits {
   /** Ended turns of one tenant; those that ended first are forgotten first. Running ones are bounded by their quota. */

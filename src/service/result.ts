@@ -20,8 +20,8 @@ import type { Outcome, TurnEnd } from "../turn-end.ts";
 import type { ModelUsage, Usage } from "../usage.ts";
 import { duration, int32, int64 } from "./protobuf.ts";
 import { cutUtf8 } from "./slices.ts";
+import type { StageTimes } from "./stages.ts";
 import { value } from "./structs.ts";
-import type { StageTimes } from "./turn-trace.ts";
 
 /** The longest final text in a result, in bytes; the deltas have all of it. */
 export const maxResultTextBytes = 256 * 1024;

@@ -27,19 +27,11 @@ import type { Turn } from "../turn.ts";
 import type { TurnEnd } from "../turn-end.ts";
 import type { TurnEvent } from "../turn-event.ts";
 import type { FollowedTurn, RecentTurns } from "./recent-turns.ts";
+import type { MilestoneName, StageName, StageTimes } from "./stages.ts";
 import type { CallSpan } from "./traced.ts";
-
-/** The stages that follow each other, from the call's arrival to its end. */
-export type StageName = keyof typeof spanNames &
-  ("check" | "queueWait" | "claim" | "bind" | "configure" | "seedHistory" | "stdinWrite" | "turn" | "reply");
-/** What is measured within the turn, from its beginning. */
-type MilestoneName = keyof typeof spanNames & ("firstEvent" | "firstText");
 
 /** Tool uses of one turn that the spans of its process are put below; those of further ones stand for themselves. */
 const maxJoinedTools = 1_024;
-
-/** In milliseconds, once they are over. What happened twice, on two workers, is counted together. */
-export type StageTimes = Partial<Record<StageName | MilestoneName | "arrivalToFirstText" | "total", number>>;
 
 interface Measured<N> {
   readonly name: N;

@@ -7,8 +7,8 @@
 import { context, isSpanContextValid, trace } from "@opentelemetry/api";
 import { type Level, type Logger, type LoggerOptions, pino } from "pino";
 import { type CancelTimer, type Clock, systemClock } from "../clock.ts";
+import { redactSecrets } from "../redact.ts";
 import { withEscapes } from "../unseen.ts";
-import { redactSecrets } from "./redact.ts";
 
 /** What a line carries beside its message: ids, counts, durations with their unit in the name; an error as `err`. */
 export type LogFields = Readonly<Record<string, unknown>>;

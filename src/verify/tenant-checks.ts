@@ -5,9 +5,35 @@
  * instead of passing.
  */
 import { Outcome } from "../../gen/claude/runner/v1/result_pb.ts";
-import type { Canary } from "./canaries.ts";
+import type { Canaries, Canary } from "./canaries.ts";
 import type { CaseOutcome } from "./outcome.ts";
-import type { Gathered } from "./tenants.ts";
+import type { TenantTurn } from "./tenant-turns.ts";
+
+/** What a tenant saw of one of its turns. */
+export interface SeenTurn {
+  readonly tenant: string;
+  readonly turn: TenantTurn;
+  /** All bytes that came to it: events, headers, trailers, the error with its details. */
+  readonly text: string;
+  readonly workerId: string;
+  readonly wasReused: boolean;
+  readonly outcome: Outcome;
+  /** The message of the error that it ended with; empty without one. */
+  readonly error: string;
+}
+
+/** Everything that came out of the server while the tenants asked. */
+export interface Gathered {
+  readonly canaries: Canaries;
+  readonly turns: readonly SeenTurn[];
+  readonly modelRequests: readonly { readonly headers: object; readonly bodyText: string }[];
+  readonly logLines: readonly string[];
+  readonly spans: string;
+  /** What went to the collector, and what Prometheus would read. */
+  readonly metrics: string;
+  /** The files that the workers had while they were idle. */
+  readonly files: readonly { readonly name: string; readonly text: string }[];
+}
 
 interface Check {
   readonly group: string;

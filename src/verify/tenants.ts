@@ -20,7 +20,7 @@ import { Canaries } from "./canaries.ts";
 import { models } from "./lanes.ts";
 import { openOtlpSink } from "./otlp-sink.ts";
 import type { CaseOutcome } from "./outcome.ts";
-import { checkTenants } from "./tenant-checks.ts";
+import { checkTenants, type Gathered, type SeenTurn } from "./tenant-checks.ts";
 import { type TenantTurn, tenantTurns } from "./tenant-turns.ts";
 
 export interface TenantsOptions {
@@ -28,32 +28,6 @@ export interface TenantsOptions {
   /** For everything that is written; somebody else removes it. */
   readonly folder: string;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** What a tenant saw of one of its turns. */
-export interface SeenTurn {
-  readonly tenant: string;
-  readonly turn: TenantTurn;
-  /** All bytes that came to it: events, headers, trailers, the error with its details. */
-  readonly text: string;
-  readonly workerId: string;
-  readonly wasReused: boolean;
-  readonly outcome: Outcome;
-  /** The message of the error that it ended with; empty without one. */
-  readonly error: string;
-}
-
-/** Everything that came out of the server while the tenants asked. */
-export interface Gathered {
-  readonly canaries: Canaries;
-  readonly turns: readonly SeenTurn[];
-  readonly modelRequests: readonly { readonly headers: object; readonly bodyText: string }[];
-  readonly logLines: readonly string[];
-  readonly spans: string;
-  /** What went to the collector, and what Prometheus would read. */
-  readonly metrics: string;
-  /** The files that the workers had while they were idle. */
-  readonly files: readonly { readonly name: string; readonly text: string }[];
 }
 
 const tenants = ["first", "second"] as const;

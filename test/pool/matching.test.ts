@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { matchTurns } from "../../src/pool/matching.ts";
-import type { WorkerState } from "../../src/pool/worker.ts";
+import type { WorkerState } from "../../src/pool/worker-state.ts";
 
 const limits = {
   checkIdleAfterMs: 30_000,

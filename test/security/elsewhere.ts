@@ -58,7 +58,7 @@ export const elsewhere: readonly ElsewhereGroup[] = [
       {
         tries: "a text made to be slow to redact",
         expects: "takes time in proportion to its length",
-        file: "test/telemetry/redact.test.ts",
+        file: "test/redact.test.ts",
         test: "takes time in proportion to the text",
       },
     ],

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type FollowedTurn, RecentTurns } from "../../src/service/recent-turns.ts";
-import type { StageTimes } from "../../src/service/turn-trace.ts";
+import type { StageTimes } from "../../src/service/stages.ts";
 import { goodEnd, ScriptedWorker } from "./scripted.ts";
 
 const limits = { maxEndedPerTenant: 3, maxTenants: 2 };

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { Outcome } from "../../gen/claude/runner/v1/result_pb.ts";
 import { Canaries } from "../../src/verify/canaries.ts";
+import type { Gathered, SeenTurn } from "../../src/verify/tenant-checks.ts";
 import { checkTenants, tenantChecks } from "../../src/verify/tenant-checks.ts";
-import type { Gathered, SeenTurn } from "../../src/verify/tenants.ts";
 
 const [requests, answers, workers, log, spans, metrics, files] = tenantChecks.map(({ name }) => name) as [
   string,

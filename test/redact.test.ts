@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { redactSecrets } from "../../src/telemetry/redact.ts";
+import { redactSecrets } from "../src/redact.ts";
 
 const secrets: readonly (readonly [what: string, text: string, secret: string])[] = [
   ["an API key", "invalid x-api-key sk-ant-api03-AbC_def-1234567890", "AbC_def"],

@@ -1,0 +1,126 @@
+/**
+ * The house as `docs/architecture.md` draws it: who may import whom, types included. An arrow that is not here is a
+ * decision: draw it in both places, or do without it.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("../src/", import.meta.url));
+
+/** What each folder may import of the others. Files beside the folders, the nouns, are everybody's. */
+const arrows: Readonly<Record<string, readonly string[]>> = {
+  "cli-spans": ["config", "telemetry"],
+  cli: ["config", "telemetry"],
+  commands: ["cli", "config", "policy", "server", "service", "standin", "telemetry", "verify"],
+  config: ["policy"],
+  policy: [],
+  pool: ["config", "telemetry"],
+  server: ["config", "policy", "service", "telemetry", "threads"],
+  service: ["config", "policy", "pool", "telemetry"],
+  standin: [],
+  telemetry: ["config"],
+  threads: [],
+  verify: ["cli", "config", "policy", "standin", "telemetry"],
+};
+
+/** Files that know the whole house. */
+const roofs = ["main.ts"];
+
+const files = readdirSync(root, { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".ts"))
+  .map((file) => file.replaceAll("\\", "/"));
+
+/** What each file imports of the others, and what from elsewhere, by the names in the code. */
+const imports = new Map(
+  files.map((file) => {
+    const text = readFileSync(join(root, file), "utf8");
+    const named = [...text.matchAll(/\b(?:from|import)\s*\(?\s*"([^"]+)"/g)].map(([, name]) => name!);
+    const own = named
+      .filter((name) => name.startsWith("."))
+      .map((name) => relative(root, resolve(root, dirname(file), name)).replaceAll("\\", "/"));
+    return [file, { own, foreign: named.filter((name) => !name.startsWith(".")) }] as const;
+  }),
+);
+
+const ownOf = (file: string) => imports.get(file)!.own.filter((other) => imports.has(other));
+
+/** The folder of a file; a file beside the folders stands for itself. */
+const roomOf = (file: string) => file.split("/")[0]!;
+
+/** Sets of nodes that lead back to themselves (Tarjan). */
+function circles(nodes: Iterable<string>, next: (node: string) => Iterable<string>): string[][] {
+  const found: string[][] = [];
+  const indexes = new Map<string, number>();
+  const lowest = new Map<string, number>();
+  const stack: string[] = [];
+  const visit = (node: string) => {
+    indexes.set(node, indexes.size);
+    lowest.set(node, indexes.get(node)!);
+    stack.push(node);
+    for (const other of next(node)) {
+      if (!indexes.has(other)) visit(other);
+      if (stack.includes(other)) lowest.set(node, Math.min(lowest.get(node)!, lowest.get(other)!));
+    }
+    if (lowest.get(node) !== indexes.get(node)) return;
+    const circle = stack.splice(stack.indexOf(node));
+    if (circle.length > 1) found.push(circle);
+  };
+  for (const node of nodes) if (!indexes.has(node)) visit(node);
+  return found;
+}
+
+describe("the house", () => {
+  it("is walked: every file is there, and most import another", () => {
+    expect(files.length).toBeGreaterThan(250);
+    expect(files.filter((file) => ownOf(file).length > 0).length).toBeGreaterThan(200);
+    expect(circles(["a", "b", "c"], (node) => ({ a: ["b"], b: ["a", "c"], c: [] })[node]!)).toEqual([["a", "b"]]);
+  });
+
+  it("has no circle of files", () => {
+    expect(circles(files, ownOf)).toEqual([]);
+  });
+
+  it("has no circle of folders", () => {
+    const rooms = new Map<string, Set<string>>();
+    for (const file of files) {
+      const room = roomOf(file);
+      const others = rooms.get(room) ?? new Set();
+      for (const other of ownOf(file)) if (roomOf(other) !== room) others.add(roomOf(other));
+      rooms.set(room, others);
+    }
+    expect(circles(rooms.keys(), (room) => rooms.get(room)!)).toEqual([]);
+  });
+
+  it("has no arrow that is not drawn, and draws none that is not there", () => {
+    const seen = new Map<string, Set<string>>(Object.keys(arrows).map((room) => [room, new Set()]));
+    const strangers: string[] = [];
+    for (const file of files) {
+      const room = roomOf(file);
+      if (roofs.includes(file)) continue;
+      for (const other of ownOf(file)) {
+        const to = roomOf(other);
+        // Commands and checks start what the roof puts together.
+        const isRoof = roofs.includes(other) && (room === "commands" || room === "verify");
+        if (to === room || isRoof || (!other.includes("/") && !roofs.includes(other))) continue;
+        if (arrows[room]?.includes(to)) seen.get(room)!.add(to);
+        else strangers.push(`${file} → ${other}`);
+      }
+    }
+    expect(strangers).toEqual([]);
+    expect(Object.fromEntries([...seen].map(([room, to]) => [room, [...to].sort()]))).toEqual(arrows);
+  });
+
+  it("starts processes in one file only", () => {
+    const starters = files.filter((file) => imports.get(file)!.foreign.some((name) => /child_process/.test(name)));
+    expect(starters).toEqual(["cli/process.ts"]);
+  });
+
+  it("knows the generated contract at its edges only", () => {
+    const rooms = files
+      .filter((file) => imports.get(file)!.own.some((other) => other.startsWith("../gen/")))
+      .map(roomOf);
+    expect([...new Set(rooms)].sort()).toEqual(["commands", "server", "service", "verify"]);
+  });
+});
