@@ -11,6 +11,8 @@ import type { Line } from "./line-pieces.ts";
 
 /** The tail of stderr that is kept, in bytes. */
 const stderrRingBytes = 64 * 1024;
+/** What is read of a process at once: a chunk of this size has more behind it. Of Node, in bytes. */
+const fullChunkBytes = 64 * 1024;
 /** How long to wait for the output of a process that is gone: something that left its group may hold the pipes. */
 const outputAfterExitMs = 1_000;
 
@@ -77,9 +79,24 @@ export class ChildProcess {
     return !this.#isGone;
   }
 
-  /** Calls `onOutput` with each piece of stdout, in order. Nothing is read before. */
+  /**
+   * Calls `onOutput` with each piece of stdout, in order. Nothing is read before.
+   *
+   * libuv reads up to 32 chunks of one pipe before it looks at another. A process that floods would have most of the event
+   * loop so, and a turn beside it a fraction: after a full chunk the others come first.
+   */
   read(onOutput: (chunk: Buffer) => void): void {
-    this.#child.stdout.on("data", onOutput);
+    const { stdout } = this.#child;
+    const goOn = () => {
+      if (!this.#isPaused && !stdout.destroyed) stdout.resume();
+    };
+    stdout.on("data", (chunk: Buffer) => {
+      if (chunk.length >= fullChunkBytes && !this.#isGone) {
+        stdout.pause();
+        setImmediate(goOn);
+      }
+      onOutput(chunk);
+    });
   }
 
   /**

@@ -129,13 +129,18 @@ describe("a worker that babbles", () => {
   });
 
   it("a million deltas of one byte end the turn at its bound, and other callers are served meanwhile", async () => {
+    await Promise.all([run(says), run(says)]); // there is a second worker from here on
     const flood = run('[[fake answer {"flood":{"deltas":1000000,"chars":1}}]]');
     let isOver = false;
     void flood.then(() => {
       isOver = true;
     });
-    for (let at = 0; at < 3; at++) expect((await run(says)).text).toBe(text);
-    expect(isOver).toBe(false);
+    let meanwhileCount = 0;
+    while (!isOver) {
+      expect((await run(says)).text).toBe(text);
+      if (!isOver) meanwhileCount += 1;
+    }
+    expect(meanwhileCount).toBeGreaterThan(0);
     const turn = await flood;
     expect(turn.failure).toBeUndefined();
     expect(turn.result.outcome).toBe(Outcome.OUTPUT_LIMIT);

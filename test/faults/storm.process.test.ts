@@ -51,7 +51,11 @@ describe("a storm of kills", () => {
       const living = [...(await of.workerPids()).values()].filter((pid) => !killed.has(pid));
       const victim = living[Math.floor(random() * living.length)];
       if (victim !== undefined) {
-        process.kill(victim, "SIGKILL");
+        try {
+          process.kill(victim, "SIGKILL");
+        } catch {
+          continue; // it has ended by itself just now
+        }
         killed.add(victim);
         await untilGone(victim);
       }
