@@ -9,7 +9,7 @@ import { runnerVersion } from "../src/config/version.ts";
 import { Authenticator } from "../src/policy/auth.ts";
 import { TurnsInFlight } from "../src/policy/quota.ts";
 import { Tenants } from "../src/policy/tenants.ts";
-import { Pool } from "../src/pool/pool.ts";
+import { Pool } from "../src/pool/worker-pool.ts";
 import { startServers } from "../src/server/server.ts";
 import { RecentTurns } from "../src/service/recent-turns.ts";
 import { runnerService } from "../src/service/runner.ts";

@@ -2,7 +2,7 @@
  * A worker without a process, whose turn says a few words each second until it is ended: for measuring the server alone.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { RunnerError } from "../src/errors.ts";
+import { RunnerError } from "../src/runner-error.ts";
 import type { EndCause, TurnEnd } from "../src/turn-end.ts";
 import type { TurnEvent } from "../src/turn-event.ts";
 import { noUsage } from "../src/usage.ts";

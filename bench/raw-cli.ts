@@ -8,7 +8,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { launch } from "../src/cli/launch.ts";
+import { launch } from "../src/cli/start/launch.ts";
 import { defaultProfile } from "./workload.ts";
 
 export interface RawCliOptions {

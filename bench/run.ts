@@ -9,7 +9,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CliLocator } from "../src/cli/locate.ts";
+import { CliLocator } from "../src/cli/program/locate.ts";
 import { systemClock } from "../src/clock.ts";
 import { conditionsNow, loadNow } from "./conditions.ts";
 import { type BenchOptions, help, readOptions } from "./options.ts";

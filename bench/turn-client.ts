@@ -12,7 +12,7 @@ import { ClaimSourceSchema } from "../gen/claude/runner/v1/event_pb.ts";
 import { Outcome, OutcomeSchema } from "../gen/claude/runner/v1/result_pb.ts";
 import { ClaudeRunner, StreamChatRequestSchema, type StreamChatResponse } from "../gen/claude/runner/v1/runner_pb.ts";
 import { Health, HealthCheckRequestSchema, type HealthCheckResponse } from "../gen/grpc/health/v1/health_pb.ts";
-import { serviceDefinition } from "../src/server/grpc.ts";
+import { serviceDefinition } from "../src/server/grpc/grpc-listener.ts";
 import type { TurnTimes } from "./raw-cli.ts";
 
 /** Where a server is and what opens it. */

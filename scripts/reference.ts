@@ -3,8 +3,8 @@
  * when a page is not up to date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { settingsReference } from "../src/config/document.ts";
-import { metricsReference, spansReference } from "../src/telemetry/document.ts";
+import { settingsReference } from "../src/config/settings-document.ts";
+import { metricsReference, spansReference } from "../src/telemetry/telemetry-document.ts";
 import { securityReference } from "../test/security/table.ts";
 
 /** What is generated, by its name between the markers of a page. */

@@ -3,11 +3,11 @@
  */
 
 import { tmpdir } from "node:os";
-import { CliKeeper, type CliState } from "./cli/cli-keeper.ts";
-import { Credentials, type MissingCredential } from "./cli/credentials.ts";
-import { WorkFolders } from "./cli/folders.ts";
-import { CliLocator } from "./cli/locate.ts";
 import { probeCli } from "./cli/probe.ts";
+import { CliKeeper, type CliState } from "./cli/program/keeper.ts";
+import { CliLocator } from "./cli/program/locate.ts";
+import { Credentials, type MissingCredential } from "./cli/start/credentials.ts";
+import { WorkFolders } from "./cli/start/worker-folders.ts";
 import { createWorkerFactory } from "./cli/worker-factory.ts";
 import { openCliSpans } from "./cli-spans/cli-spans.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -19,14 +19,14 @@ import { Authenticator, defaultToken } from "./policy/auth.ts";
 import { TurnsInFlight } from "./policy/quota.ts";
 import { Tenants } from "./policy/tenants.ts";
 import type { WorkerPool } from "./pool/claim.ts";
-import { Pool } from "./pool/pool.ts";
+import { Pool } from "./pool/worker-pool.ts";
 import { startAdmin } from "./server/admin.ts";
 import { exposureProblems } from "./server/exposure.ts";
 import { type Address, ServerStartError } from "./server/listener.ts";
 import { startServers } from "./server/server.ts";
 import { ensureTokenFile } from "./server/token-file.ts";
-import { healthService, type Readiness } from "./service/health.ts";
-import { poolService } from "./service/pool.ts";
+import { healthService, type Readiness } from "./service/health-service.ts";
+import { poolService } from "./service/pool/pool-service.ts";
 import { RecentTurns } from "./service/recent-turns.ts";
 import { runnerService } from "./service/runner.ts";
 import { turnLog } from "./service/turn-log.ts";

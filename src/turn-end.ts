@@ -1,8 +1,9 @@
 /**
  * How a turn ends: what ended it early, what came of it, and what it used.
  */
-import type { RunnerError } from "./errors.ts";
+
 import type { Json } from "./json-value.ts";
+import type { RunnerError } from "./runner-error.ts";
 import type { ModelUsage, Usage } from "./usage.ts";
 
 /** What ended a turn before Claude was done. The first one wins. */

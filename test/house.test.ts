@@ -112,9 +112,14 @@ describe("the house", () => {
     expect(Object.fromEntries([...seen].map(([room, to]) => [room, [...to].sort()]))).toEqual(arrows);
   });
 
+  it("has no two files of one name, so that an editor's tabs tell them apart", () => {
+    const named = Map.groupBy(files, (file) => file.split("/").at(-1)!);
+    expect([...named.values()].filter((alike) => alike.length > 1)).toEqual([]);
+  });
+
   it("starts processes in one file only", () => {
     const starters = files.filter((file) => imports.get(file)!.foreign.some((name) => /child_process/.test(name)));
-    expect(starters).toEqual(["cli/process.ts"]);
+    expect(starters).toEqual(["cli/process/child-process.ts"]);
   });
 
   it("knows the generated contract at its edges only", () => {

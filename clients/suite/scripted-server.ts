@@ -6,7 +6,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ClaudeRunner, type StreamChatResponseSchema } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { settingsSchema } from "../../src/config/settings.ts";
-import { RunnerError, type RunnerReason } from "../../src/errors.ts";
+import { RunnerError, type RunnerReason } from "../../src/runner-error.ts";
 import { startServers } from "../../src/server/server.ts";
 import { type CallContext, type ServedService, served } from "../../src/service/calls.ts";
 import { pushbackHeader, toConnectError } from "../../src/service/errors.ts";

@@ -14,11 +14,11 @@ import type { Log } from "../telemetry/log.ts";
 import type { Turn } from "../turn.ts";
 import type { TurnEnd } from "../turn-end.ts";
 import type { WorkerProcess } from "../worker-process.ts";
-import type { CliCapabilities } from "./capabilities.ts";
-import { Credentials } from "./credentials.ts";
-import type { WorkFolders } from "./folders.ts";
-import { isObject, type JsonObject, textAt } from "./json.ts";
-import type { LocatedCli } from "./locate.ts";
+import type { CliCapabilities } from "./program/capabilities.ts";
+import type { LocatedCli } from "./program/locate.ts";
+import { isObject, type JsonObject, textAt } from "./protocol/json-members.ts";
+import { Credentials } from "./start/credentials.ts";
+import type { WorkFolders } from "./start/worker-folders.ts";
 import { createWorkerFactory } from "./worker-factory.ts";
 
 /** Something that answers like the model API and keeps what it was sent. */

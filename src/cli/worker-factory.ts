@@ -6,16 +6,16 @@
 import type { Clock } from "../clock.ts";
 import type { ProfileSettings } from "../config/profile-settings.ts";
 import type { Settings } from "../config/settings.ts";
-import { isRunnerError, RunnerError } from "../errors.ts";
+import { isRunnerError, RunnerError } from "../runner-error.ts";
 import type { SpanJoiner } from "../span-joiner.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { WorkerProcess } from "../worker-process.ts";
-import type { CliCapabilities } from "./capabilities.ts";
 import { ClaudeWorker } from "./claude-worker.ts";
-import type { Credentials } from "./credentials.ts";
-import type { WorkFolders } from "./folders.ts";
-import { launch, workspaceOf } from "./launch.ts";
-import type { FoundCli, LocatedCli } from "./locate.ts";
+import type { CliCapabilities } from "./program/capabilities.ts";
+import type { FoundCli, LocatedCli } from "./program/locate.ts";
+import type { Credentials } from "./start/credentials.ts";
+import { launch, workspaceOf } from "./start/launch.ts";
+import type { WorkFolders } from "./start/worker-folders.ts";
 
 export interface WorkerFactoryOptions {
   /** The program to start; asked at each start. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { clientVariables } from "../config/environment.ts";
-import { stateFolder } from "../config/folders.ts";
+import { stateFolder } from "../config/user-folders.ts";
 import { isLoopback } from "../policy/hosts.ts";
 import { readTokenFile, TokenFileError } from "../server/token-file.ts";
 import { UsageError } from "./command.ts";

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { settingsSchema } from "../config/settings.ts";
 import { type Runner, startRunner } from "../main.ts";
 import { sha256Of } from "../policy/auth.ts";
-import { startStandin } from "../standin/standin.ts";
+import { startStandin } from "../standin/standin-server.ts";
 import type { Log } from "../telemetry/log.ts";
 
 export interface DemoScene {

@@ -8,7 +8,7 @@ import { doctor } from "./doctor.ts";
 import { health } from "./health.ts";
 import { pool } from "./pool.ts";
 import { serve } from "./serve.ts";
-import { settings } from "./settings.ts";
+import { settings } from "./show-settings.ts";
 import { standin } from "./standin.ts";
 import { token } from "./token.ts";
 import { verify } from "./verify-cli.ts";

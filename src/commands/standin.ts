@@ -46,7 +46,7 @@ export const standin: CommandEntry = {
       }
       return exitCodes.ok;
     }
-    const { startStandin } = await import("../standin/standin.ts");
+    const { startStandin } = await import("../standin/standin-server.ts");
     const running = await startStandin({
       port: options.port,
       ...(options.scenarios !== undefined && { scenarios: options.scenarios }),

@@ -82,7 +82,7 @@ export async function verifyInstalled(
   settings: Settings,
   { cliPath = settings.cli.path, only, seed, resetByClear }: VerifyInstalledOptions = {},
 ): Promise<VerifyReport | ExitCode> {
-  const { CliLocator } = await import("../cli/locate.ts");
+  const { CliLocator } = await import("../cli/program/locate.ts");
   const { verifyCli } = await import("../verify/run.ts");
   const { progressText } = await import("../verify/report.ts");
   const cli = await new CliLocator({ path: cliPath, env: terminal.env, clock: systemClock }).locate();

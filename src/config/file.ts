@@ -8,9 +8,9 @@ import { dirname, join, relative, resolve } from "node:path";
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLError } from "yaml";
 import { readRegularFile, UnreadableFileError } from "../regular-file.ts";
 import { isObject, variablePrefix } from "./catalog.ts";
-import { configFolder } from "./folders.ts";
 import { NoTreeError, plainCopy } from "./plain-copy.ts";
 import { type SettingSource, SettingsError } from "./source.ts";
+import { configFolder } from "./user-folders.ts";
 
 export interface SettingsFile {
   /** The name as a person would type it. */

@@ -10,9 +10,9 @@ import { alternatives, type BrokenRule, checkSettings } from "./checks.ts";
 import { type Assignment, type FlagSetting, settingsFromEnvironment, settingsFromFlags } from "./environment.ts";
 import { explainIssue } from "./explain.ts";
 import { passedOver, readSettingsFile, type SettingsFile } from "./file.ts";
-import { stateFolder } from "./folders.ts";
 import { type Settings, settingsSchema } from "./settings.ts";
 import { type SettingSource, SettingsError, type SettingViolation } from "./source.ts";
+import { stateFolder } from "./user-folders.ts";
 
 export interface LoadOptions {
   readonly env: NodeJS.ProcessEnv;

@@ -5,7 +5,7 @@
  * `server/token-file.ts`. What a caller may do with which profile is not decided here.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { RunnerError } from "../errors.ts";
+import { RunnerError } from "../runner-error.ts";
 
 /** Who a token stands for: what the services know as the caller. */
 export interface Identity {

@@ -1,7 +1,7 @@
 /**
  * Caps on what a tenant may have at once: a yes or a no, without I/O.
  */
-import { RunnerError } from "../errors.ts";
+import { RunnerError } from "../runner-error.ts";
 
 /** What each tenant has of something, and the most that it may have. */
 class TenantCap {

@@ -8,7 +8,7 @@
  *
  * Knows nothing of time beyond the moments that it is given, and starts nothing itself.
  */
-import { isRunnerError, RunnerError } from "../errors.ts";
+import { isRunnerError, RunnerError } from "../runner-error.ts";
 
 export interface BreakerLimits {
   readonly startFailuresToBreak: number;

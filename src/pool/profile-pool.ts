@@ -2,9 +2,9 @@
  * The part of the pool that belongs to one profile: its workers, its queue, and what is known of its starts.
  *
  * Hands workers to waiting turns and says which turns have to be refused. Starts and ends no worker: that needs a view
- * over all profiles, which is `pool.ts`.
+ * over all profiles, which is `worker-pool.ts`.
  */
-import { RunnerError, withoutStack } from "../errors.ts";
+import { RunnerError, withoutStack } from "../runner-error.ts";
 import { attributeNames, instruments, type ShedReason } from "../telemetry/instruments.ts";
 import { BindingChurn } from "./binding-churn.ts";
 import { StartBreaker } from "./breaker.ts";

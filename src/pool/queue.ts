@@ -8,7 +8,7 @@
  * listener: what was cancelled or refused can never start. Which worker serves whom is decided elsewhere.
  */
 import type { CancelTimer, Clock } from "../clock.ts";
-import { RunnerError } from "../errors.ts";
+import { RunnerError } from "../runner-error.ts";
 import type { ClaimRequest } from "./claim.ts";
 import type { TenantShares } from "./shares.ts";
 import type { WaitingSnapshot } from "./snapshot.ts";

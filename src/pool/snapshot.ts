@@ -1,7 +1,7 @@
 /**
  * The pool at one moment, as plain data: what gauges, health and the view of the pool are made from.
  *
- * Has everything of every tenant; who may see what of it is decided in `service/pool-view.ts`.
+ * Has everything of every tenant; who may see what of it is decided in `service/pool/pool-view.ts`.
  */
 import type { CountsBySource } from "./claim-counts.ts";
 import type { ProfileCounts } from "./sizing.ts";

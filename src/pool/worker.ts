@@ -5,7 +5,7 @@
  * which turn it serves, is up to the pool.
  */
 import type { Clock } from "../clock.ts";
-import { isRunnerError, RunnerError } from "../errors.ts";
+import { isRunnerError, RunnerError } from "../runner-error.ts";
 import type { WorkerExit, WorkerProcess } from "../worker-process.ts";
 import type { WorkerSnapshot } from "./snapshot.ts";
 import { within } from "./within.ts";

@@ -6,7 +6,7 @@
  * address may hold more than is left free, and requests that need no token have a small total of their own.
  */
 import type { CancelTimer, Clock } from "../clock.ts";
-import { RunnerError } from "../errors.ts";
+import { RunnerError } from "../runner-error.ts";
 import { type Holder, holdersOf, tooMany } from "./call-places.ts";
 import { Share } from "./share.ts";
 

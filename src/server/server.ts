@@ -8,8 +8,8 @@ import { createSecureContext } from "node:tls";
 import type { ConnectError } from "@connectrpc/connect";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Settings, TlsSettings } from "../config/settings.ts";
-import { RunnerError } from "../errors.ts";
 import { TrustedProxies } from "../policy/addresses.ts";
+import { RunnerError } from "../runner-error.ts";
 import type { ServedService } from "../service/calls.ts";
 import { toConnectError } from "../service/errors.ts";
 import { reflectionServices } from "../service/reflection.ts";
@@ -19,7 +19,7 @@ import { Connections } from "./connections.ts";
 import type { Authenticate, ServerCore } from "./core.ts";
 import { RequestDecoder } from "./decoding/request-decoder.ts";
 import { exposureProblems, servesReflection } from "./exposure.ts";
-import { grpcServer } from "./grpc.ts";
+import { grpcServer } from "./grpc/grpc-listener.ts";
 import { maxAnonymousCalls, maxAnonymousRequestBytes } from "./limits.ts";
 import {
   type Address,
@@ -33,8 +33,8 @@ import {
 import { OpenCalls } from "./open-calls.ts";
 import { openPage } from "./page/page.ts";
 import { RequestBytes } from "./request-bytes.ts";
-import { webHandler } from "./web.ts";
-import { type WebListener, webListener } from "./web-listener.ts";
+import { webHandler } from "./web/web-calls.ts";
+import { type WebListener, webListener } from "./web/web-listener.ts";
 
 export interface ServersOptions {
   readonly settings: Settings;

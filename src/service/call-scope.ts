@@ -6,7 +6,7 @@
  */
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../clock.ts";
-import { RunnerError } from "../errors.ts";
+import { RunnerError } from "../runner-error.ts";
 import type { EndCause } from "../turn-end.ts";
 import type { CallContext } from "./calls.ts";
 import { type FailureStage, toConnectError } from "./errors.ts";

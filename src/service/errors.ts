@@ -14,7 +14,7 @@ import {
   ResourceInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
-import { isRunnerError, RunnerError, type RunnerReason, withoutStack } from "../errors.ts";
+import { isRunnerError, RunnerError, type RunnerReason, withoutStack } from "../runner-error.ts";
 import { duration } from "./protobuf.ts";
 
 export const errorDomain = "claude-runner";

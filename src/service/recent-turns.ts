@@ -2,10 +2,11 @@
  * The turns of each tenant that run now or ended lately: how each got its worker, where its time went, how it ended.
  *
  * For the view of the pool, in memory only, and bounded: so many ended turns of a tenant, so many tenants. Keeps ids,
- * names, times and numbers; no prompt, no answer. Whose turns a caller sees is decided in `pool.ts`.
+ * names, times and numbers; no prompt, no answer. Whose turns a caller sees is decided in `pool-service.ts`.
  */
-import type { RunnerReason } from "../errors.ts";
+
 import type { Claim, ClaimSource } from "../pool/claim.ts";
+import type { RunnerReason } from "../runner-error.ts";
 import type { Turn } from "../turn.ts";
 import type { Outcome, TurnEnd } from "../turn-end.ts";
 import type { Usage } from "../usage.ts";

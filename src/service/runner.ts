@@ -22,16 +22,16 @@ import {
 } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { type ProfileSettings, reusesWorkers } from "../config/profile-settings.ts";
 import type { Settings } from "../config/settings.ts";
-import { isRunnerError, RunnerError, type RunnerReason } from "../errors.ts";
+import { isRunnerError, RunnerError, type RunnerReason } from "../runner-error.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { TurnEnd } from "../turn-end.ts";
 import { CallScope } from "./call-scope.ts";
 import { type CallContext, type Caller, callerOf, type ServedService, served } from "./calls.ts";
 import { toConnectError } from "./errors.ts";
+import { profilesOf, toTurn } from "./in/requests.ts";
+import { prepareRules } from "./in/rules.ts";
+import type { Response } from "./out/responses.ts";
 import { duration, int64 } from "./protobuf.ts";
-import { profilesOf, toTurn } from "./requests.ts";
-import type { Response } from "./responses.ts";
-import { prepareRules } from "./rules.ts";
 import { runTurn, type TurnCall, TurnFailure, type TurnParts } from "./stream-chat.ts";
 import { CallSpan, traced } from "./traced.ts";
 

@@ -18,7 +18,7 @@ import {
   trace,
 } from "@opentelemetry/api";
 import type { Clock } from "../clock.ts";
-import type { RunnerReason } from "../errors.ts";
+import type { RunnerReason } from "../runner-error.ts";
 import { attributeNames, instruments, tracer } from "../telemetry/instruments.ts";
 import type { CallContext } from "./calls.ts";
 

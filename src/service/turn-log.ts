@@ -3,8 +3,9 @@
  *
  * Never a prompt, an answer or a label's meaning: labels are the caller's own words for the log and nothing else.
  */
-import { isRunnerError } from "../errors.ts";
+
 import type { Claim } from "../pool/claim.ts";
+import { isRunnerError } from "../runner-error.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Turn } from "../turn.ts";
 import type { TurnEnd } from "../turn-end.ts";

@@ -18,8 +18,8 @@ import {
   trace,
 } from "@opentelemetry/api";
 import type { Clock } from "../clock.ts";
-import { isRunnerError, type RunnerReason } from "../errors.ts";
 import type { Claim } from "../pool/claim.ts";
+import { isRunnerError, type RunnerReason } from "../runner-error.ts";
 import type { JoiningTurn, SpanJoiner } from "../span-joiner.ts";
 import { errorTypeOf } from "../telemetry/error-type.ts";
 import { attributeNames, instruments, retryEventName, spanNames, tracer } from "../telemetry/instruments.ts";

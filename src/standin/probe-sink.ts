@@ -1,7 +1,7 @@
 /**
  * The stand-in as what the reset probe sends its turns to: it answers at once and keeps what it was sent.
  */
-import { startStandin } from "./standin.ts";
+import { startStandin } from "./standin-server.ts";
 
 export interface OpenSink extends AsyncDisposable {
   readonly url: string;

@@ -4,7 +4,7 @@
  * In Prometheus a series that begins at 1 has never risen: an alert on the first refusal, or on the first credential that
  * the model API does not take, would miss it. So what alerts look at begins at 0.
  */
-import type { RunnerReason } from "../errors.ts";
+import type { RunnerReason } from "../runner-error.ts";
 import { attributeNames, instruments, shedReasons } from "./instruments.ts";
 
 /** Failures of turns that no retry mends: somebody has to act. */

@@ -7,7 +7,7 @@
  */
 import { Worker } from "node:worker_threads";
 import type { CancelTimer, Clock } from "../clock.ts";
-import { RunnerError } from "../errors.ts";
+import { RunnerError } from "../runner-error.ts";
 import type { FromThread, ToThread } from "./thread.ts";
 
 export interface ThreadPoolOptions {

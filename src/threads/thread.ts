@@ -2,7 +2,7 @@
  * The inside of a thread of `thread-pool.ts`: takes a task, answers with its output or with the reason why there is none.
  */
 import { parentPort, workerData } from "node:worker_threads";
-import { isRunnerError, type RunnerReason } from "../errors.ts";
+import { isRunnerError, type RunnerReason } from "../runner-error.ts";
 
 export interface ToThread<Input> {
   readonly input: Input;

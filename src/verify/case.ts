@@ -1,7 +1,7 @@
 /**
  * What a case is: something that is done with a worker before it is reset, and what the reset has to come to.
  */
-import type { CliCapabilities } from "../cli/capabilities.ts";
+import type { CliCapabilities } from "../cli/program/capabilities.ts";
 import type { LaneName } from "./lanes.ts";
 import type { Lease } from "./lease.ts";
 

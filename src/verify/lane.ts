@@ -2,14 +2,14 @@
  * Plays cases one after another on the same worker, and compares what the model API gets after each reset with what a
  * fresh worker sends. A worker that has ended, or is suspected, is followed by a fresh one.
  */
-import type { CliCapabilities } from "../cli/capabilities.ts";
-import type { Standin } from "../standin/standin.ts";
+import type { CliCapabilities } from "../cli/program/capabilities.ts";
+import type { Standin } from "../standin/standin-server.ts";
 import type { Binding, Effort, HistoryMessage, ModelSettings } from "../turn.ts";
 import type { WorkerProcess } from "../worker-process.ts";
 import type { ResetCase } from "./case.ts";
+import { type CaseOutcome, errorText, gravest, isFailure } from "./case-outcome.ts";
 import { firstDifference, keepsConnections, type SentRequest } from "./compare.ts";
 import { CrossedOver, Lease, nextIndex, requestsSince } from "./lease.ts";
-import { type CaseOutcome, errorText, gravest, isFailure } from "./outcome.ts";
 
 export interface LaneOptions {
   readonly start: () => Promise<WorkerProcess>;

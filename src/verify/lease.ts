@@ -6,7 +6,7 @@
 import { randomUUID } from "node:crypto";
 import type { ScenarioReference, ScenarioScript } from "../standin/choose.ts";
 import type { RecordedRequest } from "../standin/record.ts";
-import type { Standin } from "../standin/standin.ts";
+import type { Standin } from "../standin/standin-server.ts";
 import type { Binding, ContentBlock, Detail, HistoryMessage, ModelSettings, Turn, TurnLimits } from "../turn.ts";
 import type { Outcome, TurnEnd } from "../turn-end.ts";
 import type { TurnEvent } from "../turn-event.ts";

@@ -1,8 +1,9 @@
 /**
  * The suite's report for a person, as a table, and for a program, as JSON.
  */
+
+import { type CaseOutcome, type CaseResult, isFailure } from "./case-outcome.ts";
 import type { Difference } from "./compare.ts";
-import { type CaseOutcome, type CaseResult, isFailure } from "./outcome.ts";
 import type { Progress, VerifyReport } from "./run.ts";
 
 /** How a text looks; does nothing where that would end up in a file. */

@@ -4,18 +4,18 @@
  */
 import { randomInt } from "node:crypto";
 import { availableParallelism } from "node:os";
-import type { CliCapabilities } from "../cli/capabilities.ts";
-import type { FoundCli } from "../cli/locate.ts";
+import type { CliCapabilities } from "../cli/program/capabilities.ts";
+import type { FoundCli } from "../cli/program/locate.ts";
 import { type Log, silentLog } from "../telemetry/log.ts";
 import type { WorkerProcess } from "../worker-process.ts";
 import type { ResetCase } from "./case.ts";
+import { type CaseOutcome, type CaseResult, errorText, isFailure } from "./case-outcome.ts";
 import { caseGroups } from "./cases.ts";
 import { type Lane, usualLeaseCount } from "./lane.ts";
 import type { LaneName } from "./lanes.ts";
-import { type CaseOutcome, type CaseResult, errorText, isFailure } from "./outcome.ts";
 import { openRig, type Rig } from "./rig.ts";
 import { tenantChecks } from "./tenant-checks.ts";
-import { verifyTenants } from "./tenants.ts";
+import { verifyTenants } from "./two-tenants.ts";
 import { walk } from "./walk.ts";
 
 export interface VerifyOptions {

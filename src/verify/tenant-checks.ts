@@ -6,7 +6,7 @@
  */
 import { Outcome } from "../../gen/claude/runner/v1/result_pb.ts";
 import type { Canaries, Canary } from "./canaries.ts";
-import type { CaseOutcome } from "./outcome.ts";
+import type { CaseOutcome } from "./case-outcome.ts";
 import type { TenantTurn } from "./tenant-turns.ts";
 
 /** What a tenant saw of one of its turns. */

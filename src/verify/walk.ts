@@ -5,8 +5,8 @@
  * is needed to walk the same way again.
  */
 import type { ResetCase } from "./case.ts";
+import { type CaseOutcome, isFailure } from "./case-outcome.ts";
 import type { Lane } from "./lane.ts";
-import { type CaseOutcome, isFailure } from "./outcome.ts";
 
 export interface WalkOptions {
   readonly cases: readonly ResetCase[];

@@ -1,7 +1,7 @@
 import { type AttributeValue, SpanStatusCode, trace } from "@opentelemetry/api";
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { afterEach, describe, expect, it } from "vitest";
-import { Secrets } from "../../src/cli/secrets.ts";
+import { Secrets } from "../../src/cli/protocol/secrets.ts";
 import { type CliSpans, type CliSpansOptions, openCliSpans } from "../../src/cli-spans/cli-spans.ts";
 import { holdMs, patienceMs } from "../../src/cli-spans/join.ts";
 import type { Log } from "../../src/telemetry/log.ts";

@@ -1,14 +1,14 @@
 /** Reads the golden captures of the real CLI (test/fixtures/streams). */
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { HostPaths } from "../../src/cli/host-paths.ts";
-import { flagAt, isObject, type JsonObject } from "../../src/cli/json.ts";
-import { Ledger } from "../../src/cli/ledger.ts";
-import { MappedTurn } from "../../src/cli/mapped-turn.ts";
-import { parseLine } from "../../src/cli/messages.ts";
-import { TurnMeter } from "../../src/cli/meter.ts";
-import { turnEnd } from "../../src/cli/turn-end.ts";
-import { mapEnd, mapMessage } from "../../src/cli/turn-mapper.ts";
+import { MappedTurn } from "../../src/cli/mapping/mapped-turn.ts";
+import { TurnMeter } from "../../src/cli/mapping/meter.ts";
+import { mapEnd, mapMessage } from "../../src/cli/mapping/turn-mapper.ts";
+import { parseLine } from "../../src/cli/protocol/cli-messages.ts";
+import { HostPaths } from "../../src/cli/protocol/host-paths.ts";
+import { flagAt, isObject, type JsonObject } from "../../src/cli/protocol/json-members.ts";
+import { Ledger } from "../../src/cli/turn/charges.ts";
+import { turnEnd } from "../../src/cli/turn/end-of-turn.ts";
 import type { Detail } from "../../src/turn.ts";
 import type { TurnEnd } from "../../src/turn-end.ts";
 import type { TurnEvent } from "../../src/turn-event.ts";

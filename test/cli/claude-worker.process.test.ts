@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { WorkFolders } from "../../src/cli/folders.ts";
+import { WorkFolders } from "../../src/cli/start/worker-folders.ts";
 import { silentLog } from "../../src/telemetry/log.ts";
 import type { WorkerProcess } from "../../src/worker-process.ts";
 import { ableCli, apiKey, bodyOf, conversationOf, play, type Rig, rig, saying, textOf, turnOf } from "./real-cli.ts";

@@ -1,6 +1,6 @@
 /** The driver on a CLI that misbehaves: what the real one cannot be made to do. */
 import { afterEach, describe, expect, it } from "vitest";
-import type { LocatedCli } from "../../src/cli/locate.ts";
+import type { LocatedCli } from "../../src/cli/program/locate.ts";
 import { type FakeCli, makeFakeCli } from "../fakes/fake-cli.ts";
 import type { Act, FakeScript } from "../fakes/script.ts";
 import { play, type Rig, type RigOptions, rig, textOf, turnOf } from "./real-cli.ts";

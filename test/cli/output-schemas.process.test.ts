@@ -1,7 +1,7 @@
 /** Schemas on the real CLI: one that is applied reaches the model as it is, as the input of the tool that gives the answer. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { checkSchema } from "../../src/service/schema.ts";
-import { appliedCases } from "../service/schema-cases.ts";
+import { checkSchema } from "../../src/service/in/schema.ts";
+import { appliedCases } from "../service/in/schema-cases.ts";
 import { bodyOf, play, type Rig, rig, saying, turnOf } from "./real-cli.ts";
 
 /** What is applied, as the text that a worker is bound with. */

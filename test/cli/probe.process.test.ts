@@ -2,11 +2,11 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { WorkFolders } from "../../src/cli/folders.ts";
-import { CliLocator } from "../../src/cli/locate.ts";
 import { probeCli } from "../../src/cli/probe.ts";
+import { CliLocator } from "../../src/cli/program/locate.ts";
+import { WorkFolders } from "../../src/cli/start/worker-folders.ts";
 import { systemClock } from "../../src/clock.ts";
-import { startStandin } from "../../src/standin/standin.ts";
+import { startStandin } from "../../src/standin/standin-server.ts";
 import { silentLog } from "../../src/telemetry/log.ts";
 
 let folder: string;

@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { callFailure } from "../../src/commands/call-failure.ts";
 import { exitCodes } from "../../src/commands/exit-codes.ts";
-import { RunnerError, type RunnerReason } from "../../src/errors.ts";
+import { RunnerError, type RunnerReason } from "../../src/runner-error.ts";
 import { toConnectError } from "../../src/service/errors.ts";
 
 const target = { url: "127.0.0.1:7433", isTls: false, hasToken: true };

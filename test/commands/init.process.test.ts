@@ -13,7 +13,7 @@ import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { exitCodes } from "../../src/commands/exit-codes.ts";
 import { sha256Of } from "../../src/policy/auth.ts";
-import { startStandin } from "../../src/standin/standin.ts";
+import { startStandin } from "../../src/standin/standin-server.ts";
 
 const program = new URL("../../bin/claude-runner.js", import.meta.url).pathname;
 const namespace = ["--pid", "--fork", "--kill-child", "--mount-proc"];

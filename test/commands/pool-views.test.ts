@@ -17,7 +17,7 @@ import {
   watchAsJson,
   watchAsText,
 } from "../../src/commands/pool-views.ts";
-import { RunnerError } from "../../src/errors.ts";
+import { RunnerError } from "../../src/runner-error.ts";
 import { toConnectError } from "../../src/service/errors.ts";
 import { FakeClock } from "../fake-clock.ts";
 import { busyPool } from "./pool-states.ts";

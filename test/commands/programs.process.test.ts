@@ -14,7 +14,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { exitCodes } from "../../src/commands/exit-codes.ts";
 import { sha256Of } from "../../src/policy/auth.ts";
-import { type Standin, startStandin } from "../../src/standin/standin.ts";
+import { type Standin, startStandin } from "../../src/standin/standin-server.ts";
 
 const program = new URL("../../bin/claude-runner.js", import.meta.url).pathname;
 /** Makes the Node of a test take itself for an older one, as far as the launcher can see. */

@@ -15,7 +15,7 @@ import { fileURLToPath } from "node:url";
 import { goModuleFolder, goTool, hasGo } from "../../scripts/go-tool.ts";
 import { settingsSchema } from "../../src/config/settings.ts";
 import { startServers } from "../../src/server/server.ts";
-import { healthService } from "../../src/service/health.ts";
+import { healthService } from "../../src/service/health-service.ts";
 import { exceptions } from "./expected/h2spec.ts";
 import { type H2Report, runH2spec } from "./h2spec.ts";
 

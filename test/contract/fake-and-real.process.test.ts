@@ -6,7 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { LocatedCli } from "../../src/cli/locate.ts";
+import type { LocatedCli } from "../../src/cli/program/locate.ts";
 import type { TurnEvent } from "../../src/turn-event.ts";
 import type { RunningTurn, WorkerProcess } from "../../src/worker-process.ts";
 import { type Played, play, type Rig, rig, textOf, turnOf } from "../cli/real-cli.ts";

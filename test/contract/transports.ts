@@ -35,7 +35,7 @@ import {
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { Health, type HealthCheckResponse } from "../../gen/grpc/health/v1/health_pb.ts";
-import { serviceDefinition } from "../../src/server/grpc.ts";
+import { serviceDefinition } from "../../src/server/grpc/grpc-listener.ts";
 
 /** The certificate of the test servers; see test/fixtures/tls. */
 export const testTls = {

@@ -5,7 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { ErrorReason } from "../../gen/claude/runner/v1/error_pb.ts";
-import { aboutMetrics } from "../../src/telemetry/document.ts";
+import { aboutMetrics } from "../../src/telemetry/telemetry-document.ts";
 import {
   asSent,
   dashboard,

@@ -17,7 +17,7 @@ import {
   ResourceInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
-import type { UpstreamReason } from "../../src/errors.ts";
+import type { UpstreamReason } from "../../src/runner-error.ts";
 import { type ContractClient, failureOf, transportKinds } from "../contract/transports.ts";
 import { readTurn, type SeenTurn } from "../contract/turn.ts";
 import { model, openScene, type Scene } from "./scene.ts";

@@ -4,11 +4,11 @@
  */
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, it } from "vitest";
-import { CliLocator, type FoundCli } from "../../src/cli/locate.ts";
+import { CliLocator, type FoundCli } from "../../src/cli/program/locate.ts";
 import { systemClock } from "../../src/clock.ts";
 import { runProgram } from "../../src/commands/program.ts";
 import type { Turn } from "../../src/turn.ts";
-import { type CaseResult, isFailure } from "../../src/verify/outcome.ts";
+import { type CaseResult, isFailure } from "../../src/verify/case-outcome.ts";
 import { type VerifyReport, verifyCli } from "../../src/verify/run.ts";
 import type { ResetOutcome, WorkerProcess } from "../../src/worker-process.ts";
 import { testTerminal } from "../commands/test-terminal.ts";

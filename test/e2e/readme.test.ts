@@ -97,7 +97,7 @@ test("the profiles are settings that the server takes", async () => {
 test("the profiles are open to the token that the first start makes", async () => {
   const { loadSettings } = await import("../../src/config/load.ts");
   const { Authenticator, defaultToken } = await import("../../src/policy/auth.ts");
-  const { profilesOf } = await import("../../src/service/requests.ts");
+  const { profilesOf } = await import("../../src/service/in/requests.ts");
   const [yaml] = blocks("yaml");
   const file = join(home, "profiles.yaml");
   await writeFile(file, yaml!.replace("/srv/checkout", root));

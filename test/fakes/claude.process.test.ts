@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
-import { startStandin } from "../../src/standin/standin.ts";
+import { startStandin } from "../../src/standin/standin-server.ts";
 import { type FakeCli, makeFakeCli } from "./fake-cli.ts";
 import type { FakeScript } from "./script.ts";
 import { resultsOf, StreamJsonProcess, streamedText } from "./stream-json-process.ts";

@@ -11,7 +11,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:http2";
 import { parseArgs } from "node:util";
-import { startStandin } from "../../src/standin/standin.ts";
+import { startStandin } from "../../src/standin/standin-server.ts";
 import { tenants } from "../e2e/scene.ts";
 import { type FuzzCase, nextCase, seeded } from "./cases.ts";
 import type { Listening, Stall } from "./server-process.ts";

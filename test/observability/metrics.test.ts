@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { aboutMetrics } from "../../src/telemetry/document.ts";
+import { aboutMetrics } from "../../src/telemetry/telemetry-document.ts";
 import { asSent, dashboardExpressions, deploy, ruleExpressions } from "../deploy/expressions.ts";
 import { openOtlpSink } from "../e2e/otlp-sink.ts";
 import { openScene } from "../e2e/scene.ts";

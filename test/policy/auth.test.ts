@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { isRunnerError } from "../../src/errors.ts";
 import { Authenticator, defaultToken, sha256Of } from "../../src/policy/auth.ts";
+import { isRunnerError } from "../../src/runner-error.ts";
 
 const acme = { tenant: "acme", sha256: sha256Of("token-a"), profiles: ["default", "fast"], operator: false };
 const other = { tenant: "other", sha256: sha256Of("token-b"), profiles: ["*"], operator: true };

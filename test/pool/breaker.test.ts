@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { RunnerError } from "../../src/errors.ts";
 import { StartBreaker } from "../../src/pool/breaker.ts";
+import { RunnerError } from "../../src/runner-error.ts";
 
 const limits = { startFailuresToBreak: 3, startRetryMs: 15_000, cliRecheckIntervalMs: 5_000 };
 const failure = new RunnerError("WORKER_START_FAILED", "no answer");

@@ -2,7 +2,7 @@
  * A worker's process without a process: says what it is told to say, and remembers what it was asked.
  */
 import type { Clock } from "../../src/clock.ts";
-import { RunnerError } from "../../src/errors.ts";
+import { RunnerError } from "../../src/runner-error.ts";
 import type { ProcessUsage, ResetOutcome, RunningTurn, WorkerExit, WorkerProcess } from "../../src/worker-process.ts";
 
 export interface InMemoryWorkerOptions {

@@ -3,10 +3,10 @@
  */
 import { sleep } from "../../src/clock.ts";
 import { type Settings, settingsSchema } from "../../src/config/settings.ts";
-import { RunnerError } from "../../src/errors.ts";
 import type { Claim, ClaimRequest } from "../../src/pool/claim.ts";
-import { Pool } from "../../src/pool/pool.ts";
 import type { PoolProfile, PoolTenants } from "../../src/pool/pool-options.ts";
+import { Pool } from "../../src/pool/worker-pool.ts";
+import { RunnerError } from "../../src/runner-error.ts";
 import type { Log, LogFields } from "../../src/telemetry/log.ts";
 import { FakeClock } from "../fake-clock.ts";
 import { InMemoryWorker, type InMemoryWorkerOptions, promptly } from "./in-memory-worker.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { RunnerError } from "../../src/errors.ts";
 import { Worker } from "../../src/pool/worker.ts";
 import type { WorkerState } from "../../src/pool/worker-state.ts";
+import { RunnerError } from "../../src/runner-error.ts";
 import type { WorkerProcess } from "../../src/worker-process.ts";
 import { FakeClock } from "../fake-clock.ts";
 import { InMemoryWorker } from "./in-memory-worker.ts";

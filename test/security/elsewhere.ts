@@ -23,13 +23,13 @@ export const elsewhere: readonly ElsewhereGroup[] = [
       {
         tries: "looking for other tenants in the view of the pool",
         expects: "finds no name, worker or turn of theirs",
-        file: "test/service/pool-view.test.ts",
+        file: "test/service/pool/pool-view.test.ts",
         test: "is never told another tenant's name, worker or turn",
       },
       {
         tries: "guessing from one's own view what others do",
         expects: "shows the same whatever they do",
-        file: "test/service/pool-view.test.ts",
+        file: "test/service/pool/pool-view.test.ts",
         test: "is told the same whatever other tenants have and do",
       },
       {
@@ -156,19 +156,19 @@ export const elsewhere: readonly ElsewhereGroup[] = [
       {
         tries: "workers' folders while they run and after they ended",
         expects: "are private, and gone",
-        file: "test/cli/folders.test.ts",
+        file: "test/cli/start/worker-folders.test.ts",
         test: "are private, and gone after the sweep",
       },
       {
         tries: "links in a worker's folder when it is swept",
         expects: "lead the sweep nowhere",
-        file: "test/cli/folders.test.ts",
+        file: "test/cli/start/worker-folders.test.ts",
         test: "are swept also where a tool took rights away, and nothing behind a link is",
       },
       {
         tries: "listing processes",
         expects: "shows nothing of a system prompt",
-        file: "test/cli/launch.test.ts",
+        file: "test/cli/start/launch.test.ts",
         test: "shows nothing of the profile's system prompt to whoever lists processes",
       },
     ],

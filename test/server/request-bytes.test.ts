@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isRunnerError } from "../../src/errors.ts";
+import { isRunnerError } from "../../src/runner-error.ts";
 import { RequestBytes } from "../../src/server/request-bytes.ts";
 import { FakeClock } from "../fake-clock.ts";
 

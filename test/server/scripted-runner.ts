@@ -7,16 +7,16 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { ClaudeRunner } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import { type Settings, settingsSchema } from "../../src/config/settings.ts";
-import { RunnerError } from "../../src/errors.ts";
 import { Authenticator, sha256Of } from "../../src/policy/auth.ts";
+import { RunnerError } from "../../src/runner-error.ts";
 import { startServers } from "../../src/server/server.ts";
 import { type CallContext, type ServedService, served } from "../../src/service/calls.ts";
 import { toConnectError } from "../../src/service/errors.ts";
-import { healthService } from "../../src/service/health.ts";
-import { poolService } from "../../src/service/pool.ts";
+import { healthService } from "../../src/service/health-service.ts";
+import { poolService } from "../../src/service/pool/pool-service.ts";
 import { RecentTurns } from "../../src/service/recent-turns.ts";
 import { testTls } from "../contract/transports.ts";
-import { ScriptedWatchedPool } from "../service/watched-pool.ts";
+import { ScriptedWatchedPool } from "../service/pool/watched-pool.ts";
 
 export const testToken = "test-token-of-tenant-acme";
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { GetPoolResponse, WatchPoolResponse } from "../../gen/claude/runner/v1/pool_pb.ts";
 import { HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
 import { type ContractClient, failureOf, transportKinds } from "../contract/transports.ts";
-import { workerSnapshot } from "../service/watched-pool.ts";
+import { workerSnapshot } from "../service/pool/watched-pool.ts";
 import { startTestServers, type TestServers, testToken, textsOf, until } from "./scripted-runner.ts";
 
 /** What must hold for every client over every transport, whatever the handler does. */

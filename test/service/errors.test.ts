@@ -11,7 +11,7 @@ import {
   ResourceInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
-import { RunnerError, type RunnerReason } from "../../src/errors.ts";
+import { RunnerError, type RunnerReason } from "../../src/runner-error.ts";
 import { type FailureStage, statusCode, toConnectError } from "../../src/service/errors.ts";
 import { costGrowth } from "./cpu-cost.ts";
 

@@ -1,8 +1,9 @@
 /**
  * A worker and a pool that do what a test tells them, for the service alone: no queue, no process, no CLI.
  */
-import { RunnerError } from "../../src/errors.ts";
+
 import type { Claim, ClaimRequest, Release, WorkerPool } from "../../src/pool/claim.ts";
+import { RunnerError } from "../../src/runner-error.ts";
 import type { HistoryMessage, Turn } from "../../src/turn.ts";
 import type { EndCause, TurnEnd } from "../../src/turn-end.ts";
 import type { TurnEvent } from "../../src/turn-event.ts";

@@ -5,11 +5,11 @@ import { Outcome, TurnResultSchema } from "../../gen/claude/runner/v1/result_pb.
 import { ChatRequestSchema, Detail, Role, StreamChatRequestSchema } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { settingsSchema } from "../../src/config/settings.ts";
-import { RunnerError } from "../../src/errors.ts";
 import { TurnsInFlight } from "../../src/policy/quota.ts";
+import { RunnerError } from "../../src/runner-error.ts";
 import type { CallContext } from "../../src/service/calls.ts";
+import type { Response } from "../../src/service/out/responses.ts";
 import { RecentTurns } from "../../src/service/recent-turns.ts";
-import type { Response } from "../../src/service/responses.ts";
 import { type RunnerParts, runnerService } from "../../src/service/runner.ts";
 import { turnLog } from "../../src/service/turn-log.ts";
 import type { SpannedTurn } from "../../src/span-joiner.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Standin, startStandin } from "../../src/standin/standin.ts";
+import { type Standin, startStandin } from "../../src/standin/standin-server.ts";
 import { type CliMessage, resultsOf, type StreamJsonProcess, streamedText } from "../fakes/stream-json-process.ts";
 import { findRealCli, startRealCli } from "./real-cli.ts";
 

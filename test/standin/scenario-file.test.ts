@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ScenarioError } from "../../src/standin/scenario.ts";
 import { readScenarioFile } from "../../src/standin/scenario-file.ts";
-import { startStandin } from "../../src/standin/standin.ts";
+import { startStandin } from "../../src/standin/standin-server.ts";
 
 let folder: string;
 beforeEach(async () => {

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { aboutMetrics } from "../../src/telemetry/document.ts";
 import { errorTypeOf } from "../../src/telemetry/error-type.ts";
 import { observePool } from "../../src/telemetry/gauges.ts";
 import { instruments } from "../../src/telemetry/instruments.ts";
+import { aboutMetrics } from "../../src/telemetry/telemetry-document.ts";
 import { beginAtZero } from "../../src/telemetry/zeros.ts";
 import { openScrape, readSeries, type Scrape } from "./scrape.ts";
 

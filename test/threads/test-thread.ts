@@ -1,7 +1,7 @@
 /**
  * A thread that does what it is told: for the tests of the pool.
  */
-import { RunnerError } from "../../src/errors.ts";
+import { RunnerError } from "../../src/runner-error.ts";
 import { serveThread } from "../../src/threads/thread.ts";
 
 export type TestTask =

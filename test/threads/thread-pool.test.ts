@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { RunnerError } from "../../src/errors.ts";
+import { RunnerError } from "../../src/runner-error.ts";
 import { ThreadPool, type ThreadPoolOptions } from "../../src/threads/thread-pool.ts";
 import { FakeClock } from "../fake-clock.ts";
 import type { TestAnswer, TestTask } from "./test-thread.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { CaseOutcome } from "../../src/verify/outcome.ts";
+import type { CaseOutcome } from "../../src/verify/case-outcome.ts";
 import { reportData, reportText } from "../../src/verify/report.ts";
 import type { VerifyReport } from "../../src/verify/run.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ResetCase } from "../../src/verify/case.ts";
-import type { CaseOutcome } from "../../src/verify/outcome.ts";
+import type { CaseOutcome } from "../../src/verify/case-outcome.ts";
 import { walk } from "../../src/verify/walk.ts";
 
 const cases = ["a", "b", "c", "d"].map(

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { ErrorReason } from "../../clients/typescript/src/gen/claude/runner/v1/error_pb.ts";
-import { RunnerError, type RunnerReason } from "../../src/errors.ts";
+import { RunnerError, type RunnerReason } from "../../src/runner-error.ts";
 import { toConnectError } from "../../src/service/errors.ts";
 import { failureOf, isUnknownCall, wantsToken } from "../../web/failure.ts";
 

@@ -5,7 +5,7 @@
  * Holds one buffer for the message that is arriving, which grows with what has come: neither a length that promises much
  * nor a message in pieces of one byte takes more memory than its bytes. Refuses a length beyond the bound at once.
  */
-import { RunnerError } from "../../errors.ts";
+import { RunnerError } from "../../runner-error.ts";
 
 /** The flag of a message that is packed. */
 export const packedFlag = 1;

@@ -24,7 +24,7 @@ import {
   UInt64ValueSchema,
 } from "@bufbuild/protobuf/wkt";
 import { didYouMean, nearest } from "../../config/suggest.ts";
-import type { Violation } from "../../errors.ts";
+import type { Violation } from "../../runner-error.ts";
 import { memberPath } from "./json-scan.ts";
 
 export interface JsonCheckOptions {

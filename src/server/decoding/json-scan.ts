@@ -6,7 +6,7 @@
  * pairs. Whether names and values fit the message's type is `json-check.ts`.
  */
 import { isUtf8 } from "node:buffer";
-import { RunnerError, type Violation } from "../../errors.ts";
+import { RunnerError, type Violation } from "../../runner-error.ts";
 
 export interface JsonBounds {
   /** The most members, elements and values in all of the text together. */

@@ -4,7 +4,7 @@
  */
 import { createFileRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import type { Violation } from "../../errors.ts";
+import type { Violation } from "../../runner-error.ts";
 import { serveThread } from "../../threads/thread.ts";
 import type { RequestBounds } from "./bounds.ts";
 import { readJson } from "./json.ts";

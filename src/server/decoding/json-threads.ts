@@ -8,7 +8,7 @@ import { availableParallelism } from "node:os";
 import { create, type DescFile, type DescMessage, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import type { Clock } from "../../clock.ts";
-import { invalidRequest, maxViolations } from "../../service/rules.ts";
+import { invalidRequest, maxViolations } from "../../service/in/rules.ts";
 import { ThreadPool } from "../../threads/thread-pool.ts";
 import type { RequestBounds } from "./bounds.ts";
 import type { JsonTask, JsonTaskResult, JsonThreadSetUp } from "./json-thread.ts";

@@ -5,7 +5,7 @@
  * throws nothing but data that can be sent: a RunnerError is made of it where the call is.
  */
 import { type DescMessage, fromJson, type JsonValue, type Message, type Registry } from "@bufbuild/protobuf";
-import { RunnerError, type Violation } from "../../errors.ts";
+import { RunnerError, type Violation } from "../../runner-error.ts";
 import type { RequestBounds } from "./bounds.ts";
 import { checkJson } from "./json-check.ts";
 import { scanJson } from "./json-scan.ts";

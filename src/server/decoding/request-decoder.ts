@@ -6,9 +6,9 @@
  */
 import { createRegistry, type DescMethod, fromBinary, type Message, type Registry } from "@bufbuild/protobuf";
 import type { Clock } from "../../clock.ts";
-import { RunnerError } from "../../errors.ts";
+import { RunnerError } from "../../runner-error.ts";
 import type { ServedService } from "../../service/calls.ts";
-import { invalidRequest, maxViolations } from "../../service/rules.ts";
+import { invalidRequest, maxViolations } from "../../service/in/rules.ts";
 import { boundsOf, type RequestBounds } from "./bounds.ts";
 import { readJson } from "./json.ts";
 import { JsonThreads, maxJsonBytesOnLoop } from "./json-threads.ts";

@@ -3,7 +3,7 @@
  */
 import { promisify } from "node:util";
 import { gunzip, inflate } from "node:zlib";
-import { RunnerError } from "../../errors.ts";
+import { RunnerError } from "../../runner-error.ts";
 import { maxUnpackedBytes } from "./bounds.ts";
 import { requestTooLarge } from "./envelopes.ts";
 

@@ -8,8 +8,8 @@
 import { isUtf8 } from "node:buffer";
 import { type DescField, type DescMessage, getOption, ScalarType } from "@bufbuild/protobuf";
 import { field as fieldRules } from "../../../gen/buf/validate/validate_pb.ts";
-import { RunnerError, type Violation } from "../../errors.ts";
-import { invalidRequest, maxElements, maxViolations } from "../../service/rules.ts";
+import { RunnerError, type Violation } from "../../runner-error.ts";
+import { invalidRequest, maxElements, maxViolations } from "../../service/in/rules.ts";
 import type { RequestBounds } from "./bounds.ts";
 
 /** What is to be known of a field to skip it, count it or go into it. */

@@ -2,14 +2,14 @@
  * The browser page on the web port: a closed list of files, made at start, that needs no token to load.
  *
  * A request's path is looked up in that list and is never made into a file's path. The page itself (`web/`) is a client
- * like any other; nothing here knows what it calls. Host and Origin were looked at before (`web.ts`).
+ * like any other; nothing here knows what it calls. Host and Origin were looked at before (`web-calls.ts`).
  */
 import { readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { ServerLog } from "../call-errors.ts";
 import { ServerStartError } from "../listener.ts";
-import { answerPlainly } from "../web-answer.ts";
-import type { WebRequest, WebResponse } from "../web-listener.ts";
+import { answerPlainly } from "../web/web-answer.ts";
+import type { WebRequest, WebResponse } from "../web/web-listener.ts";
 import { pageHeaders } from "./headers.ts";
 import { type ModuleGraph, walkModules } from "./module-graph.ts";
 import { moduleSource } from "./module-source.ts";

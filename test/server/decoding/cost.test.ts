@@ -6,14 +6,14 @@ import { Health } from "../../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { systemClock } from "../../../src/clock.ts";
 import { settingsSchema } from "../../../src/config/settings.ts";
-import { isRunnerError } from "../../../src/errors.ts";
+import { isRunnerError } from "../../../src/runner-error.ts";
 import { contentRequest } from "../../../src/server/decoding/bounds.ts";
 import { readJson } from "../../../src/server/decoding/json.ts";
 import { maxJsonBytesOnLoop } from "../../../src/server/decoding/json-threads.ts";
 import { RequestDecoder } from "../../../src/server/decoding/request-decoder.ts";
 import { toConnectError } from "../../../src/service/errors.ts";
-import { toTurn } from "../../../src/service/requests.ts";
-import { invalidRequest } from "../../../src/service/rules.ts";
+import { toTurn } from "../../../src/service/in/requests.ts";
+import { invalidRequest } from "../../../src/service/in/rules.ts";
 import { hostileJson, hostileShapes } from "./hostile-messages.ts";
 
 const services = [ClaudeRunner, PoolService, Health, ServerReflection];

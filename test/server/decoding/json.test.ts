@@ -8,7 +8,7 @@ import {
   Effort,
   StreamChatRequestSchema,
 } from "../../../gen/claude/runner/v1/runner_pb.ts";
-import { isRunnerError, type RunnerError } from "../../../src/errors.ts";
+import { isRunnerError, type RunnerError } from "../../../src/runner-error.ts";
 import { contentRequest } from "../../../src/server/decoding/bounds.ts";
 import { readJson } from "../../../src/server/decoding/json.ts";
 

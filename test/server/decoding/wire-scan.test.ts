@@ -4,7 +4,7 @@ import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ChatRequestSchema, Role, StreamChatRequestSchema } from "../../../gen/claude/runner/v1/runner_pb.ts";
-import { RunnerError } from "../../../src/errors.ts";
+import { RunnerError } from "../../../src/runner-error.ts";
 import { contentRequest } from "../../../src/server/decoding/bounds.ts";
 import { scanWire } from "../../../src/server/decoding/wire-scan.ts";
 

@@ -1,0 +1,45 @@
+/**
+ * Hands a conversation over to an idle process without model calls.
+ *
+ * A question is answered by an empty result, which has to be waited for: without it the CLI mixes up the order. An answer
+ * is taken silently, and the next line may follow at once.
+ */
+import { randomUUID } from "node:crypto";
+import type { HistoryMessage } from "../../turn.ts";
+import type { Line } from "../process/line-pieces.ts";
+import type { CliMessage } from "../protocol/cli-messages.ts";
+import { seededAnswerLine, seededQuestionLine } from "../protocol/user-line.ts";
+
+export interface SeedingHost {
+  write(line: Line): Promise<void>;
+  /** The first message that fits; to be called before what it answers is written. Rejects when it is late. */
+  expect(fits: (message: CliMessage) => boolean): Promise<CliMessage>;
+  /** A message becomes part of the conversation. Called before it is written. */
+  willAdd(role: HistoryMessage["role"], uuid: string): void;
+}
+
+/** Aborting takes effect between messages: what was begun is finished, so that the process can still be reset. */
+export async function seedHistory(
+  host: SeedingHost,
+  history: readonly HistoryMessage[],
+  signal?: AbortSignal,
+): Promise<void> {
+  for (const { role, text } of history) {
+    signal?.throwIfAborted();
+    const uuid = randomUUID();
+    host.willAdd(role, uuid);
+    if (role === "assistant") {
+      await host.write(seededAnswerLine(uuid, text));
+      continue;
+    }
+    const taken = host.expect(({ kind, body }) => kind === "result" && namesPrompt(body.user_message_uuids, uuid));
+    taken.catch(() => undefined); // Heard of below, unless the line cannot even be written.
+    await host.write(seededQuestionLine(uuid, text));
+    await taken;
+  }
+  signal?.throwIfAborted();
+}
+
+function namesPrompt(uuids: unknown, uuid: string): boolean {
+  return Array.isArray(uuids) && uuids.includes(uuid);
+}

@@ -1,0 +1,149 @@
+/**
+ * What the mappers of one turn share: its settings, its messages, its meter, and what they found out on the way that
+ * decides how the turn ended.
+ */
+
+import { redactSecrets } from "../../redact.ts";
+import type { Detail } from "../../turn.ts";
+import type { TurnEvent, TurnEventBody } from "../../turn-event.ts";
+import type { CliMessage } from "../protocol/cli-messages.ts";
+import type { HostPaths } from "../protocol/host-paths.ts";
+import { type JsonObject, textAt } from "../protocol/json-members.ts";
+import { toldLine } from "../upstream/upstream-words.ts";
+import { AnswerText } from "./answer-text.ts";
+import { TurnMessages } from "./message-records.ts";
+import type { TurnMeter } from "./meter.ts";
+
+/** Shorter words of the model API are replaced where they are reported only. */
+const minNotedWords = 16;
+/** What is told of a failure that nothing was said about. */
+const failed = "the model API failed";
+
+/** An error that the CLI reported as a message of its own. The last one of a turn explains its result. */
+export interface ReportedFailure {
+  /** The CLI's words and those of the model API. */
+  readonly text: string;
+  /** What is told in their place. */
+  readonly sentence: string;
+  readonly cliError: string;
+  readonly httpStatus: number | undefined;
+  readonly apiError: string;
+  readonly apiErrorType: string;
+  readonly apiErrorParams: JsonObject;
+  readonly requestId: string;
+  readonly stopReason: string;
+  readonly refusalCategory: string;
+  readonly refusalExplanation: string;
+}
+
+/** Why a process cannot be reset after this turn; a short code for logs and the recycle counter. */
+export type Taint =
+  | "compacted"
+  | "model_switched"
+  | "background_tasks"
+  | "conversation_reset"
+  | "foreign_turn"
+  | "second_result"
+  | "stale_events"
+  | "garbage"
+  | "cost_unknown"
+  | "idle_not_confirmed"
+  | "unexpected_end";
+
+export interface MappedTurnOptions {
+  readonly detail: Detail;
+  readonly paths: HostPaths;
+  readonly meter: TurnMeter;
+  /** Whether the turn is an operator's, who gets the model API's own words about a failure. Absent: no. */
+  readonly forOperator?: boolean | undefined;
+  /** A line whose kind is not known to this driver. */
+  readonly onUnknown: (name: string) => void;
+}
+
+export class MappedTurn {
+  readonly detail: Detail;
+  readonly forOperator: boolean;
+  readonly meter: TurnMeter;
+  readonly onUnknown: (name: string) => void;
+  readonly messages = new TurnMessages();
+  readonly answer = new AnswerText();
+  /** The input of the last use of the tool for structured output, as the model wrote it; empty when it was not streamed. */
+  structuredInputJson = "";
+  /** The names of the tools that were used, by the id of the use. */
+  readonly toolNames = new Map<string, string>();
+
+  /** What is replaced in texts that the CLI filled in: paths, and words of the model API that were seen in the turn. */
+  paths: HostPaths;
+  cliVersion = "";
+  model = "";
+  /** Whether text or a tool use of the model was passed on. */
+  contentStreamed = false;
+  failure: ReportedFailure | undefined;
+  /** A hook blocked the prompt. */
+  blockedByHook = false;
+  /** How many retries of model calls there were. */
+  retryCount = 0;
+  refusalCategory = "";
+  refusalExplanation = "";
+  taint: Taint | undefined;
+  readonly #toldNotices = new Set<string>();
+  #isMuted = false;
+
+  constructor(options: MappedTurnOptions) {
+    this.detail = options.detail;
+    this.paths = options.paths;
+    this.forOperator = options.forOperator ?? false;
+    this.meter = options.meter;
+    this.onUnknown = options.onUnknown;
+  }
+
+  /** Whether more than text is wanted. What is not wanted is not built; it is counted all the same. */
+  get wantsAll(): boolean {
+    return this.detail !== "text";
+  }
+
+  /** Words of the model API about a failure as they are told; noted, since the CLI repeats them in other lines. */
+  told(words: string, sentence: string): string {
+    if (this.forOperator) return redactSecrets(words);
+    // What is shorter may be in any text.
+    if (words.length >= minNotedWords) this.paths = this.paths.with(words, sentence);
+    return sentence;
+  }
+
+  /** A line as it is told at full detail. */
+  rawLine(message: CliMessage, line: string): string {
+    return this.paths.line(message, toldLine(message, line, this.forOperator, this.failure?.sentence ?? failed));
+  }
+
+  /** Whether what the model writes is no longer passed on, since the turn is being ended. */
+  get isMuted(): boolean {
+    return this.#isMuted || this.meter.reached === "outputLimit";
+  }
+
+  /** Passes nothing on any more that the model writes: the answer is what its caller has. */
+  mute(): void {
+    this.#isMuted = true;
+  }
+
+  /** Tells, once in a turn, of something that is not as it has to be. */
+  notice(noticeKind: string, text: string, out: TurnEvent[]): void {
+    if (!this.wantsAll || this.#toldNotices.has(noticeKind)) return;
+    this.#toldNotices.add(noticeKind);
+    out.push({ kind: "notice", level: "warning", noticeKind, text });
+  }
+}
+
+/** The tool use that started the sub-agent to which a line belongs; empty for the main conversation. */
+export function parentOf(body: JsonObject): string {
+  return textAt(body, "parent_tool_use_id");
+}
+
+export function withParent(event: TurnEventBody, parentToolUseId: string): TurnEvent {
+  return parentToolUseId === "" ? event : { ...event, parentToolUseId };
+}
+
+/** Keeps a line of an unknown kind as an event, where it is wanted. */
+export function keepUnknown(turn: MappedTurn, name: string, out: TurnEvent[]): void {
+  turn.onUnknown(name);
+  if (turn.wantsAll) out.push({ kind: "unknown", name, internal: false });
+}

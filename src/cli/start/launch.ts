@@ -1,0 +1,115 @@
+/**
+ * How a worker is launched: a profile, a credential and folders to arguments and environment. Pure.
+ *
+ * Nothing of a request ever comes here: what a turn may choose is set on the running process. The system prompt is not
+ * here either: it is bound by the first `initialize`, which may be longer than an argument and is not seen by `ps`.
+ */
+import type { ProfileSettings } from "../../config/profile-settings.ts";
+import { RunnerError } from "../../runner-error.ts";
+import type { WorkerPaths } from "../protocol/host-paths.ts";
+
+export interface Launch {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+}
+
+export interface LaunchOptions {
+  readonly profile: ProfileSettings;
+  /** Variables of the credential. */
+  readonly credential: Readonly<Record<string, string>>;
+  readonly folders: WorkerPaths;
+  /** Variables that make the process send its own spans. Absent: it sends none. */
+  readonly spans?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Never sent: the first `initialize` replaces it. It keeps the CLI from making a prompt of its own. */
+const unboundSystemPrompt = "You are a helpful assistant.";
+/** The built-in tools that exist under --bare. */
+const bareTools = new Set(["Bash", "Edit", "Read"]);
+
+export function launch({ profile, credential, folders, spans }: LaunchOptions): Launch {
+  checkTools(profile);
+  const { tools } = profile;
+  const isBare = tools.every((tool) => bareTools.has(tool));
+  const allowed = profile.allowedTools.length > 0 ? profile.allowedTools : tools;
+  return {
+    args: [
+      "--print",
+      "--input-format=stream-json",
+      "--output-format=stream-json",
+      "--verbose",
+      "--include-partial-messages",
+      ...(isBare ? ["--bare"] : []),
+      `--system-prompt=${unboundSystemPrompt}`,
+      `--tools=${tools.join(",")}`,
+      "--strict-mcp-config",
+      "--setting-sources=",
+      "--no-session-persistence",
+      `--permission-mode=${profile.permissionMode}`,
+      ...allowed.map((rule) => `--allowedTools=${rule}`),
+      `--model=${profile.model}`,
+      `--effort=${profile.effort}`,
+    ],
+    env: {
+      ...environment(profile, folders),
+      ...(isBare ? {} : withoutBare),
+      ...credential,
+      ...spans,
+    },
+    cwd: folders.cwd,
+  };
+}
+
+function environment(profile: ProfileSettings, { home, tmp }: WorkerPaths): Record<string, string> {
+  return {
+    HOME: home,
+    TMPDIR: tmp,
+    CLAUDE_CODE_TMPDIR: tmp,
+    PATH: "/usr/local/bin:/usr/bin:/bin",
+    LANG: "C.UTF-8",
+    ...quiet,
+    // What a user's text could otherwise pull into a request, also when it is not marked as composed.
+    CLAUDE_CODE_DISABLE_ATTACHMENTS: "1",
+    CLAUDE_CODE_DISABLE_FILE_MENTIONS: "1",
+    // Would report into the next conversation, whoever's it is.
+    CLAUDE_CODE_DISABLE_BACKGROUND_TASKS: "1",
+    // A refusal is one call, and the model stays what it was.
+    CLAUDE_CODE_DISABLE_REFUSAL_RETRY: "1",
+    CLAUDE_CODE_DISABLE_REFUSAL_FALLBACK: "1",
+    CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS: "1",
+    CLAUDE_CODE_MAX_RETRIES: String(profile.upstreamMaxRetries),
+    API_TIMEOUT_MS: String(profile.upstreamTimeoutMs),
+    CLAUDE_BYTE_STREAM_IDLE_TIMEOUT_MS: String(profile.upstreamIdleTimeoutMs),
+  };
+}
+
+/** Nothing goes anywhere but to the model API. */
+export const quiet: Readonly<Record<string, string>> = {
+  DISABLE_AUTOUPDATER: "1",
+  DISABLE_TELEMETRY: "1",
+  DISABLE_ERROR_REPORTING: "1",
+  CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+};
+
+/** What --bare leaves out by itself and other launches have to be told. */
+const withoutBare: Readonly<Record<string, string>> = {
+  CLAUDE_CODE_DISABLE_CLAUDE_MDS: "1",
+  CLAUDE_CODE_DISABLE_AUTO_MEMORY: "1",
+  CLAUDE_CODE_DISABLE_GIT_INSTRUCTIONS: "1",
+};
+
+/** The folder in which a worker of a profile works; `undefined` for a private one. */
+export function workspaceOf(profile: ProfileSettings): string | undefined {
+  return profile.tools.length > 0 ? profile.workspace?.path : undefined;
+}
+
+/** Tools run with the rights of the server. The settings are checked at start; this is the last door. */
+function checkTools({ tools, workspace, isolation }: ProfileSettings): void {
+  if (tools.length === 0) return;
+  if (workspace === undefined || isolation !== "none") {
+    throw new RunnerError("INTERNAL", "internal error", {
+      cause: new Error("a profile with tools needs a workspace and an isolation that exists"),
+    });
+  }
+}

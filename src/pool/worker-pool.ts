@@ -1,0 +1,432 @@
+/**
+ * The pool: sole owner of the workers of all profiles.
+ *
+ * Everything that happens (a turn comes, a worker becomes idle or ends, time passes) leads to one function, `#serve`,
+ * which looks at how things are, decides by pure functions and carries out. It runs to its end without waiting for
+ * anything, so no two decisions see the same place free. The pool knows `WorkerProcess` and nothing of what is behind it.
+ */
+import type { CancelTimer } from "../clock.ts";
+import type { RunnerError } from "../runner-error.ts";
+import { attributeNames, cleanReset, instruments } from "../telemetry/instruments.ts";
+import type { Claim, ClaimRequest, Release, WorkerPool } from "./claim.ts";
+import { givenUpFirst } from "./eviction.ts";
+import { Inventory } from "./inventory.ts";
+import { isIdleOutdated, isOutdated } from "./outdated.ts";
+import type { PoolOptions } from "./pool-options.ts";
+import { ProfilePool } from "./profile-pool.ts";
+import { ageLimitMs, wornOut } from "./recycling.ts";
+import { hasRoomForAll, placesFor, placesToFreeForSpares, workersToEndForMemory, workersToStart } from "./sizing.ts";
+import type { PoolSnapshot, ProfileSnapshot } from "./snapshot.ts";
+import { Upkeep } from "./upkeep.ts";
+import { Worker } from "./worker.ts";
+import { isNobodys, type WorkerState } from "./worker-state.ts";
+
+export type { PoolSnapshot, ProfileSnapshot };
+
+/**
+ * Told that something of this tenant's may have changed; `undefined`: something that is nobody's, or of all. Called in
+ * the middle of a change: it may note that and nothing more, least of all ask the pool.
+ */
+export type ActivityListener = (tenant: string | undefined) => void;
+
+/** A bound worker that was not used for so long gives its place to a missing spare. */
+const placeForSparesAfterMs = 60_000;
+
+type Phase = "open" | "draining" | "stopped";
+
+export class Pool implements WorkerPool {
+  readonly #options: PoolOptions;
+  readonly #profiles: ReadonlyMap<string, ProfilePool>;
+  readonly #inventory: Inventory;
+  readonly #upkeep: Upkeep;
+  readonly #listeners = new Set<() => void>();
+  readonly #activityListeners = new Set<ActivityListener>();
+  readonly #drained = Promise.withResolvers<void>();
+  #phase: Phase = "open";
+  #stopped: Promise<void> | undefined;
+  #lastOrder = 0;
+  #startCount = 0;
+  /** Rises with each `#serve`, so that no profile is always the first to be served. */
+  #round = 0;
+  #wake: { readonly atMs: number; readonly cancel: CancelTimer } | undefined;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#profiles = new Map(
+      Object.entries(options.profiles).map(([name, profile]) => [
+        name,
+        new ProfilePool({
+          ...options,
+          name,
+          profile,
+          healthChanged: () => this.#healthChanged(),
+          queueChanged: (tenant) => this.#active(tenant),
+          release: (owner, worker, how) => this.#release(owner, worker, how),
+        }),
+      ]),
+    );
+    const profiles = [...this.#profiles.values()];
+    this.#inventory = new Inventory(options.clock, options.settings.pool, profiles, (tenant) =>
+      options.tenants.weightOf(tenant),
+    );
+    this.#upkeep = new Upkeep({
+      clock: options.clock,
+      settings: options.settings.pool,
+      profiles,
+      excessBytes: () => this.#inventory.excessBytes(),
+      givenUpFirst: () => this.#inventory.givenUpFirst(),
+      done: () => {
+        this.#serve();
+        this.#active(undefined); // memory was measured
+      },
+    });
+  }
+
+  /** Starts the spares, and the looking after. */
+  start(): void {
+    if (this.#phase !== "open") return;
+    this.#upkeep.start();
+    this.#serve();
+  }
+
+  /** What a claim would be refused with at once, counted as refused; for those who have something to do before they claim. */
+  refusalAtOnce(request: ClaimRequest): RunnerError | undefined {
+    return this.#refusalAtOnce(this.#profile(request), request);
+  }
+
+  #refusalAtOnce(profile: ProfilePool, request: ClaimRequest): RunnerError | undefined {
+    if (request.signal.aborted) return undefined;
+    const refusal = profile.refusalAtOnce(request);
+    return refusal && profile.shed(refusal);
+  }
+
+  #profile({ profile: name }: ClaimRequest): ProfilePool {
+    const profile = this.#profiles.get(name);
+    if (profile === undefined) throw new Error(`bug: the pool has no profile ${name}`);
+    return profile;
+  }
+
+  async claim(request: ClaimRequest): Promise<Claim> {
+    const profile = this.#profile(request);
+    if (this.#phase !== "open") throw profile.shed(profile.drainingRefusal());
+    const refusalAtOnce = this.#refusalAtOnce(profile, request);
+    if (refusalAtOnce !== undefined) throw refusalAtOnce;
+    const turn = profile.queue.enter(request, ++this.#lastOrder);
+    // Whoever is idle is given out first, in the queue's order, and only then is it asked whether the turn may wait: in
+    // one breath, so that no other turn comes between.
+    const { unfitted, held } = this.#handOut(profile);
+    if (profile.queue.has(turn)) {
+      const now = this.#inventory.sizing(profile, unfitted.length + held.length);
+      const isCrowded = !hasRoomForAll(now, profile.profile);
+      const refusal = profile.refusal(turn, isCrowded);
+      if (refusal !== undefined) {
+        profile.queue.withdraw(turn);
+        throw profile.shed(refusal);
+      }
+      profile.keep(turn);
+    }
+    this.#serve();
+    return turn.outcome.promise;
+  }
+
+  /** Looks at once whether idle workers are outdated, and replaces them. */
+  replaceOutdated(): void {
+    this.#serve();
+  }
+
+  /** Whether new turns are served: the pool is not draining, and at least one profile is ready. */
+  isServing(): boolean {
+    return this.#phase === "open" && [...this.#profiles.values()].some(({ readiness }) => readiness.isReady);
+  }
+
+  /** Whether new turns of one profile are served. */
+  isReady(profile: string): boolean {
+    return this.#phase === "open" && (this.#profiles.get(profile)?.readiness.isReady ?? false);
+  }
+
+  /** Calls `listener` after every change of what `isServing` or `isReady` say. Returns how to end that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  /**
+   * Calls `listener` whenever something that a snapshot tells may have changed: several times for one turn, so it has to
+   * be cheap. Returns how to end that.
+   */
+  onActivity(listener: ActivityListener): () => void {
+    this.#activityListeners.add(listener);
+    return () => {
+      this.#activityListeners.delete(listener);
+    };
+  }
+
+  snapshot(): PoolSnapshot {
+    const { usedBytes, budgetBytes } = this.#inventory.memory();
+    const workers = this.#inventory.workers().sort((one, other) => one.startOrder - other.startOrder);
+    return {
+      isServing: this.isServing(),
+      isDraining: this.#phase !== "open",
+      memoryBytes: usedBytes,
+      memoryBudgetBytes: budgetBytes,
+      maxWaitingCount: this.#options.settings.queue.maxLength,
+      profiles: [...this.#profiles.values()].map((profile) => ({
+        profile: profile.name,
+        isReady: this.isReady(profile.name),
+        minSpares: profile.profile.minSpares,
+        maxWorkers: profile.profile.maxWorkers,
+        workers: profile.counts(),
+        waitingCount: profile.queue.length,
+        waiting: profile.queue.waiting(),
+        claims: profile.claimCounts.snapshot(),
+        starts: profile.breaker.kind,
+      })),
+      workers: workers.flatMap((worker) => worker.snapshot() ?? []),
+    };
+  }
+
+  /**
+   * Takes no new turns, refuses those that wait and ends the workers that nobody uses. Running turns go on; settles when
+   * the last one has given its worker back.
+   */
+  drain(): Promise<void> {
+    if (this.#phase === "open") {
+      this.#phase = "draining";
+      this.#upkeep.stop();
+      this.#cancelWake();
+      for (const profile of this.#profiles.values()) {
+        profile.readiness.stop();
+        profile.refuseAll();
+        for (const worker of profile.workers) if (worker.state.kind !== "claimed") worker.stop("drained");
+      }
+      this.#healthChanged();
+      this.#lookWhetherDrained();
+    }
+    return this.#drained.promise;
+  }
+
+  /** Drains, ends every worker, also those in mid-turn, and settles when nothing of them is left. Twice is fine. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    void this.drain();
+    this.#phase = "stopped";
+    const workers = this.#inventory.workers();
+    for (const worker of workers) worker.stop("stopped");
+    await Promise.all(workers.map(({ gone }) => gone));
+  }
+
+  // ---- Decide, then do ------------------------------------------------------------------------------------------
+
+  #serve(): void {
+    if (this.#phase !== "open") {
+      this.#lookWhetherDrained();
+      return;
+    }
+    const all = [...this.#profiles.values()];
+    const first = this.#round++ % all.length;
+    const profiles = [...all.slice(first), ...all.slice(0, first)];
+
+    const plans = profiles.map((profile) => {
+      const matching = this.#handOut(profile);
+      profile.refuseHopeless();
+      for (const worker of matching.evict) worker.stop("evicted");
+      return { profile, ...matching };
+    });
+    // Waiting turns come before spares, whoever's they are.
+    for (const { profile, unfitted } of plans) this.#startForTurns(profile, unfitted.length);
+    for (const { profile, unfitted } of plans) this.#startSpares(profile, unfitted.length);
+    for (const profile of profiles) profile.lookAtReadiness();
+    const now = this.#options.clock.now();
+    const moments = plans.flatMap(({ profile, lookAgainAtMs }) => [
+      lookAgainAtMs,
+      profile.breaker.nextStartAtMs,
+      profile.sparePace.nextSpareAtMs,
+    ]);
+    this.#wakeAt(Math.min(...moments.filter((atMs) => atMs !== undefined && atMs > now).map(Number)));
+  }
+
+  #handOut(profile: ProfilePool): ReturnType<ProfilePool["handOut"]> {
+    for (const worker of profile.workers) if (isIdleOutdated(worker)) worker.stop("outdated");
+    const matching = profile.handOut((unfittedCount) =>
+      unfittedCount === 0
+        ? { coveredCount: 0, endCount: 0 }
+        : placesFor(this.#inventory.sizing(profile, unfittedCount), profile.profile),
+    );
+    const { checkTimeoutMs } = this.#options.settings.pool;
+    for (const worker of matching.check) void worker.check(checkTimeoutMs).then(() => this.#serve());
+    return matching;
+  }
+
+  #startForTurns(profile: ProfilePool, unfittedCount: number): void {
+    if (unfittedCount === 0) return;
+    const now = this.#inventory.sizing(profile, unfittedCount);
+    const endCount = workersToEndForMemory(now, profile.profile, this.#inventory.count("stopping"));
+    if (endCount > 0) {
+      for (const worker of this.#inventory.givenUpForTurnsOf(profile).slice(0, endCount)) worker.stop("evicted");
+    }
+    this.#start(profile, workersToStart(this.#inventory.sizing(profile, unfittedCount), profile.profile, 0));
+  }
+
+  #startSpares(profile: ProfilePool, unfittedCount: number): void {
+    const { minSpares } = profile.profile;
+    const now = this.#inventory.sizing(profile, unfittedCount);
+    const endCount = placesToFreeForSpares(now, profile.profile);
+    if (endCount > 0) {
+      const longAgoMs = this.#options.clock.now() - placeForSparesAfterMs;
+      const unused = givenUpFirst([profile]).filter(({ state }) => state.sinceMs <= longAgoMs);
+      for (const worker of unused.slice(0, endCount)) worker.stop("evicted");
+    }
+    // While starts fail one is tried now and then also when nobody needs it: who else would find out that they work?
+    const target = profile.breaker.kind === "closed" ? minSpares : Math.max(minSpares, now.counts.spare + 1);
+    const wanted = workersToStart(this.#inventory.sizing(profile, unfittedCount), profile.profile, target);
+    const allowed = profile.sparePace.sparesAllowed(this.#options.clock.now(), profile.counts().starting);
+    this.#start(profile, Math.min(wanted, allowed));
+  }
+
+  #start(profile: ProfilePool, count: number): void {
+    for (let i = 0; i < count; i++) void this.#run(profile);
+  }
+
+  /** A worker's life, from its start until nothing is left of it. */
+  async #run(profile: ProfilePool): Promise<void> {
+    const { clock, settings, startWorker, random, log } = this.#options;
+    const about = { [attributeNames.profile]: profile.name };
+    const worker = new Worker(
+      {
+        clock,
+        profile: profile.name,
+        startNumber: ++this.#startCount,
+        nextOrder: () => ++this.#lastOrder,
+        changed: (changed, from) => this.#changed(changed, from),
+        named: () => this.#active(undefined),
+      },
+      ageLimitMs(settings.pool.maxWorkerAgeMs, random),
+    );
+    profile.workers.add(worker);
+    this.#active(undefined);
+    log.debug({ worker: worker.id, profile: profile.name, to: "starting" }, "worker changed state");
+    instruments().workerStarts.add(1, about);
+    const error = await worker.start((signal) => startWorker(profile.name, signal), settings.pool.startTimeoutMs);
+    const startMs = clock.now() - worker.startedAtMs;
+    if (error !== undefined) {
+      instruments().workerStartFailures.add(1, { ...about, [attributeNames.errorReason]: error.reason });
+      profile.breaker.failed(error, worker.startedAtMs, clock.now());
+      const { failureCount } = profile.breaker;
+      // What is expected to happen, such as a missing credential, is a sentence; only its cause, if any, has a stack.
+      const why = { reason: error.reason, why: error.message, ...(error.cause !== undefined && { err: error.cause }) };
+      const fields = { profile: profile.name, worker: worker.id, startMs: Math.round(startMs), failureCount };
+      log.warn({ ...fields, ...why }, "worker did not start");
+    } else if (worker.state.kind === "spare") {
+      instruments().workerStartDuration.record(startMs / 1000, about);
+      profile.started(startMs);
+    }
+    this.#active(undefined); // how starts go may have changed after the worker has
+    this.#serve();
+
+    await worker.gone;
+    profile.workers.delete(worker);
+    if (worker.state.kind === "exited" && worker.state.why === "died" && worker.tenant === undefined) {
+      profile.sparePace.died(clock.now());
+    }
+    this.#serve();
+  }
+
+  #release(profile: ProfilePool, worker: Worker, how: Release): void {
+    if (worker.state.kind !== "claimed") return; // It died, or the pool was stopped.
+    switch (how.kind) {
+      case "unused":
+        worker.unclaim();
+        if (this.#phase !== "open") worker.stop("drained");
+        break;
+      case "discard":
+        worker.stop(how.why);
+        break;
+      case "finished": {
+        worker.countTurn();
+        profile.sparePace.proved(worker.startedAtMs);
+        const why = this.#whyNotReused(profile, worker);
+        if (why === undefined) void this.#reset(profile, worker);
+        else worker.stop(why);
+        break;
+      }
+      default:
+        how satisfies never;
+    }
+    this.#serve();
+  }
+
+  #whyNotReused(profile: ProfilePool, worker: Worker): string | undefined {
+    if (this.#phase !== "open") return "drained";
+    if (!profile.profile.reuse) return "single_use";
+    if (isOutdated(worker)) return "outdated";
+    return wornOut(worker, this.#options.settings.pool, this.#options.clock.now());
+  }
+
+  async #reset(profile: ProfilePool, worker: Worker): Promise<void> {
+    const { clock, settings } = this.#options;
+    const sinceMs = clock.now();
+    // A reset is a few control requests, each with its own bound; this is the bound of them all.
+    await worker.reset(2 * settings.pool.controlTimeoutMs);
+    const outcome = "why" in worker.state ? worker.state.why : cleanReset;
+    instruments().resetDuration.record((clock.now() - sinceMs) / 1000, {
+      [attributeNames.profile]: profile.name,
+      [attributeNames.resetOutcome]: outcome,
+    });
+    this.#serve();
+  }
+
+  /** One log line for every change of a worker, one count for every worker that ends. */
+  #changed(worker: Worker, from: WorkerState): void {
+    const { log } = this.#options;
+    const { state } = worker;
+    const fields = { worker: worker.id, profile: worker.profile, from: from.kind, to: state.kind };
+    log.debug(fields, "worker changed state");
+    // What is or was nobody's is everybody's to see.
+    this.#active(isNobodys(from) ? undefined : worker.tenant);
+    const isEnd = state.kind === "stopping" || (state.kind === "exited" && from.kind !== "stopping");
+    if (!isEnd || !("why" in state) || state.why === "start_failed") return;
+    const { why } = state;
+    instruments().recycles.add(1, {
+      [attributeNames.recycleReason]: why,
+      [attributeNames.profile]: worker.profile,
+    });
+    const ageMs = Math.round(state.sinceMs - worker.startedAtMs);
+    const exit = worker.exit;
+    log.info({ worker: worker.id, profile: worker.profile, why, ageMs, turnCount: worker.turnCount, exit }, "recycle");
+  }
+
+  #lookWhetherDrained(): void {
+    if (this.#phase !== "open" && this.#inventory.count("claimed") === 0) this.#drained.resolve();
+  }
+
+  #healthChanged(): void {
+    for (const listener of this.#listeners) listener();
+    this.#active(undefined);
+  }
+
+  #active(tenant: string | undefined): void {
+    for (const listener of this.#activityListeners) listener(tenant);
+  }
+
+  #wakeAt(atMs: number): void {
+    if (this.#wake?.atMs === atMs) return;
+    this.#cancelWake();
+    if (atMs === Infinity) return;
+    const cancel = this.#options.clock.after(atMs - this.#options.clock.now(), () => {
+      this.#wake = undefined;
+      this.#serve();
+    });
+    this.#wake = { atMs, cancel };
+  }
+
+  #cancelWake(): void {
+    this.#wake?.cancel();
+    this.#wake = undefined;
+  }
+}

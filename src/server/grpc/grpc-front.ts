@@ -1,0 +1,81 @@
+/**
+ * What happens to a connection and a stream of the gRPC port before grpc-js sees them: Node's limits on HTTP/2 sessions,
+ * floods, and the rules on headers that the web port has as well.
+ *
+ * grpc-js passes none of Node's session limits on, hands no doubled header on, reads a timeout that is none as another
+ * one, and answers 415 without a word. It keeps its HTTP/2 server and the options for it in private fields
+ * (`http2Servers`, `commonServerOptions`): this file is the one place that reaches for them, and a version without them
+ * does not start.
+ */
+import type http2 from "node:http2";
+import type { ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-js";
+import type { Clock } from "../../clock.ts";
+import type { RunnerError } from "../../runner-error.ts";
+import { toConnectError } from "../../service/errors.ts";
+import type { Connections } from "../connections.ts";
+import { endUnread, limitFloods, sessionLimits } from "../h2-session.ts";
+import { brokenHeader, clampedGrpcTimeout, oversizedHeaders, type RawHeaders } from "../header-rules.ts";
+import { takeListeners } from "../listener.ts";
+import { grpcMessage } from "../web/web-answer.ts";
+import { grpcStatus } from "./grpc-metadata.ts";
+
+interface PrivateParts {
+  readonly commonServerOptions?: http2.ServerOptions;
+  readonly http2Servers?: ReadonlyMap<http2.Http2Server, unknown>;
+}
+
+/** grpc-js's injector of connections, with the front before it. */
+export function frontedInjector(
+  server: Server,
+  credentials: ServerCredentials,
+  connections: Connections,
+  clock: Clock,
+): ConnectionInjector {
+  const { commonServerOptions, http2Servers } = server as unknown as PrivateParts;
+  if (commonServerOptions === undefined) throw new Error("bug: this grpc-js keeps the options of its server elsewhere");
+  Object.assign(commonServerOptions, sessionLimits);
+  const injector = server.createConnectionInjector(credentials);
+  const [http2Server] = http2Servers?.keys() ?? [];
+  if (http2Server === undefined) throw new Error("bug: this grpc-js keeps its HTTP/2 server elsewhere");
+
+  http2Server.on("session", (session) => {
+    connections.speaksHttp2(session);
+    limitFloods(session, clock);
+  });
+  const toGrpcJs = takeListeners(http2Server, "stream");
+  http2Server.on("stream", (...event: unknown[]) => {
+    const [stream, headers, , raw] = event as StreamEvent;
+    const contentType = String(headers["content-type"] ?? "");
+    if (!/^application\/grpc(\+proto)?\s*(;|$)/i.test(contentType)) return refuseType(stream);
+    const refusal = oversizedHeaders(raw) ?? brokenHeader(raw);
+    if (refusal !== undefined) return refuse(stream, refusal);
+    const timeout = headers["grpc-timeout"];
+    if (timeout !== undefined) headers["grpc-timeout"] = clampedGrpcTimeout(String(timeout));
+    toGrpcJs(...event);
+  });
+  return injector;
+}
+
+type StreamEvent = [http2.ServerHttp2Stream, http2.IncomingHttpHeaders, number, RawHeaders];
+
+/** A status in a single HEADERS frame, with the details that other refusals have. */
+function refuse(stream: http2.ServerHttp2Stream, refusal: RunnerError): void {
+  stream.on("error", () => {}); // it may be reset meanwhile
+  const { code, details, metadata } = grpcStatus(toConnectError(refusal));
+  const headers = {
+    ":status": 200,
+    "content-type": "application/grpc+proto",
+    "grpc-status": String(code),
+    "grpc-message": grpcMessage(details),
+    ...metadata.toHttp2Headers(),
+  };
+  stream.respond(headers, { endStream: true });
+  endUnread(stream);
+}
+
+function refuseType(stream: http2.ServerHttp2Stream): void {
+  stream.on("error", () => {});
+  stream.respond({ ":status": 415, "content-type": "text/plain; charset=utf-8" });
+  stream.end("this is the gRPC port: it speaks application/grpc; Connect, gRPC-Web and JSON are on the web port\n");
+  endUnread(stream);
+}

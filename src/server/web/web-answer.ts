@@ -1,0 +1,149 @@
+/**
+ * How an answer is written on the web port: only as fast as the client reads, ended when the client has gone, and with
+ * a failure before the first message as a single HEADERS frame for gRPC, whose clients retry only while they have seen
+ * no response headers.
+ */
+import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { endStalled, endUnread } from "../h2-session.ts";
+import { statusLingerMs, unreadLingerMs } from "../limits.ts";
+import type { WebRequest, WebResponse } from "./web-listener.ts";
+
+export const isGrpc = (request: WebRequest): boolean => hasType(request, /^application\/grpc(\+|;|$)/);
+export const isGrpcWeb = (request: WebRequest): boolean => hasType(request, /^application\/grpc-web/);
+
+/** Writes the answer. `signal` is the call's: an aborted call no longer waits for its reader. */
+export async function sendAnswer(
+  answer: UniversalServerResponse,
+  request: WebRequest,
+  response: WebResponse,
+  signal: AbortSignal,
+): Promise<void> {
+  const chunks = answer.body?.[Symbol.asyncIterator]();
+  let isGone = isClosed(response);
+  // One listener of each kind for the whole answer, not one per blocked write.
+  let wake: (() => void) | undefined;
+  const poke = () => wake?.();
+  const leave = () => {
+    isGone = true;
+    poke();
+    // A write blocked on a client that has gone may never settle: the handler ends from here.
+    void chunks?.return?.().catch(() => {});
+  };
+  response.on("drain", poke).on("error", poke).once("close", leave);
+  signal.addEventListener("abort", poke);
+  if (isGone) return leave();
+
+  const first = await chunks?.next();
+  if (isGone) return;
+  const isEmptyGrpc =
+    first?.done === true && isGrpc(request) && !response.headersSent && !hasHandlersHeaders(answer.header);
+  if (chunks === undefined || first === undefined || isEmptyGrpc) {
+    sendHeadersOnly(answer, response);
+    return leaveUnread(request, response);
+  }
+  if (!response.headersSent) response.writeHead(answer.status, Object.fromEntries(answer.header ?? []));
+  for (let chunk = first; !chunk.done; chunk = await chunks.next()) {
+    if (isGone) return;
+    if (!response.write(chunk.value)) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        if (isGone) resolve();
+      });
+    }
+  }
+  if (isGone) return;
+  if (answer.trailer !== undefined) response.addTrailers(trailerFields(answer.trailer));
+  response.end();
+  leaveUnread(request, response);
+  if (signal.aborted) leaveStalled(response);
+}
+
+/**
+ * An answer to a request that was too large, for callers that speak plain HTTP: 413 says so, while Connect's 429 reads as
+ * "later", and makes some of them try again. Who names the Connect protocol gets the status that it prescribes.
+ */
+export function withPlainStatus(answer: UniversalServerResponse, request: WebRequest): UniversalServerResponse {
+  return answer.status === 429 && request.headers["connect-protocol-version"] === undefined
+    ? { ...answer, status: 413 }
+    : answer;
+}
+
+/** A client that did not read while its call lasted may not read its end either. */
+function leaveStalled(response: WebResponse): void {
+  if (response.stream !== undefined) {
+    endStalled(response.stream);
+  } else {
+    const timer = setTimeout(() => response.destroy(), statusLingerMs).unref();
+    response.once("close", () => clearTimeout(timer));
+  }
+}
+
+/**
+ * What is left of a request that has its answer is read and thrown away, for a moment: a client that is still sending
+ * it may not look at the answer before, and one over HTTP/1.1 could not send its next request.
+ */
+export function leaveUnread(request: WebRequest, response: WebResponse): void {
+  if (request.complete) return;
+  request.resume();
+  if (response.stream !== undefined) {
+    endUnread(response.stream);
+  } else {
+    const { socket } = request;
+    const timer = setTimeout(() => {
+      if (!request.complete) socket.destroy();
+    }, unreadLingerMs).unref();
+    request.once("close", () => clearTimeout(timer));
+  }
+}
+
+/** A gRPC client that gets a single frame takes all of it for trailers: headers that a handler set need a frame of their own. */
+function hasHandlersHeaders(header: Headers | undefined): boolean {
+  return [...(header?.keys() ?? [])].some((key) => key !== "content-type" && !key.startsWith("grpc-"));
+}
+
+/**
+ * The headers of a call that has begun, before it has a message. Only for gRPC, whose clients retry by themselves:
+ * elsewhere headers say how the call ended.
+ */
+export function sendHeadersAhead(header: Headers, request: WebRequest, response: WebResponse): void {
+  if (!isGrpc(request) || response.headersSent || isClosed(response)) return;
+  response.writeHead(200, Object.fromEntries(header));
+  response.flushHeaders();
+}
+
+/** Headers and trailers in one frame, or a response without a body. */
+function sendHeadersOnly(answer: UniversalServerResponse, response: WebResponse): void {
+  const headers = { ...Object.fromEntries(answer.header ?? []), ...trailerFields(answer.trailer ?? new Headers()) };
+  if (response.stream !== undefined) {
+    response.stream.respond({ ...response.getHeaders(), ...headers, ":status": answer.status }, { endStream: true });
+    return;
+  }
+  response.writeHead(answer.status, headers);
+  response.end();
+}
+
+/** Connect escapes more of a message than gRPC asks for, and grpc-js shows its readers the rest as `%3A`. */
+function trailerFields(trailer: Headers): Record<string, string> {
+  const message = trailer.get("grpc-message");
+  if (message !== null) trailer.set("grpc-message", grpcMessage(decodeURIComponent(message)));
+  return Object.fromEntries(trailer);
+}
+
+/** A status message as gRPC's header wants it: everything but printable ASCII is escaped, and the percent sign. */
+export function grpcMessage(text: string): string {
+  return text.toWellFormed().replace(/[^\x20-\x24\x26-\x7e]+/g, encodeURIComponent);
+}
+
+/** A plain answer to something that is no call. */
+export function answerPlainly(response: WebResponse, status: number, text: string): void {
+  response.writeHead(status, { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" });
+  response.end(`${text}\n`);
+}
+
+function isClosed(response: WebResponse): boolean {
+  return response.stream?.destroyed ?? response.destroyed;
+}
+
+function hasType(request: WebRequest, type: RegExp): boolean {
+  return type.test(String(request.headers["content-type"]));
+}

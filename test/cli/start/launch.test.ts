@@ -1,0 +1,183 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { initializeRequest } from "../../../src/cli/conversation/initialize.ts";
+import { isOlder, packageNames } from "../../../src/cli/program/locate.ts";
+import { readCredential } from "../../../src/cli/start/credential.ts";
+import { launch, workspaceOf } from "../../../src/cli/start/launch.ts";
+import type { CredentialSettings, ProfileSettings } from "../../../src/config/profile-settings.ts";
+import { settingsSchema } from "../../../src/config/settings.ts";
+import { isRunnerError } from "../../../src/runner-error.ts";
+
+const folders = { home: "/b/home", tmp: "/b/tmp", cwd: "/b/cwd" };
+const profileOf = (settings: object = {}): ProfileSettings =>
+  settingsSchema.parse({ profiles: { default: settings } }).profiles.default!;
+const launched = (settings: object = {}) =>
+  launch({ profile: profileOf(settings), credential: { ANTHROPIC_API_KEY: "k" }, folders });
+
+describe("the launch of a worker", () => {
+  it("offers no tools, reads no settings and keeps no session", () => {
+    expect(launched().args).toEqual([
+      "--print",
+      "--input-format=stream-json",
+      "--output-format=stream-json",
+      "--verbose",
+      "--include-partial-messages",
+      "--bare",
+      "--system-prompt=You are a helpful assistant.",
+      "--tools=",
+      "--strict-mcp-config",
+      "--setting-sources=",
+      "--no-session-persistence",
+      "--permission-mode=dontAsk",
+      "--model=claude-opus-5-5",
+      "--effort=medium",
+    ]);
+    expect(launched().cwd).toBe(folders.cwd);
+  });
+
+  it("shows nothing of the profile's system prompt to whoever lists processes", () => {
+    expect(JSON.stringify(launched({ systemPrompt: "the secret recipe" }))).not.toContain("recipe");
+  });
+
+  it("has an environment of its own, with the profile's bounds on the model API", () => {
+    const { env } = launched({ upstreamMaxRetries: 1, upstreamTimeoutMs: 5_000, upstreamIdleTimeoutMs: 20_000 });
+    expect(env).toMatchObject({
+      HOME: folders.home,
+      TMPDIR: folders.tmp,
+      ANTHROPIC_API_KEY: "k",
+      CLAUDE_CODE_MAX_RETRIES: "1",
+      API_TIMEOUT_MS: "5000",
+      CLAUDE_BYTE_STREAM_IDLE_TIMEOUT_MS: "20000",
+      CLAUDE_CODE_DISABLE_FILE_MENTIONS: "1",
+      CLAUDE_CODE_DISABLE_REFUSAL_FALLBACK: "1",
+    });
+    expect(
+      Object.keys(env)
+        .filter((name) => !/^(CLAUDE_|ANTHROPIC_|DISABLE_|API_)/.test(name))
+        .sort(),
+    ).toEqual(["HOME", "LANG", "PATH", "TMPDIR"]);
+  });
+
+  it("has nothing in its environment that makes it send spans, unless it is to; then its credential cannot say otherwise", () => {
+    const sends = (env: Readonly<Record<string, string>>) =>
+      Object.keys(env).filter((name) => /OTEL|TRACE|ENABLE_TELEMETRY|TELEMETRY_BETA/.test(name));
+    expect(sends(launched().env)).toEqual([]);
+    const spans = { OTEL_TRACES_EXPORTER: "otlp" };
+    const credential = { ANTHROPIC_API_KEY: "k", OTEL_TRACES_EXPORTER: "console" };
+    expect(launch({ profile: profileOf(), credential, folders, spans }).env).toEqual({ ...launched().env, ...spans });
+  });
+
+  it("works with tools in the operator's folder, and allows what the profile allows", () => {
+    const tools = { tools: ["Bash", "Read"], workspace: { path: "/srv/code" }, isolation: "none", tenant: "a" };
+    expect(workspaceOf(profileOf(tools))).toBe("/srv/code");
+    const all = launched(tools).args;
+    expect(all).toEqual(expect.arrayContaining(["--bare", "--tools=Bash,Read", "--allowedTools=Bash"]));
+    const some = launched({ ...tools, allowedTools: ["Bash(git log *)", "Read"] }).args;
+    expect(some.filter((arg) => arg.startsWith("--allowedTools"))).toEqual([
+      "--allowedTools=Bash(git log *)",
+      "--allowedTools=Read",
+    ]);
+  });
+
+  it("leaves --bare away for tools that do not exist under it, and says itself what it leaves out", () => {
+    const { args, env } = launched({ tools: ["Write"], workspace: { path: "/srv" }, isolation: "none", tenant: "a" });
+    expect(args).not.toContain("--bare");
+    expect(env).toMatchObject({ CLAUDE_CODE_DISABLE_CLAUDE_MDS: "1", CLAUDE_CODE_DISABLE_AUTO_MEMORY: "1" });
+  });
+
+  it.each([{ tools: ["Bash"] }, { tools: ["Bash"], workspace: { path: "/srv" }, isolation: "sandbox" }])(
+    "is refused for tools without an isolation that exists: %j",
+    (settings) => {
+      expect(() => launched(settings)).toThrow(expect.objectContaining({ reason: "INTERNAL" }));
+    },
+  );
+});
+
+describe("the first initialize", () => {
+  it("has the binding's prompt, else the profile's", () => {
+    expect(initializeRequest({}, "of the profile")).toEqual({
+      subtype: "initialize",
+      systemPrompt: ["of the profile"],
+    });
+    expect(
+      initializeRequest({ systemPrompt: "a", appendSystemPrompt: "b", outputSchemaJson: '{"type":"object"}' }, "p"),
+    ).toEqual({ subtype: "initialize", systemPrompt: ["a"], appendSystemPrompt: "b", jsonSchema: { type: "object" } });
+  });
+});
+
+describe("a credential", () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "credential-"));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+  const read = (settings: Partial<CredentialSettings>, env: Record<string, string> = {}) =>
+    readCredential("main", { passEnv: [], ...settings }, env);
+  const failure = (settings: Partial<CredentialSettings>, env = {}) =>
+    read(settings, env).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+
+  it("is read from the server's environment", async () => {
+    const { variables, secrets } = await read(
+      { apiKeyEnv: "KEY", baseUrlEnv: "URL", passEnv: ["AWS_REGION", "AWS_SECRET_ACCESS_KEY"] },
+      { KEY: "sk-1", URL: "http://gateway", AWS_REGION: "eu", AWS_SECRET_ACCESS_KEY: "hidden", OTHER: "x" },
+    );
+    expect(variables).toEqual({
+      ANTHROPIC_API_KEY: "sk-1",
+      ANTHROPIC_BASE_URL: "http://gateway",
+      AWS_REGION: "eu",
+      AWS_SECRET_ACCESS_KEY: "hidden",
+    });
+    expect(secrets).toEqual(["hidden", "sk-1"]);
+  });
+
+  it("is read anew each time from its file, without the line end", async () => {
+    const apiKeyFile = join(folder, "key");
+    await writeFile(apiKeyFile, "first\n");
+    expect((await read({ apiKeyFile })).variables.ANTHROPIC_API_KEY).toBe("first");
+    await writeFile(apiKeyFile, "second\r\n");
+    expect((await read({ apiKeyFile })).variables.ANTHROPIC_API_KEY).toBe("second");
+  });
+
+  it("may be a bearer token, or somebody else's altogether", async () => {
+    expect((await read({ authTokenEnv: "T" }, { T: "bearer" })).variables).toEqual({ ANTHROPIC_AUTH_TOKEN: "bearer" });
+    const bedrock = await read({ passEnv: ["CLAUDE_CODE_USE_BEDROCK"] }, { CLAUDE_CODE_USE_BEDROCK: "1" });
+    expect(bedrock.variables).toEqual({ CLAUDE_CODE_USE_BEDROCK: "1" });
+  });
+
+  it("says what is missing, and neither a path nor a value", async () => {
+    const absent = await failure({ apiKeyEnv: "KEY" });
+    expect(absent).toMatchObject({ reason: "WORKER_START_FAILED" });
+    expect(String(absent)).toContain("KEY");
+    const unreadable = await failure({ apiKeyFile: join(folder, "none") });
+    expect(String(unreadable)).toContain("does not exist");
+    expect(String(unreadable)).not.toContain(folder);
+    const twoLines = join(folder, "two");
+    await writeFile(twoLines, "sk-secret\nsk-other\n");
+    const wrong = await failure({ authTokenFile: twoLines });
+    expect(isRunnerError(wrong, "WORKER_START_FAILED")).toBe(true);
+    expect(String(wrong)).not.toContain("secret");
+    expect(String(await failure({}))).toContain("neither");
+  });
+});
+
+describe("the program", () => {
+  it("is looked for in the package that fits the machine first", () => {
+    expect(packageNames("darwin", "arm64", false)).toEqual(["@anthropic-ai/claude-code-darwin-arm64"]);
+    expect(packageNames("linux", "x64", true)).toEqual([
+      "@anthropic-ai/claude-code-linux-x64-musl",
+      "@anthropic-ai/claude-code-linux-x64",
+    ]);
+  });
+
+  it("is compared by the numbers of its version", () => {
+    expect(isOlder("2.1.299", "2.1.300")).toBe(true);
+    expect(isOlder("2.1.300", "2.1.300")).toBe(false);
+    expect(isOlder("2.2.0", "2.1.300")).toBe(false);
+    expect(isOlder("10.0.0", "9.9.9")).toBe(false);
+  });
+});

@@ -1,0 +1,91 @@
+import { EventEmitter } from "node:events";
+import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { describe, expect, it } from "vitest";
+import { grpcMessage, sendAnswer } from "../../../src/server/web/web-answer.ts";
+import type { WebRequest, WebResponse } from "../../../src/server/web/web-listener.ts";
+
+/** A response whose client reads only when told to. */
+class SlowResponse extends EventEmitter {
+  readonly written: string[] = [];
+  destroyed = false;
+  isEnded = false;
+
+  writeHead(): void {}
+  write(chunk: Uint8Array): boolean {
+    this.written.push(Buffer.from(chunk).toString());
+    return false;
+  }
+  end(): void {
+    this.isEnded = true;
+  }
+}
+
+function setUp() {
+  const response = new SlowResponse();
+  const abort = new AbortController();
+  let pulledCount = 0;
+  const ended = Promise.withResolvers<void>();
+  async function* body() {
+    try {
+      for (; pulledCount < 5; ) {
+        pulledCount += 1;
+        yield Buffer.from(String(pulledCount));
+      }
+    } finally {
+      ended.resolve();
+    }
+  }
+  const answer: UniversalServerResponse = { status: 200, header: new Headers(), body: body() };
+  const request = { headers: { "content-type": "application/connect+proto" }, complete: true } as WebRequest;
+  const sending = sendAnswer(answer, request, response as unknown as WebResponse, abort.signal);
+  return { response, abort, sending, ended: ended.promise, pulled: () => pulledCount };
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+describe("an answer", () => {
+  it("is pulled only as fast as the client reads, with one listener for all of it", async () => {
+    const { response, sending, pulled } = setUp();
+    for (let read = 1; read <= 5; read += 1) {
+      await settled();
+      expect(pulled()).toBe(read);
+      expect(response.written).toHaveLength(read);
+      expect(response.listenerCount("drain")).toBe(1);
+      response.emit("drain");
+    }
+    await sending;
+    expect(response.isEnded).toBe(true);
+  });
+
+  it("ends its handler when the client goes while a write is blocked", async () => {
+    const { response, sending, ended, pulled } = setUp();
+    await settled();
+    response.emit("close");
+    await ended;
+    await sending;
+    expect(pulled()).toBe(1);
+    expect(response.isEnded).toBe(false);
+  });
+
+  it("no longer waits for the client when the call is aborted, so that the handler can end", async () => {
+    const { abort, sending, ended, response } = setUp();
+    await settled();
+    abort.abort();
+    await settled();
+    expect(response.written.length).toBeGreaterThan(1);
+    for (let read = 0; read < 5; read += 1) {
+      response.emit("drain");
+      await settled();
+    }
+    await Promise.all([sending, ended]);
+  });
+});
+
+describe("the message of a status", () => {
+  it("is escaped as gRPC asks, and no further", () => {
+    expect(grpcMessage("queue is full: 3, 50 %")).toBe("queue is full: 3, 50 %25");
+    expect(grpcMessage("grün\n")).toBe("gr%C3%BCn%0A");
+    expect(grpcMessage("half a pair \ud800")).toBe("half a pair %EF%BF%BD");
+    expect(decodeURIComponent(grpcMessage("100 % 日本"))).toBe("100 % 日本");
+  });
+});
