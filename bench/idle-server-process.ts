@@ -11,12 +11,11 @@ import { TurnsInFlight } from "../src/policy/quota.ts";
 import { Tenants } from "../src/policy/tenants.ts";
 import { Pool } from "../src/pool/worker-pool.ts";
 import { startServers } from "../src/server/server.ts";
-import { RecentTurns } from "../src/service/recent-turns.ts";
 import { runnerService } from "../src/service/runner.ts";
-import { turnLog } from "../src/service/turn-log.ts";
 import { observePool } from "../src/telemetry/gauges.ts";
 import { createLog } from "../src/telemetry/log.ts";
 import { startTelemetry } from "../src/telemetry/sdk.ts";
+import { RecentTurns } from "../src/turns/observers/recent-turns.ts";
 import { processFigures, serveCommands } from "./child-commands.ts";
 import { InProcessWorker } from "./in-process-worker.ts";
 import type { ServerCommands } from "./server-process.ts";
@@ -58,13 +57,11 @@ const commands: ServerCommands = {
           clock,
           inFlight,
           profiles: settings.profiles,
-          calls: settings.calls,
-          log: turnLog(log),
+          log,
           recentTurns: new RecentTurns(),
           settings,
           serverVersion: runnerVersion,
           cli: () => ({ version: undefined, seeds: true }),
-          errorLog: log,
         }),
       ],
       authenticate: (authorization) => authenticator.authenticate(authorization),

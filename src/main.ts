@@ -27,15 +27,14 @@ import { startServers } from "./server/server.ts";
 import { ensureTokenFile } from "./server/token-file.ts";
 import { healthService, type Readiness } from "./service/health-service.ts";
 import { poolService } from "./service/pool/pool-service.ts";
-import { RecentTurns } from "./service/recent-turns.ts";
 import { runnerService } from "./service/runner.ts";
-import { turnLog } from "./service/turn-log.ts";
 import { openProbeSink } from "./standin/probe-sink.ts";
 import { observePool } from "./telemetry/gauges.ts";
 import type { Log } from "./telemetry/log.ts";
 import { startTelemetry } from "./telemetry/sdk.ts";
 import { withoutRepeats } from "./telemetry/without-repeats.ts";
 import { beginAtZero } from "./telemetry/zeros.ts";
+import { RecentTurns } from "./turns/observers/recent-turns.ts";
 
 /** How long the same reason why workers do not start is not repeated in the log, in milliseconds. */
 const repeatedWarningMs = 60_000;
@@ -195,13 +194,11 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
         inFlight,
         spans: cliSpans,
         profiles: settings.profiles,
-        calls: settings.calls,
-        log: turnLog(log),
+        log,
         recentTurns,
         settings,
         serverVersion: runnerVersion,
         cli: () => keeper.info(),
-        errorLog: log,
       }),
       poolService({ pool, recentTurns, clock, profiles: settings.profiles, authenticate }),
       healthService(readiness),

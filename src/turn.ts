@@ -35,7 +35,6 @@ export interface TurnLimits {
  */
 export interface Binding {
   readonly systemPrompt?: string | undefined;
-  readonly appendSystemPrompt?: string | undefined;
   readonly outputSchemaJson?: string | undefined;
 }
 

@@ -18,10 +18,11 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   policy: [],
   pool: ["config", "telemetry"],
   server: ["config", "policy", "service", "telemetry", "threads"],
-  service: ["config", "policy", "pool", "telemetry"],
+  service: ["config", "policy", "pool", "telemetry", "turns"],
   standin: [],
   telemetry: ["config"],
   threads: [],
+  turns: ["pool", "telemetry"],
   verify: ["cli", "config", "policy", "standin", "telemetry"],
 };
 

@@ -7,7 +7,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../clock.ts";
 import { RunnerError } from "../runner-error.ts";
-import type { EndCause } from "../turn-end.ts";
 import type { CallContext } from "./calls.ts";
 import { type FailureStage, toConnectError } from "./errors.ts";
 
@@ -82,14 +81,4 @@ function toRunnerError(reason: unknown): RunnerError {
     default:
       return new RunnerError("CANCELLED", "the caller cancelled");
   }
-}
-
-/** What an aborted call means for its turn. */
-export function endCauseOf(reason: unknown): EndCause {
-  if (reason instanceof RunnerError) {
-    if (reason.reason === "DEADLINE_EXCEEDED") return "deadlineExceeded";
-    if (reason.reason === "DRAINED") return "drained";
-    if (reason.reason === "CLIENT_STALLED") return "clientStalled";
-  }
-  return "cancelled";
 }

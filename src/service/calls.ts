@@ -38,6 +38,11 @@ export interface CallContext {
   readonly begin: () => void;
   /** `grpc`, `connect` or `grpc-web`. */
   readonly protocolName: string;
+  /**
+   * The form in which this listener takes the responses of a stream best. A handler that has them as bytes, encoded once
+   * for all who read them, may give those where they are taken; messages are taken always.
+   */
+  readonly takes: "messages" | "bytes";
   /** What is left until the call's own deadline, in milliseconds; `undefined` when the caller set none. */
   readonly timeoutMs: () => number | undefined;
   /**
@@ -62,7 +67,7 @@ type Output<M extends DescMethod> = MessageInitShape<M["output"]>;
 export type Handler<M extends DescMethod> = M extends { methodKind: "unary" }
   ? (request: Input<M>, call: CallContext) => Promise<Output<M>>
   : M extends { methodKind: "server_streaming" }
-    ? (request: Input<M>, call: CallContext) => AsyncIterable<Output<M>>
+    ? (request: Input<M>, call: CallContext) => AsyncIterable<Output<M> | Buffer>
     : M extends { methodKind: "client_streaming" }
       ? (requests: AsyncIterable<Input<M>>, call: CallContext) => Promise<Output<M>>
       : (requests: AsyncIterable<Input<M>>, call: CallContext) => AsyncIterable<Output<M>>;

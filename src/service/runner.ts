@@ -1,8 +1,8 @@
 /**
  * The handlers of ClaudeRunner: StreamChat, Chat and GetInfo.
  *
- * Each turns a request into domain words, runs it and turns what comes into messages; the life of a turn itself is
- * `stream-chat.ts`.
+ * Each turns a request into a turn with its observers, and relays or gathers what comes of it. The life of a turn is
+ * `turns/life.ts`, its relay to a caller `stream-chat.ts`.
  */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -22,17 +22,22 @@ import {
 } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { type ProfileSettings, reusesWorkers } from "../config/profile-settings.ts";
 import type { Settings } from "../config/settings.ts";
+import type { TurnsInFlight } from "../policy/quota.ts";
+import type { WorkerPool } from "../pool/claim.ts";
 import { isRunnerError, RunnerError, type RunnerReason } from "../runner-error.ts";
-import type { Log } from "../telemetry/log.ts";
+import type { Turn } from "../turn.ts";
 import type { TurnEnd } from "../turn-end.ts";
+import { TurnLife } from "../turns/life.ts";
+import { type ObserverParts, observersOf } from "../turns/observers/turn-observers.ts";
 import { CallScope } from "./call-scope.ts";
 import { type CallContext, type Caller, callerOf, type ServedService, served } from "./calls.ts";
 import { toConnectError } from "./errors.ts";
 import { profilesOf, toTurn } from "./in/requests.ts";
 import { prepareRules } from "./in/rules.ts";
-import type { Response } from "./out/responses.ts";
+import { ResponseStream } from "./out/response-stream.ts";
+import { asBytes, asMessages, type Wire } from "./out/wire.ts";
 import { duration, int64 } from "./protobuf.ts";
-import { runTurn, type TurnCall, TurnFailure, type TurnParts } from "./stream-chat.ts";
+import { relayTurn, type TurnCall, TurnFailure } from "./stream-chat.ts";
 import { CallSpan, traced } from "./traced.ts";
 
 /** The longest text of a collected answer, in bytes: with everything else it stays below the 4 MiB of gRPC clients. */
@@ -49,11 +54,13 @@ export interface CliInfo {
   readonly seeds: boolean | undefined;
 }
 
-export interface RunnerParts extends TurnParts {
+export interface RunnerParts extends ObserverParts {
+  readonly pool: WorkerPool;
+  readonly inFlight: TurnsInFlight;
+  readonly profiles: Readonly<Record<string, ProfileSettings>>;
   readonly settings: Settings;
   readonly serverVersion: string;
   readonly cli: () => CliInfo;
-  readonly errorLog: Log;
 }
 
 const policies = {
@@ -68,7 +75,10 @@ export function runnerService(parts: RunnerParts): ServedService {
   return served(
     ClaudeRunner,
     {
-      streamChat: (request, call) => onFirstPull(() => openTurn("StreamChat", request, call, parts)),
+      streamChat: (request, call) =>
+        call.takes === "bytes"
+          ? relayTurn(() => openTurn("StreamChat", request, call, parts, asBytes))
+          : relayTurn(() => openTurn("StreamChat", request, call, parts, asMessages)),
       chat: (request, call) => chat(request, call, parts),
       getInfo: (_request, call) =>
         traced(methodName("GetInfo"), call, parts.clock, async () => info(callerOf(call), parts)),
@@ -80,14 +90,16 @@ export function runnerService(parts: RunnerParts): ServedService {
 const methodName = (name: string) => `${ClaudeRunner.typeName}/${name}`;
 
 /** Checks a request and opens its turn. Throws what the caller gets. */
-function openTurn(
+function openTurn<R>(
   method: string,
   request: StreamChatRequest | ChatRequest,
   call: CallContext,
   parts: RunnerParts,
-  ended?: TurnCall["ended"],
-): AsyncGenerator<Response, void> {
-  const span = new CallSpan(methodName(method), call, parts.clock);
+  wire: (turnId: string) => Wire<R>,
+  ended?: TurnCall<R>["ended"],
+): TurnCall<R> {
+  const { clock, inFlight, profiles, settings } = parts;
+  const span = new CallSpan(methodName(method), call, clock);
   let scope: CallScope | undefined;
   const failed = (error: unknown) => {
     const status = refusal(error, parts);
@@ -101,16 +113,23 @@ function openTurn(
     span.end(endedWell ? undefined : (call.signal.reason ?? new ConnectError("cancelled", Code.Canceled)));
   };
   try {
-    scope = new CallScope(call, parts.clock, parts.calls);
-    const turn = toTurn(request, callerOf(call), parts.profiles);
-    const { seeds, version = "" } = parts.cli();
-    if (turn.history.length > 0 && seeds === false) {
-      const message = `Claude Code ${version} does not take a history; a newer version may`;
-      throw new RunnerError("NOT_SUPPORTED_BY_CLI", message, { facts: { cliVersion: version } });
-    }
-    const frame: TurnCall = {
+    scope = new CallScope(call, clock, settings.calls);
+    const turn = toTurn(request, callerOf(call), profiles);
+    checkSeeding(turn, parts.cli());
+    const { signal, deadlineMs, arrivedAtMs } = scope;
+    const life = new TurnLife(
+      turn,
+      { signal, deadlineMs, arrivedAtMs, startedMs: span.startedMs },
+      { clock, pool: parts.pool, admit: ({ tenant }) => inFlight.enter(tenant) },
+      observersOf(turn, span, arrivedAtMs, parts),
+    );
+    return {
+      life,
+      stream: new ResponseStream(turn, wire(turn.id), () => clock.wallNow()),
       scope,
-      span,
+      clock,
+      times: settings.calls,
+      reusesWorkers: reusesWorkers(profiles[turn.profile]!),
       ended: (end, result) => {
         endedWell = end.error === undefined;
         return ended?.(end, result);
@@ -118,12 +137,18 @@ function openTurn(
       failed,
       over,
     };
-    return runTurn(turn, frame, parts);
   } catch (error) {
     const status = failed(error);
     over();
     throw status;
   }
+}
+
+/** Throws NOT_SUPPORTED_BY_CLI for a history that the CLI is known not to take. */
+function checkSeeding({ history }: Turn, { seeds, version = "" }: CliInfo): void {
+  if (history.length === 0 || seeds !== false) return;
+  const message = `Claude Code ${version} does not take a history; a newer version may`;
+  throw new RunnerError("NOT_SUPPORTED_BY_CLI", message, { facts: { cliVersion: version } });
 }
 
 async function chat(
@@ -132,10 +157,12 @@ async function chat(
   parts: RunnerParts,
 ): Promise<MessageInitShape<typeof ChatResponseSchema>> {
   let answer: { readonly end: TurnEnd; readonly result: TurnResult } | undefined;
-  const responses = openTurn("Chat", request, call, parts, (end, result) => {
-    answer = { end, result };
-    return tooLarge(end);
-  });
+  const responses = relayTurn(() =>
+    openTurn("Chat", request, call, parts, asMessages, (end, result) => {
+      answer = { end, result };
+      return tooLarge(end);
+    }),
+  );
   let turnId = "";
   let started: MessageInitShape<typeof StartedSchema> | undefined;
   const toolUses: MessageInitShape<typeof ToolUseSchema>[] = [];
@@ -168,27 +195,6 @@ function tooLarge({ text }: TurnEnd): RunnerError | undefined {
   if (textBytes <= maxChatTextBytes) return undefined;
   const message = `the answer has ${textBytes} bytes of text, more than ${maxChatTextBytes}: call StreamChat`;
   return new RunnerError("RESPONSE_TOO_LARGE", message, { facts: { textBytes, limitBytes: maxChatTextBytes } });
-}
-
-/** An iterable that is opened when it is first asked, so that what opening throws comes where failures are expected. */
-function onFirstPull<T>(open: () => AsyncGenerator<T, void>): AsyncGenerator<T, void> {
-  let opened: AsyncGenerator<T, void> | undefined;
-  const iterator: Omit<AsyncGenerator<T, void>, typeof Symbol.asyncDispose> = {
-    next: () => {
-      try {
-        opened ??= open();
-      } catch (error) {
-        return Promise.reject(error);
-      }
-      return opened.next();
-    },
-    return: (value) => opened?.return(value) ?? Promise.resolve({ done: true, value: undefined }),
-    throw: (error) => opened?.throw(error) ?? Promise.reject(error),
-    [Symbol.asyncIterator]() {
-      return this as AsyncGenerator<T, void>;
-    },
-  };
-  return Object.assign(iterator, { [Symbol.asyncDispose]: async () => void (await iterator.return()) });
 }
 
 function info(
@@ -236,10 +242,10 @@ function reasonOf(error: unknown): RunnerReason | undefined {
 }
 
 /** What a call failed with as what its caller may know. The rest goes to the log. */
-function refusal(error: unknown, { errorLog }: RunnerParts): ConnectError {
+function refusal(error: unknown, { log }: RunnerParts): ConnectError {
   const cause = causeOf(error);
   if (!isRunnerError(cause) && !(cause instanceof ConnectError))
-    errorLog.error({ err: cause }, "call failed by a mistake of ours");
-  else if (isRunnerError(cause, "INTERNAL")) errorLog.error({ err: cause }, "turn failed by a mistake of ours");
+    log.error({ err: cause }, "call failed by a mistake of ours");
+  else if (isRunnerError(cause, "INTERNAL")) log.error({ err: cause }, "turn failed by a mistake of ours");
   return error instanceof TurnFailure ? toConnectError(error.error, error.stage) : toConnectError(error);
 }

@@ -13,8 +13,9 @@ import { startServers } from "../../src/server/server.ts";
 import { type CallContext, type ServedService, served } from "../../src/service/calls.ts";
 import { toConnectError } from "../../src/service/errors.ts";
 import { healthService } from "../../src/service/health-service.ts";
+import { asBytes } from "../../src/service/out/wire.ts";
 import { poolService } from "../../src/service/pool/pool-service.ts";
-import { RecentTurns } from "../../src/service/recent-turns.ts";
+import { RecentTurns } from "../../src/turns/observers/recent-turns.ts";
 import { testTls } from "../contract/transports.ts";
 import { ScriptedWatchedPool } from "../service/pool/watched-pool.ts";
 
@@ -43,7 +44,7 @@ export class ScriptedRunner {
     return served(
       ClaudeRunner,
       {
-        streamChat: (request, context) => this.#play(request.prompt, context),
+        streamChat: (request, context) => asTaken(this.#play(request.prompt, context), context),
         chat: async (request, context) => {
           let text = "";
           for await (const { event } of this.#play(request.prompt, context)) {
@@ -138,6 +139,12 @@ export class ScriptedRunner {
         throw new Error(`the script has no ${verb}`);
     }
   }
+}
+
+/** Every other event as bytes where the listener takes those: both forms are one to a client. */
+async function* asTaken(events: AsyncIterable<ReturnType<typeof textEvent>>, { takes }: CallContext) {
+  const wire = asBytes("turn");
+  for await (const event of events) yield takes === "bytes" && event.sequence % 2 === 1 ? wire.response(event) : event;
 }
 
 function textEvent(sequence: number, text: string) {

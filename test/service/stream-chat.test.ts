@@ -9,14 +9,13 @@ import { TurnsInFlight } from "../../src/policy/quota.ts";
 import { RunnerError } from "../../src/runner-error.ts";
 import type { CallContext } from "../../src/service/calls.ts";
 import type { Response } from "../../src/service/out/responses.ts";
-import { RecentTurns } from "../../src/service/recent-turns.ts";
 import { type RunnerParts, runnerService } from "../../src/service/runner.ts";
-import { turnLog } from "../../src/service/turn-log.ts";
 import type { SpannedTurn } from "../../src/span-joiner.ts";
-import { createLog, silentLog } from "../../src/telemetry/log.ts";
+import { createLog } from "../../src/telemetry/log.ts";
 import type { TurnEvent } from "../../src/turn-event.ts";
+import { RecentTurns } from "../../src/turns/observers/recent-turns.ts";
 import { FakeClock } from "../fake-clock.ts";
-import { goodEnd, init, ScriptedPool, ScriptedTurn, ScriptedWorker, text } from "./scripted.ts";
+import { goodEnd, init, ScriptedPool, ScriptedTurn, ScriptedWorker, text } from "../turns/scripted.ts";
 
 type Init = MessageInitShape<typeof StreamChatRequestSchema>;
 
@@ -35,13 +34,11 @@ function scene(options: { workers?: ScriptedWorker[]; maxInFlight?: number; span
     clock,
     inFlight,
     profiles: settings.profiles,
-    calls: settings.calls,
-    log: turnLog(log),
+    log,
     recentTurns,
     settings,
     serverVersion: "0",
     cli: () => ({ version: "2.1.329", seeds: true }),
-    errorLog: silentLog,
     spans: options.spans,
   });
   const abort = new AbortController();
@@ -53,6 +50,7 @@ function scene(options: { workers?: ScriptedWorker[]; maxInFlight?: number; span
     begin: () => {},
     responseTrailer: new Headers(),
     protocolName: "grpc",
+    takes: "messages",
     timeoutMs: () => timeoutMs,
     giveUp: (status) => void givenUp.push(status),
     caller: { tenant: "acme", profiles: ["*"], isOperator: false },

@@ -13,7 +13,6 @@ export function initializeRequest(
   return {
     subtype: "initialize",
     systemPrompt: [binding.systemPrompt ?? profilePrompt],
-    ...(binding.appendSystemPrompt !== undefined && { appendSystemPrompt: binding.appendSystemPrompt }),
     ...(binding.outputSchemaJson !== undefined && { jsonSchema: parseSchema(binding.outputSchemaJson) }),
   };
 }

@@ -34,7 +34,7 @@ import { type AdmittedCall, type GrpcGate, grpcGate } from "./grpc-gate.ts";
 import { grpcError, headersOf, metadataOf } from "./grpc-metadata.ts";
 
 type OnceCall = ServerUnaryCall<Message, Message> & ServerReadableStream<Message, Message>;
-type StreamCall = ServerWritableStream<Message, Message> & ServerDuplexStream<Message, Message>;
+type StreamCall = ServerWritableStream<Message, Message | Buffer> & ServerDuplexStream<Message, Message | Buffer>;
 type Init = Record<string, unknown>;
 
 export interface GrpcServer {
@@ -74,7 +74,9 @@ export function grpcServer(core: ServerCore, settings: Settings, connections: Co
 /** Requests are decoded by the gate, which knows the method's bounds. */
 const asSent = (bytes: Buffer) => bytes;
 
-const encode = (type: DescMessage) => (message: Message) => {
+/** What comes encoded goes as it is. */
+const encode = (type: DescMessage) => (message: Message | Buffer) => {
+  if (Buffer.isBuffer(message)) return message;
   const bytes = toBinary(type, message);
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength); // no copy
 };
@@ -156,11 +158,11 @@ function answerStream(
     let hasBegun = false;
     try {
       const input = inputOf(call, method, signal);
-      for await (const event of handler(input, context) as AsyncIterable<Init>) {
+      for await (const event of handler(input, context) as AsyncIterable<Init | Buffer>) {
         throwIfOver(signal);
         if (!hasBegun) sendHeader(call, context);
         hasBegun = true;
-        if (!call.write(create(method.output, event))) {
+        if (!call.write(Buffer.isBuffer(event) ? event : create(method.output, event))) {
           await new Promise<void>((resolve) => {
             wake = resolve;
           });
@@ -191,6 +193,7 @@ function contextOf(call: OnceCall | StreamCall, { abort, caller }: AdmittedCall)
     // grpc-js sends headers once, whoever asks for it.
     begin: () => call.sendMetadata(metadataOf(responseHeader)),
     protocolName: "grpc",
+    takes: "bytes",
     timeoutMs: () => (Number.isFinite(endsAtMs) ? endsAtMs - Date.now() : undefined),
     giveUp: (status) => abort.abort(status),
     caller,

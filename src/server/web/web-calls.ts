@@ -303,6 +303,7 @@ function enter(context: HandlerContext, { isEndedAtDrain }: ServedService, core:
     responseTrailer: context.responseTrailer,
     begin: () => webCall.begin(context.responseHeader),
     protocolName: context.protocolName,
+    takes: "messages",
     timeoutMs: context.timeoutMs,
     giveUp: (status) => abort.abort(status),
     caller: webCall.caller,

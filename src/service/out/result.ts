@@ -17,9 +17,9 @@ import {
 } from "../../../gen/claude/runner/v1/result_pb.ts";
 import type { RunnerReason } from "../../runner-error.ts";
 import type { Outcome, TurnEnd } from "../../turn-end.ts";
+import type { StageTimes } from "../../turns/stages.ts";
 import type { ModelUsage, Usage } from "../../usage.ts";
 import { duration, int32, int64 } from "../protobuf.ts";
-import type { StageTimes } from "../stages.ts";
 import { cutUtf8 } from "./slices.ts";
 import { value } from "./structs.ts";
 

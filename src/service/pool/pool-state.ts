@@ -5,10 +5,10 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type PoolStateSchema, StartsState, WorkerState } from "../../../gen/claude/runner/v1/pool_pb.ts";
 import type { ClaimSource } from "../../pool/claim.ts";
 import type { ProfileSnapshot, WorkerSnapshot } from "../../pool/snapshot.ts";
+import type { RecentTurn } from "../../turns/observers/recent-turns.ts";
 import { claimSources } from "../out/proto-events.ts";
 import { errorReason, outcomes, toStages, toUsage } from "../out/result.ts";
 import { duration, int64, timestamp } from "../protobuf.ts";
-import type { RecentTurn } from "../recent-turns.ts";
 import type { PoolView, ProfileView, WorkerView } from "./pool-view.ts";
 
 export type PoolStateInit = MessageInitShape<typeof PoolStateSchema>;

@@ -101,9 +101,11 @@ describe("the first initialize", () => {
       subtype: "initialize",
       systemPrompt: ["of the profile"],
     });
-    expect(
-      initializeRequest({ systemPrompt: "a", appendSystemPrompt: "b", outputSchemaJson: '{"type":"object"}' }, "p"),
-    ).toEqual({ subtype: "initialize", systemPrompt: ["a"], appendSystemPrompt: "b", jsonSchema: { type: "object" } });
+    expect(initializeRequest({ systemPrompt: "a", outputSchemaJson: '{"type":"object"}' }, "p")).toEqual({
+      subtype: "initialize",
+      systemPrompt: ["a"],
+      jsonSchema: { type: "object" },
+    });
   });
 });
 

@@ -3,15 +3,16 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { StreamChatResponseSchema } from "../../../gen/claude/runner/v1/runner_pb.ts";
 import type { Json } from "../../../src/json-value.ts";
-import { EventStream } from "../../../src/service/out/response-stream.ts";
+import { ResponseStream } from "../../../src/service/out/response-stream.ts";
 import type { Response } from "../../../src/service/out/responses.ts";
+import { asMessages } from "../../../src/service/out/wire.ts";
 import type { Detail, Turn } from "../../../src/turn.ts";
 import type { TurnEvent } from "../../../src/turn-event.ts";
 
 const MiB = 1024 * 1024;
 const position = { messageIndex: 0, blockIndex: 0 };
 
-function stream(detail: Detail = "standard"): EventStream {
+function stream(detail: Detail = "standard"): ResponseStream<Response> {
   const turn: Turn = {
     id: "00000000-0000-4000-8000-000000000001",
     tenant: "t",
@@ -24,7 +25,7 @@ function stream(detail: Detail = "standard"): EventStream {
     detail,
     labels: {},
   };
-  return new EventStream(turn, () => 1_700_000_000_123);
+  return new ResponseStream(turn, asMessages(), () => 1_700_000_000_123);
 }
 
 const size = (response: Response) =>

@@ -18,9 +18,9 @@ import { settingsSchema } from "../../../src/config/settings.ts";
 import { Authenticator, sha256Of } from "../../../src/policy/auth.ts";
 import type { CallContext } from "../../../src/service/calls.ts";
 import { maxWatchesPerTenant, poolService } from "../../../src/service/pool/pool-service.ts";
-import { RecentTurns } from "../../../src/service/recent-turns.ts";
+import { RecentTurns } from "../../../src/turns/observers/recent-turns.ts";
 import { FakeClock } from "../../fake-clock.ts";
-import { goodEnd, ScriptedWorker } from "../scripted.ts";
+import { goodEnd, ScriptedWorker } from "../../turns/scripted.ts";
 import { poolSnapshot, profileSnapshot, ScriptedWatchedPool, workerSnapshot } from "./watched-pool.ts";
 
 type Answer = { readonly pool: MessageInitShape<typeof PoolStateSchema> };
@@ -49,6 +49,7 @@ function scene(pool = new ScriptedWatchedPool()) {
     responseTrailer: new Headers(),
     begin: () => {},
     protocolName: "grpc",
+    takes: "messages",
     timeoutMs: () => undefined,
     giveUp: () => {},
     caller: authenticator.authenticate(`Bearer ${tenant}-token`),
@@ -64,11 +65,14 @@ function scene(pool = new ScriptedWatchedPool()) {
     const handler = handlers.watchPool as unknown as (request: unknown, call: CallContext) => AsyncGenerator<Answer>;
     return handler(create(WatchPoolRequestSchema, init), call(tenant, signal));
   };
-  const beginTurn = (id: string, tenant = "acme") =>
-    recentTurns.begin(
+  const beginTurn = (id: string, tenant = "acme") => {
+    const turn = recentTurns.follow(
       { id, tenant, profile: "default", settings: { model: "m", effort: "low" } },
-      { arrivedAtMs: clock.now(), arrivedAtWallMs: clock.wallNow(), traceId: "", times: { queueWait: 2 } },
+      { arrivedAtMs: clock.now(), arrivedAtWallMs: clock.wallNow(), traceId: "" },
     );
+    turn.began({ queueWait: 2 });
+    return turn;
+  };
   return { clock, pool, recentTurns, authenticator, get, watch, beginTurn, isOpen, isEndedAtDrain };
 }
 
@@ -173,7 +177,7 @@ describe("GetPool", () => {
     await clock.advance(100);
     beginTurn("other", "zeta");
     const refused = beginTurn("refused");
-    refused.ended(undefined, "QUEUE_FULL");
+    refused.closed({ end: undefined, reason: "QUEUE_FULL" });
     await clock.advance(150);
     const running = await get();
     expect(running.recentTurns).toMatchObject([
@@ -195,7 +199,7 @@ describe("GetPool", () => {
     expect(seconds(turn?.stages?.queueWait)).toBe(0.002);
     expect(seconds(turn?.stages?.total)).toBe(0.25);
     expect(turn?.usage).toBeUndefined();
-    first.ended(goodEnd, undefined);
+    first.closed({ end: goodEnd, reason: undefined });
     expect((await get()).recentTurns[1]).toMatchObject({
       running: false,
       outcome: Outcome.COMPLETED,
@@ -207,7 +211,7 @@ describe("GetPool", () => {
 
   test("tells 20 turns unless it is asked for more or fewer, none included", async () => {
     const { get, beginTurn } = scene();
-    for (let n = 0; n < 50; n += 1) beginTurn(`t${n}`).ended(goodEnd, undefined);
+    for (let n = 0; n < 50; n += 1) beginTurn(`t${n}`).closed({ end: goodEnd, reason: undefined });
     expect((await get()).recentTurns).toHaveLength(20);
     expect((await get({ recentTurnCount: 45 })).recentTurns).toHaveLength(45);
     expect((await get({ recentTurnCount: 0 })).recentTurns).toEqual([]);
@@ -265,7 +269,7 @@ describe("WatchPool", () => {
     expect(seen.states).toHaveLength(2);
     await clock.advance(1);
     expect(seen.states[2]?.recentTurns).toMatchObject([{ turnId: "t1", workerId: "w1", running: true }]);
-    turn.ended(goodEnd, undefined);
+    turn.closed({ end: goodEnd, reason: undefined });
     await clock.advance(1_000);
     expect(seen.states[3]?.recentTurns).toMatchObject([{ turnId: "t1", running: false }]);
     await clock.advance(9_999);

@@ -8,19 +8,18 @@ import { SpanStatusCode, trace } from "@opentelemetry/api";
 import { hrTimeToMilliseconds } from "@opentelemetry/core";
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { ChatRequestSchema, Role, StreamChatRequestSchema } from "../../gen/claude/runner/v1/runner_pb.ts";
-import { settingsSchema } from "../../src/config/settings.ts";
-import { TurnsInFlight } from "../../src/policy/quota.ts";
-import { RunnerError } from "../../src/runner-error.ts";
-import type { CallContext } from "../../src/service/calls.ts";
-import type { Response } from "../../src/service/out/responses.ts";
-import { RecentTurns } from "../../src/service/recent-turns.ts";
-import { maxChatTextBytes, runnerService } from "../../src/service/runner.ts";
-import { turnLog } from "../../src/service/turn-log.ts";
-import { silentLog } from "../../src/telemetry/log.ts";
-import type { TurnEvent } from "../../src/turn-event.ts";
-import { FakeClock } from "../fake-clock.ts";
-import { goodEnd, init, ScriptedPool, ScriptedTurn, ScriptedWorker, text } from "./scripted.ts";
+import { ChatRequestSchema, Role, StreamChatRequestSchema } from "../../../gen/claude/runner/v1/runner_pb.ts";
+import { settingsSchema } from "../../../src/config/settings.ts";
+import { TurnsInFlight } from "../../../src/policy/quota.ts";
+import { RunnerError } from "../../../src/runner-error.ts";
+import type { CallContext } from "../../../src/service/calls.ts";
+import type { Response } from "../../../src/service/out/responses.ts";
+import { maxChatTextBytes, runnerService } from "../../../src/service/runner.ts";
+import { silentLog } from "../../../src/telemetry/log.ts";
+import type { TurnEvent } from "../../../src/turn-event.ts";
+import { RecentTurns } from "../../../src/turns/observers/recent-turns.ts";
+import { FakeClock } from "../../fake-clock.ts";
+import { goodEnd, init, ScriptedPool, ScriptedTurn, ScriptedWorker, text } from "../scripted.ts";
 
 const exporter = new InMemorySpanExporter();
 const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] });
@@ -82,12 +81,10 @@ function scene({ workers = [new ScriptedWorker()], maxInFlight = 8 } = {}) {
     clock,
     inFlight: new TurnsInFlight(maxInFlight),
     profiles: settings.profiles,
-    calls: settings.calls,
-    log: turnLog(silentLog),
+    log: silentLog,
     settings,
     serverVersion: "0",
     cli: () => ({ version: "2.1.329", seeds: true }),
-    errorLog: silentLog,
     recentTurns: new RecentTurns(),
   });
   const abort = new AbortController();
@@ -98,6 +95,7 @@ function scene({ workers = [new ScriptedWorker()], maxInFlight = 8 } = {}) {
     responseTrailer: new Headers(),
     begin: () => {},
     protocolName: "grpc",
+    takes: "messages",
     timeoutMs: () => undefined,
     giveUp: () => {},
     caller: { tenant: "acme", profiles: ["*"], isOperator: false },
@@ -252,7 +250,7 @@ describe("what failed", () => {
     expect(await spanOf(stream)).toMatchObject({
       toMs: 500,
       isError: true,
-      attributes: { "runner.error.reason": "QUEUE_TIMEOUT", "runner.turn.outcome": "refused_queue_timeout" },
+      attributes: { "runner.error.reason": "QUEUE_TIMEOUT", "runner.turn.outcome": "not_started" },
     });
   });
 

@@ -4,7 +4,7 @@
  *
  * Pure. Looks for every stretch of a few characters that the words share with a text of the turn, in one pass over both.
  */
-import type { Turn } from "../turn.ts";
+import type { Turn } from "../../turn.ts";
 
 /** So many characters in a row are no accident, or a loss that does not matter. */
 const stretchChars = 8;
@@ -74,11 +74,5 @@ function textsOf({ content, history, binding }: Texts): readonly string[] {
         return block satisfies never;
     }
   });
-  return [
-    ...ofContent,
-    ...history.map(({ text }) => text),
-    binding.systemPrompt ?? "",
-    binding.appendSystemPrompt ?? "",
-    binding.outputSchemaJson ?? "",
-  ];
+  return [...ofContent, ...history.map(({ text }) => text), binding.systemPrompt ?? "", binding.outputSchemaJson ?? ""];
 }

@@ -1,17 +1,19 @@
 import { expect, test } from "vitest";
-import { type FollowedTurn, RecentTurns } from "../../src/service/recent-turns.ts";
-import type { StageTimes } from "../../src/service/stages.ts";
-import { goodEnd, ScriptedWorker } from "./scripted.ts";
+import { type FollowedTurn, RecentTurns } from "../../../src/turns/observers/recent-turns.ts";
+import type { StageTimes } from "../../../src/turns/stages.ts";
+import { goodEnd, ScriptedWorker } from "../scripted.ts";
 
 const limits = { maxEndedPerTenant: 3, maxTenants: 2 };
 
 function begin(turns: RecentTurns, id: string, at: { tenant?: string; atMs?: number; times?: StageTimes } = {}) {
   const { tenant = "acme", atMs = Number(id.replace(/\D/g, "")), times = {} } = at;
   const turn = { id, tenant, profile: "default", settings: { model: "m", effort: "low" } } as const;
-  return turns.begin(turn, { arrivedAtMs: atMs, arrivedAtWallMs: 1_000 + atMs, traceId: "", times });
+  const followed = turns.follow(turn, { arrivedAtMs: atMs, arrivedAtWallMs: 1_000 + atMs, traceId: "" });
+  followed.began(times);
+  return followed;
 }
 
-const end = (turn: FollowedTurn) => turn.ended(goodEnd, undefined);
+const end = (turn: FollowedTurn) => turn.closed({ end: goodEnd, reason: undefined });
 const ids = (turns: RecentTurns, count = 100, tenant = "acme") => turns.of(tenant, count).map(({ turnId }) => turnId);
 
 test("a turn is there from its arrival, with what is known of it so far", () => {
@@ -63,7 +65,7 @@ test("a turn is there from its arrival, with what is known of it so far", () => 
 
 test("a turn that was refused has a reason and no outcome", () => {
   const turns = new RecentTurns();
-  begin(turns, "t1").ended(undefined, "QUEUE_FULL");
+  begin(turns, "t1").closed({ end: undefined, reason: "QUEUE_FULL" });
   expect(turns.of("acme", 1)).toMatchObject([{ isRunning: false, outcome: undefined, errorReason: "QUEUE_FULL" }]);
 });
 
@@ -116,7 +118,7 @@ test("every change of a turn is told with its tenant, until that is ended", () =
   const stop = turns.onChange((tenant) => told.push(tenant));
   const turn = begin(turns, "t1");
   turn.claimed({ source: "SPARE", worker: new ScriptedWorker() });
-  turn.stageOver();
+  turn.stageLeft();
   end(turn);
   end(turn); // once is enough
   expect(told).toEqual(["acme", "acme", "acme", "acme"]);

@@ -4,13 +4,13 @@
  * For the view of the pool, in memory only, and bounded: so many ended turns of a tenant, so many tenants. Keeps ids,
  * names, times and numbers; no prompt, no answer. Whose turns a caller sees is decided in `pool-service.ts`.
  */
-
-import type { Claim, ClaimSource } from "../pool/claim.ts";
-import type { RunnerReason } from "../runner-error.ts";
-import type { Turn } from "../turn.ts";
-import type { Outcome, TurnEnd } from "../turn-end.ts";
-import type { Usage } from "../usage.ts";
-import type { StageTimes } from "./stages.ts";
+import type { Claim, ClaimSource } from "../../pool/claim.ts";
+import type { RunnerReason } from "../../runner-error.ts";
+import type { Turn } from "../../turn.ts";
+import type { Outcome } from "../../turn-end.ts";
+import type { Usage } from "../../usage.ts";
+import type { ClosedTurn } from "../observer.ts";
+import type { StageTimes } from "../stages.ts";
 
 export interface RecentTurnLimits {
   /** Ended turns of one tenant; those that ended first are forgotten first. Running ones are bounded by their quota. */
@@ -51,16 +51,15 @@ export interface RecentTurn {
 
 /** What is known of a turn from its beginning. */
 type TurnFacts = Pick<RecentTurn, "turnId" | "profile" | "model">;
-type TraceFacts = Pick<RecentTurn, "arrivedAtMs" | "arrivedAtWallMs" | "traceId" | "times">;
+type CallFacts = Pick<RecentTurn, "arrivedAtMs" | "arrivedAtWallMs" | "traceId">;
 
-/** A turn as it is followed while it runs. */
+/** A turn as it is followed while it runs: an observer of it. */
 export interface FollowedTurn {
-  /** It has a worker. One that dies before it has the prompt is followed by another. */
+  began(times: Readonly<StageTimes>): void;
   claimed(claim: Pick<Claim, "source" | "worker">): void;
-  /** A stage is over, and in the times that were given at the beginning. */
-  stageOver(): void;
-  /** It is over: with an end when it had begun, with a reason when it failed or was refused. */
-  ended(end: TurnEnd | undefined, reason: RunnerReason | undefined): void;
+  stageLeft(): void;
+  milestoneReached(): void;
+  closed(turn: Pick<ClosedTurn, "end" | "reason">): void;
 }
 
 interface Tenant {
@@ -79,8 +78,8 @@ export class RecentTurns {
     this.#limits = limits;
   }
 
-  /** Follows a turn from now on. `times` is looked at whenever it is asked for; it holds the stages that are over. */
-  begin(turn: Pick<Turn, "id" | "tenant" | "profile" | "settings">, trace: TraceFacts): FollowedTurn {
+  /** Follows a turn from now on: it is there at once, and what this gives is to be among the turn's observers. */
+  follow(turn: Pick<Turn, "id" | "tenant" | "profile" | "settings">, call: CallFacts): FollowedTurn {
     const tenant = this.#tenants.get(turn.tenant) ?? { running: new Set(), ended: [] };
     // A Map keeps the order of insertion: now this tenant is the last.
     this.#tenants.delete(turn.tenant);
@@ -88,7 +87,7 @@ export class RecentTurns {
     const changed = () => this.#changed(turn.tenant);
     // Not the turn itself: that holds the prompt.
     const about = { turnId: turn.id, profile: turn.profile, model: turn.settings.model };
-    const entry: Entry = new Entry(about, trace, {
+    const entry: Entry = new Entry(about, call, {
       changed,
       over: () => {
         tenant.running.delete(entry);
@@ -141,16 +140,22 @@ export class RecentTurns {
 
 class Entry implements FollowedTurn {
   readonly #about: TurnFacts;
-  readonly #trace: TraceFacts;
+  readonly #call: CallFacts;
   readonly #hooks: { readonly changed: () => void; readonly over: () => void };
+  /** Grows while the turn runs. */
+  #times: Readonly<StageTimes> = {};
   #claimSource: ClaimSource | undefined;
   #workerId: string | undefined;
-  #over: { readonly end: TurnEnd | undefined; readonly reason: RunnerReason | undefined } | undefined;
+  #closed: Pick<ClosedTurn, "end" | "reason"> | undefined;
 
-  constructor(about: TurnFacts, trace: TraceFacts, hooks: { readonly changed: () => void; readonly over: () => void }) {
+  constructor(about: TurnFacts, call: CallFacts, hooks: { readonly changed: () => void; readonly over: () => void }) {
     this.#about = about;
-    this.#trace = trace;
+    this.#call = call;
     this.#hooks = hooks;
+  }
+
+  began(times: Readonly<StageTimes>): void {
+    this.#times = times;
   }
 
   claimed({ source, worker }: Pick<Claim, "source" | "worker">): void {
@@ -159,28 +164,32 @@ class Entry implements FollowedTurn {
     this.#hooks.changed();
   }
 
-  stageOver(): void {
+  stageLeft(): void {
     this.#hooks.changed();
   }
 
-  ended(end: TurnEnd | undefined, reason: RunnerReason | undefined): void {
-    if (this.#over !== undefined) return;
-    this.#over = { end, reason };
+  milestoneReached(): void {
+    this.#hooks.changed();
+  }
+
+  closed({ end, reason }: Pick<ClosedTurn, "end" | "reason">): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = { end, reason };
     this.#hooks.over();
   }
 
   /** As it is now; does not change afterwards. */
   toRecent(): RecentTurn {
-    const end = this.#over?.end;
+    const end = this.#closed?.end;
     return {
       ...this.#about,
-      ...this.#trace,
-      isRunning: this.#over === undefined,
+      ...this.#call,
+      isRunning: this.#closed === undefined,
       outcome: end?.outcome,
-      errorReason: this.#over?.reason,
+      errorReason: this.#closed?.reason,
       claimSource: this.#claimSource,
       workerId: this.#workerId,
-      times: { ...this.#trace.times },
+      times: { ...this.#times },
       apiMs: end?.apiMs,
       usage: end?.usage,
       costUsdMicros: end?.costUsdMicros ?? 0,

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { repeated, tooLong, withoutOwnWords } from "../../src/service/own-words.ts";
+import { repeated, tooLong, withoutOwnWords } from "../../../src/turns/observers/own-words.ts";
 
 const turn = (text: string, more: object = {}) => ({
   content: [{ kind: "text" as const, text }],

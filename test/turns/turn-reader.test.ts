@@ -1,17 +1,19 @@
 import { expect, test } from "vitest";
-import { QuietReader } from "../../src/service/quiet-reader.ts";
+import type { TurnEvent } from "../../src/turn-event.ts";
+import { TurnReader } from "../../src/turns/turn-reader.ts";
 import { FakeClock } from "../fake-clock.ts";
+import { text } from "./scripted.ts";
 
 /** A source that gives what it is handed, when it is handed it. */
-function handed<T>() {
-  const waiting: ((step: IteratorResult<T>) => void)[] = [];
-  const kept: IteratorResult<T>[] = [];
-  const give = (step: IteratorResult<T>) => {
+function handed() {
+  const waiting: ((step: IteratorResult<TurnEvent>) => void)[] = [];
+  const kept: IteratorResult<TurnEvent>[] = [];
+  const give = (step: IteratorResult<TurnEvent>) => {
     const next = waiting.shift();
     if (next === undefined) kept.push(step);
     else next(step);
   };
-  const source: AsyncIterable<T> = {
+  const source: AsyncIterable<TurnEvent> = {
     [Symbol.asyncIterator]: () => ({
       next: () => {
         const step = kept.shift();
@@ -20,31 +22,31 @@ function handed<T>() {
     }),
   };
   return {
-    source,
-    event: (value: T) => give({ done: false, value }),
+    source: { events: source },
+    event: (value: TurnEvent) => give({ done: false, value }),
     end: () => give({ done: true, value: undefined }),
   };
 }
 
 test("events come in order and none is lost to a tick", async () => {
   const clock = new FakeClock();
-  const { source, event, end } = handed<number>();
-  using reader = new QuietReader(source, clock, 1_000);
+  const { source, event, end } = handed();
+  using reader = new TurnReader(source, clock, 1_000);
   const first = reader.next();
   await clock.advance(1_000);
   expect(await first).toEqual({ kind: "tick" });
-  event(1); // nobody waits: the reader keeps it
+  event(text("1")); // nobody waits: the reader keeps it
   await clock.settle();
-  event(2);
+  event(text("2"));
   end();
-  expect(await reader.next()).toEqual({ kind: "event", event: 1 });
-  expect(await reader.next()).toEqual({ kind: "event", event: 2 });
-  expect(await reader.next()).toEqual({ kind: "end" });
+  expect(await reader.next()).toEqual({ kind: "event", event: text("1") });
+  expect(await reader.next()).toEqual({ kind: "event", event: text("2") });
+  await expect(reader.next()).rejects.toThrow("without an end");
 });
 
 test("ticks come once in their time while nothing else does", async () => {
   const clock = new FakeClock();
-  using reader = new QuietReader(handed().source, clock, 1_000);
+  using reader = new TurnReader(handed().source, clock, 1_000);
   for (let tick = 1; tick <= 3; tick += 1) {
     const next = reader.next();
     await clock.advance(1_000);
@@ -54,11 +56,11 @@ test("ticks come once in their time while nothing else does", async () => {
 
 test("a source that fails fails the reader, also when nobody waited", async () => {
   const clock = new FakeClock();
-  const broken = (async function* (): AsyncGenerator<number> {
+  const broken = (async function* (): AsyncGenerator<TurnEvent> {
     await new Promise<void>((resolve) => clock.after(1_500, resolve));
     throw new Error("broken");
   })();
-  using reader = new QuietReader(broken, clock, 1_000);
+  using reader = new TurnReader({ events: broken }, clock, 1_000);
   const tick = reader.next();
   await clock.advance(1_000);
   await tick;
@@ -69,7 +71,7 @@ test("a source that fails fails the reader, also when nobody waited", async () =
 test("leaves no timer behind", async () => {
   const clock = new FakeClock();
   {
-    using reader = new QuietReader(handed().source, clock, 1_000);
+    using reader = new TurnReader(handed().source, clock, 1_000);
     const next = reader.next();
     await clock.advance(1_000);
     await next;

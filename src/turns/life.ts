@@ -1,0 +1,281 @@
+/**
+ * The life of one turn: admitted, a worker found for it, bound, configured, seeded, its prompt written, run, ended.
+ *
+ * Knows no proto, no call and no CLI. What it is told from outside is that its signal aborts; what it tells goes to the
+ * observers. Its end is the server's own matter: the worker goes back to the pool and the books are written when the
+ * worker is done, whether or not anybody still reads.
+ *
+ * Its events have one reader at a time, or none. Without one the turn is ended, or goes on unread, as `whenUnread` says; a
+ * log that several readers follow is a reader like any other.
+ */
+import { bindingKey } from "../binding-key.ts";
+import type { Clock } from "../clock.ts";
+import type { Claim, WorkerPool } from "../pool/claim.ts";
+import { isRunnerError, RunnerError, type RunnerReason } from "../runner-error.ts";
+import type { Turn } from "../turn.ts";
+import type { EndCause, TurnEnd } from "../turn-end.ts";
+import type { TurnEvent } from "../turn-event.ts";
+import type { RunningTurn } from "../worker-process.ts";
+import { endCauseOf } from "./end-cause.ts";
+import { canMove, hasPrompt, type LifeState } from "./life-state.ts";
+import { Observers, type TurnObserver } from "./observer.ts";
+import { StageClock, type StageTimes } from "./stages.ts";
+import { TurnReader } from "./turn-reader.ts";
+
+export interface LifeParts {
+  readonly clock: Clock;
+  readonly pool: WorkerPool;
+  /**
+   * Lets a turn in, perhaps after a wait, which the signal ends; what it gives is called once when the turn is over. Throws
+   * RunnerError for a turn that may not begin.
+   */
+  readonly admit: (turn: Turn, signal: AbortSignal) => (() => void) | Promise<() => void>;
+}
+
+/** The bounds of a turn, as whoever asked for it has set them. Moments are on the clock's `now()`. */
+export interface LifeScope {
+  /** Ends the turn when it aborts; the reason is a RunnerError that says why. */
+  readonly signal: AbortSignal;
+  readonly deadlineMs: number;
+  readonly arrivedAtMs: number;
+  /** When the first stage began: a moment later than the arrival, or the same. */
+  readonly startedMs: number;
+  /** What becomes of a turn whose reader has gone: it is ended, or goes on and its events are passed over. Default `end`. */
+  readonly whenUnread?: "end" | "goOn";
+}
+
+export class TurnLife {
+  readonly turn: Turn;
+  readonly #parts: LifeParts;
+  readonly #scope: LifeScope;
+  readonly #observers: Observers;
+  readonly #stages: StageClock;
+  /** Settles when nobody reads any more, or the reader has had the last event. */
+  readonly #read = Promise.withResolvers<void>();
+  #state: LifeState = { kind: "admitted" };
+  #queueWaitMs = 0;
+  #hasReplied = false;
+
+  constructor(turn: Turn, scope: LifeScope, parts: LifeParts, observers: readonly TurnObserver[]) {
+    this.turn = turn;
+    this.#scope = scope;
+    this.#parts = parts;
+    this.#observers = new Observers(observers);
+    this.#stages = new StageClock(parts.clock, scope, this.#observers);
+    this.#observers.began(this.#stages.times);
+    this.#stages.enter("check");
+  }
+
+  get state(): LifeState {
+    return this.#state;
+  }
+
+  /** Whether a worker got the whole prompt: then the turn may have cost money, and has an end. */
+  get hasPrompt(): boolean {
+    return hasPrompt(this.#state);
+  }
+
+  get times(): Readonly<StageTimes> {
+    return this.#stages.times;
+  }
+
+  /** How long it waited for workers, in milliseconds. */
+  get queueWaitMs(): number {
+    return this.#queueWaitMs;
+  }
+
+  /** How long its reader has been keeping the worker from being read, in milliseconds. 0: it is not. */
+  blockedMs(): number {
+    return this.#state.kind === "running" ? this.#state.running.blockedMs() : 0;
+  }
+
+  /**
+   * Gets the turn a worker that has the prompt. Once. Rejects with why no worker has it: the turn is over then, and
+   * booked. A worker that dies before it has the prompt costs the turn nothing, once.
+   */
+  async begin(): Promise<{ readonly claim: Claim; readonly ended: Promise<TurnEnd> }> {
+    let leave: (() => void) | undefined;
+    try {
+      this.#become({ kind: "waiting" });
+      const admitted = this.#parts.admit(this.turn, this.#scope.signal);
+      leave = admitted instanceof Promise ? await admitted : admitted;
+      const { claim, running } = await this.#findWorker();
+      this.#follow(running);
+      void this.#release(claim, running, leave);
+      void this.#close(running);
+      return { claim, ended: running.ended };
+    } catch (error) {
+      leave?.();
+      this.#refuse(error);
+      throw error;
+    }
+  }
+
+  /** Ends it early; the first cause counts. Before a worker has the prompt only the signal does that. */
+  interrupt(cause: EndCause): void {
+    if (this.#state.kind === "running") this.#state.running.interrupt(cause);
+  }
+
+  /**
+   * Reads its events, from the first one on. Once, and only when it has begun. `tickMs`: how long a wait lasts until it
+   * answers with a tick.
+   */
+  read(tickMs: number): TurnReader {
+    const { state } = this;
+    if (!("running" in state)) throw new Error("bug: a turn is read before it runs");
+    const reader: TurnReader = new TurnReader(state.running, this.#parts.clock, tickMs, {
+      taken: this.#saw,
+      gone: () => this.#readerGone(reader),
+    });
+    return reader;
+  }
+
+  /** The reader is done with the turn, also with its status. The first call counts. */
+  replied(): void {
+    if (this.#hasReplied) return;
+    this.#hasReplied = true;
+    this.#observers.replied(this.#stages.replied());
+  }
+
+  async #findWorker(): Promise<{ readonly claim: Claim; readonly running: RunningTurn }> {
+    for (let attempt = 1; ; attempt += 1) {
+      this.#stages.enter("queueWait");
+      const claim = await this.#claimWorker();
+      this.#queueWaitMs += claim.queueWaitMs;
+      this.#become({ kind: "preparing", claim });
+      this.#observers.claimed(claim, this.#parts.clock.now());
+      this.#stages.claimed(claim.queueWaitMs);
+      try {
+        const running = await this.#prepare(claim);
+        this.#become({ kind: "running", claim, running });
+        this.#stages.written();
+        return { claim, running };
+      } catch (error) {
+        this.#stages.fail(reasonOf(error));
+        if (!isRunnerError(error, "WORKER_DIED") || attempt === 2) throw error;
+        this.#become({ kind: "waiting" });
+        this.#observers.takenOver(claim.worker.id, error);
+      }
+    }
+  }
+
+  async #claimWorker(): Promise<Claim> {
+    const { clock, pool } = this.#parts;
+    const { id, tenant, profile, binding } = this.turn;
+    const { signal, deadlineMs } = this.#scope;
+    const startedMs = clock.now();
+    try {
+      return await pool.claim({ turnId: id, tenant, profile, bindingKey: bindingKey(binding), signal, deadlineMs });
+    } catch (error) {
+      if (!isRunnerError(error, "DEADLINE_EXCEEDED")) throw error;
+      const waitedMs = Math.round(clock.now() - startedMs);
+      throw new RunnerError(
+        "QUEUE_TIMEOUT",
+        `the call's deadline passed after ${waitedMs} ms in the queue for a worker`,
+        { facts: { waitedMs } },
+      );
+    }
+  }
+
+  /** Binds, sets, seeds and writes. The claim is released when this throws. */
+  async #prepare(claim: Claim): Promise<RunningTurn> {
+    const { turn } = this;
+    const { signal } = this.#scope;
+    const { worker } = claim;
+    let bound = claim.isBound;
+    try {
+      if (!bound) {
+        this.#stages.enter("bind");
+        await worker.bind(turn.binding, signal);
+        bound = true;
+      }
+      this.#stages.enter("configure");
+      await worker.configure(turn.settings, signal);
+      if (turn.history.length > 0) {
+        this.#stages.enter("seedHistory");
+        await worker.seed(turn.history, signal);
+      }
+      signal.throwIfAborted();
+      this.#stages.enter("stdinWrite");
+      const running = worker.run(turn);
+      await running.written;
+      return running;
+    } catch (error) {
+      // An aborted bind leaves it open which binding the worker has; an aborted seeding can be reset.
+      const canBeReset = bound && !isRunnerError(error, "WORKER_DIED") && signal.aborted;
+      claim.release(
+        canBeReset
+          ? { kind: "finished" }
+          : { kind: "discard", why: isRunnerError(error) ? error.reason.toLowerCase() : "aborted_bind" },
+      );
+      throw error;
+    }
+  }
+
+  /** Ends the turn when its signal aborts. */
+  #follow(running: RunningTurn): void {
+    const { signal } = this.#scope;
+    const onAbort = () => running.interrupt(endCauseOf(signal.reason));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+    void running.ended.then(() => signal.removeEventListener("abort", onAbort));
+  }
+
+  /** Gives the worker back when it is done with the turn. Never rejects. */
+  async #release(claim: Claim, running: RunningTurn, leave: () => void): Promise<void> {
+    const end = await running.ended;
+    if (end.workerReusable) claim.finishing();
+    await running.idle;
+    claim.release(end.workerReusable ? { kind: "finished" } : { kind: "discard", why: `after_${end.outcome}` });
+    leave();
+  }
+
+  /** Books the end when the worker is done, and closes the turn when its reader is as well. Never rejects. */
+  async #close(running: RunningTurn): Promise<void> {
+    const end = await running.ended;
+    this.#become({ kind: "ended", running, end });
+    this.#observers.finished(end);
+    await this.#read.promise;
+    this.#stages.finish(end.error?.reason);
+    this.#observers.closed({ end, error: end.error, reason: end.error?.reason });
+  }
+
+  /** It ended before any worker had its prompt. */
+  #refuse(error: unknown): void {
+    const reason = reasonOf(error);
+    this.#become({ kind: "notStarted", error });
+    this.#stages.fail(reason);
+    this.#stages.finish();
+    this.#observers.closed({ end: undefined, error, reason });
+  }
+
+  /** Every event goes by here: the most of them are pieces of text, which nobody but the stages wants. */
+  readonly #saw = (event: TurnEvent): void => {
+    this.#stages.saw(event.kind === "textDelta");
+    if (this.#observers.wants(event.kind)) this.#observers.saw(event, this.#parts.clock.now());
+    if (event.kind === "ended") {
+      this.#stages.finish(event.end.error?.reason);
+      this.#read.resolve();
+    }
+  };
+
+  #readerGone(reader: TurnReader): void {
+    // Its events go on being seen, and `ended` among them closes the turn.
+    if (this.#scope.whenUnread === "goOn") void reader.passOver();
+    else {
+      // Perhaps mid-turn. After the end this does nothing.
+      this.interrupt(endCauseOf(this.#scope.signal.reason));
+      this.#read.resolve();
+    }
+  }
+
+  /** The one door. */
+  #become(next: LifeState): void {
+    if (!canMove(this.#state, next)) throw new Error(`bug: a turn that is ${this.#state.kind} becomes ${next.kind}`);
+    this.#state = next;
+  }
+}
+
+function reasonOf(error: unknown): RunnerReason {
+  return isRunnerError(error) ? error.reason : "INTERNAL";
+}

@@ -1,0 +1,288 @@
+/**
+ * A turn without a call around it: that it has exactly one end, who is told of it and when, and that nobody need read.
+ */
+import { describe, expect, test } from "vitest";
+import { RunnerError } from "../../src/runner-error.ts";
+import type { TurnEvent } from "../../src/turn-event.ts";
+import { type LifeParts, type LifeScope, TurnLife } from "../../src/turns/life.ts";
+import { canMove, type LifeState } from "../../src/turns/life-state.ts";
+import type { TurnObserver } from "../../src/turns/observer.ts";
+import { FakeClock } from "../fake-clock.ts";
+import { aTurn, goodEnd, init, ScriptedPool, ScriptedTurn, ScriptedWorker, text } from "./scripted.ts";
+
+/** Writes down all that it is told, except the times of it. */
+class Book implements TurnObserver {
+  readonly wants: ReadonlySet<TurnEvent["kind"]>;
+  readonly lines: string[] = [];
+  constructor(...wants: TurnEvent["kind"][]) {
+    this.wants = new Set(wants);
+  }
+  began() {
+    this.lines.push("began");
+  }
+  stageEntered(name: string) {
+    this.lines.push(`> ${name}`);
+  }
+  stageLeft({ name }: { name: string }, failure: string | undefined) {
+    this.lines.push(failure === undefined ? `< ${name}` : `< ${name}: ${failure}`);
+  }
+  milestoneReached({ name }: { name: string }) {
+    this.lines.push(name);
+  }
+  claimed({ worker }: { worker: { id: string } }) {
+    this.lines.push(`claimed ${worker.id}`);
+  }
+  takenOver(workerId: string) {
+    this.lines.push(`taken over from ${workerId}`);
+  }
+  saw({ kind }: TurnEvent) {
+    this.lines.push(`saw ${kind}`);
+  }
+  finished({ outcome }: { outcome: string }) {
+    this.lines.push(`finished ${outcome}`);
+  }
+  replied() {
+    this.lines.push("replied");
+  }
+  closed({ end, reason }: { end: unknown; reason: string | undefined }) {
+    this.lines.push(end === undefined ? `closed: ${reason}` : "closed");
+  }
+}
+
+interface Options {
+  readonly workers?: ScriptedWorker[];
+  readonly whenUnread?: LifeScope["whenUnread"];
+  readonly admit?: LifeParts["admit"];
+  readonly observers?: TurnObserver[];
+}
+
+function scene({ workers = [new ScriptedWorker()], whenUnread, admit, observers = [] }: Options = {}) {
+  const clock = new FakeClock();
+  const pool = new ScriptedPool(...workers);
+  const abort = new AbortController();
+  const book = new Book("init");
+  let leftCount = 0;
+  const leave = () => {
+    leftCount += 1;
+  };
+  const scope = { signal: abort.signal, deadlineMs: 60_000, arrivedAtMs: 0, startedMs: 0, whenUnread };
+  const parts: LifeParts = { clock, pool, admit: admit ?? (() => leave) };
+  const life = new TurnLife(aTurn(), scope, parts, [book, ...observers]);
+  return { clock, pool, abort, book, life, worker: workers[0]!, leftCount: () => leftCount };
+}
+
+/** Reads on until the end. */
+async function readAll(life: TurnLife): Promise<string[]> {
+  const kinds: string[] = [];
+  using reader = life.read(1_000);
+  for (;;) {
+    const read = await reader.next();
+    if (read.kind === "tick") continue;
+    kinds.push(read.event.kind);
+    if (read.event.kind === "ended") return kinds;
+  }
+}
+
+describe("a turn", () => {
+  test("goes from its check to its end, and each observer is told once of each step", async () => {
+    const { life, book, worker, clock, pool, leftCount } = scene();
+    expect(life.state.kind).toBe("admitted");
+    worker.turn.push(init, text("a"), text("b"));
+    worker.turn.end();
+    await life.begin();
+    expect(await readAll(life)).toEqual(["init", "textDelta", "textDelta", "ended"]);
+    life.replied();
+    life.replied();
+    worker.turn.becomeIdle();
+    await clock.settle();
+    expect(book.lines).toEqual([
+      "began",
+      "> check",
+      "< check",
+      "> queueWait",
+      "claimed w1",
+      "< queueWait",
+      "> claim",
+      "< claim",
+      "> bind",
+      "< bind",
+      "> configure",
+      "< configure",
+      "> stdinWrite",
+      "< stdinWrite",
+      "> turn",
+      "finished completed",
+      "firstEvent",
+      "saw init",
+      "firstText",
+      "< turn",
+      "closed",
+      "> reply",
+      "< reply",
+      "replied",
+    ]);
+    expect(life.state).toMatchObject({ kind: "ended", end: { outcome: "completed" } });
+    expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "finished" } }]);
+    expect(leftCount()).toBe(1);
+    expect(clock.pendingTimerCount).toBe(0);
+  });
+
+  test("shows an observer the events that it wants, and no others", async () => {
+    const texts = new Book("textDelta");
+    const { life, worker } = scene({ observers: [texts, { closed: () => {} }] });
+    worker.turn.push(init, text("a"));
+    worker.turn.end();
+    await life.begin();
+    await readAll(life);
+    expect(texts.lines.filter((line) => line.startsWith("saw"))).toEqual(["saw textDelta"]);
+  });
+
+  test("waits for its admission, and is over when that is refused or ended by its signal", async () => {
+    const gate = Promise.withResolvers<() => void>();
+    const { life, clock, pool, worker } = scene({ admit: () => gate.promise });
+    const begun = life.begin();
+    await clock.settle();
+    expect([life.state.kind, pool.requests.length]).toEqual(["waiting", 0]);
+    gate.resolve(() => {});
+    worker.turn.push(init);
+    await begun;
+    expect(life.state.kind).toBe("running");
+
+    const refused = scene({ admit: () => Promise.reject(new RunnerError("QUOTA_EXCEEDED", "full")) });
+    await expect(refused.life.begin()).rejects.toMatchObject({ reason: "QUOTA_EXCEEDED" });
+    expect(refused.book.lines.slice(-2)).toEqual(["< check: QUOTA_EXCEEDED", "closed: QUOTA_EXCEEDED"]);
+
+    const cancelled = scene({
+      admit: (_, signal) =>
+        new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+    });
+    const waiting = cancelled.life.begin();
+    cancelled.abort.abort(new RunnerError("CANCELLED", "gone"));
+    await expect(waiting).rejects.toMatchObject({ reason: "CANCELLED" });
+    expect(cancelled.life.state.kind).toBe("notStarted");
+  });
+
+  test("goes to another worker when the first dies before it has the prompt, and to no third", async () => {
+    const dying = (id: string) => {
+      const worker = new ScriptedWorker(id);
+      worker.onConfigure = () => Promise.reject(new RunnerError("WORKER_DIED", "gone"));
+      return worker;
+    };
+    const second = new ScriptedWorker("w2");
+    const { life, book, pool } = scene({ workers: [dying("w1"), second] });
+    await life.begin();
+    expect(book.lines).toContain("taken over from w1");
+    expect(book.lines.filter((line) => line.startsWith("claimed"))).toEqual(["claimed w1", "claimed w2"]);
+    expect(pool.releases).toMatchObject([{ workerId: "w1", how: { kind: "discard" } }]);
+
+    const unlucky = scene({ workers: [dying("w1"), dying("w2"), new ScriptedWorker("w3")] });
+    await expect(unlucky.life.begin()).rejects.toMatchObject({ reason: "WORKER_DIED" });
+    expect(unlucky.leftCount()).toBe(1);
+    expect(unlucky.book.lines.at(-1)).toBe("closed: WORKER_DIED");
+  });
+});
+
+describe("the end of a turn", () => {
+  test("is booked when the worker is done, although its reader has read nothing of it", async () => {
+    const { life, book, worker, clock, pool, leftCount } = scene();
+    worker.turn.push(init, text("a"));
+    await life.begin();
+    using _reader = life.read(1_000);
+    worker.turn.end();
+    worker.turn.becomeIdle();
+    await clock.settle();
+    expect(book.lines).toContain("finished completed");
+    expect(book.lines).not.toContain("closed");
+    expect(pool.releases).toHaveLength(1);
+    expect(leftCount()).toBe(1);
+  });
+
+  test("comes by its signal, with what the signal says", async () => {
+    const { life, worker, abort } = scene();
+    worker.turn.push(init);
+    await life.begin();
+    abort.abort(new RunnerError("DEADLINE_EXCEEDED", "late"));
+    abort.abort(new RunnerError("CANCELLED", "gone"));
+    expect(worker.turn.causes).toEqual(["deadlineExceeded"]);
+    expect(await readAll(life)).toEqual(["init", "ended"]);
+  });
+
+  test("comes at once when the signal had aborted while the prompt was written", async () => {
+    const written = Promise.withResolvers<void>();
+    const worker = new ScriptedWorker("w1", new ScriptedTurn(written.promise));
+    const { life, abort, clock } = scene({ workers: [worker] });
+    const begun = life.begin();
+    await clock.settle();
+    abort.abort(new RunnerError("CANCELLED", "gone"));
+    written.resolve();
+    await begun;
+    expect(worker.turn.causes).toEqual(["cancelled"]);
+  });
+
+  test("comes when its reader goes; after its end that changes nothing", async () => {
+    const { life, worker, book, clock } = scene();
+    worker.turn.push(init);
+    await life.begin();
+    const reader = life.read(1_000);
+    reader[Symbol.dispose]();
+    reader[Symbol.dispose]();
+    await clock.settle();
+    expect(worker.turn.causes).toEqual(["cancelled"]);
+    expect(book.lines.filter((line) => line === "closed")).toHaveLength(1);
+    life.interrupt("costLimit");
+    expect(worker.turn.causes).toEqual(["cancelled"]);
+    expect(clock.pendingTimerCount).toBe(0);
+  });
+});
+
+describe("a turn that goes on unread", () => {
+  test("is read to its end for nobody, and booked and closed as any other", async () => {
+    const { life, worker, book, clock } = scene({ whenUnread: "goOn" });
+    worker.turn.push(init);
+    await life.begin();
+    {
+      using reader = life.read(1_000);
+      expect(await reader.next()).toMatchObject({ event: { kind: "init" } });
+    }
+    for (let n = 0; n < 5; n += 1) {
+      worker.turn.push(text(String(n)));
+      await clock.advance(1_500);
+    }
+    expect(worker.turn.causes).toEqual([]);
+    expect(life.state.kind).toBe("running");
+    worker.turn.end(goodEnd);
+    worker.turn.becomeIdle();
+    await clock.settle();
+    expect(book.lines.filter((line) => /^(firstText|finished|closed)/.test(line))).toEqual([
+      "firstText",
+      "finished completed",
+      "closed",
+    ]);
+    expect(clock.pendingTimerCount).toBe(0);
+  });
+
+  test("is still ended by its signal", async () => {
+    const { life, worker, abort, clock, book } = scene({ whenUnread: "goOn" });
+    worker.turn.push(init);
+    await life.begin();
+    life.read(1_000)[Symbol.dispose]();
+    abort.abort(new RunnerError("DRAINED", "shutting down"));
+    await clock.settle();
+    expect(worker.turn.causes).toEqual(["drained"]);
+    expect(book.lines.at(-1)).toBe("closed");
+  });
+});
+
+test("an end is for good: no state comes after it, and none is skipped on the way to a prompt", () => {
+  const kinds: LifeState["kind"][] = ["admitted", "waiting", "preparing", "running", "ended", "notStarted"];
+  const next = (from: LifeState["kind"]) =>
+    kinds.filter((to) => canMove({ kind: from } as LifeState, { kind: to } as LifeState));
+  expect(Object.fromEntries(kinds.map((kind) => [kind, next(kind)]))).toEqual({
+    admitted: ["waiting"],
+    waiting: ["preparing", "notStarted"],
+    preparing: ["waiting", "running", "notStarted"],
+    running: ["ended"],
+    ended: [],
+    notStarted: [],
+  });
+});
