@@ -19,6 +19,7 @@ import { Connections } from "./connections.ts";
 import type { Authenticate, ServerCore } from "./core.ts";
 import { RequestDecoder } from "./decoding/request-decoder.ts";
 import { exposureProblems, servesReflection } from "./exposure.ts";
+import { checkGrpcInternals } from "./grpc/grpc-internals.ts";
 import { grpcServer } from "./grpc/grpc-listener.ts";
 import { maxAnonymousCalls, maxAnonymousRequestBytes } from "./limits.ts";
 import {
@@ -76,6 +77,7 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
   const { settings, authenticate, log, clock = systemClock } = options;
   const problems = exposureProblems(settings);
   if (problems.length > 0) throw new ServerStartError(problems.join("\n"));
+  await checkGrpcInternals();
 
   const services = [...options.services, ...(servesReflection(settings) ? reflectionServices(options.services) : [])];
   const core: ServerCore = {

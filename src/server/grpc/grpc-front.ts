@@ -3,9 +3,7 @@
  * floods, and the rules on headers that the web port has as well.
  *
  * grpc-js passes none of Node's session limits on, hands no doubled header on, reads a timeout that is none as another
- * one, and answers 415 without a word. It keeps its HTTP/2 server and the options for it in private fields
- * (`http2Servers`, `commonServerOptions`): this file is the one place that reaches for them, and a version without them
- * does not start.
+ * one, and answers 415 without a word.
  */
 import type http2 from "node:http2";
 import type { ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-js";
@@ -17,12 +15,8 @@ import { endUnread, limitFloods, sessionLimits } from "../h2-session.ts";
 import { brokenHeader, clampedGrpcTimeout, oversizedHeaders, type RawHeaders } from "../header-rules.ts";
 import { takeListeners } from "../listener.ts";
 import { grpcMessage } from "../web/web-answer.ts";
+import { http2ServerOf, limitSessions } from "./grpc-internals.ts";
 import { grpcStatus } from "./grpc-metadata.ts";
-
-interface PrivateParts {
-  readonly commonServerOptions?: http2.ServerOptions;
-  readonly http2Servers?: ReadonlyMap<http2.Http2Server, unknown>;
-}
 
 /** grpc-js's injector of connections, with the front before it. */
 export function frontedInjector(
@@ -31,13 +25,9 @@ export function frontedInjector(
   connections: Connections,
   clock: Clock,
 ): ConnectionInjector {
-  const { commonServerOptions, http2Servers } = server as unknown as PrivateParts;
-  if (commonServerOptions === undefined) throw new Error("bug: this grpc-js keeps the options of its server elsewhere");
-  Object.assign(commonServerOptions, sessionLimits);
+  limitSessions(server, sessionLimits);
   const injector = server.createConnectionInjector(credentials);
-  const [http2Server] = http2Servers?.keys() ?? [];
-  if (http2Server === undefined) throw new Error("bug: this grpc-js keeps its HTTP/2 server elsewhere");
-
+  const http2Server = http2ServerOf(server);
   http2Server.on("session", (session) => {
     connections.speaksHttp2(session);
     limitFloods(session, clock);

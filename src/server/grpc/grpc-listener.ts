@@ -3,7 +3,7 @@
  *
  * A thin adapter: it turns a call into `(request, context)`, pulls the handler's events only as fast as the client
  * reads, and sends no headers before the first one, so that an early failure is a single trailers frame which a client
- * may retry. Who may call and what happens to statuses that grpc-js makes is in `grpc-gate.ts`; sockets and TLS are in
+ * may retry. Who may call and what happens to statuses that grpc-js makes is in `gate-call.ts`; sockets and TLS are in
  * `listener.ts`.
  */
 import type { Socket } from "node:net";
@@ -29,8 +29,9 @@ import { cancelledByCaller, statusOf, throwIfOver } from "../call-errors.ts";
 import type { Connections } from "../connections.ts";
 import { handlerOf, type ServerCore, streamsRequests, streamsResponses } from "../core.ts";
 import { maxResponseBytes } from "../limits.ts";
+import type { AdmittedCall } from "./gate-call.ts";
 import { frontedInjector } from "./grpc-front.ts";
-import { type AdmittedCall, type GrpcGate, grpcGate } from "./grpc-gate.ts";
+import { type GrpcGate, grpcGate } from "./grpc-gate.ts";
 import { grpcError, headersOf, metadataOf } from "./grpc-metadata.ts";
 
 type OnceCall = ServerUnaryCall<Message, Message> & ServerReadableStream<Message, Message>;
@@ -223,8 +224,7 @@ function enter(admitted: AdmittedCall, { isEndedAtDrain }: ServedService, core: 
   const remove = core.openCalls.add({ isEndedAtDrain, end: (reason) => admitted.abort.abort(reason) });
   void Promise.all([handled.promise, admitted.closed]).then(remove);
   return () => {
-    admitted.isHandled = true;
     handled.resolve();
-    if (admitted.abort.signal.aborted) admitted.endStalled();
+    admitted.answered();
   };
 }
