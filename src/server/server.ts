@@ -13,15 +13,12 @@ import { RunnerError } from "../runner-error.ts";
 import type { ServedService } from "../service/calls.ts";
 import { toConnectError } from "../service/errors.ts";
 import { reflectionServices } from "../service/reflection.ts";
-import type { ServerLog } from "./call-errors.ts";
-import { CallPlaces } from "./call-places.ts";
-import { Connections } from "./connections.ts";
-import type { Authenticate, ServerCore } from "./core.ts";
-import { RequestDecoder } from "./decoding/request-decoder.ts";
-import { exposureProblems, servesReflection } from "./exposure.ts";
-import { checkGrpcInternals } from "./grpc/grpc-internals.ts";
-import { grpcServer } from "./grpc/grpc-listener.ts";
-import { maxAnonymousCalls, maxAnonymousRequestBytes } from "./limits.ts";
+import type { ServerLog } from "./calls/call-errors.ts";
+import { CallPlaces } from "./calls/call-places.ts";
+import type { Authenticate, ServerCore } from "./calls/core.ts";
+import { OpenCalls } from "./calls/open-calls.ts";
+import { RequestBytes } from "./calls/request-bytes.ts";
+import { Connections } from "./connections/connections.ts";
 import {
   type Address,
   listen,
@@ -30,10 +27,13 @@ import {
   ServerStartError,
   type SocketListener,
   socketListener,
-} from "./listener.ts";
-import { OpenCalls } from "./open-calls.ts";
+} from "./connections/listener.ts";
+import { RequestDecoder } from "./decoding/request-decoder.ts";
+import { exposureProblems, servesReflection } from "./exposure.ts";
+import { checkGrpcInternals } from "./grpc/grpc-internals.ts";
+import { grpcServer } from "./grpc/grpc-listener.ts";
+import { maxAnonymousCalls, maxAnonymousRequestBytes } from "./limits.ts";
 import { openPage } from "./page/page.ts";
-import { RequestBytes } from "./request-bytes.ts";
 import { webHandler } from "./web/web-calls.ts";
 import { type WebListener, webListener } from "./web/web-listener.ts";
 

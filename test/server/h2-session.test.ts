@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { ServerHttp2Session } from "node:http2";
 import { describe, expect, it } from "vitest";
-import { guardSession, resetBurst, resetsPerSecond } from "../../src/server/h2-session.ts";
+import { guardSession, resetBurst, resetsPerSecond } from "../../src/server/connections/h2-session.ts";
 import { FakeClock } from "../fake-clock.ts";
 
 class FakeSession extends EventEmitter {

@@ -16,13 +16,13 @@ import {
 import { RunnerError } from "../../runner-error.ts";
 import type { Caller, ServedService } from "../../service/calls.ts";
 import { toConnectError } from "../../service/errors.ts";
-import { cancelledByCaller, libraryError, statusOf } from "../call-errors.ts";
-import type { Connections } from "../connections.ts";
-import { type ServerCore, streamsRequests } from "../core.ts";
+import { cancelledByCaller, libraryError, statusOf } from "../calls/call-errors.ts";
+import { type ServerCore, streamsRequests } from "../calls/core.ts";
+import type { RequestReading } from "../calls/request-bytes.ts";
+import type { Connections } from "../connections/connections.ts";
+import { endStalled, endUnread } from "../connections/h2-session.ts";
 import type { RequestBounds } from "../decoding/bounds.ts";
-import { endStalled, endUnread } from "../h2-session.ts";
 import { maxHeaderBytes } from "../limits.ts";
-import type { RequestReading } from "../request-bytes.ts";
 import { CallInternals, type CallStatus } from "./grpc-internals.ts";
 import { grpcStatus, metadataBytes } from "./grpc-metadata.ts";
 import { readerWithin } from "./grpc-reading.ts";

@@ -10,13 +10,12 @@ import type { ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-j
 import type { Clock } from "../../clock.ts";
 import type { RunnerError } from "../../runner-error.ts";
 import { toConnectError } from "../../service/errors.ts";
-import type { Connections } from "../connections.ts";
-import { endUnread, limitFloods, sessionLimits } from "../h2-session.ts";
-import { brokenHeader, clampedGrpcTimeout, oversizedHeaders, type RawHeaders } from "../header-rules.ts";
-import { takeListeners } from "../listener.ts";
-import { grpcMessage } from "../web/web-answer.ts";
+import { grpcTrailers } from "../calls/grpc-trailers.ts";
+import { brokenHeader, clampedGrpcTimeout, oversizedHeaders, type RawHeaders } from "../calls/header-rules.ts";
+import type { Connections } from "../connections/connections.ts";
+import { endUnread, limitFloods, sessionLimits } from "../connections/h2-session.ts";
+import { takeListeners } from "../connections/listener.ts";
 import { http2ServerOf, limitSessions } from "./grpc-internals.ts";
-import { grpcStatus } from "./grpc-metadata.ts";
 
 /** grpc-js's injector of connections, with the front before it. */
 export function frontedInjector(
@@ -51,15 +50,8 @@ type StreamEvent = [http2.ServerHttp2Stream, http2.IncomingHttpHeaders, number, 
 /** A status in a single HEADERS frame, with the details that other refusals have. */
 function refuse(stream: http2.ServerHttp2Stream, refusal: RunnerError): void {
   stream.on("error", () => {}); // it may be reset meanwhile
-  const { code, details, metadata } = grpcStatus(toConnectError(refusal));
-  const headers = {
-    ":status": 200,
-    "content-type": "application/grpc+proto",
-    "grpc-status": String(code),
-    "grpc-message": grpcMessage(details),
-    ...metadata.toHttp2Headers(),
-  };
-  stream.respond(headers, { endStream: true });
+  const headers = { ":status": 200, "content-type": "application/grpc+proto" };
+  stream.respond({ ...headers, ...grpcTrailers(toConnectError(refusal)) }, { endStream: true });
   endUnread(stream);
 }
 

@@ -6,8 +6,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Metadata, ServerInterceptor } from "@grpc/grpc-js";
 import type { ServedService } from "../../service/calls.ts";
-import type { Connections } from "../connections.ts";
-import type { ServerCore } from "../core.ts";
+import type { ServerCore } from "../calls/core.ts";
+import type { Connections } from "../connections/connections.ts";
 import { type AdmittedCall, GateCall } from "./gate-call.ts";
 
 export interface GrpcGate {

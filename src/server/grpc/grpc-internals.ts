@@ -15,7 +15,7 @@ import {
   type ServerInterceptingCallInterface,
   type ServerInterceptor,
 } from "@grpc/grpc-js";
-import { ServerStartError } from "../listener.ts";
+import { ServerStartError } from "../connections/listener.ts";
 
 type SendStatus = ServerInterceptingCallInterface["sendStatus"];
 type SendMessage = ServerInterceptingCallInterface["sendMessage"];

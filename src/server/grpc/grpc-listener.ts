@@ -25,9 +25,9 @@ import {
 import type { Clock } from "../../clock.ts";
 import type { Settings } from "../../config/settings.ts";
 import type { CallContext, ServedService } from "../../service/calls.ts";
-import { cancelledByCaller, statusOf, throwIfOver } from "../call-errors.ts";
-import type { Connections } from "../connections.ts";
-import { handlerOf, type ServerCore, streamsRequests, streamsResponses } from "../core.ts";
+import { cancelledByCaller, statusOf, throwIfOver } from "../calls/call-errors.ts";
+import { handlerOf, type ServerCore, streamsRequests, streamsResponses } from "../calls/core.ts";
+import type { Connections } from "../connections/connections.ts";
 import { maxResponseBytes } from "../limits.ts";
 import type { AdmittedCall } from "./gate-call.ts";
 import { frontedInjector } from "./grpc-front.ts";

@@ -4,9 +4,10 @@
  * no response headers.
  */
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { endStalled, endUnread } from "../h2-session.ts";
+import { grpcMessage } from "../calls/grpc-trailers.ts";
+import type { WebRequest, WebResponse } from "../calls/http-exchange.ts";
+import { endStalled, endUnread } from "../connections/h2-session.ts";
 import { statusLingerMs, unreadLingerMs } from "../limits.ts";
-import type { WebRequest, WebResponse } from "./web-listener.ts";
 
 export const isGrpc = (request: WebRequest): boolean => hasType(request, /^application\/grpc(\+|;|$)/);
 export const isGrpcWeb = (request: WebRequest): boolean => hasType(request, /^application\/grpc-web/);
@@ -127,17 +128,6 @@ function trailerFields(trailer: Headers): Record<string, string> {
   const message = trailer.get("grpc-message");
   if (message !== null) trailer.set("grpc-message", grpcMessage(decodeURIComponent(message)));
   return Object.fromEntries(trailer);
-}
-
-/** A status message as gRPC's header wants it: everything but printable ASCII is escaped, and the percent sign. */
-export function grpcMessage(text: string): string {
-  return text.toWellFormed().replace(/[^\x20-\x24\x26-\x7e]+/g, encodeURIComponent);
-}
-
-/** A plain answer to something that is no call. */
-export function answerPlainly(response: WebResponse, status: number, text: string): void {
-  response.writeHead(status, { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" });
-  response.end(`${text}\n`);
 }
 
 function isClosed(response: WebResponse): boolean {

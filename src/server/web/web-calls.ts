@@ -23,17 +23,17 @@ import {
 } from "@connectrpc/connect";
 import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import type { CallContext, Caller, ServedService } from "../../service/calls.ts";
-import { cancelledByCaller, deadlinePassed, libraryError, statusOf, throwIfOver } from "../call-errors.ts";
-import type { Connections } from "../connections.ts";
-import { handlerOf, type ServerCore, streamsRequests, streamsResponses } from "../core.ts";
-import { clampedGrpcTimeout, longestTimerMs } from "../header-rules.ts";
+import { cancelledByCaller, deadlinePassed, libraryError, statusOf, throwIfOver } from "../calls/call-errors.ts";
+import { handlerOf, type ServerCore, streamsRequests, streamsResponses } from "../calls/core.ts";
+import { clampedGrpcTimeout, longestTimerMs } from "../calls/header-rules.ts";
+import type { WebHandler, WebRequest, WebResponse } from "../calls/http-exchange.ts";
+import type { RequestReading } from "../calls/request-bytes.ts";
+import type { Connections } from "../connections/connections.ts";
 import { maxResponseBytes } from "../limits.ts";
-import type { RequestReading } from "../request-bytes.ts";
 import { preflightHeaders } from "./cors.ts";
 import { leaveUnread, sendAnswer, sendHeadersAhead, withPlainStatus } from "./web-answer.ts";
 import { bodyChunks } from "./web-body.ts";
 import { WebIntake } from "./web-intake.ts";
-import type { WebHandler, WebRequest, WebResponse } from "./web-listener.ts";
 import { answerOther, answerRefusal, answerUnspoken } from "./web-others.ts";
 import { refusalOf, type WebSettings } from "./web-rules.ts";
 

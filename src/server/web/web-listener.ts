@@ -11,16 +11,11 @@ import type { Socket } from "node:net";
 import type { SecureContextOptions, TLSSocket } from "node:tls";
 import type { Clock } from "../../clock.ts";
 import type { TlsSettings } from "../../config/settings.ts";
-import type { Connections } from "../connections.ts";
-import { guardSession, sessionLimits } from "../h2-session.ts";
+import type { WebHandler, WebRequest, WebResponse } from "../calls/http-exchange.ts";
+import type { Connections } from "../connections/connections.ts";
+import { guardSession, sessionLimits } from "../connections/h2-session.ts";
+import { makeTls, takeListeners, tlsOptions } from "../connections/listener.ts";
 import { handshakeTimeoutMs, maxHeaderBytes } from "../limits.ts";
-import { makeTls, takeListeners, tlsOptions } from "../listener.ts";
-
-/** A request of either version: Node promises that HTTP/2's has what HTTP/1.1's has. */
-export type WebRequest = http.IncomingMessage & { readonly authority?: string };
-/** A response of either version; only HTTP/2's has a stream. */
-export type WebResponse = http.ServerResponse & { readonly stream?: http2.ServerHttp2Stream };
-export type WebHandler = (request: WebRequest, response: WebResponse) => void;
 
 export interface WebListenerOptions {
   readonly tls: { readonly settings: TlsSettings; readonly context: SecureContextOptions } | undefined;

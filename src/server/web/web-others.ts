@@ -4,11 +4,10 @@
  */
 import type { DescMethod } from "@bufbuild/protobuf";
 import { toConnectError } from "../../service/errors.ts";
-import { streamsResponses } from "../core.ts";
-import { grpcStatus } from "../grpc/grpc-metadata.ts";
-import type { Page } from "../page/page.ts";
-import { answerPlainly, grpcMessage, isGrpc, isGrpcWeb } from "./web-answer.ts";
-import type { WebRequest, WebResponse } from "./web-listener.ts";
+import { streamsResponses } from "../calls/core.ts";
+import { grpcMessage, grpcTrailers } from "../calls/grpc-trailers.ts";
+import { answerPlainly, type StaticFiles, type WebRequest, type WebResponse } from "../calls/http-exchange.ts";
+import { isGrpc, isGrpcWeb } from "./web-answer.ts";
 import type { Refusal } from "./web-rules.ts";
 
 const aboutCalls =
@@ -22,16 +21,19 @@ export function answerRefusal(request: WebRequest, response: WebResponse, { stat
     answerPlainly(response, status, text);
     return;
   }
-  const { code, details, metadata } = grpcStatus(toConnectError(error));
-  const header = { "grpc-message": grpcMessage(details), ...metadata.toHttp2Headers() };
-  answerGrpc(request, response, String(code), header);
+  answerGrpc(request, response, grpcTrailers(toConnectError(error)));
 }
 
 /** What is no method: a file of the page, or nothing. */
-export function answerOther(request: WebRequest, response: WebResponse, path: string, page: Page | undefined): void {
+export function answerOther(
+  request: WebRequest,
+  response: WebResponse,
+  path: string,
+  page: StaticFiles | undefined,
+): void {
   if (isGrpc(request) || isGrpcWeb(request)) {
     const words = `there is no method ${path.slice(0, 200)}`;
-    answerGrpc(request, response, "12", { "grpc-message": grpcMessage(words) });
+    answerGrpc(request, response, { "grpc-status": "12", "grpc-message": grpcMessage(words) });
   } else if (page?.has(path)) {
     page.answer(request, response, path);
   } else if (path === "/" && request.method === "GET") {
@@ -63,11 +65,10 @@ export function answerUnspoken(request: WebRequest, response: WebResponse, metho
   );
 }
 
-function answerGrpc(request: WebRequest, response: WebResponse, status: string, header: object): void {
+function answerGrpc(request: WebRequest, response: WebResponse, trailers: object): void {
   response.writeHead(200, {
     "content-type": String(request.headers["content-type"]),
-    "grpc-status": status,
-    ...header,
+    ...trailers,
   });
   response.end();
 }

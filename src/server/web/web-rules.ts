@@ -7,9 +7,9 @@ import type { TLSSocket } from "node:tls";
 import type { Settings } from "../../config/settings.ts";
 import { isAllowedHost, isAllowedOrigin, ownOrigin } from "../../policy/hosts.ts";
 import { RunnerError } from "../../runner-error.ts";
-import { brokenHeader, oversizedHeaders } from "../header-rules.ts";
+import { brokenHeader, oversizedHeaders } from "../calls/header-rules.ts";
+import type { WebRequest, WebResponse } from "../calls/http-exchange.ts";
 import { corsHeaders } from "./cors.ts";
-import type { WebRequest, WebResponse } from "./web-listener.ts";
 
 export type WebSettings = Pick<Settings, "web" | "behindProxy">;
 

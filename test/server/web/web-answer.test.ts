@@ -1,8 +1,9 @@
 import { EventEmitter } from "node:events";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { describe, expect, it } from "vitest";
-import { grpcMessage, sendAnswer } from "../../../src/server/web/web-answer.ts";
-import type { WebRequest, WebResponse } from "../../../src/server/web/web-listener.ts";
+import { grpcMessage } from "../../../src/server/calls/grpc-trailers.ts";
+import type { WebRequest, WebResponse } from "../../../src/server/calls/http-exchange.ts";
+import { sendAnswer } from "../../../src/server/web/web-answer.ts";
 
 /** A response whose client reads only when told to. */
 class SlowResponse extends EventEmitter {

@@ -4,8 +4,8 @@ import { type AddressInfo, connect as connectTcp, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/clock.ts";
 import { TrustedProxies } from "../../../src/policy/addresses.ts";
-import { Connections } from "../../../src/server/connections.ts";
-import { listen, readTls } from "../../../src/server/listener.ts";
+import { Connections } from "../../../src/server/connections/connections.ts";
+import { listen, readTls } from "../../../src/server/connections/listener.ts";
 import { type WebListener, webListener } from "../../../src/server/web/web-listener.ts";
 import { testTls } from "../../contract/transports.ts";
 

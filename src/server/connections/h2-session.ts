@@ -3,8 +3,8 @@
  * cancelled streams, and end streams that one side has no more use for.
  */
 import http2 from "node:http2";
-import type { CancelTimer, Clock } from "../clock.ts";
-import { maxHeaderLines, statusLingerMs, unreadLingerMs } from "./limits.ts";
+import type { CancelTimer, Clock } from "../../clock.ts";
+import { maxHeaderLines, statusLingerMs, unreadLingerMs } from "../limits.ts";
 
 export interface SessionGuardOptions {
   /** A ping goes out this often, in milliseconds. */
