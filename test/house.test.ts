@@ -32,6 +32,9 @@ const files = readdirSync(root, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".ts"))
   .map((file) => file.replaceAll("\\", "/"));
 
+/** A file without its comments. */
+const codeOf = (file: string) => readFileSync(join(root, file), "utf8").replace(/\/\*.*?\*\/|\/\/ [^\n]*/gs, "");
+
 /** What each file imports of the others, and what from elsewhere, by the names in the code. */
 const imports = new Map(
   files.map((file) => {
@@ -141,6 +144,15 @@ describe("the house", () => {
   it("starts processes in one file only", () => {
     const starters = files.filter((file) => imports.get(file)!.foreign.some((name) => /child_process/.test(name)));
     expect(starters).toEqual(["cli/process/child-process.ts"]);
+  });
+
+  it("has its time from the clock, which tests own", () => {
+    const own = /\b(setTimeout|setInterval|Date\.now|performance\.now)\b|"node:(timers|perf_hooks)/;
+    expect(files.filter((file) => own.test(codeOf(file)))).toEqual([
+      "clock.ts", // it is the clock
+      "commands/pool-views.ts", // nothing else keeps the process while `pool --watch` waits; the clock's timers do not
+      "commands/serve.ts", // nor while a start hangs
+    ]);
   });
 
   it("knows the generated contract at its edges only", () => {

@@ -83,6 +83,7 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
   const core: ServerCore = {
     services,
     authenticate,
+    clock,
     log,
     requestBytes: new RequestBytes({
       maxBytes: settings.calls.maxRequestBytesInFlight,
@@ -115,7 +116,7 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
   const grpcConnections = connectionsOf("grpc");
   const webConnections = connectionsOf("web");
 
-  const grpc = grpcServer(core, settings, grpcConnections, clock);
+  const grpc = grpcServer(core, settings, grpcConnections);
   const grpcListener = socketListener("grpc", await tlsOf(settings.grpc.tls, "grpc"), grpc.accept);
   grpcConnections.guard(grpcListener.server);
   const web = settings.web.enabled

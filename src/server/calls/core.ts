@@ -2,6 +2,7 @@
  * What both adapters are given: the services, who may call them, and the bookkeeping that the two ports share.
  */
 import type { DescMethod } from "@bufbuild/protobuf";
+import type { Clock } from "../../clock.ts";
 import type { Caller, ServedService } from "../../service/calls.ts";
 import type { RequestDecoder } from "../decoding/request-decoder.ts";
 import type { ServerLog } from "./call-errors.ts";
@@ -20,6 +21,7 @@ export interface ServerCore {
   readonly callPlaces: CallPlaces;
   readonly decoder: RequestDecoder;
   readonly openCalls: OpenCalls;
+  readonly clock: Clock;
   readonly log: ServerLog;
   /** The largest request, in bytes, decompressed. */
   readonly maxRequestBytes: number;

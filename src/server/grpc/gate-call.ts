@@ -216,7 +216,7 @@ export class GateCall {
     if (this.#state.kind === "reading" || this.#state.kind === "handling") {
       this.#become({ ...this.#state, kind: "answered" });
     }
-    if (this.#abort.signal.aborted) endStalled(this.#internals.stream);
+    if (this.#abort.signal.aborted) endStalled(this.#internals.stream, this.#parts.core.clock);
   }
 
   #over(): void {
@@ -228,7 +228,7 @@ export class GateCall {
     if (before.kind === "reading" || before.kind === "handling") this.#abort.abort(cancelledByCaller());
     this.#closed.resolve();
     // grpc-js would go on reading and throwing away what nobody wants any more, for as long as it is sent.
-    if (!this.#internals.stream.readableEnded) endUnread(this.#internals.stream);
+    if (!this.#internals.stream.readableEnded) endUnread(this.#internals.stream, this.#parts.core.clock);
   }
 
   /** What a status that leaves has to be. */

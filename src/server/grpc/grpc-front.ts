@@ -35,9 +35,9 @@ export function frontedInjector(
   http2Server.on("stream", (...event: unknown[]) => {
     const [stream, headers, , raw] = event as StreamEvent;
     const contentType = String(headers["content-type"] ?? "");
-    if (!/^application\/grpc(\+proto)?\s*(;|$)/i.test(contentType)) return refuseType(stream);
+    if (!/^application\/grpc(\+proto)?\s*(;|$)/i.test(contentType)) return refuseType(stream, clock);
     const refusal = oversizedHeaders(raw) ?? brokenHeader(raw);
-    if (refusal !== undefined) return refuse(stream, refusal);
+    if (refusal !== undefined) return refuse(stream, refusal, clock);
     const timeout = headers["grpc-timeout"];
     if (timeout !== undefined) headers["grpc-timeout"] = clampedGrpcTimeout(String(timeout));
     toGrpcJs(...event);
@@ -48,16 +48,16 @@ export function frontedInjector(
 type StreamEvent = [http2.ServerHttp2Stream, http2.IncomingHttpHeaders, number, RawHeaders];
 
 /** A status in a single HEADERS frame, with the details that other refusals have. */
-function refuse(stream: http2.ServerHttp2Stream, refusal: RunnerError): void {
+function refuse(stream: http2.ServerHttp2Stream, refusal: RunnerError, clock: Clock): void {
   stream.on("error", () => {}); // it may be reset meanwhile
   const headers = { ":status": 200, "content-type": "application/grpc+proto" };
   stream.respond({ ...headers, ...grpcTrailers(toConnectError(refusal)) }, { endStream: true });
-  endUnread(stream);
+  endUnread(stream, clock);
 }
 
-function refuseType(stream: http2.ServerHttp2Stream): void {
+function refuseType(stream: http2.ServerHttp2Stream, clock: Clock): void {
   stream.on("error", () => {});
   stream.respond({ ":status": 415, "content-type": "text/plain; charset=utf-8" });
   stream.end("this is the gRPC port: it speaks application/grpc; Connect, gRPC-Web and JSON are on the web port\n");
-  endUnread(stream);
+  endUnread(stream, clock);
 }

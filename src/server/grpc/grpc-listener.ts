@@ -22,7 +22,6 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import type { Clock } from "../../clock.ts";
 import type { Settings } from "../../config/settings.ts";
 import type { CallContext, ServedService } from "../../service/calls.ts";
 import { cancelledByCaller, statusOf, throwIfOver } from "../calls/call-errors.ts";
@@ -45,7 +44,7 @@ export interface GrpcServer {
 }
 
 /** The gRPC server without a listener. */
-export function grpcServer(core: ServerCore, settings: Settings, connections: Connections, clock: Clock): GrpcServer {
+export function grpcServer(core: ServerCore, settings: Settings, connections: Connections): GrpcServer {
   // It would print what is wrong with a peer's metadata to the console, values included.
   setLogVerbosity(logVerbosity.NONE);
   const gate = grpcGate(core, connections);
@@ -68,7 +67,7 @@ export function grpcServer(core: ServerCore, settings: Settings, connections: Co
     server.addService(serviceDefinition(served.service.methods), implementation(served, gate, core));
   }
   // Our own listener: it knows its address, bounds connections, takes new certificates and says what is wrong with a port.
-  const injector = frontedInjector(server, ServerCredentials.createInsecure(), connections, clock);
+  const injector = frontedInjector(server, ServerCredentials.createInsecure(), connections, core.clock);
   return { server, accept: (socket) => injector.injectConnection(socket) };
 }
 
@@ -120,7 +119,7 @@ function answerOnce(
     const call = unaryCall as OnceCall;
     const admitted = gate.admitted(call.metadata);
     const leave = enter(admitted, served, core);
-    const context = contextOf(call, admitted);
+    const context = contextOf(call, admitted, core);
     try {
       const response = (await handler(inputOf(call, method, context.signal), context)) as Init;
       throwIfOver(context.signal);
@@ -153,7 +152,7 @@ function answerStream(
     const poke = () => wake?.();
     call.on("drain", poke);
     signal.addEventListener("abort", poke);
-    const context = contextOf(call, admitted);
+    const context = contextOf(call, admitted, core);
     let hasBegun = false;
     try {
       const input = inputOf(call, method, signal);
@@ -181,7 +180,7 @@ function answerStream(
   };
 }
 
-function contextOf(call: OnceCall | StreamCall, { abort, caller }: AdmittedCall): CallContext {
+function contextOf(call: OnceCall | StreamCall, { abort, caller }: AdmittedCall, { clock }: ServerCore): CallContext {
   const endsAtMs = Number(call.getDeadline()); // Infinity when the caller set none
   const responseHeader = new Headers();
   return {
@@ -192,7 +191,7 @@ function contextOf(call: OnceCall | StreamCall, { abort, caller }: AdmittedCall)
     // grpc-js sends headers once, whoever asks for it.
     begin: () => call.sendMetadata(metadataOf(responseHeader)),
     protocolName: "grpc",
-    timeoutMs: () => (Number.isFinite(endsAtMs) ? endsAtMs - Date.now() : undefined),
+    timeoutMs: () => (Number.isFinite(endsAtMs) ? endsAtMs - clock.wallNow() : undefined),
     giveUp: (status) => abort.abort(status),
     caller,
   };

@@ -4,6 +4,7 @@
  * no response headers.
  */
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { Clock } from "../../clock.ts";
 import { grpcMessage } from "../calls/grpc-trailers.ts";
 import type { WebRequest, WebResponse } from "../calls/http-exchange.ts";
 import { endStalled, endUnread } from "../connections/h2-session.ts";
@@ -12,12 +13,18 @@ import { statusLingerMs, unreadLingerMs } from "../limits.ts";
 export const isGrpc = (request: WebRequest): boolean => hasType(request, /^application\/grpc(\+|;|$)/);
 export const isGrpcWeb = (request: WebRequest): boolean => hasType(request, /^application\/grpc-web/);
 
-/** Writes the answer. `signal` is the call's: an aborted call no longer waits for its reader. */
+export interface AnswerTo {
+  readonly request: WebRequest;
+  readonly response: WebResponse;
+  /** The call's: an aborted call no longer waits for its reader. */
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+}
+
+/** Writes the answer. */
 export async function sendAnswer(
   answer: UniversalServerResponse,
-  request: WebRequest,
-  response: WebResponse,
-  signal: AbortSignal,
+  { request, response, signal, clock }: AnswerTo,
 ): Promise<void> {
   const chunks = answer.body?.[Symbol.asyncIterator]();
   let isGone = isClosed(response);
@@ -40,7 +47,7 @@ export async function sendAnswer(
     first?.done === true && isGrpc(request) && !response.headersSent && !hasHandlersHeaders(answer.header);
   if (chunks === undefined || first === undefined || isEmptyGrpc) {
     sendHeadersOnly(answer, response);
-    return leaveUnread(request, response);
+    return leaveUnread(request, response, clock);
   }
   if (!response.headersSent) response.writeHead(answer.status, Object.fromEntries(answer.header ?? []));
   for (let chunk = first; !chunk.done; chunk = await chunks.next()) {
@@ -55,8 +62,8 @@ export async function sendAnswer(
   if (isGone) return;
   if (answer.trailer !== undefined) response.addTrailers(trailerFields(answer.trailer));
   response.end();
-  leaveUnread(request, response);
-  if (signal.aborted) leaveStalled(response);
+  leaveUnread(request, response, clock);
+  if (signal.aborted) leaveStalled(response, clock);
 }
 
 /**
@@ -70,12 +77,12 @@ export function withPlainStatus(answer: UniversalServerResponse, request: WebReq
 }
 
 /** A client that did not read while its call lasted may not read its end either. */
-function leaveStalled(response: WebResponse): void {
+function leaveStalled(response: WebResponse, clock: Clock): void {
   if (response.stream !== undefined) {
-    endStalled(response.stream);
+    endStalled(response.stream, clock);
   } else {
-    const timer = setTimeout(() => response.destroy(), statusLingerMs).unref();
-    response.once("close", () => clearTimeout(timer));
+    const cancelTimer = clock.after(statusLingerMs, () => response.destroy());
+    response.once("close", cancelTimer);
   }
 }
 
@@ -83,17 +90,17 @@ function leaveStalled(response: WebResponse): void {
  * What is left of a request that has its answer is read and thrown away, for a moment: a client that is still sending
  * it may not look at the answer before, and one over HTTP/1.1 could not send its next request.
  */
-export function leaveUnread(request: WebRequest, response: WebResponse): void {
+export function leaveUnread(request: WebRequest, response: WebResponse, clock: Clock): void {
   if (request.complete) return;
   request.resume();
   if (response.stream !== undefined) {
-    endUnread(response.stream);
+    endUnread(response.stream, clock);
   } else {
     const { socket } = request;
-    const timer = setTimeout(() => {
+    const cancelTimer = clock.after(unreadLingerMs, () => {
       if (!request.complete) socket.destroy();
-    }, unreadLingerMs).unref();
-    request.once("close", () => clearTimeout(timer));
+    });
+    request.once("close", cancelTimer);
   }
 }
 

@@ -75,7 +75,7 @@ export function webHandler(core: ServerCore, settings: WebSettings, connections:
     const refusal = refusalOf(request, response, settings);
     if (refusal !== undefined) {
       answerRefusal(request, response, refusal);
-      return leaveUnread(request, response);
+      return leaveUnread(request, response, core.clock);
     }
     if (request.method === "OPTIONS" && request.headers.origin !== undefined) {
       response.writeHead(204, preflightHeaders());
@@ -87,7 +87,7 @@ export function webHandler(core: ServerCore, settings: WebSettings, connections:
     if (handler === undefined) {
       if (core.page?.has(path)) response.once("close", connections.of(request.socket).began());
       answerOther(request, response, path, core.page);
-      return leaveUnread(request, response);
+      return leaveUnread(request, response, core.clock);
     }
 
     const { call, closed } = webCall(request, response, handler.method, core, connections);
@@ -119,7 +119,7 @@ export function webHandler(core: ServerCore, settings: WebSettings, connections:
       .then((answer) =>
         answer.status === 415 || answer.status === 405
           ? answerUnspoken(request, response, method)
-          : sendAnswer(answer, request, response, call.abort.signal),
+          : sendAnswer(answer, { request, response, signal: call.abort.signal, clock: core.clock }),
       )
       .catch((error: unknown) => {
         if (!closed.isClosed) core.log.error({ path, err: error }, "an answer could not be sent");

@@ -79,7 +79,7 @@ export function webListener(handle: WebHandler, options: WebListenerOptions): We
   });
   h2.on("sessionError", () => {});
 
-  const { server, renew } = front(http1Options, handle, options.tls, (socket) => h2.emit("connection", socket));
+  const { server, renew } = front(http1Options, handle, options, (socket) => h2.emit("connection", socket));
   options.connections.guard(server);
   const closed = Promise.withResolvers<void>();
   server.once("close", () => closed.resolve());
@@ -107,13 +107,13 @@ type Listener = (socket: Socket) => void;
 function front(
   options: http.ServerOptions,
   handle: WebHandler,
-  tls: WebListenerOptions["tls"],
+  { tls, clock }: WebListenerOptions,
   toHttp2: Listener,
 ): { server: http.Server; renew: WebListener["renew"] } {
   if (tls === undefined) {
     const server = http.createServer(options, handle);
     const toHttp1 = takeListeners(server, "connection");
-    server.on("connection", (socket: Socket) => sniff(socket, toHttp1, toHttp2));
+    server.on("connection", (socket: Socket) => sniff(socket, clock, toHttp1, toHttp2));
     return { server, renew: undefined };
   }
   const server = makeTls("web", () =>
@@ -128,12 +128,12 @@ function front(
 }
 
 /** Looks at the first bytes of a connection: an HTTP/2 client says its preface first. */
-function sniff(socket: Socket, toHttp1: Listener, toHttp2: Listener): void {
+function sniff(socket: Socket, clock: Clock, toHttp1: Listener, toHttp2: Listener): void {
   let head = Buffer.alloc(0);
   const drop = () => socket.destroy();
-  const timer = setTimeout(drop, handshakeTimeoutMs).unref();
+  const cancelTimer = clock.after(handshakeTimeoutMs, drop);
   const settle = () => {
-    clearTimeout(timer);
+    cancelTimer();
     socket.off("readable", look).off("error", drop).off("end", drop).off("close", settle);
   };
   const look = () => {
