@@ -34,8 +34,10 @@ import { checkGrpcInternals } from "./grpc/grpc-internals.ts";
 import { grpcServer } from "./grpc/grpc-listener.ts";
 import { maxAnonymousCalls, maxAnonymousRequestBytes } from "./limits.ts";
 import { openPage } from "./page/page.ts";
-import { webHandler } from "./web/web-calls.ts";
+import { callsRoute } from "./web/connect-adapter.ts";
+import { webHandler } from "./web/web-handler.ts";
 import { type WebListener, webListener } from "./web/web-listener.ts";
+import { filesRoute } from "./web/web-route.ts";
 
 export interface ServersOptions {
   readonly settings: Settings;
@@ -100,8 +102,9 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
     }),
     openCalls: new OpenCalls(),
     maxRequestBytes: settings.calls.maxRequestBytes,
-    page: settings.web.enabled && settings.web.page ? openPage(log) : undefined,
   };
+
+  const page = settings.web.enabled && settings.web.page ? openPage(log) : undefined;
 
   const proxies = new TrustedProxies(settings.trustedProxies, settings.forwardedHeader);
   const connectionsOf = (portName: string) =>
@@ -119,8 +122,12 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
   const grpc = grpcServer(core, settings, grpcConnections);
   const grpcListener = socketListener("grpc", await tlsOf(settings.grpc.tls, "grpc"), grpc.accept);
   grpcConnections.guard(grpcListener.server);
+  const routes = [
+    callsRoute(core, webConnections),
+    ...(page === undefined ? [] : [filesRoute(page, { connections: webConnections, clock })]),
+  ];
   const web = settings.web.enabled
-    ? webListener(webHandler(core, settings, webConnections), {
+    ? webListener(webHandler({ settings, routes, clock, log }), {
         tls: await tlsOf(settings.web.tls, "web"),
         maxConcurrentStreams: settings.grpc.maxConcurrentStreams,
         keepaliveTimeMs: settings.grpc.keepaliveTimeMs,

@@ -7,7 +7,6 @@ import type { Caller, ServedService } from "../../service/calls.ts";
 import type { RequestDecoder } from "../decoding/request-decoder.ts";
 import type { ServerLog } from "./call-errors.ts";
 import type { CallPlaces } from "./call-places.ts";
-import type { StaticFiles } from "./http-exchange.ts";
 import type { OpenCalls } from "./open-calls.ts";
 import type { RequestBytes } from "./request-bytes.ts";
 
@@ -25,8 +24,6 @@ export interface ServerCore {
   readonly log: ServerLog;
   /** The largest request, in bytes, decompressed. */
   readonly maxRequestBytes: number;
-  /** What the web port has for a browser; absent when that is switched off. */
-  readonly page: StaticFiles | undefined;
 }
 
 export const streamsRequests = ({ methodKind }: DescMethod): boolean =>

@@ -2,7 +2,7 @@
  * The browser page on the web port: a closed list of files, made at start, that needs no token to load.
  *
  * A request's path is looked up in that list and is never made into a file's path. The page itself (`web/`) is a client
- * like any other; nothing here knows what it calls. Host and Origin were looked at before (`web-calls.ts`).
+ * like any other; nothing here knows what it calls. Host and Origin were looked at before (`web-rules.ts`).
  */
 import { readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";

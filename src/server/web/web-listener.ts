@@ -2,7 +2,7 @@
  * HTTP/1.1 and HTTP/2 on one port: plain ones are told apart by their first bytes, TLS ones by ALPN.
  *
  * An http (or https) server owns the sockets, since only a listening one enforces its header and request timeouts; the
- * HTTP/2 server beside it never listens. Leaves out what is answered: that is `web-calls.ts`.
+ * HTTP/2 server beside it never listens. Leaves out what is answered: that is `web-handler.ts`.
  */
 import http from "node:http";
 import http2 from "node:http2";

@@ -1,12 +1,12 @@
 /**
- * What the web port answers to a request that is no call: a refusal, a file of the page, or words that say what this is
- * and how to call it.
+ * What the web port answers to a request that no route takes: a refusal, or words that say what this is and how to call
+ * it.
  */
 import type { DescMethod } from "@bufbuild/protobuf";
 import { toConnectError } from "../../service/errors.ts";
 import { streamsResponses } from "../calls/core.ts";
 import { grpcMessage, grpcTrailers } from "../calls/grpc-trailers.ts";
-import { answerPlainly, type StaticFiles, type WebRequest, type WebResponse } from "../calls/http-exchange.ts";
+import { answerPlainly, type WebRequest, type WebResponse } from "../calls/http-exchange.ts";
 import { isGrpc, isGrpcWeb } from "./web-answer.ts";
 import type { Refusal } from "./web-rules.ts";
 
@@ -24,18 +24,11 @@ export function answerRefusal(request: WebRequest, response: WebResponse, { stat
   answerGrpc(request, response, grpcTrailers(toConnectError(error)));
 }
 
-/** What is no method: a file of the page, or nothing. */
-export function answerOther(
-  request: WebRequest,
-  response: WebResponse,
-  path: string,
-  page: StaticFiles | undefined,
-): void {
+/** What is at no route's path. */
+export function answerNothing(request: WebRequest, response: WebResponse, path: string): void {
   if (isGrpc(request) || isGrpcWeb(request)) {
     const words = `there is no method ${path.slice(0, 200)}`;
     answerGrpc(request, response, { "grpc-status": "12", "grpc-message": grpcMessage(words) });
-  } else if (page?.has(path)) {
-    page.answer(request, response, path);
   } else if (path === "/" && request.method === "GET") {
     answerPlainly(response, 200, aboutCalls);
   } else {
