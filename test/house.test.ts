@@ -33,6 +33,9 @@ const files = readdirSync(root, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".ts"))
   .map((file) => file.replaceAll("\\", "/"));
 
+/** A file without its comments. */
+const codeOf = (file: string) => readFileSync(join(root, file), "utf8").replace(/\/\*.*?\*\/|\/\/ [^\n]*/gs, "");
+
 /** What each file imports of the others, and what from elsewhere, by the names in the code. */
 const imports = new Map(
   files.map((file) => {
@@ -49,6 +52,24 @@ const ownOf = (file: string) => imports.get(file)!.own.filter((other) => imports
 
 /** The folder of a file; a file beside the folders stands for itself. */
 const roomOf = (file: string) => file.split("/")[0]!;
+
+/** The folders that have others in them. Files directly in one are what its rooms have in common or what joins them. */
+const halls = new Set(files.map((file) => dirname(dirname(file))).filter((folder) => folder !== "."));
+
+/** The innermost folder of a file, such as `server/web`; a file beside rooms stands for itself. */
+const innerRoomOf = (file: string) => {
+  const folder = dirname(file);
+  return folder === "." || halls.has(folder) ? file : folder;
+};
+
+/** The rooms and what each imports of the others, as `circles` wants them. */
+function graphOf(of: readonly string[], room: (file: string) => string) {
+  const rooms = new Map<string, Set<string>>(of.map((file) => [room(file), new Set()]));
+  for (const file of of) {
+    for (const other of ownOf(file)) if (room(other) !== room(file)) rooms.get(room(file))!.add(room(other));
+  }
+  return [rooms.keys(), (name: string) => rooms.get(name)!] as const;
+}
 
 /** Sets of nodes that lead back to themselves (Tarjan). */
 function circles(nodes: Iterable<string>, next: (node: string) => Iterable<string>): string[][] {
@@ -84,14 +105,17 @@ describe("the house", () => {
   });
 
   it("has no circle of folders", () => {
-    const rooms = new Map<string, Set<string>>();
-    for (const file of files) {
-      const room = roomOf(file);
-      const others = rooms.get(room) ?? new Set();
-      for (const other of ownOf(file)) if (roomOf(other) !== room) others.add(roomOf(other));
-      rooms.set(room, others);
-    }
-    expect(circles(rooms.keys(), (room) => rooms.get(room)!)).toEqual([]);
+    expect(circles(...graphOf(files, roomOf))).toEqual([]);
+  });
+
+  it("has no circle of rooms within the folders", () => {
+    expect(circles(...graphOf(files, innerRoomOf))).toEqual([]);
+  });
+
+  it("lets neither port know the other, nor the page", () => {
+    const [, next] = graphOf(files, innerRoomOf);
+    const faces = ["server/grpc", "server/page", "server/web"];
+    expect(faces.map((face) => [...next(face)].filter((other) => faces.includes(other)))).toEqual([[], [], []]);
   });
 
   it("has no arrow that is not drawn, and draws none that is not there", () => {
@@ -121,6 +145,15 @@ describe("the house", () => {
   it("starts processes in one file only", () => {
     const starters = files.filter((file) => imports.get(file)!.foreign.some((name) => /child_process/.test(name)));
     expect(starters).toEqual(["cli/process/child-process.ts"]);
+  });
+
+  it("has its time from the clock, which tests own", () => {
+    const own = /\b(setTimeout|setInterval|Date\.now|performance\.now)\b|"node:(timers|perf_hooks)/;
+    expect(files.filter((file) => own.test(codeOf(file)))).toEqual([
+      "clock.ts", // it is the clock
+      "commands/pool-views.ts", // nothing else keeps the process while `pool --watch` waits; the clock's timers do not
+      "commands/serve.ts", // nor while a start hangs
+    ]);
   });
 
   it("knows the generated contract at its edges only", () => {

@@ -4,7 +4,7 @@
  * Starts everything on loopback with the stand-in in the model's place, makes a cold turn and several warm ones, draws
  * where the time went, and ends what it started. With `--serve` it stays up and says how to call it.
  */
-import { setTimeout as wait } from "node:timers/promises";
+import { sleep, systemClock } from "../clock.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type DemoScene, openDemoScene } from "./demo-scene.ts";
 import { comparison, type DemoScreen, type DemoTurn, demoClients, demoTurn, timesFaster } from "./demo-turns.ts";
@@ -78,18 +78,18 @@ async function makeTurns(scene: DemoScene, screen: DemoScreen, signal: AbortSign
 
 /** Waits until the spares are ready and the CLI was probed, and says so meanwhile. */
 async function untilWarm({ runner }: DemoScene, { write, dim }: DemoScreen, signal: AbortSignal): Promise<void> {
-  const startedMs = performance.now();
+  const startedMs = systemClock.now();
   const isWarm = () => {
     const workers = runner.pool.snapshot().profiles.find(({ profile }) => profile === "default")?.workers;
     return workers?.starting === 0 && workers.spare > 0 && runner.cli().capabilities !== undefined;
   };
   write(dim("Starting two workers and trying what this Claude Code can do "));
   for (let ticks = 0; !isWarm(); ticks += 1) {
-    if (performance.now() - startedMs > 60_000) throw new Error("no worker was ready within a minute");
+    if (systemClock.now() - startedMs > 60_000) throw new Error("no worker was ready within a minute");
     if (ticks % 10 === 0) write(dim("·"));
-    await wait(25, undefined, { signal });
+    await sleep(systemClock, 25, signal);
   }
-  write(dim(` ${((performance.now() - startedMs) / 1000).toFixed(1)} s\n`));
+  write(dim(` ${((systemClock.now() - startedMs) / 1000).toFixed(1)} s\n`));
 }
 
 function summary(turns: readonly DemoTurn[], { write, bold, dim }: DemoScreen): void {

@@ -5,7 +5,7 @@ import type { LoadedSettings } from "../config/load.ts";
 import { workerBounds } from "../config/profile-settings.ts";
 import { runnerVersion } from "../config/version.ts";
 import type { Runner } from "../main.ts";
-import type { Address } from "../server/listener.ts";
+import type { Address } from "../server/connections/listener.ts";
 import { missingKeyLines } from "./missing-key.ts";
 import { counted, type Style } from "./terminal.ts";
 

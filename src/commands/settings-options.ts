@@ -9,6 +9,7 @@ import { UsageError } from "./command.ts";
 import type { Terminal } from "./terminal.ts";
 
 const heading = "Settings:";
+const seldomHeading = "Settings that are seldom changed:";
 
 export function addSettingsOptions(command: Command): void {
   command.addOption(
@@ -22,12 +23,15 @@ export function addSettingsOptions(command: Command): void {
     const described = value === undefined ? firstSentence(setting?.description ?? "") : switchText[flag];
     const option = new Option(value === undefined ? `${flag} <${argumentOf(path)}>` : flag, described ?? "");
     // `--no-web` would otherwise show "(default: true)".
-    command.addOption(option.helpGroup(heading));
+    command.addOption(option.helpGroup(setting?.tier === "essential" ? heading : seldomHeading));
   }
   command.addOption(
-    new Option("--set <path=value...>", "any setting by its path, such as queue.timeoutMs=5000")
+    new Option(
+      "--set <path=value...>",
+      "any setting by its path, such as queue.timeoutMs=5000; `claude-runner settings` lists them",
+    )
       .argParser((text: string, before: readonly string[] | undefined) => [...(before ?? []), text])
-      .helpGroup(heading),
+      .helpGroup(seldomHeading),
   );
 }
 

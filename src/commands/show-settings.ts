@@ -3,6 +3,7 @@
  */
 import { schemaRoot } from "../config/catalog.ts";
 import type { LoadedSettings, SettingEntry } from "../config/load.ts";
+import type { SettingTier } from "../config/setting-parts.ts";
 import { sourceText } from "../config/source.ts";
 import { redactSecrets } from "../redact.ts";
 import { type CommandEntry, helpSection } from "./command.ts";
@@ -11,6 +12,7 @@ import { addSettingsOptions, passedOverText, settingsOf } from "./settings-optio
 import type { Terminal } from "./terminal.ts";
 
 interface SettingsOptions {
+  readonly all?: true;
   readonly changed?: true;
   readonly json?: true;
   readonly schema?: true;
@@ -23,11 +25,13 @@ export const settings: CommandEntry = {
   declare(command) {
     command
       .description(
-        "Shows every setting with its value and its source: default, line of the settings file, variable or flag. " +
+        "Shows the settings with their values and sources: default, line of the settings file, variable or flag; first " +
+          "the essential ones, then those that are seldom changed. Those for tests are shown where they are changed. " +
           "Fails with all mistakes when there are some, so that it checks a settings file as well.",
       )
+      .option("--all", "also those that only tests change")
       .option("--changed", "only what is not at its default")
-      .option("--json", "print one JSON object: path to value and source")
+      .option("--json", "print one JSON object, with all: path to value, source and tier")
       .option("--schema", "print the JSON Schema of the settings file, for editors");
     addSettingsOptions(command);
     command.addHelpText(
@@ -47,19 +51,48 @@ export const settings: CommandEntry = {
     }
     const loaded = settingsOf(terminal, command);
     const entries = loaded.entries.filter(({ source }) => !options.changed || source.kind !== "default");
-    terminal.stdout.write(options.json ? asJson(entries) : asText(loaded, entries, terminal));
+    if (options.json) {
+      terminal.stdout.write(asJson(entries));
+      return exitCodes.ok;
+    }
+    const shown = entries.filter(
+      ({ setting, source }) => options.all || setting.tier !== "forTests" || source.kind !== "default",
+    );
+    const lines = options.changed ? rowsOf(shown, terminal) : shownByTier(shown, terminal);
+    const hiddenCount = entries.length - shown.length;
+    if (hiddenCount > 0) lines.push(terminal.out.dim(`# --all shows ${hiddenCount} more, which only tests change`));
+    terminal.stdout.write(`${[...headOf(loaded, terminal), ...lines].join("\n")}\n`);
     return exitCodes.ok;
   },
 };
 
 function asJson(entries: readonly SettingEntry[]): string {
   const byPath = Object.fromEntries(
-    entries.map(({ path, value, source }) => [path.join("."), { value: value ?? null, source: sourceText(source) }]),
+    entries.map(({ path, value, source, setting }) => [
+      path.join("."),
+      { value: value ?? null, source: sourceText(source), tier: setting.tier },
+    ]),
   );
   return redactSecrets(`${JSON.stringify(byPath, undefined, 2)}\n`);
 }
 
-function asText(loaded: LoadedSettings, entries: readonly SettingEntry[], { out }: Terminal): string {
+/** The tiers in the order in which they are shown. */
+const tierTitles = {
+  essential: "essential",
+  seldom: "seldom changed",
+  forTests: "for tests",
+} as const satisfies Record<SettingTier, string>;
+
+function shownByTier(entries: readonly SettingEntry[], terminal: Terminal): string[] {
+  const lines = rowsOf(entries, terminal); // of all, so that the columns stand below each other
+  return Object.entries(tierTitles).flatMap(([tier, title]) => {
+    const ofTier = lines.filter((_, at) => entries[at]?.setting.tier === tier);
+    return ofTier.length === 0 ? [] : [terminal.out.dim(`# ${title}`), ...ofTier];
+  });
+}
+
+/** A line for each setting. */
+function rowsOf(entries: readonly SettingEntry[], { out }: Terminal): string[] {
   const rows = entries.map(({ path, value, source }) => ({
     path: path.join("."),
     value: redactSecrets(shownValue(value)),
@@ -68,17 +101,21 @@ function asText(loaded: LoadedSettings, entries: readonly SettingEntry[], { out 
   }));
   const width = Math.max(0, ...rows.map((row) => row.path.length));
   const valueWidth = Math.min(40, Math.max(0, ...rows.map((row) => row.value.length)));
-  const lines = rows.map(({ path, value, source, isDefault }) => {
+  return rows.map(({ path, value, source, isDefault }) => {
     const text = `${path.padEnd(width)}  ${value.padEnd(valueWidth)}  ${isDefault ? "" : source}`.trimEnd();
     return isDefault ? out.dim(text) : text;
   });
+}
+
+/** Where the settings come from, and what there is to say about them. */
+function headOf(loaded: LoadedSettings, { out }: Terminal): string[] {
   const file = loaded.fileName === undefined ? "no settings file" : `settings file ${loaded.fileName}`;
   const passedOver = passedOverText(loaded);
-  const notes = [
+  return [
+    out.dim(`# ${file}; what has no source is a default`),
     ...(passedOver === undefined ? [] : [out.yellow(`# ${passedOver}`)]),
     ...loaded.warnings.map((warning) => out.yellow(`# warning: ${warning}`)),
   ];
-  return `${[out.dim(`# ${file}; what has no source is a default`), ...notes, ...lines].join("\n")}\n`;
 }
 
 function shownValue(value: unknown): string {

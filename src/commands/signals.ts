@@ -4,6 +4,7 @@
  * When an older Node started this program it runs below a launcher (`bin/`), which passes signals on. Ctrl-C then
  * arrives twice: from the terminal, which signals everybody in the foreground, and from the launcher.
  */
+import { systemClock } from "../clock.ts";
 
 export type StopSignal = "SIGINT" | "SIGTERM" | "SIGQUIT" | "SIGHUP";
 
@@ -20,7 +21,7 @@ export function onSignals(signals: readonly StopSignal[], handle: (signal: StopS
   const handlers = signals.map((signal) => {
     let lastMs = Number.NEGATIVE_INFINITY;
     const listener = () => {
-      const nowMs = performance.now();
+      const nowMs = systemClock.now();
       const isEcho = hasLauncher && nowMs - lastMs < echoMs;
       lastMs = nowMs;
       if (!isEcho) handle(signal);

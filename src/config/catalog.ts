@@ -4,6 +4,7 @@
  * Reading them is `load.ts`, writing them down `document.ts`; neither knows the schema library.
  */
 import { z } from "zod";
+import type { SettingTier } from "./setting-parts.ts";
 import { settingsSchema } from "./settings.ts";
 
 /** The part of JSON Schema that the settings use, with the words that `settings.ts` adds. */
@@ -23,6 +24,7 @@ export interface SchemaNode {
   readonly description?: string;
   readonly when?: string;
   readonly defaultText?: string;
+  readonly tier?: SettingTier;
 }
 
 /** How a setting is written. A `table` is a list of objects; it has no scalar form but JSON. */
@@ -39,6 +41,7 @@ export interface Setting {
   readonly when: string | undefined;
   /** A default that depends on the machine, in words. */
   readonly defaultText: string | undefined;
+  readonly tier: SettingTier;
   /** `undefined`: there is none. */
   readonly default: unknown;
   /** For a table: the settings of a row, their paths from the row. */
@@ -182,6 +185,7 @@ function leaf(node: SchemaNode, path: readonly string[], given: unknown): Settin
     description: node.description ?? "",
     when: node.when,
     defaultText: node.defaultText,
+    tier: node.tier ?? "seldom",
     default: given,
     columns: isTable && node.items !== undefined ? settingsBelow(node.items, [], undefined) : [],
   };

@@ -4,7 +4,7 @@
 import { z } from "zod";
 import { systemPromptProblem } from "../system-prompt.ts";
 import { baseUrlProblem } from "./base-url.ts";
-import { about, cores, file, mebibytes, ms, name, variable } from "./setting-parts.ts";
+import { about, cores, essential, file, mebibytes, ms, name, variable } from "./setting-parts.ts";
 
 const limits = z.strictObject({
   maxModelCallCount: about(z.number().int().min(1).max(1000).optional(), "Model calls of one turn."),
@@ -37,13 +37,13 @@ const baseUrl = z.string().check((context) => {
 });
 
 export const credential = z.strictObject({
-  baseUrl: about(
+  baseUrl: essential(
     baseUrl.optional(),
     "Where the model API is, without the `/v1/messages` that Claude Code adds. Absent: Anthropic's own.",
     "Set it for a gateway, a proxy or the stand-in.",
   ),
   baseUrlEnv: about(variable.optional(), "The environment variable of the server that holds the base URL."),
-  apiKeyEnv: about(variable.optional(), "The environment variable of the server that holds the API key."),
+  apiKeyEnv: essential(variable.optional(), "The environment variable of the server that holds the API key."),
   apiKeyFile: about(
     file.optional(),
     "The file that holds the API key; white space around it is ignored. A file that changes reaches the next turn.",
@@ -68,7 +68,7 @@ export const profile = z.strictObject({
     "The one tenant that may use it. Absent: every tenant whose token names it.",
     "Needed for `isolation: none`.",
   ),
-  model: about(
+  model: essential(
     z.string().min(1).max(128).default("claude-opus-5-5"),
     "The model that answers when a request names none, by its full name.",
   ),
@@ -77,7 +77,7 @@ export const profile = z.strictObject({
     z.enum(["low", "medium", "high", "xhigh", "max"]).default("medium"),
     "The effort when a request names none.",
   ),
-  systemPrompt: about(
+  systemPrompt: essential(
     z
       .string()
       .min(1)
@@ -113,7 +113,7 @@ export const profile = z.strictObject({
   ),
   permissionMode: about(
     z.enum(["default", "dontAsk", "acceptEdits", "plan"]).default("dontAsk"),
-    "The permission mode. Nobody is there to be asked: what is not allowed is denied.",
+    "The permission mode. Nobody is there to be asked: what is not allowed is denied, also under `default`, which would ask.",
   ),
   workspace: about(
     z
@@ -141,12 +141,12 @@ export const profile = z.strictObject({
     z.boolean().default(false),
     "Whether a worker may be reset with /clear, which leaves three short blocks about itself in the next prompt, when the CLI cannot rewind.",
   ),
-  minSpares: about(
+  minSpares: essential(
     z.number().int().min(0).max(256).default(2),
     "Started workers to hold ready for new tenants and new system prompts. 0 switches spares off: turns without a worker to reuse start cold. No more than the profile can have workers: one with a `read-write` workspace.",
     "Raise it when `started` often says COLD_NO_SPARE. Each takes about 100 MB.",
   ),
-  maxWorkers: about(
+  maxWorkers: essential(
     z
       .number()
       .int()

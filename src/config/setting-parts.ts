@@ -4,6 +4,12 @@
 import { availableParallelism } from "node:os";
 import { z } from "zod";
 
+/**
+ * Who has a reason to change a setting: everybody who sets up a server; some, now and then; or only a test that cannot
+ * wait for as long as a server should.
+ */
+export type SettingTier = "essential" | "seldom" | "forTests";
+
 /** What a setting's documentation says beside its meaning. */
 export interface SettingMeta {
   /** What it is and what it does; the first sentence stands alone. */
@@ -12,13 +18,31 @@ export interface SettingMeta {
   readonly when?: string;
   /** A default that depends on the machine, in words. */
   readonly defaultText?: string;
+  /** Absent: `seldom`. */
+  readonly tier?: SettingTier;
 }
 
 export const cores = availableParallelism();
 export const mebibytes = 1024 * 1024;
 
-export const about = <T extends z.ZodType>(schema: T, description: string, when?: string, defaultText?: string): T =>
-  schema.meta({ description, ...(when && { when }), ...(defaultText && { defaultText }) } satisfies SettingMeta) as T;
+const described =
+  (tier?: SettingTier) =>
+  <T extends z.ZodType>(schema: T, description: string, when?: string, defaultText?: string): T => {
+    const meta: SettingMeta = {
+      description,
+      ...(when && { when }),
+      ...(defaultText && { defaultText }),
+      ...(tier && { tier }),
+    };
+    return schema.meta({ ...meta }) as T;
+  };
+
+/** Describes a setting that is seldom changed, as most are. */
+export const about = described();
+/** Describes a setting that everybody looks at who sets up a server. No more than twenty are. */
+export const essential = described("essential");
+/** Describes a setting that only tests change. It stays settable, and out of the way. */
+export const forTests = described("forTests");
 
 export const name = z
   .string()

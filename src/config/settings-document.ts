@@ -4,8 +4,9 @@
  * `scripts/reference.ts` puts it into `docs/operations.md`; a test fails when the page says something else.
  */
 import { anyName, flagsOfSettings, type Setting, settingsCatalog, variableOf } from "./catalog.ts";
+import type { SettingTier } from "./setting-parts.ts";
 
-/** The groups in reading order; a group that is missing here would be missing in the page, which a test notices. */
+/** The groups in reading order, for what is seldom changed; a group that is missing here would be missing in the page, which a test notices. */
 const sections: readonly { readonly key: string; readonly title: string; readonly intro?: string }[] = [
   { key: "grpc", title: "The gRPC port" },
   { key: "web", title: "The web port" },
@@ -38,16 +39,38 @@ const sections: readonly { readonly key: string; readonly title: string; readonl
   { key: "telemetry", title: "Telemetry" },
 ];
 
-/** Markdown, from `### The gRPC port` on. */
+const essentialIntro =
+  "What a server is usually given. Nothing has to be set: with the defaults it serves this machine.";
+const forTestsIntro =
+  "Nobody who runs a server has a reason to change these: they let tests wait for less. `claude-runner settings` shows " +
+  "them with `--all`, and those that are changed always.";
+
+/** Markdown, from `### Essential` on. */
 export function settingsReference(): string {
   const known = new Set(sections.map(({ key }) => key));
   const forgotten = settingsCatalog.find(({ path }) => !known.has(path[0] ?? ""));
   if (forgotten !== undefined) throw new Error(`bug: no section for the setting ${forgotten.path.join(".")}`);
-  return sections.map(section).join("\n");
+  const of = (tier: SettingTier) => settingsCatalog.filter((setting) => setting.tier === tier);
+  const seldom = sections.map(({ key, ...about }) => ({
+    ...about,
+    settings: of("seldom").filter(({ path }) => path[0] === key),
+  }));
+  return [
+    { title: "Essential", intro: essentialIntro, settings: of("essential") },
+    ...seldom.filter(({ settings }) => settings.length > 0),
+    { title: "For tests", intro: forTestsIntro, settings: of("forTests") },
+  ]
+    .map(section)
+    .join("\n");
 }
 
-function section({ key, title, intro }: (typeof sections)[number]): string {
-  const settings = settingsCatalog.filter(({ path }) => path[0] === key);
+interface Section {
+  readonly title: string;
+  readonly intro?: string;
+  readonly settings: readonly Setting[];
+}
+
+function section({ title, intro, settings }: Section): string {
   const rows = settings.flatMap((setting) => [
     row(setting),
     ...setting.columns.map((column) => columnRow(setting, column)),

@@ -9,15 +9,28 @@ import { z } from "zod";
 import { forwardedHeaders, isAddressRange } from "../policy/addresses.ts";
 import { defaultMemoryBudgetBytes, machineMemory, minMemoryBudgetBytes } from "./machine-memory.ts";
 import { credential, profile } from "./profile-settings.ts";
-import { about, collectorUrl, cores, file, hostName, mebibytes, ms, name, origin, port } from "./setting-parts.ts";
+import {
+  about,
+  collectorUrl,
+  cores,
+  essential,
+  file,
+  forTests,
+  hostName,
+  mebibytes,
+  ms,
+  name,
+  origin,
+  port,
+} from "./setting-parts.ts";
 
 const addressRange = z
   .string()
   .refine(isAddressRange, "an address or a range of addresses, such as `10.0.0.0/8` or `::1`");
 
 const tls = z.strictObject({
-  certFile: about(file, "The certificate chain, a PEM file."),
-  keyFile: about(file, "The private key, a PEM file."),
+  certFile: essential(file, "The certificate chain, a PEM file."),
+  keyFile: essential(file, "The private key, a PEM file."),
   clientCaFile: about(
     file.optional(),
     "Clients need a certificate signed by one of these authorities (mutual TLS), a PEM file.",
@@ -49,23 +62,23 @@ const token = z.strictObject({
 export const settingsSchema = z.strictObject({
   grpc: z
     .strictObject({
-      host: about(
+      host: essential(
         z.string().min(1).default("127.0.0.1"),
         "The address of the gRPC port.",
         "Anything but a loopback address needs TLS (or `behindProxy`) and a configured token.",
       ),
-      port: about(port.default(7433), "The gRPC port. 0 takes any free one."),
+      port: essential(port.default(7433), "The gRPC port. 0 takes any free one."),
       tls: about(tls.optional(), "TLS of the gRPC port."),
       maxConcurrentStreams: about(z.number().int().min(1).default(100), "Calls at once on one connection."),
       maxConnectionAgeMs: about(
         ms().default(1_800_000),
         "After this time, in milliseconds and with a jitter of 10 %, a client is asked to connect anew. 0: never.",
       ),
-      keepaliveTimeMs: about(
+      keepaliveTimeMs: forTests(
         ms().min(1000).default(30_000),
         "A silent connection is pinged after this time, in milliseconds.",
       ),
-      keepaliveTimeoutMs: about(
+      keepaliveTimeoutMs: forTests(
         ms().min(100).default(20_000),
         "A ping without an answer for this long, in milliseconds, ends the connection.",
       ),
@@ -74,18 +87,18 @@ export const settingsSchema = z.strictObject({
   web: z
     .strictObject({
       enabled: about(z.boolean().default(true), "Whether the web port is opened."),
-      host: about(z.string().min(1).default("127.0.0.1"), "The address of the web port.", "As for `grpc.host`."),
-      port: about(
+      host: essential(z.string().min(1).default("127.0.0.1"), "The address of the web port.", "As for `grpc.host`."),
+      port: essential(
         port.default(7434),
         "The web port: Connect, gRPC-Web, JSON and gRPC, over HTTP/1.1 and HTTP/2. 0 takes any free one.",
       ),
       tls: about(tls.optional(), "TLS of the web port. Browsers hold only six connections per server without it."),
-      allowedHosts: about(
+      allowedHosts: essential(
         z.array(hostName).default([]),
         "Host names that a request may be addressed to, beside the loopback names.",
         "Add the public name; it keeps other sites' names from being pointed at this server.",
       ),
-      allowedOrigins: about(
+      allowedOrigins: essential(
         z.array(origin).default([]),
         "Web origins, such as `https://app.example.com`, that browsers may call from. Exact; no wildcards.",
       ),
@@ -120,7 +133,7 @@ export const settingsSchema = z.strictObject({
       port: about(port.default(7435), "The admin port. 0 takes any free one."),
     })
     .prefault({}),
-  behindProxy: about(
+  behindProxy: essential(
     z.boolean().default(false),
     "Whether a proxy in front does TLS, so that addresses other than loopback may be opened without it.",
   ),
@@ -150,7 +163,7 @@ export const settingsSchema = z.strictObject({
     .prefault({}),
   auth: z
     .strictObject({
-      tokens: about(z.array(token).default([]), "Who may call. Read again on SIGHUP."),
+      tokens: essential(z.array(token).default([]), "Who may call. Read again on SIGHUP."),
       tokenFile: about(
         file.optional(),
         "Where the token that is made at first start is kept, with mode 0600.",
@@ -184,11 +197,11 @@ export const settingsSchema = z.strictObject({
         file.optional(),
         "The Claude Code program. Absent: the one that was installed with claude-runner, else `claude` on PATH.",
       ),
-      recheckIntervalMs: about(
+      recheckIntervalMs: forTests(
         ms().min(100).default(5_000),
         "How often a missing or unusable program is looked for again, in milliseconds.",
       ),
-      maxLineBytes: about(
+      maxLineBytes: forTests(
         z
           .number()
           .int()
@@ -237,20 +250,20 @@ export const settingsSchema = z.strictObject({
         ms().min(100).default(20_000),
         "How long a worker may take until it answers, in milliseconds.",
       ),
-      startFailuresToBreak: about(
+      startFailuresToBreak: forTests(
         z.number().int().min(1).default(5),
         "After so many failed starts in a row, whatever ended them, workers of the profile are started one at a time, with a pause before each. A start that succeeds ends it.",
       ),
-      startRetryMs: about(
+      startRetryMs: forTests(
         ms().min(100).default(15_000),
         "That pause, in milliseconds. Where workers have started before, the first pause is a sixteenth of it, and each further one twice as long as the last; waiting turns are refused only after a minute of failing, or five while each start was killed by somebody.",
       ),
-      checkIdleAfterMs: about(
+      checkIdleAfterMs: forTests(
         ms().min(100).default(30_000),
         "A worker that has been idle for longer than this, in milliseconds, has to answer before it is given out.",
       ),
-      checkTimeoutMs: about(ms().min(10).default(1_000), "How long it may take to, in milliseconds."),
-      resetWaitMs: about(
+      checkTimeoutMs: forTests(ms().min(10).default(1_000), "How long it may take to, in milliseconds."),
+      resetWaitMs: forTests(
         ms().default(250),
         "How long a turn waits, in milliseconds, for a fitting worker that is just being reset, before it takes a spare.",
       ),
@@ -278,11 +291,11 @@ export const settingsSchema = z.strictObject({
           .default(600 * mebibytes),
         "A worker with more private memory than this ends after its turn.",
       ),
-      maxIdleCpuPercent: about(
+      maxIdleCpuPercent: forTests(
         z.number().min(1).max(100).default(20),
         "A worker that uses more of a core than this while idle, in percent over 10 seconds, ends.",
       ),
-      sampleIntervalMs: about(
+      sampleIntervalMs: forTests(
         ms().min(100).default(10_000),
         "How often the workers' memory and CPU are looked at, in milliseconds.",
       ),
@@ -292,19 +305,19 @@ export const settingsSchema = z.strictObject({
           .default(30 * 60_000),
         "A bound worker that nobody has used for this long, in milliseconds, ends.",
       ),
-      silenceTimeoutMs: about(
+      silenceTimeoutMs: forTests(
         ms().min(1000).default(120_000),
         "A worker that says nothing for this long in a turn, in milliseconds, is asked whether it is there, and taken for dead when it does not answer. While it answers, a silent model is waited for as long as the profile's `upstreamIdleTimeoutMs` allows, and a tool as long as the turn may take. A worker that waits for neither is taken for dead at once.",
       ),
-      controlTimeoutMs: about(
+      controlTimeoutMs: forTests(
         ms().min(100).default(10_000),
         "How long a worker may take to answer a control request or to take a line, in milliseconds.",
       ),
-      interruptTimeoutMs: about(
+      interruptTimeoutMs: forTests(
         ms().min(100).default(5_000),
         "How long an interrupted turn may take to end, in milliseconds, before its worker is killed.",
       ),
-      stopTimeoutMs: about(
+      stopTimeoutMs: forTests(
         ms().min(10).default(5_000),
         "How long a worker may take to end after SIGTERM, in milliseconds, before SIGKILL.",
       ),
@@ -322,7 +335,7 @@ export const settingsSchema = z.strictObject({
         "How long a turn may wait for a worker, in milliseconds. A shorter deadline on the call wins. 0: never wait.",
         "Lower it when callers retry elsewhere.",
       ),
-      overtakeMs: about(
+      overtakeMs: forTests(
         ms(60_000).default(1_000),
         "For how long turns that fit an idle worker may overtake a waiting one of the same tenant that does not, in milliseconds.",
       ),
@@ -348,7 +361,7 @@ export const settingsSchema = z.strictObject({
         ms().min(100).default(60_000),
         "A caller who keeps a turn from going on by not reading for this long, in milliseconds, is given up.",
       ),
-      eventBufferSize: about(
+      eventBufferSize: forTests(
         z.number().int().min(16).default(512),
         "Events that are held for a slow caller before the worker's output is no longer read.",
       ),
@@ -399,7 +412,7 @@ export const settingsSchema = z.strictObject({
     .prefault({}),
   telemetry: z
     .strictObject({
-      otlpEndpoint: about(
+      otlpEndpoint: essential(
         collectorUrl.optional(),
         "Where traces and metrics go: an OTLP collector over HTTP, such as `http://127.0.0.1:4318`. Absent: nowhere.",
       ),
@@ -413,10 +426,10 @@ export const settingsSchema = z.strictObject({
         "Whether the spans of Claude Code itself (model requests with their retries, tools, sub-agents) join the traces of turns. Beta, as they are in Claude Code.",
         "To see what a slow turn did inside of Claude Code. Costs 2 to 3 ms of CPU per turn and 9 MB per worker; needs `telemetry.otlpEndpoint`.",
       ),
-      tracesIntervalMs: about(ms().min(10).default(5_000), "How often spans are sent, in milliseconds."),
-      metricsIntervalMs: about(ms().min(100).default(15_000), "How often metrics are sent, in milliseconds."),
+      tracesIntervalMs: forTests(ms().min(10).default(5_000), "How often spans are sent, in milliseconds."),
+      metricsIntervalMs: forTests(ms().min(100).default(15_000), "How often metrics are sent, in milliseconds."),
       prometheus: about(z.boolean().default(true), "Whether the admin port serves /metrics."),
-      logLevel: about(
+      logLevel: essential(
         z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
         "How much is logged, as JSON lines on stderr.",
       ),

@@ -8,9 +8,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { Settings } from "../config/settings.ts";
 import { AddressRanges } from "../policy/addresses.ts";
 import { isAllowedHost } from "../policy/hosts.ts";
-import { brokenHeader } from "./header-rules.ts";
+import { brokenHeader } from "./calls/header-rules.ts";
+import { type Address, listen } from "./connections/listener.ts";
 import { handshakeTimeoutMs, maxAdminConnections, maxHeaderBytes } from "./limits.ts";
-import { type Address, listen } from "./listener.ts";
 
 /** This machine may always read it. */
 const loopback = ["127.0.0.1", "::1"];

@@ -13,14 +13,12 @@ import { RunnerError } from "../runner-error.ts";
 import type { ServedService } from "../service/calls.ts";
 import { toConnectError } from "../service/errors.ts";
 import { reflectionServices } from "../service/reflection.ts";
-import type { ServerLog } from "./call-errors.ts";
-import { CallPlaces } from "./call-places.ts";
-import { Connections } from "./connections.ts";
-import type { Authenticate, ServerCore } from "./core.ts";
-import { RequestDecoder } from "./decoding/request-decoder.ts";
-import { exposureProblems, servesReflection } from "./exposure.ts";
-import { grpcServer } from "./grpc/grpc-listener.ts";
-import { maxAnonymousCalls, maxAnonymousRequestBytes } from "./limits.ts";
+import type { ServerLog } from "./calls/call-errors.ts";
+import { CallPlaces } from "./calls/call-places.ts";
+import type { Authenticate, ServerCore } from "./calls/core.ts";
+import { OpenCalls } from "./calls/open-calls.ts";
+import { RequestBytes } from "./calls/request-bytes.ts";
+import { Connections } from "./connections/connections.ts";
 import {
   type Address,
   listen,
@@ -29,12 +27,17 @@ import {
   ServerStartError,
   type SocketListener,
   socketListener,
-} from "./listener.ts";
-import { OpenCalls } from "./open-calls.ts";
+} from "./connections/listener.ts";
+import { RequestDecoder } from "./decoding/request-decoder.ts";
+import { exposureProblems, servesReflection } from "./exposure.ts";
+import { checkGrpcInternals } from "./grpc/grpc-internals.ts";
+import { grpcServer } from "./grpc/grpc-listener.ts";
+import { maxAnonymousCalls, maxAnonymousRequestBytes } from "./limits.ts";
 import { openPage } from "./page/page.ts";
-import { RequestBytes } from "./request-bytes.ts";
-import { webHandler } from "./web/web-calls.ts";
+import { callsRoute } from "./web/connect-adapter.ts";
+import { webHandler } from "./web/web-handler.ts";
 import { type WebListener, webListener } from "./web/web-listener.ts";
+import { filesRoute } from "./web/web-route.ts";
 
 export interface ServersOptions {
   readonly settings: Settings;
@@ -76,11 +79,13 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
   const { settings, authenticate, log, clock = systemClock } = options;
   const problems = exposureProblems(settings);
   if (problems.length > 0) throw new ServerStartError(problems.join("\n"));
+  await checkGrpcInternals();
 
   const services = [...options.services, ...(servesReflection(settings) ? reflectionServices(options.services) : [])];
   const core: ServerCore = {
     services,
     authenticate,
+    clock,
     log,
     requestBytes: new RequestBytes({
       maxBytes: settings.calls.maxRequestBytesInFlight,
@@ -97,8 +102,9 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
     }),
     openCalls: new OpenCalls(),
     maxRequestBytes: settings.calls.maxRequestBytes,
-    page: settings.web.enabled && settings.web.page ? openPage(log) : undefined,
   };
+
+  const page = settings.web.enabled && settings.web.page ? openPage(log) : undefined;
 
   const proxies = new TrustedProxies(settings.trustedProxies, settings.forwardedHeader);
   const connectionsOf = (portName: string) =>
@@ -113,11 +119,15 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
   const grpcConnections = connectionsOf("grpc");
   const webConnections = connectionsOf("web");
 
-  const grpc = grpcServer(core, settings, grpcConnections, clock);
+  const grpc = grpcServer(core, settings, grpcConnections);
   const grpcListener = socketListener("grpc", await tlsOf(settings.grpc.tls, "grpc"), grpc.accept);
   grpcConnections.guard(grpcListener.server);
+  const routes = [
+    callsRoute(core, webConnections),
+    ...(page === undefined ? [] : [filesRoute(page, { connections: webConnections, clock })]),
+  ];
   const web = settings.web.enabled
-    ? webListener(webHandler(core, settings, webConnections), {
+    ? webListener(webHandler({ settings, routes, clock, log }), {
         tls: await tlsOf(settings.web.tls, "web"),
         maxConcurrentStreams: settings.grpc.maxConcurrentStreams,
         keepaliveTimeMs: settings.grpc.keepaliveTimeMs,

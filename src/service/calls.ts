@@ -1,7 +1,7 @@
 /**
  * What a handler is and what it may know about its call; the seam between the services and the two listeners.
  *
- * Knows no transport: `server/grpc/grpc-listener.ts` and `server/web/web-calls.ts` put the same handlers behind theirs.
+ * Knows no transport: `server/grpc/grpc-listener.ts` and `server/web/connect-adapter.ts` put the same handlers behind theirs.
  *
  * Rules for whoever writes a handler: fail before the first yield where that is possible (a failure then is a single
  * trailers frame, which a client may retry); clean up on `signal`, not only in `finally` (a generator parked at `yield`

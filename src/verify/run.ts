@@ -2,10 +2,12 @@
  * Runs the suite against one Claude Code program: the cases lane by lane, random walks, and two tenants through the real
  * server. Offline: what is asked is a stand-in on loopback, and nothing of the user's is read.
  */
+
 import { randomInt } from "node:crypto";
 import { availableParallelism } from "node:os";
 import type { CliCapabilities } from "../cli/program/capabilities.ts";
 import type { FoundCli } from "../cli/program/locate.ts";
+import { systemClock } from "../clock.ts";
 import { type Log, silentLog } from "../telemetry/log.ts";
 import type { WorkerProcess } from "../worker-process.ts";
 import type { ResetCase } from "./case.ts";
@@ -70,7 +72,7 @@ const laneOrder: readonly Task["lane"][] = ["waiting", "plain", "tools", "tenant
 
 /** Rejects when the program does not start, or with the signal's reason. Nothing is left running either way. */
 export async function verifyCli(options: VerifyOptions): Promise<VerifyReport> {
-  const startedAtMs = performance.now();
+  const startedAtMs = systemClock.now();
   const { cli, signal, seed = randomInt(2 ** 31), log = silentLog } = options;
   signal?.throwIfAborted();
   const { resetByClear, wrapWorker } = options;
@@ -103,7 +105,7 @@ export async function verifyCli(options: VerifyOptions): Promise<VerifyReport> {
     capabilities: rig.capabilities,
     seed,
     results: inOrder,
-    durationMs: Math.round(performance.now() - startedAtMs),
+    durationMs: Math.round(systemClock.now() - startedAtMs),
     hasPassed: !inOrder.some(({ outcome }) => isFailure(outcome)),
   };
 }
@@ -177,10 +179,10 @@ async function runLane(
   await using lane = await rig.openLane(name);
   for (const task of tasks) {
     if (signal?.aborted) return;
-    const startedAtMs = performance.now();
+    const startedAtMs = systemClock.now();
     const outcome = await task.run(lane).catch(broken);
     // What a Ctrl-C broke off is no result.
-    if (!signal?.aborted) finish(task, outcome, performance.now() - startedAtMs);
+    if (!signal?.aborted) finish(task, outcome, systemClock.now() - startedAtMs);
   }
 }
 
@@ -190,11 +192,11 @@ async function runTenants(
   tasks: readonly Task[],
   finish: Finish,
 ): Promise<void> {
-  const startedAtMs = performance.now();
+  const startedAtMs = systemClock.now();
   const all = (outcome: CaseOutcome) => Object.fromEntries(tenantChecks.map(({ name }) => [name, outcome]));
   const outcomes = await verifyTenants({ cli, folder, signal }).catch((error: unknown) => all(broken(error)));
   if (signal?.aborted) return;
-  const durationMs = performance.now() - startedAtMs;
+  const durationMs = systemClock.now() - startedAtMs;
   for (const task of tasks) finish(task, outcomes[task.name] ?? broken("bug: no outcome"), durationMs);
 }
 

@@ -129,6 +129,27 @@ describe("settings", () => {
     expect(stdout.trim().split("\n")).toHaveLength(3);
   });
 
+  it("shows what is essential first, and what only tests change where it is changed or asked for", async () => {
+    const { stdout } = await run(["settings", "--set", "pool.stopTimeoutMs=50"]);
+    const at = (text: string) => stdout.indexOf(`\n${text}`);
+    expect(at("# essential")).toBeGreaterThan(0);
+    expect(at("grpc.port ")).toBeGreaterThan(at("# essential"));
+    expect(at("# seldom changed")).toBeGreaterThan(at("grpc.port "));
+    expect(at("queue.timeoutMs ")).toBeGreaterThan(at("# seldom changed"));
+    expect(at("pool.stopTimeoutMs ")).toBeGreaterThan(at("# for tests"));
+    expect(at("pool.controlTimeoutMs ")).toBe(-1);
+    const hidden = /^# --all shows (\d+) more/m.exec(stdout);
+    const all = (await run(["settings", "--all", "--set", "pool.stopTimeoutMs=50"])).stdout;
+    expect(all).toMatch(/^pool\.controlTimeoutMs /m);
+    expect(all.split("\n").length).toBe(stdout.split("\n").length - 1 + Number(hidden?.[1]));
+  });
+
+  it("gives a program all of them, each with its tier", async () => {
+    const shown = JSON.parse((await run(["settings", "--json"])).stdout) as Record<string, { tier: string }>;
+    expect(shown["grpc.port"]?.tier).toBe("essential");
+    expect(shown["pool.stopTimeoutMs"]?.tier).toBe("forTests");
+  });
+
   it("never shows a secret, whatever it was written into", async () => {
     const { stdout } = await run(["settings"], {
       CLAUDE_RUNNER_CREDENTIALS_DEFAULT_BASE_URL: "https://gateway.example",

@@ -6,6 +6,9 @@ import { flagsOfSettings, settingsCatalog, variableOf } from "../../src/config/c
 import { loadSettings } from "../../src/config/load.ts";
 import { settingsReference } from "../../src/config/settings-document.ts";
 
+const rowOf = (path: readonly string[]) => `**\`${path.join(".").replace("*", "<name>")}\`**`;
+const placeOf = (path: readonly string[]) => page.indexOf(`| ${rowOf(path)}`);
+
 const page = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
 
 describe("the list of settings", () => {
@@ -20,6 +23,18 @@ describe("the list of settings", () => {
     expect(names).toContain("CLAUDE_RUNNER_POOL_MAX_WORKER_MEMORY_BYTES");
   });
 
+  it("gives each a tier, and no more than twenty to look at first", () => {
+    const tiers = Map.groupBy(settingsCatalog, ({ tier }) => tier);
+    expect([...tiers.keys()].sort()).toEqual(["essential", "forTests", "seldom"]);
+    expect(tiers.get("essential")!.length).toBeLessThanOrEqual(20);
+    expect(tiers.get("forTests")!.length).toBeGreaterThan(15);
+  });
+
+  it("has no flag for what only tests change", () => {
+    const ofFlags = flagsOfSettings.map(({ path }) => settingsCatalog.find((one) => one.path.join(".") === path)?.tier);
+    expect(ofFlags).not.toContain("forTests");
+  });
+
   it("has every setting that a flag stands for", () => {
     const paths = new Set(settingsCatalog.map(({ path }) => path.join(".")));
     expect(flagsOfSettings.filter(({ path }) => !paths.has(path))).toEqual([]);
@@ -29,6 +44,13 @@ describe("the list of settings", () => {
 describe("docs/operations.md", () => {
   it("is up to date with the settings (else: npm run docs)", () => {
     expect(page).toContain(settingsReference());
+  });
+
+  it("has what is essential first, and what only tests change last", () => {
+    const order = settingsCatalog
+      .toSorted((one, other) => placeOf(one.path) - placeOf(other.path))
+      .map(({ tier }) => tier);
+    expect(order.filter((tier, at) => tier !== order[at - 1])).toEqual(["essential", "seldom", "forTests"]);
   });
 
   it("says nothing about the machine that it was made on", () => {

@@ -3,7 +3,7 @@ import type { ServerHttp2Session } from "node:http2";
 import type { Server, Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { TrustedProxies } from "../../src/policy/addresses.ts";
-import { Connections } from "../../src/server/connections.ts";
+import { Connections } from "../../src/server/connections/connections.ts";
 import { FakeClock } from "../fake-clock.ts";
 
 class FakeSocket extends EventEmitter {

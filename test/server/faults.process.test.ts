@@ -3,7 +3,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../src/clock.ts";
-import { resetBurst } from "../../src/server/h2-session.ts";
+import { resetBurst } from "../../src/server/connections/h2-session.ts";
 import { type ContractClient, transportKinds } from "../contract/transports.ts";
 import { startTestServers, type TestServers, testToken, textsOf, until } from "./scripted-runner.ts";
 

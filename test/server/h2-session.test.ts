@@ -1,7 +1,13 @@
 import { EventEmitter } from "node:events";
-import type { ServerHttp2Session } from "node:http2";
+import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import { describe, expect, it } from "vitest";
-import { guardSession, resetBurst, resetsPerSecond } from "../../src/server/h2-session.ts";
+import {
+  endStalled,
+  endUnread,
+  guardSession,
+  resetBurst,
+  resetsPerSecond,
+} from "../../src/server/connections/h2-session.ts";
 import { FakeClock } from "../fake-clock.ts";
 
 class FakeSession extends EventEmitter {
@@ -99,5 +105,45 @@ describe("an HTTP/2 connection", () => {
     expect(session.goneAwayCode).toBe(11); // ENHANCE_YOUR_CALM
     await clock.advance(200);
     expect(session.destroyed).toBe(true);
+  });
+});
+
+describe("an HTTP/2 stream", () => {
+  class FakeStream extends EventEmitter {
+    destroyed = false;
+    readonly codes: number[] = [];
+    close(code: number): void {
+      this.codes.push(code);
+    }
+  }
+  const setUpStream = (end: typeof endUnread) => {
+    const clock = new FakeClock();
+    const stream = new FakeStream();
+    end(stream as unknown as ServerHttp2Stream, clock);
+    return { clock, stream };
+  };
+
+  it("whose request goes on after its answer ends without an error, three seconds later", async () => {
+    const { clock, stream } = setUpStream(endUnread);
+    await clock.advance(2_999);
+    expect(stream.codes).toEqual([]);
+    await clock.advance(1);
+    expect(stream.codes).toEqual([0]); // NO_ERROR
+  });
+
+  it("whose client does not read the end of its call is cancelled two seconds later", async () => {
+    const { clock, stream } = setUpStream(endStalled);
+    await clock.advance(1_999);
+    expect(stream.codes).toEqual([]);
+    await clock.advance(1);
+    expect(stream.codes).toEqual([8]); // CANCEL
+  });
+
+  it("that closes meanwhile is left alone, and so is one that is gone", async () => {
+    const { clock, stream } = setUpStream(endUnread);
+    stream.emit("close");
+    stream.destroyed = true;
+    endStalled(stream as unknown as ServerHttp2Stream, clock);
+    expect(clock.pendingTimerCount).toBe(0);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { isRunnerError } from "../../src/runner-error.ts";
-import { RequestBytes } from "../../src/server/request-bytes.ts";
+import { RequestBytes } from "../../src/server/calls/request-bytes.ts";
 import { FakeClock } from "../fake-clock.ts";
 
 function setUp() {

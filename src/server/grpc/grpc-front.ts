@@ -3,26 +3,19 @@
  * floods, and the rules on headers that the web port has as well.
  *
  * grpc-js passes none of Node's session limits on, hands no doubled header on, reads a timeout that is none as another
- * one, and answers 415 without a word. It keeps its HTTP/2 server and the options for it in private fields
- * (`http2Servers`, `commonServerOptions`): this file is the one place that reaches for them, and a version without them
- * does not start.
+ * one, and answers 415 without a word.
  */
 import type http2 from "node:http2";
 import type { ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Clock } from "../../clock.ts";
 import type { RunnerError } from "../../runner-error.ts";
 import { toConnectError } from "../../service/errors.ts";
-import type { Connections } from "../connections.ts";
-import { endUnread, limitFloods, sessionLimits } from "../h2-session.ts";
-import { brokenHeader, clampedGrpcTimeout, oversizedHeaders, type RawHeaders } from "../header-rules.ts";
-import { takeListeners } from "../listener.ts";
-import { grpcMessage } from "../web/web-answer.ts";
-import { grpcStatus } from "./grpc-metadata.ts";
-
-interface PrivateParts {
-  readonly commonServerOptions?: http2.ServerOptions;
-  readonly http2Servers?: ReadonlyMap<http2.Http2Server, unknown>;
-}
+import { grpcTrailers } from "../calls/grpc-trailers.ts";
+import { brokenHeader, clampedGrpcTimeout, oversizedHeaders, type RawHeaders } from "../calls/header-rules.ts";
+import type { Connections } from "../connections/connections.ts";
+import { endUnread, limitFloods, sessionLimits } from "../connections/h2-session.ts";
+import { takeListeners } from "../connections/listener.ts";
+import { http2ServerOf, limitSessions } from "./grpc-internals.ts";
 
 /** grpc-js's injector of connections, with the front before it. */
 export function frontedInjector(
@@ -31,13 +24,9 @@ export function frontedInjector(
   connections: Connections,
   clock: Clock,
 ): ConnectionInjector {
-  const { commonServerOptions, http2Servers } = server as unknown as PrivateParts;
-  if (commonServerOptions === undefined) throw new Error("bug: this grpc-js keeps the options of its server elsewhere");
-  Object.assign(commonServerOptions, sessionLimits);
+  limitSessions(server, sessionLimits);
   const injector = server.createConnectionInjector(credentials);
-  const [http2Server] = http2Servers?.keys() ?? [];
-  if (http2Server === undefined) throw new Error("bug: this grpc-js keeps its HTTP/2 server elsewhere");
-
+  const http2Server = http2ServerOf(server);
   http2Server.on("session", (session) => {
     connections.speaksHttp2(session);
     limitFloods(session, clock);
@@ -46,9 +35,9 @@ export function frontedInjector(
   http2Server.on("stream", (...event: unknown[]) => {
     const [stream, headers, , raw] = event as StreamEvent;
     const contentType = String(headers["content-type"] ?? "");
-    if (!/^application\/grpc(\+proto)?\s*(;|$)/i.test(contentType)) return refuseType(stream);
+    if (!/^application\/grpc(\+proto)?\s*(;|$)/i.test(contentType)) return refuseType(stream, clock);
     const refusal = oversizedHeaders(raw) ?? brokenHeader(raw);
-    if (refusal !== undefined) return refuse(stream, refusal);
+    if (refusal !== undefined) return refuse(stream, refusal, clock);
     const timeout = headers["grpc-timeout"];
     if (timeout !== undefined) headers["grpc-timeout"] = clampedGrpcTimeout(String(timeout));
     toGrpcJs(...event);
@@ -59,23 +48,16 @@ export function frontedInjector(
 type StreamEvent = [http2.ServerHttp2Stream, http2.IncomingHttpHeaders, number, RawHeaders];
 
 /** A status in a single HEADERS frame, with the details that other refusals have. */
-function refuse(stream: http2.ServerHttp2Stream, refusal: RunnerError): void {
+function refuse(stream: http2.ServerHttp2Stream, refusal: RunnerError, clock: Clock): void {
   stream.on("error", () => {}); // it may be reset meanwhile
-  const { code, details, metadata } = grpcStatus(toConnectError(refusal));
-  const headers = {
-    ":status": 200,
-    "content-type": "application/grpc+proto",
-    "grpc-status": String(code),
-    "grpc-message": grpcMessage(details),
-    ...metadata.toHttp2Headers(),
-  };
-  stream.respond(headers, { endStream: true });
-  endUnread(stream);
+  const headers = { ":status": 200, "content-type": "application/grpc+proto" };
+  stream.respond({ ...headers, ...grpcTrailers(toConnectError(refusal)) }, { endStream: true });
+  endUnread(stream, clock);
 }
 
-function refuseType(stream: http2.ServerHttp2Stream): void {
+function refuseType(stream: http2.ServerHttp2Stream, clock: Clock): void {
   stream.on("error", () => {});
   stream.respond({ ":status": 415, "content-type": "text/plain; charset=utf-8" });
   stream.end("this is the gRPC port: it speaks application/grpc; Connect, gRPC-Web and JSON are on the web port\n");
-  endUnread(stream);
+  endUnread(stream, clock);
 }

@@ -3,7 +3,7 @@
  *
  * A thin adapter: it turns a call into `(request, context)`, pulls the handler's events only as fast as the client
  * reads, and sends no headers before the first one, so that an early failure is a single trailers frame which a client
- * may retry. Who may call and what happens to statuses that grpc-js makes is in `grpc-gate.ts`; sockets and TLS are in
+ * may retry. Who may call and what happens to statuses that grpc-js makes is in `gate-call.ts`; sockets and TLS are in
  * `listener.ts`.
  */
 import type { Socket } from "node:net";
@@ -22,15 +22,15 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import type { Clock } from "../../clock.ts";
 import type { Settings } from "../../config/settings.ts";
 import type { CallContext, ServedService } from "../../service/calls.ts";
-import { cancelledByCaller, statusOf, throwIfOver } from "../call-errors.ts";
-import type { Connections } from "../connections.ts";
-import { handlerOf, type ServerCore, streamsRequests, streamsResponses } from "../core.ts";
+import { cancelledByCaller, statusOf, throwIfOver } from "../calls/call-errors.ts";
+import { handlerOf, type ServerCore, streamsRequests, streamsResponses } from "../calls/core.ts";
+import type { Connections } from "../connections/connections.ts";
 import { maxResponseBytes } from "../limits.ts";
+import type { AdmittedCall } from "./gate-call.ts";
 import { frontedInjector } from "./grpc-front.ts";
-import { type AdmittedCall, type GrpcGate, grpcGate } from "./grpc-gate.ts";
+import { type GrpcGate, grpcGate } from "./grpc-gate.ts";
 import { grpcError, headersOf, metadataOf } from "./grpc-metadata.ts";
 
 type OnceCall = ServerUnaryCall<Message, Message> & ServerReadableStream<Message, Message>;
@@ -44,7 +44,7 @@ export interface GrpcServer {
 }
 
 /** The gRPC server without a listener. */
-export function grpcServer(core: ServerCore, settings: Settings, connections: Connections, clock: Clock): GrpcServer {
+export function grpcServer(core: ServerCore, settings: Settings, connections: Connections): GrpcServer {
   // It would print what is wrong with a peer's metadata to the console, values included.
   setLogVerbosity(logVerbosity.NONE);
   const gate = grpcGate(core, connections);
@@ -67,7 +67,7 @@ export function grpcServer(core: ServerCore, settings: Settings, connections: Co
     server.addService(serviceDefinition(served.service.methods), implementation(served, gate, core));
   }
   // Our own listener: it knows its address, bounds connections, takes new certificates and says what is wrong with a port.
-  const injector = frontedInjector(server, ServerCredentials.createInsecure(), connections, clock);
+  const injector = frontedInjector(server, ServerCredentials.createInsecure(), connections, core.clock);
   return { server, accept: (socket) => injector.injectConnection(socket) };
 }
 
@@ -121,7 +121,7 @@ function answerOnce(
     const call = unaryCall as OnceCall;
     const admitted = gate.admitted(call.metadata);
     const leave = enter(admitted, served, core);
-    const context = contextOf(call, admitted);
+    const context = contextOf(call, admitted, core);
     try {
       const response = (await handler(inputOf(call, method, context.signal), context)) as Init;
       throwIfOver(context.signal);
@@ -154,7 +154,7 @@ function answerStream(
     const poke = () => wake?.();
     call.on("drain", poke);
     signal.addEventListener("abort", poke);
-    const context = contextOf(call, admitted);
+    const context = contextOf(call, admitted, core);
     let hasBegun = false;
     try {
       const input = inputOf(call, method, signal);
@@ -182,7 +182,7 @@ function answerStream(
   };
 }
 
-function contextOf(call: OnceCall | StreamCall, { abort, caller }: AdmittedCall): CallContext {
+function contextOf(call: OnceCall | StreamCall, { abort, caller }: AdmittedCall, { clock }: ServerCore): CallContext {
   const endsAtMs = Number(call.getDeadline()); // Infinity when the caller set none
   const responseHeader = new Headers();
   return {
@@ -194,7 +194,7 @@ function contextOf(call: OnceCall | StreamCall, { abort, caller }: AdmittedCall)
     begin: () => call.sendMetadata(metadataOf(responseHeader)),
     protocolName: "grpc",
     takes: "bytes",
-    timeoutMs: () => (Number.isFinite(endsAtMs) ? endsAtMs - Date.now() : undefined),
+    timeoutMs: () => (Number.isFinite(endsAtMs) ? endsAtMs - clock.wallNow() : undefined),
     giveUp: (status) => abort.abort(status),
     caller,
   };
@@ -226,8 +226,7 @@ function enter(admitted: AdmittedCall, { isEndedAtDrain }: ServedService, core: 
   const remove = core.openCalls.add({ isEndedAtDrain, end: (reason) => admitted.abort.abort(reason) });
   void Promise.all([handled.promise, admitted.closed]).then(remove);
   return () => {
-    admitted.isHandled = true;
     handled.resolve();
-    if (admitted.abort.signal.aborted) admitted.endStalled();
+    admitted.answered();
   };
 }

@@ -1,13 +1,9 @@
 /**
  * gRPC metadata and web headers, each as the other, and errors as what grpc-js sends for them.
  */
-import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { anyPack } from "@bufbuild/protobuf/wkt";
 import type { ConnectError } from "@connectrpc/connect";
 import { Metadata, type StatusObject, type status } from "@grpc/grpc-js";
-import { StatusSchema } from "../../../gen/google/rpc/status_pb.ts";
-
-const detailsKey = "grpc-status-details-bin";
+import { detailsKey, statusDetails } from "../calls/grpc-trailers.ts";
 
 /** Every value of every key; binary ones as base64, as they came. */
 export function headersOf(metadata: Metadata): Headers {
@@ -68,15 +64,8 @@ export function grpcStatus(error: ConnectError, trailer = new Headers()): Status
   metadata.merge(metadataOf(trailer));
   // A lone surrogate would make grpc-js throw when it encodes the message.
   const message = error.rawMessage.toWellFormed();
-  if (error.details.length > 0) {
-    const details = error.details.map((detail) =>
-      "desc" in detail
-        ? anyPack(detail.desc, create(detail.desc, detail.value as MessageInitShape<DescMessage>))
-        : { typeUrl: `type.googleapis.com/${detail.type}`, value: detail.value },
-    );
-    const rich = create(StatusSchema, { code: error.code, message, details });
-    metadata.set(detailsKey, Buffer.from(toBinary(StatusSchema, rich)));
-  }
+  const details = statusDetails(error);
+  if (details !== undefined) metadata.set(detailsKey, details);
   return { code: error.code as number as status, details: message, metadata };
 }
 

@@ -2,25 +2,17 @@
  * The browser page on the web port: a closed list of files, made at start, that needs no token to load.
  *
  * A request's path is looked up in that list and is never made into a file's path. The page itself (`web/`) is a client
- * like any other; nothing here knows what it calls. Host and Origin were looked at before (`web-calls.ts`).
+ * like any other; nothing here knows what it calls. Host and Origin were looked at before (`web-rules.ts`).
  */
 import { readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import type { ServerLog } from "../call-errors.ts";
-import { ServerStartError } from "../listener.ts";
-import { answerPlainly } from "../web/web-answer.ts";
-import type { WebRequest, WebResponse } from "../web/web-listener.ts";
+import type { ServerLog } from "../calls/call-errors.ts";
+import { answerPlainly, type StaticFiles, type WebRequest, type WebResponse } from "../calls/http-exchange.ts";
+import { ServerStartError } from "../connections/listener.ts";
 import { pageHeaders } from "./headers.ts";
 import { type ModuleGraph, walkModules } from "./module-graph.ts";
 import { moduleSource } from "./module-source.ts";
 import { PageFile } from "./page-file.ts";
-
-export interface Page {
-  /** Whether the page has something at this path. */
-  has(path: string): boolean;
-  /** Answers a request for such a path. */
-  answer(request: WebRequest, response: WebResponse, path: string): void;
-}
 
 /** In the packed package everything is compiled, and the page as well. */
 const extension = import.meta.filename.endsWith(".ts") ? "ts" : "js";
@@ -37,7 +29,7 @@ const javascript = "text/javascript; charset=utf-8";
 const modulesMark = "<!-- modules -->";
 
 /** Makes the list of the page's files. Throws a ServerStartError when one of them is not there. */
-export function openPage(log: ServerLog): Page {
+export function openPage(log: ServerLog): StaticFiles {
   try {
     return makePage(log);
   } catch (error) {
@@ -47,7 +39,7 @@ export function openPage(log: ServerLog): Page {
   }
 }
 
-function makePage(log: ServerLog): Page {
+function makePage(log: ServerLog): StaticFiles {
   const graph = walkModules(new URL(`main.${extension}`, folder), root);
   const importMap = JSON.stringify({ imports: graph.imports });
   const files = new Map<string, PageFile>();

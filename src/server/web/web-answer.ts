@@ -4,19 +4,27 @@
  * no response headers.
  */
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { endStalled, endUnread } from "../h2-session.ts";
+import type { Clock } from "../../clock.ts";
+import { grpcMessage } from "../calls/grpc-trailers.ts";
+import type { WebRequest, WebResponse } from "../calls/http-exchange.ts";
+import { endStalled, endUnread } from "../connections/h2-session.ts";
 import { statusLingerMs, unreadLingerMs } from "../limits.ts";
-import type { WebRequest, WebResponse } from "./web-listener.ts";
 
 export const isGrpc = (request: WebRequest): boolean => hasType(request, /^application\/grpc(\+|;|$)/);
 export const isGrpcWeb = (request: WebRequest): boolean => hasType(request, /^application\/grpc-web/);
 
-/** Writes the answer. `signal` is the call's: an aborted call no longer waits for its reader. */
+export interface AnswerTo {
+  readonly request: WebRequest;
+  readonly response: WebResponse;
+  /** The call's: an aborted call no longer waits for its reader. */
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+}
+
+/** Writes the answer. */
 export async function sendAnswer(
   answer: UniversalServerResponse,
-  request: WebRequest,
-  response: WebResponse,
-  signal: AbortSignal,
+  { request, response, signal, clock }: AnswerTo,
 ): Promise<void> {
   const chunks = answer.body?.[Symbol.asyncIterator]();
   let isGone = isClosed(response);
@@ -39,7 +47,7 @@ export async function sendAnswer(
     first?.done === true && isGrpc(request) && !response.headersSent && !hasHandlersHeaders(answer.header);
   if (chunks === undefined || first === undefined || isEmptyGrpc) {
     sendHeadersOnly(answer, response);
-    return leaveUnread(request, response);
+    return leaveUnread(request, response, clock);
   }
   if (!response.headersSent) response.writeHead(answer.status, Object.fromEntries(answer.header ?? []));
   for (let chunk = first; !chunk.done; chunk = await chunks.next()) {
@@ -54,8 +62,8 @@ export async function sendAnswer(
   if (isGone) return;
   if (answer.trailer !== undefined) response.addTrailers(trailerFields(answer.trailer));
   response.end();
-  leaveUnread(request, response);
-  if (signal.aborted) leaveStalled(response);
+  leaveUnread(request, response, clock);
+  if (signal.aborted) leaveStalled(response, clock);
 }
 
 /**
@@ -69,12 +77,12 @@ export function withPlainStatus(answer: UniversalServerResponse, request: WebReq
 }
 
 /** A client that did not read while its call lasted may not read its end either. */
-function leaveStalled(response: WebResponse): void {
+function leaveStalled(response: WebResponse, clock: Clock): void {
   if (response.stream !== undefined) {
-    endStalled(response.stream);
+    endStalled(response.stream, clock);
   } else {
-    const timer = setTimeout(() => response.destroy(), statusLingerMs).unref();
-    response.once("close", () => clearTimeout(timer));
+    const cancelTimer = clock.after(statusLingerMs, () => response.destroy());
+    response.once("close", cancelTimer);
   }
 }
 
@@ -82,17 +90,17 @@ function leaveStalled(response: WebResponse): void {
  * What is left of a request that has its answer is read and thrown away, for a moment: a client that is still sending
  * it may not look at the answer before, and one over HTTP/1.1 could not send its next request.
  */
-export function leaveUnread(request: WebRequest, response: WebResponse): void {
+export function leaveUnread(request: WebRequest, response: WebResponse, clock: Clock): void {
   if (request.complete) return;
   request.resume();
   if (response.stream !== undefined) {
-    endUnread(response.stream);
+    endUnread(response.stream, clock);
   } else {
     const { socket } = request;
-    const timer = setTimeout(() => {
+    const cancelTimer = clock.after(unreadLingerMs, () => {
       if (!request.complete) socket.destroy();
-    }, unreadLingerMs).unref();
-    request.once("close", () => clearTimeout(timer));
+    });
+    request.once("close", cancelTimer);
   }
 }
 
@@ -127,17 +135,6 @@ function trailerFields(trailer: Headers): Record<string, string> {
   const message = trailer.get("grpc-message");
   if (message !== null) trailer.set("grpc-message", grpcMessage(decodeURIComponent(message)));
   return Object.fromEntries(trailer);
-}
-
-/** A status message as gRPC's header wants it: everything but printable ASCII is escaped, and the percent sign. */
-export function grpcMessage(text: string): string {
-  return text.toWellFormed().replace(/[^\x20-\x24\x26-\x7e]+/g, encodeURIComponent);
-}
-
-/** A plain answer to something that is no call. */
-export function answerPlainly(response: WebResponse, status: number, text: string): void {
-  response.writeHead(status, { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" });
-  response.end(`${text}\n`);
 }
 
 function isClosed(response: WebResponse): boolean {

@@ -1,8 +1,9 @@
 /**
  * The bytes of a request on the web port as they arrive: counted, and given up when the call is over.
  */
-import type { RequestReading } from "../request-bytes.ts";
-import type { WebRequest } from "./web-listener.ts";
+
+import type { WebRequest } from "../calls/http-exchange.ts";
+import type { RequestReading } from "../calls/request-bytes.ts";
 
 export interface BodyOptions {
   readonly reading: RequestReading;

@@ -8,12 +8,12 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { isRunnerError, RunnerError } from "../../runner-error.ts";
-import { streamsRequests } from "../core.ts";
+import { streamsRequests } from "../calls/core.ts";
+import type { RequestReading } from "../calls/request-bytes.ts";
 import type { RequestBounds } from "../decoding/bounds.ts";
 import { EnvelopeReader, GrowingBuffer, packedFlag, requestTooLarge } from "../decoding/envelopes.ts";
 import type { RequestDecoder } from "../decoding/request-decoder.ts";
 import { unpack } from "../decoding/unpack.ts";
-import type { RequestReading } from "../request-bytes.ts";
 
 export interface WebIntakeOptions {
   readonly method: DescMethod;

@@ -2,7 +2,7 @@
  * HTTP/1.1 and HTTP/2 on one port: plain ones are told apart by their first bytes, TLS ones by ALPN.
  *
  * An http (or https) server owns the sockets, since only a listening one enforces its header and request timeouts; the
- * HTTP/2 server beside it never listens. Leaves out what is answered: that is `web-calls.ts`.
+ * HTTP/2 server beside it never listens. Leaves out what is answered: that is `web-handler.ts`.
  */
 import http from "node:http";
 import http2 from "node:http2";
@@ -11,16 +11,11 @@ import type { Socket } from "node:net";
 import type { SecureContextOptions, TLSSocket } from "node:tls";
 import type { Clock } from "../../clock.ts";
 import type { TlsSettings } from "../../config/settings.ts";
-import type { Connections } from "../connections.ts";
-import { guardSession, sessionLimits } from "../h2-session.ts";
+import type { WebHandler, WebRequest, WebResponse } from "../calls/http-exchange.ts";
+import type { Connections } from "../connections/connections.ts";
+import { guardSession, sessionLimits } from "../connections/h2-session.ts";
+import { makeTls, takeListeners, tlsOptions } from "../connections/listener.ts";
 import { handshakeTimeoutMs, maxHeaderBytes } from "../limits.ts";
-import { makeTls, takeListeners, tlsOptions } from "../listener.ts";
-
-/** A request of either version: Node promises that HTTP/2's has what HTTP/1.1's has. */
-export type WebRequest = http.IncomingMessage & { readonly authority?: string };
-/** A response of either version; only HTTP/2's has a stream. */
-export type WebResponse = http.ServerResponse & { readonly stream?: http2.ServerHttp2Stream };
-export type WebHandler = (request: WebRequest, response: WebResponse) => void;
 
 export interface WebListenerOptions {
   readonly tls: { readonly settings: TlsSettings; readonly context: SecureContextOptions } | undefined;
@@ -84,7 +79,7 @@ export function webListener(handle: WebHandler, options: WebListenerOptions): We
   });
   h2.on("sessionError", () => {});
 
-  const { server, renew } = front(http1Options, handle, options.tls, (socket) => h2.emit("connection", socket));
+  const { server, renew } = front(http1Options, handle, options, (socket) => h2.emit("connection", socket));
   options.connections.guard(server);
   const closed = Promise.withResolvers<void>();
   server.once("close", () => closed.resolve());
@@ -112,13 +107,13 @@ type Listener = (socket: Socket) => void;
 function front(
   options: http.ServerOptions,
   handle: WebHandler,
-  tls: WebListenerOptions["tls"],
+  { tls, clock }: WebListenerOptions,
   toHttp2: Listener,
 ): { server: http.Server; renew: WebListener["renew"] } {
   if (tls === undefined) {
     const server = http.createServer(options, handle);
     const toHttp1 = takeListeners(server, "connection");
-    server.on("connection", (socket: Socket) => sniff(socket, toHttp1, toHttp2));
+    server.on("connection", (socket: Socket) => sniff(socket, clock, toHttp1, toHttp2));
     return { server, renew: undefined };
   }
   const server = makeTls("web", () =>
@@ -133,12 +128,12 @@ function front(
 }
 
 /** Looks at the first bytes of a connection: an HTTP/2 client says its preface first. */
-function sniff(socket: Socket, toHttp1: Listener, toHttp2: Listener): void {
+function sniff(socket: Socket, clock: Clock, toHttp1: Listener, toHttp2: Listener): void {
   let head = Buffer.alloc(0);
   const drop = () => socket.destroy();
-  const timer = setTimeout(drop, handshakeTimeoutMs).unref();
+  const cancelTimer = clock.after(handshakeTimeoutMs, drop);
   const settle = () => {
-    clearTimeout(timer);
+    cancelTimer();
     socket.off("readable", look).off("error", drop).off("end", drop).off("close", settle);
   };
   const look = () => {

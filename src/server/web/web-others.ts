@@ -1,14 +1,13 @@
 /**
- * What the web port answers to a request that is no call: a refusal, a file of the page, or words that say what this is
- * and how to call it.
+ * What the web port answers to a request that no route takes: a refusal, or words that say what this is and how to call
+ * it.
  */
 import type { DescMethod } from "@bufbuild/protobuf";
 import { toConnectError } from "../../service/errors.ts";
-import { streamsResponses } from "../core.ts";
-import { grpcStatus } from "../grpc/grpc-metadata.ts";
-import type { Page } from "../page/page.ts";
-import { answerPlainly, grpcMessage, isGrpc, isGrpcWeb } from "./web-answer.ts";
-import type { WebRequest, WebResponse } from "./web-listener.ts";
+import { streamsResponses } from "../calls/core.ts";
+import { grpcMessage, grpcTrailers } from "../calls/grpc-trailers.ts";
+import { answerPlainly, type WebRequest, type WebResponse } from "../calls/http-exchange.ts";
+import { isGrpc, isGrpcWeb } from "./web-answer.ts";
 import type { Refusal } from "./web-rules.ts";
 
 const aboutCalls =
@@ -22,18 +21,14 @@ export function answerRefusal(request: WebRequest, response: WebResponse, { stat
     answerPlainly(response, status, text);
     return;
   }
-  const { code, details, metadata } = grpcStatus(toConnectError(error));
-  const header = { "grpc-message": grpcMessage(details), ...metadata.toHttp2Headers() };
-  answerGrpc(request, response, String(code), header);
+  answerGrpc(request, response, grpcTrailers(toConnectError(error)));
 }
 
-/** What is no method: a file of the page, or nothing. */
-export function answerOther(request: WebRequest, response: WebResponse, path: string, page: Page | undefined): void {
+/** What is at no route's path. */
+export function answerNothing(request: WebRequest, response: WebResponse, path: string): void {
   if (isGrpc(request) || isGrpcWeb(request)) {
     const words = `there is no method ${path.slice(0, 200)}`;
-    answerGrpc(request, response, "12", { "grpc-message": grpcMessage(words) });
-  } else if (page?.has(path)) {
-    page.answer(request, response, path);
+    answerGrpc(request, response, { "grpc-status": "12", "grpc-message": grpcMessage(words) });
   } else if (path === "/" && request.method === "GET") {
     answerPlainly(response, 200, aboutCalls);
   } else {
@@ -63,11 +58,10 @@ export function answerUnspoken(request: WebRequest, response: WebResponse, metho
   );
 }
 
-function answerGrpc(request: WebRequest, response: WebResponse, status: string, header: object): void {
+function answerGrpc(request: WebRequest, response: WebResponse, trailers: object): void {
   response.writeHead(200, {
     "content-type": String(request.headers["content-type"]),
-    "grpc-status": status,
-    ...header,
+    ...trailers,
   });
   response.end();
 }

@@ -1,15 +1,16 @@
 /**
- * Which requests the web port answers at all: the rules on Host, Origin and the headers.
+ * Which requests the web port answers at all, and what a browser is told: the rules on Host, Origin and the headers. Pure
+ * functions of the request and the settings.
  *
- * What is answered to the others is in `web-others.ts`.
+ * What is answered to the refused is in `web-others.ts`.
  */
 import type { TLSSocket } from "node:tls";
 import type { Settings } from "../../config/settings.ts";
 import { isAllowedHost, isAllowedOrigin, ownOrigin } from "../../policy/hosts.ts";
 import { RunnerError } from "../../runner-error.ts";
-import { brokenHeader, oversizedHeaders } from "../header-rules.ts";
-import { corsHeaders } from "./cors.ts";
-import type { WebRequest, WebResponse } from "./web-listener.ts";
+import { brokenHeader, oversizedHeaders } from "../calls/header-rules.ts";
+import type { WebRequest } from "../calls/http-exchange.ts";
+import { corsHeaders, preflightHeaders } from "./cors.ts";
 
 export type WebSettings = Pick<Settings, "web" | "behindProxy">;
 
@@ -20,16 +21,18 @@ export interface Refusal {
   readonly error?: RunnerError;
 }
 
-/** Why a request is not answered, if so. Sets the CORS headers of what comes after. */
-export function refusalOf(
-  request: WebRequest,
-  response: WebResponse,
-  { web: settings, behindProxy }: WebSettings,
-): Refusal | undefined {
+/** `headers`: those that the response has in any case. `target`: the path that is asked for, with its query. */
+export type Judgement =
+  | { readonly kind: "refused"; readonly refusal: Refusal }
+  | { readonly kind: "preflight"; readonly headers: Readonly<Record<string, string>> }
+  | { readonly kind: "allowed"; readonly headers: Readonly<Record<string, string>>; readonly target: string };
+
+/** What becomes of a request. */
+export function judge(request: WebRequest, { web: settings, behindProxy }: WebSettings): Judgement {
   const oversized = oversizedHeaders(request.rawHeaders);
   if (oversized !== undefined) return refused(431, oversized);
   const target = requestTarget(request);
-  if (target === undefined) return { status: 400, text: "the request line names no path and no URL" };
+  if (target === undefined) return forbidden(400, "the request line names no path and no URL");
   const { host, origin } = request.headers;
   const rules = { allowedHosts: settings.allowedHosts, localAddress: request.socket.localAddress };
   // HTTP/2 may name the host twice, and so may an HTTP/1.1 request that names its whole URL.
@@ -38,25 +41,35 @@ export function refusalOf(
   if (!authorities.every((authority) => isAllowedHost(authority, rules))) {
     const broken = brokenHeader(request.rawHeaders);
     if (broken?.facts.header === "host") return refused(400, broken);
-    return { status: 421, text: "this server does not answer for that host: add it to web.allowedHosts" };
+    return forbidden(421, "this server does not answer for that host: add it to web.allowedHosts");
   }
   const broken = brokenHeader(request.rawHeaders) ?? differingHosts(authorities);
   if (broken !== undefined) return refused(broken.reason === "DEADLINE_EXCEEDED" ? 504 : 400, broken);
-  request.url = target.path;
+  const isPreflight = request.method === "OPTIONS" && origin !== undefined;
+  const allowed = (headers: Readonly<Record<string, string>>): Judgement =>
+    isPreflight
+      ? { kind: "preflight", headers: { ...headers, ...preflightHeaders() } }
+      : { kind: "allowed", headers, target: target.path };
   if (settings.page && origin !== undefined && origin === originAsked(request, authorities, behindProxy)) {
-    return undefined; // the page of this server: it is no cross-origin call, and CORS has no say
+    return allowed({}); // the page of this server: it is no cross-origin call, and CORS has no say
   }
   if (!isAllowedOrigin(origin, settings.allowedOrigins)) {
-    return { status: 403, text: "web pages of this origin may not call: add it to web.allowedOrigins" };
+    return forbidden(403, "web pages of this origin may not call: add it to web.allowedOrigins");
   }
-  if (settings.allowedOrigins.length > 0) response.setHeader("vary", "Origin");
-  if (origin !== undefined) {
-    for (const [name, value] of Object.entries(corsHeaders(origin))) response.setHeader(name, value);
-  }
-  return undefined;
+  return allowed({
+    ...(settings.allowedOrigins.length > 0 && { vary: "Origin" }),
+    ...(origin !== undefined && corsHeaders(origin)),
+  });
 }
 
-const refused = (status: number, error: RunnerError): Refusal => ({ status, text: error.message, error });
+/** A request that a client of ours may well have sent. */
+const refused = (status: number, error: RunnerError): Judgement => ({
+  kind: "refused",
+  refusal: { status, text: error.message, error },
+});
+
+/** A request that none of ours sends. */
+const forbidden = (status: number, text: string): Judgement => ({ kind: "refused", refusal: { status, text } });
 
 /** The path that is asked for, and the host if the request line names it (`POST http://host/path`, as to a proxy). */
 function requestTarget(request: WebRequest): { readonly path: string; readonly authority?: string } | undefined {

@@ -1,8 +1,10 @@
 import { EventEmitter } from "node:events";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { describe, expect, it } from "vitest";
-import { grpcMessage, sendAnswer } from "../../../src/server/web/web-answer.ts";
-import type { WebRequest, WebResponse } from "../../../src/server/web/web-listener.ts";
+import { grpcMessage } from "../../../src/server/calls/grpc-trailers.ts";
+import type { WebRequest, WebResponse } from "../../../src/server/calls/http-exchange.ts";
+import { sendAnswer } from "../../../src/server/web/web-answer.ts";
+import { FakeClock } from "../../fake-clock.ts";
 
 /** A response whose client reads only when told to. */
 class SlowResponse extends EventEmitter {
@@ -18,9 +20,13 @@ class SlowResponse extends EventEmitter {
   end(): void {
     this.isEnded = true;
   }
+  destroy(): void {
+    this.destroyed = true;
+  }
 }
 
-function setUp() {
+function setUp(options: { readonly isStillSending?: boolean } = {}) {
+  const clock = new FakeClock();
   const response = new SlowResponse();
   const abort = new AbortController();
   let pulledCount = 0;
@@ -36,9 +42,27 @@ function setUp() {
     }
   }
   const answer: UniversalServerResponse = { status: 200, header: new Headers(), body: body() };
-  const request = { headers: { "content-type": "application/connect+proto" }, complete: true } as WebRequest;
-  const sending = sendAnswer(answer, request, response as unknown as WebResponse, abort.signal);
-  return { response, abort, sending, ended: ended.promise, pulled: () => pulledCount };
+  const request = Object.assign(new EventEmitter(), {
+    headers: { "content-type": "application/connect+proto" },
+    complete: !options.isStillSending,
+    isRead: false,
+    resume() {
+      this.isRead = true;
+    },
+    socket: {
+      isCut: false,
+      destroy() {
+        this.isCut = true;
+      },
+    },
+  });
+  const sending = sendAnswer(answer, {
+    request: request as unknown as WebRequest,
+    response: response as unknown as WebResponse,
+    signal: abort.signal,
+    clock,
+  });
+  return { clock, request, response, abort, sending, ended: ended.promise, pulled: () => pulledCount };
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -78,6 +102,43 @@ describe("an answer", () => {
       await settled();
     }
     await Promise.all([sending, ended]);
+  });
+});
+
+describe("an answer over HTTP/1.1", () => {
+  const readAll = async ({ response, sending }: ReturnType<typeof setUp>) => {
+    for (let read = 1; read <= 5; read += 1) {
+      await settled();
+      response.emit("drain");
+    }
+    await sending;
+  };
+
+  it("lets its client end a request that it is still sending, and cuts it off after three seconds", async () => {
+    const test = setUp({ isStillSending: true });
+    await readAll(test);
+    expect(test.request.isRead).toBe(true);
+    await test.clock.advance(2_999);
+    expect(test.request.socket.isCut).toBe(false);
+    await test.clock.advance(1);
+    expect(test.request.socket.isCut).toBe(true);
+  });
+
+  it("cuts nobody off whose request has ended meanwhile", async () => {
+    const test = setUp({ isStillSending: true });
+    await readAll(test);
+    test.request.emit("close");
+    expect(test.clock.pendingTimerCount).toBe(0);
+  });
+
+  it("cuts a client off that does not read the end of a call that was ended, after two seconds", async () => {
+    const test = setUp();
+    test.abort.abort();
+    await readAll(test);
+    await test.clock.advance(1_999);
+    expect(test.response.destroyed).toBe(false);
+    await test.clock.advance(1);
+    expect(test.response.destroyed).toBe(true);
   });
 });
 

@@ -10,11 +10,11 @@
  */
 import type { ServerHttp2Session } from "node:http2";
 import type { Server, Socket } from "node:net";
-import type { Clock } from "../clock.ts";
-import { addressKey, type ForwardedHeader, type TrustedProxies } from "../policy/addresses.ts";
-import type { ServerLog } from "./call-errors.ts";
-import { closingLingerMs } from "./limits.ts";
-import { Share } from "./share.ts";
+import type { Clock } from "../../clock.ts";
+import { addressKey, type ForwardedHeader, type TrustedProxies } from "../../policy/addresses.ts";
+import type { ServerLog } from "../calls/call-errors.ts";
+import { Share } from "../calls/share.ts";
+import { closingLingerMs } from "../limits.ts";
 
 export interface ConnectionsOptions {
   /** `connections.maxPerPort`. */

@@ -6,10 +6,10 @@
  * `service/errors.ts` knows codes and details; this file only chooses the reason.
  */
 import { Code, ConnectError } from "@connectrpc/connect";
-import { isRunnerError, RunnerError, type RunnerReason } from "../runner-error.ts";
-import { toConnectError } from "../service/errors.ts";
-import type { Log } from "../telemetry/log.ts";
-import { maxResponseBytes } from "./limits.ts";
+import { isRunnerError, RunnerError, type RunnerReason } from "../../runner-error.ts";
+import { toConnectError } from "../../service/errors.ts";
+import type { Log } from "../../telemetry/log.ts";
+import { maxResponseBytes } from "../limits.ts";
 
 /** Where the servers log to. */
 export type ServerLog = Pick<Log, "info" | "warn" | "error">;

@@ -2,12 +2,12 @@
  * What both adapters are given: the services, who may call them, and the bookkeeping that the two ports share.
  */
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { Caller, ServedService } from "../service/calls.ts";
+import type { Clock } from "../../clock.ts";
+import type { Caller, ServedService } from "../../service/calls.ts";
+import type { RequestDecoder } from "../decoding/request-decoder.ts";
 import type { ServerLog } from "./call-errors.ts";
 import type { CallPlaces } from "./call-places.ts";
-import type { RequestDecoder } from "./decoding/request-decoder.ts";
 import type { OpenCalls } from "./open-calls.ts";
-import type { Page } from "./page/page.ts";
 import type { RequestBytes } from "./request-bytes.ts";
 
 /** The caller that an `authorization` header names. Throws UNAUTHENTICATED. */
@@ -20,11 +20,10 @@ export interface ServerCore {
   readonly callPlaces: CallPlaces;
   readonly decoder: RequestDecoder;
   readonly openCalls: OpenCalls;
+  readonly clock: Clock;
   readonly log: ServerLog;
   /** The largest request, in bytes, decompressed. */
   readonly maxRequestBytes: number;
-  /** What the web port has for a browser; absent when that is switched off. */
-  readonly page: Page | undefined;
 }
 
 export const streamsRequests = ({ methodKind }: DescMethod): boolean =>

@@ -6,8 +6,8 @@
  * what this server then understands otherwise, so that two are refused, even equal ones. Headers that are lists
  * (`x-forwarded-for`, `grpc-accept-encoding`, …) may come in several lines, as HTTP says.
  */
-import { RunnerError } from "../runner-error.ts";
-import { maxHeaderBytes, maxHeaderLines } from "./limits.ts";
+import { RunnerError } from "../../runner-error.ts";
+import { maxHeaderBytes, maxHeaderLines } from "../limits.ts";
 
 /** Those that decide who calls, what is meant and how it is read. */
 const singleHeaders: ReadonlySet<string> = new Set([

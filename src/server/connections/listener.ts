@@ -13,8 +13,8 @@ import {
   type TlsOptions,
   type Server as TlsServer,
 } from "node:tls";
-import type { TlsSettings } from "../config/settings.ts";
-import { handshakeTimeoutMs } from "./limits.ts";
+import type { TlsSettings } from "../../config/settings.ts";
+import { handshakeTimeoutMs } from "../limits.ts";
 
 /** Why a server did not start: a sentence for the operator, which names the setting. */
 export class ServerStartError extends Error {

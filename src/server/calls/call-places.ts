@@ -4,7 +4,7 @@
  * Calls of services that need no token (health, reflection where it is open) draw from a total of their own, so that
  * whatever strangers do with them takes nothing from callers. Turns have a further cap, by tenant, in `policy/quota.ts`.
  */
-import { RunnerError } from "../runner-error.ts";
+import { RunnerError } from "../../runner-error.ts";
 import { Share, type ShareRefusal } from "./share.ts";
 
 /** Whom a call is counted for. */

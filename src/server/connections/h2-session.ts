@@ -3,8 +3,8 @@
  * cancelled streams, and end streams that one side has no more use for.
  */
 import http2 from "node:http2";
-import type { CancelTimer, Clock } from "../clock.ts";
-import { maxHeaderLines, statusLingerMs, unreadLingerMs } from "./limits.ts";
+import type { CancelTimer, Clock } from "../../clock.ts";
+import { maxHeaderLines, statusLingerMs, unreadLingerMs } from "../limits.ts";
 
 export interface SessionGuardOptions {
   /** A ping goes out this often, in milliseconds. */
@@ -63,19 +63,21 @@ export function limitFloods(session: http2.ServerHttp2Session, clock: Clock): vo
  * Ends a stream whose request has its answer and is still being sent. Not at once: connect-node takes a reset while it
  * sends for a failure, and never looks at the answer.
  */
-export function endUnread(stream: http2.ServerHttp2Stream): void {
-  resetLater(stream, http2.constants.NGHTTP2_NO_ERROR, unreadLingerMs);
+export function endUnread(stream: http2.ServerHttp2Stream, clock: Clock): void {
+  resetLater(stream, http2.constants.NGHTTP2_NO_ERROR, unreadLingerMs, clock);
 }
 
 /** Ends a stream whose client does not read the end of its call. */
-export function endStalled(stream: http2.ServerHttp2Stream): void {
-  resetLater(stream, http2.constants.NGHTTP2_CANCEL, statusLingerMs);
+export function endStalled(stream: http2.ServerHttp2Stream, clock: Clock): void {
+  resetLater(stream, http2.constants.NGHTTP2_CANCEL, statusLingerMs, clock);
 }
 
-function resetLater(stream: http2.ServerHttp2Stream, code: number, afterMs: number): void {
+function resetLater(stream: http2.ServerHttp2Stream, code: number, afterMs: number, clock: Clock): void {
   if (stream.destroyed) return;
-  const timer = setTimeout(() => stream.close(code), afterMs).unref();
-  stream.once("close", () => clearTimeout(timer));
+  stream.once(
+    "close",
+    clock.after(afterMs, () => stream.close(code)),
+  );
 }
 
 function keepAlive(session: http2.ServerHttp2Session, options: SessionGuardOptions): void {

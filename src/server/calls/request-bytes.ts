@@ -5,8 +5,8 @@
  * business. Without this bound a hundred slow uploads of 32 MiB would be 3 GiB. They are shared out: no tenant and no
  * address may hold more than is left free, and requests that need no token have a small total of their own.
  */
-import type { CancelTimer, Clock } from "../clock.ts";
-import { RunnerError } from "../runner-error.ts";
+import type { CancelTimer, Clock } from "../../clock.ts";
+import { RunnerError } from "../../runner-error.ts";
 import { type Holder, holdersOf, tooMany } from "./call-places.ts";
 import { Share } from "./share.ts";
 

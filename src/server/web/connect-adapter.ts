@@ -1,14 +1,8 @@
 /**
  * The handlers behind Connect: the web port's Connect, gRPC-Web, JSON and gRPC.
  *
- * A request handler of our own instead of `connectNodeAdapter`, which prints to the console when a client vanishes and
+ * Request handlers of our own instead of `connectNodeAdapter`, which prints to the console when a client vanishes and
  * cannot count what is open. Sockets are in `web-listener.ts`, how an answer is written in `web-answer.ts`.
- *
- * Cross-site requests. The header `Connect-Protocol-Version` is not required, so that a plain
- * `curl -H 'content-type: application/json' -d '{…}'` works. It would protect no further: a web page can send none of
- * the content types served here without a preflight (text/plain, forms and no type at all get 415), a preflight
- * succeeds for the origins of the settings only, any other Origin but the server's own page gets 403, an unknown Host
- * 421, no call is a GET, and a token in a header is needed, never a cookie.
  */
 import { createRegistry, type DescMethod, type Message } from "@bufbuild/protobuf";
 import {
@@ -16,48 +10,29 @@ import {
   ConnectError,
   type ConnectRouter,
   createConnectRouter,
-  createContextKey,
   createContextValues,
   type HandlerContext,
   type ServiceImpl,
 } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
-import type { CallContext, Caller, ServedService } from "../../service/calls.ts";
-import { cancelledByCaller, deadlinePassed, libraryError, statusOf, throwIfOver } from "../call-errors.ts";
-import type { Connections } from "../connections.ts";
-import { handlerOf, type ServerCore, streamsRequests, streamsResponses } from "../core.ts";
-import { clampedGrpcTimeout, longestTimerMs } from "../header-rules.ts";
+import type { CallContext, ServedService } from "../../service/calls.ts";
+import { cancelledByCaller, deadlinePassed, statusOf, throwIfOver } from "../calls/call-errors.ts";
+import { handlerOf, type ServerCore, streamsRequests, streamsResponses } from "../calls/core.ts";
+import { clampedGrpcTimeout, longestTimerMs } from "../calls/header-rules.ts";
+import type { WebHandler } from "../calls/http-exchange.ts";
+import type { Connections } from "../connections/connections.ts";
 import { maxResponseBytes } from "../limits.ts";
-import type { RequestReading } from "../request-bytes.ts";
-import { preflightHeaders } from "./cors.ts";
-import { leaveUnread, sendAnswer, sendHeadersAhead, withPlainStatus } from "./web-answer.ts";
+import { describeErrors } from "./connect-errors.ts";
+import { sendAnswer, withPlainStatus } from "./web-answer.ts";
 import { bodyChunks } from "./web-body.ts";
+import { WebCall, webCallKey, webCallOf } from "./web-call.ts";
 import { WebIntake } from "./web-intake.ts";
-import type { WebHandler, WebRequest, WebResponse } from "./web-listener.ts";
-import { answerOther, answerRefusal, answerUnspoken } from "./web-others.ts";
-import { refusalOf, type WebSettings } from "./web-rules.ts";
+import { answerUnspoken } from "./web-others.ts";
+import type { WebRoute } from "./web-route.ts";
 
-/** What we know of a call beside what Connect knows. */
-interface WebCall {
-  readonly abort: AbortController;
-  /** Resolves when the response is closed. */
-  readonly closed: Promise<void>;
-  readonly reading: RequestReading;
-  /** Takes the call's place, for the caller that the token names. Throws when there is none. */
-  readonly letIn: (caller: Caller | undefined) => void;
-  /** Where its decoded requests are. */
-  intake: WebIntake | undefined;
-  caller: Caller | undefined;
-  hasRequest: boolean;
-  /** What the handler ended with: said on purpose, so it stands as it is. */
-  failure: ConnectError | undefined;
-  readonly begin: (header: Headers) => void;
-}
-
-const callKey = createContextKey<WebCall | undefined>(undefined);
-
-/** Answers every request of the web port. */
-export function webHandler(core: ServerCore, settings: WebSettings, connections: Connections): WebHandler {
+/** The methods of all services, each at its path. */
+export function callsRoute(core: ServerCore, connections: Connections): WebRoute {
   const byName = new Map(core.services.map((served) => [served.service.typeName, served]));
   const router = createConnectRouter({
     // What Connect gets is unpacked already (`web-intake.ts`).
@@ -68,44 +43,30 @@ export function webHandler(core: ServerCore, settings: WebSettings, connections:
     writeMaxBytes: maxResponseBytes,
     requestGate: (context) => gate(context, byName.get(context.service.typeName), core),
   });
-  for (const served of core.services) addRoutes(router, served, core);
-  const byPath = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  for (const served of core.services) addMethods(router, served, core);
+  const handlers = new Map(
+    router.handlers.map((handler) => [handler.requestPath, callHandler(handler, core, connections)]),
+  );
+  return { handlerOf: (_, path) => handlers.get(path) };
+}
 
-  const answer: WebHandler = (request, response) => {
-    const refusal = refusalOf(request, response, settings);
-    if (refusal !== undefined) {
-      answerRefusal(request, response, refusal);
-      return leaveUnread(request, response);
-    }
-    if (request.method === "OPTIONS" && request.headers.origin !== undefined) {
-      response.writeHead(204, preflightHeaders());
-      response.end();
-      return;
-    }
-    const path = (request.url ?? "").split("?", 1)[0]!;
-    const handler = byPath.get(path);
-    if (handler === undefined) {
-      if (core.page?.has(path)) response.once("close", connections.of(request.socket).began());
-      answerOther(request, response, path, core.page);
-      return leaveUnread(request, response);
-    }
-
-    const { call, closed } = webCall(request, response, handler.method, core, connections);
-    const values = createContextValues().set(callKey, call);
+/** Answers the requests to one method. */
+function callHandler(handler: UniversalHandler, core: ServerCore, connections: Connections): WebHandler {
+  const { method, requestPath: path } = handler;
+  return (request, response) => {
+    const call = new WebCall({ request, response, method, core, connections });
+    const { abort, reading } = call;
+    const values = createContextValues().set(webCallKey, call);
     const universal = universalRequestFromNodeRequest(request, response, undefined, values);
     clampTimeout(universal.header);
-    const { method } = handler;
     const intake = new WebIntake({
       method,
       header: universal.header,
-      chunks: bodyChunks(request, {
-        reading: call.reading,
-        isCounted: takesOneMessage(method),
-        signal: call.abort.signal,
-      }),
+      // Streams of requests are bounded by the size of a message, and by how fast the handler takes them.
+      chunks: bodyChunks(request, { reading, isCounted: !streamsRequests(method), signal: abort.signal }),
       decoder: core.decoder,
-      reading: call.reading,
-      signal: call.abort.signal,
+      reading,
+      signal: abort.signal,
       statusOf: (error) => statusOf(error, path, core.log),
     });
     call.intake = intake;
@@ -119,86 +80,19 @@ export function webHandler(core: ServerCore, settings: WebSettings, connections:
       .then((answer) =>
         answer.status === 415 || answer.status === 405
           ? answerUnspoken(request, response, method)
-          : sendAnswer(answer, request, response, call.abort.signal),
+          : sendAnswer(answer, { request, response, signal: abort.signal, clock: core.clock }),
       )
       .catch((error: unknown) => {
-        if (!closed.isClosed) core.log.error({ path, err: error }, "an answer could not be sent");
+        if (!call.isClosed) core.log.error({ path, err: error }, "an answer could not be sent");
         response.destroy();
       });
   };
-  return (request, response) => {
-    try {
-      answer(request, response);
-    } catch (error) {
-      // An exception in a request handler would end the process.
-      core.log.error({ err: error }, "a request could not be answered");
-      response.destroy();
-    }
-  };
-}
-
-/** Streams of requests are bounded by the size of a message, and by how fast the handler takes them. */
-const takesOneMessage = (method: DescMethod) => !streamsRequests(method);
-
-function webCall(
-  request: WebRequest,
-  response: WebResponse,
-  method: DescMethod,
-  core: ServerCore,
-  connections: Connections,
-) {
-  const gone = Promise.withResolvers<void>();
-  const abort = new AbortController();
-  const closed = { isClosed: false };
-  const reading = core.requestBytes.begin(
-    takesOneMessage(method) ? (error) => abort.abort(statusOf(error, method.name, core.log)) : undefined,
-  );
-  const connection = connections.of(request.socket);
-  let leave = () => {};
-  response.once("close", () => {
-    closed.isClosed = true;
-    reading.done();
-    leave();
-    gone.resolve();
-  });
-  const call: WebCall = {
-    begin: (header) => sendHeadersAhead(header, request, response),
-    abort,
-    closed: gone.promise,
-    reading,
-    letIn: (caller) => {
-      call.caller = caller;
-      if (caller !== undefined) connection.authenticated();
-      const holder = {
-        address: connection.clientOf((name) => request.headers[name]?.toString()),
-        tenant: caller?.tenant,
-      };
-      const giveBack = core.callPlaces.take(holder);
-      const isOver = connection.began();
-      leave = () => {
-        giveBack();
-        isOver();
-      };
-      reading.belongsTo(holder);
-    },
-    intake: undefined,
-    caller: undefined,
-    hasRequest: false,
-    failure: undefined,
-  };
-  return { call, closed };
 }
 
 /** Before the body is read: who calls, and details for what Connect finds wrong by itself. */
 function gate(context: HandlerContext, served: ServedService | undefined, core: ServerCore): void {
-  const call = callOf(context);
-  // Connect aborts the context with the error just before it writes it.
-  context.signal.addEventListener("abort", () => {
-    const { reason } = context.signal;
-    if (reason instanceof ConnectError && reason.details.length === 0 && reason !== call.failure) {
-      describe(reason, call, core.maxRequestBytes);
-    }
-  });
+  const call = webCallOf(context);
+  describeErrors(context, call, core.maxRequestBytes);
   try {
     const authorization = context.requestHeader.get("authorization") ?? undefined;
     call.letIn(served?.isOpen ? undefined : core.authenticate(authorization));
@@ -209,21 +103,7 @@ function gate(context: HandlerContext, served: ServedService | undefined, core: 
   }
 }
 
-/** Gives an error of Connect's own the code, words and details that ours have. */
-function describe(error: ConnectError, call: WebCall, maxRequestBytes: number): void {
-  const meant = libraryError(error.code, error.rawMessage, { hasRequest: call.hasRequest, maxRequestBytes });
-  if (meant === undefined) return;
-  const { code, rawMessage, details } = meant;
-  Object.assign(error, { code, rawMessage, details } satisfies { code: Code; rawMessage: string; details: unknown });
-}
-
-function callOf(context: HandlerContext): WebCall {
-  const call = context.values.get(callKey);
-  if (call === undefined) throw new Error("bug: a call without its bookkeeping");
-  return call;
-}
-
-function addRoutes(router: ConnectRouter, served: ServedService, core: ServerCore): void {
+function addMethods(router: ConnectRouter, served: ServedService, core: ServerCore): void {
   const methods = served.service.methods.map((method) => [
     method.localName,
     streamsResponses(method) ? answerStream(method, served, core) : answerOnce(method, served, core),
@@ -281,7 +161,7 @@ async function* taken(placeholders: AsyncIterable<unknown>, intake: WebIntake): 
 
 /** Counts the call until its handler has ended and its last byte has left, and gives it a signal with our reasons. */
 function enter(context: HandlerContext, { isEndedAtDrain }: ServedService, core: ServerCore) {
-  const webCall = callOf(context);
+  const webCall = webCallOf(context);
   const { abort, closed, intake } = webCall;
   if (intake === undefined) throw new Error("bug: a call whose requests are not read");
   webCall.hasRequest = true;
