@@ -126,7 +126,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     maxEventsPerTurn: settings.calls.maxEventsPerTurn,
     capabilities: (cli) => keeper.capabilitiesOf(cli),
     folders,
-    spans: cliSpans,
+    resources: cliSpans === undefined ? [] : [cliSpans],
     clock,
     log,
   });

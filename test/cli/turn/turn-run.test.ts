@@ -4,7 +4,8 @@ import type { RequestOptions } from "../../../src/cli/protocol/control.ts";
 import { HostPaths } from "../../../src/cli/protocol/host-paths.ts";
 import type { JsonObject } from "../../../src/cli/protocol/json-members.ts";
 import { Ledger } from "../../../src/cli/turn/charges.ts";
-import { type TurnHost, TurnRun } from "../../../src/cli/turn/turn-run.ts";
+import type { TurnHost } from "../../../src/cli/turn/turn-host.ts";
+import { TurnRun } from "../../../src/cli/turn/turn-run.ts";
 import { silentLog } from "../../../src/telemetry/log.ts";
 import type { Turn } from "../../../src/turn.ts";
 import type { TurnEvent } from "../../../src/turn-event.ts";
@@ -27,13 +28,13 @@ const textDelta = (text: string) =>
 
 interface Options {
   readonly turn?: Partial<Turn>;
-  readonly write?: () => Promise<void>;
+  readonly written?: Promise<void>;
   readonly usage?: () => Promise<JsonObject>;
   readonly bounds?: Partial<TurnHost["bounds"]>;
 }
 
 /** A turn on a process that is played by the test. */
-function start({ turn = {}, write = async () => {}, usage, bounds }: Options = {}) {
+function start({ turn = {}, written = Promise.resolve(), usage, bounds }: Options = {}) {
   const clock = new FakeClock();
   const requests: string[] = [];
   const happened: string[] = [];
@@ -53,7 +54,6 @@ function start({ turn = {}, write = async () => {}, usage, bounds }: Options = {
     },
     chargedUsdMicros: 0,
     takenLineCount: () => 7,
-    write,
     request: (request: { readonly subtype: string }, _options?: RequestOptions) => {
       requests.push(request.subtype);
       return request.subtype === "get_usage" && usage ? usage() : new Promise(() => undefined);
@@ -78,6 +78,7 @@ function start({ turn = {}, write = async () => {}, usage, bounds }: Options = {
       ...turn,
     },
     host,
+    written,
     [],
   );
   const says = (...lines: readonly string[]) => {
@@ -542,7 +543,7 @@ describe("a process that fails its turn", () => {
   });
 
   it("gives the turn back when it does not take the whole prompt", async () => {
-    const { run, happened } = start({ write: () => Promise.reject(new Error("EPIPE")) });
+    const { run, happened } = start({ written: Promise.reject(new Error("EPIPE")) });
     await expect(run.written).rejects.toMatchObject({ reason: "WORKER_DIED" });
     expect(happened).toEqual(["kill: the prompt could not be written"]);
     expect((await run.ended).outcome).toBe("workerDied");
