@@ -236,8 +236,8 @@ export class TurnRun implements RunningTurn {
     }
     this.#state = to;
     if (from.kind === to.kind) return;
-    if (isOpen(from) && !isOpen(to)) this.#tell(from, to);
     if (from.kind === "asking") this.#watch();
+    if (isOpen(from) && !isOpen(to)) this.#tell(from, to);
     this.#entered(to);
   }
 

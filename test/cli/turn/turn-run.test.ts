@@ -472,6 +472,112 @@ describe("a slow reader", () => {
   });
 });
 
+describe("a turn in which Claude Code asks", () => {
+  const unanswered = { usage: () => Promise.reject(new Error("no answer")) };
+
+  it("may wait for the answer for longer than it may be silent, and than it may last", async () => {
+    const { run, says, happened, requests, clock } = start({
+      ...unanswered,
+      turn: { limits: { maxDurationMs: 15_000 } },
+    });
+    says(...uptoFirstDelta);
+    run.questionsOpen(1);
+    await clock.advance(3_600_000);
+    expect([happened, requests]).toEqual([[], []]);
+    run.questionsOpen(0);
+    says(...happy.slice(uptoFirstDelta.length));
+    expect(await run.ended).toMatchObject({ outcome: "completed", workerReusable: true });
+    expect(clock.pendingTimerCount).toBe(0);
+  });
+
+  it("is watched for silence again from the last answer on", async () => {
+    const { run, says, happened, clock } = start(unanswered);
+    says(...uptoFirstDelta);
+    run.questionsOpen(1);
+    run.questionsOpen(2);
+    await clock.advance(60_000);
+    run.questionsOpen(1);
+    await clock.advance(60_000);
+    run.questionsOpen(0);
+    await clock.advance(9_999);
+    expect(happened).toEqual([]);
+    await clock.advance(10_001);
+    expect(happened).toEqual([expect.stringMatching(/^kill: the worker said nothing for/)]);
+  });
+
+  it("has as much time left after the answer as before the question", async () => {
+    const { run, says, requests, clock } = start({
+      usage: async () => ({}),
+      turn: { limits: { maxDurationMs: 5_000 } },
+    });
+    says(...uptoFirstDelta);
+    await clock.advance(3_000);
+    run.questionsOpen(1);
+    await clock.advance(60_000);
+    run.questionsOpen(0);
+    await clock.advance(1_999);
+    expect(requests).not.toContain("interrupt");
+    await clock.advance(1);
+    expect(requests.at(-1)).toBe("interrupt");
+    await clock.advance(3_000);
+    expect((await run.ended).outcome).toBe("durationLimit");
+  });
+
+  it("is not taken for silent while its reader is behind, also when the answer has come", async () => {
+    const { run, says, happened, clock } = start(unanswered);
+    says(...uptoFirstDelta);
+    for (let at = 0; at < 20; at += 1) says(textDelta(String(at)));
+    run.questionsOpen(1);
+    run.questionsOpen(0);
+    await clock.advance(60_000);
+    expect(happened).toEqual(["pause"]);
+  });
+
+  it("may ask before it is known to have the prompt", async () => {
+    const { run, says, happened, clock } = start(unanswered);
+    run.questionsOpen(1);
+    await clock.advance(60_000);
+    expect(happened).toEqual([]);
+    says(...happy.slice(0, happy.findIndex((line) => line.includes('"started"')) + 1));
+    run.questionsOpen(0);
+    expect(run.hasStarted).toBe(true);
+    says(...happy.slice(happy.findIndex((line) => line.includes('"started"')) + 1));
+    expect((await run.ended).outcome).toBe("completed");
+  });
+
+  it("is ended by an interrupt all the same, within its timeout", async () => {
+    const { run, says, requests, happened, clock } = start();
+    says(...uptoFirstDelta);
+    run.questionsOpen(1);
+    await clock.advance(60_000);
+    run.interrupt("cancelled");
+    expect(requests).toEqual(["interrupt"]);
+    run.questionsOpen(0); // Withdrawn.
+    says(result, lifecycle("cancelled"));
+    expect((await run.ended).outcome).toBe("cancelled");
+
+    const stuck = start();
+    stuck.says(...uptoFirstDelta);
+    stuck.run.questionsOpen(1);
+    stuck.run.interrupt("cancelled");
+    await stuck.clock.advance(3_000);
+    expect(stuck.happened).toEqual(["kill: an interrupt did not end the turn"]);
+    expect((await stuck.run.ended).outcome).toBe("cancelled");
+    expect(happened).toEqual([]);
+  });
+
+  it("has died when the process goes before the answer", async () => {
+    const { run, says, clock } = start({ turn: { limits: { maxDurationMs: 5_000 } } });
+    says(...uptoFirstDelta);
+    run.questionsOpen(1);
+    run.processGone("signal SIGKILL");
+    run.questionsOpen(0);
+    expect(await run.ended).toMatchObject({ outcome: "workerDied" });
+    expect(await isSettled(run.idle)).toBe(true);
+    expect(clock.pendingTimerCount).toBe(0);
+  });
+});
+
 describe("a process that fails its turn", () => {
   it("is killed after its silence when it does not answer, and the caller does not wait for its death", async () => {
     const { run, says, happened, clock } = start({ usage: () => Promise.reject(new Error("no answer")) });
