@@ -8,6 +8,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { folderVariables } from "../src/cli/start/folder-resource.ts";
 import { launch } from "../src/cli/start/launch.ts";
 import { defaultProfile } from "./workload.ts";
 
@@ -37,12 +38,12 @@ export class RawCli implements AsyncDisposable {
   constructor({ cliPath, baseUrl, folder }: RawCliOptions) {
     const folders = { home: join(folder, "home"), tmp: join(folder, "tmp"), cwd: join(folder, "cwd") };
     for (const path of Object.values(folders)) mkdirSync(path, { recursive: true });
-    const { args, env, cwd } = launch({
+    const { args, env } = launch({
       profile: defaultProfile,
       credential: { ANTHROPIC_BASE_URL: baseUrl, ANTHROPIC_API_KEY: "none-is-needed" },
-      folders,
+      resources: folderVariables(folders),
     });
-    this.#child = spawn(cliPath, [...args], { env, cwd, detached: true });
+    this.#child = spawn(cliPath, [...args], { env, cwd: folders.cwd, detached: true });
     this.#child.stdout.setEncoding("utf8").on("data", (chunk: string) => this.#read(chunk));
     this.#child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
       this.#stderr = (this.#stderr + chunk).slice(-2_000);

@@ -12,6 +12,7 @@ import { createWorkerFactory } from "./cli/worker-factory.ts";
 import { openCliSpans } from "./cli-spans/cli-spans.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { checkSettings, noAuthentication } from "./config/checks.ts";
+import { probeSettings } from "./config/probe-settings.ts";
 import { reusesWorkers, workerBounds } from "./config/profile-settings.ts";
 import type { Settings } from "./config/settings.ts";
 import { runnerVersion } from "./config/version.ts";
@@ -103,7 +104,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     locator: new CliLocator({ path: settings.cli.path, env, clock }),
     probe: async (cli, signal) => {
       await using sink = await openProbeSink();
-      return await probeCli({ cli, sink, folders, clock, log, signal });
+      return await probeCli({ cli, sink, settings: probeSettings(sink.url), folders, clock, log, signal });
     },
     log,
   });
@@ -125,7 +126,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     maxEventsPerTurn: settings.calls.maxEventsPerTurn,
     capabilities: (cli) => keeper.capabilitiesOf(cli),
     folders,
-    spans: cliSpans,
+    resources: cliSpans === undefined ? [] : [cliSpans],
     clock,
     log,
   });

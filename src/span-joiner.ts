@@ -1,27 +1,14 @@
 /**
  * The port through which spans that worker processes make themselves come into the traces of turns.
  *
- * `cli-spans/` is the implementation, and absent as a rule: the setting is off by default. The driver asks it for what a
- * process is to be started with; the service tells it which turns ended, and what is known of them.
+ * `cli-spans/` is the implementation, and absent as a rule: the setting is off by default. The service tells it which turns
+ * ended, and what is known of them; what a process is started with, so that it makes any, is a resource of its worker.
  */
 import type { SpanContext } from "@opentelemetry/api";
 
 export interface SpanJoiner {
-  /**
-   * Makes ready for the spans of a worker that is about to be started. What its process sends goes through `clean` before
-   * anything is read of it, as JSON.
-   */
-  openWorker(workerId: string, clean?: (json: string) => string): WorkerSpans;
   /** A worker is done with a turn: from now on the spans of its process are waited for, for a moment. */
   turnEnded(turn: SpannedTurn): JoiningTurn;
-}
-
-/** The spans of one worker's process. */
-export interface WorkerSpans {
-  /** Environment variables for the process. Nothing of a request is in them. */
-  readonly variables: Readonly<Record<string, string>>;
-  /** The process is gone. What is under way is still taken. */
-  close(): void;
 }
 
 /** A turn that a worker is done with. Moments are milliseconds since 1970. */

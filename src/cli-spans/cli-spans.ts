@@ -8,6 +8,7 @@ import type { Settings } from "../config/settings.ts";
 import type { SpanJoiner } from "../span-joiner.ts";
 import { attributeNames, cliTracer, instruments } from "../telemetry/instruments.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { WorkerResource } from "../worker-resource.ts";
 import type { DropReason } from "./drop-reason.ts";
 import { emit } from "./emit.ts";
 import { holdMs, SpanJoin } from "./join.ts";
@@ -23,7 +24,8 @@ export interface CliSpansOptions {
   readonly port?: number;
 }
 
-export interface CliSpans extends SpanJoiner {
+/** Each worker has a path of its own for the spans of its process, which goes through `withoutSecrets` unread. */
+export interface CliSpans extends SpanJoiner, WorkerResource {
   /** Writes down what is still held, and closes the port. Does not reject; twice is fine. */
   stop(): Promise<void>;
 }
@@ -107,10 +109,11 @@ export async function openCliSpans(options: CliSpansOptions): Promise<CliSpans |
   });
 
   return {
-    openWorker(workerId, clean = (json) => json) {
+    name: "path for spans",
+    async open({ id: workerId, withoutSecrets }) {
       join.openWorker(workerId);
       const path = receiver.open((body) => {
-        const read = readSpans(clean(body));
+        const read = readSpans(withoutSecrets(body));
         if (read === undefined) return false;
         if (read.invalidCount > 0) {
           instruments().cliSpansDropped.add(read.invalidCount, { [attributeNames.cliSpanDropReason]: "invalid" });
@@ -118,12 +121,9 @@ export async function openCliSpans(options: CliSpansOptions): Promise<CliSpans |
         join.receive(workerId, read.spans);
         return true;
       });
-      let isClosing = false;
       return {
         variables: spanVariables(path.endpoint),
         close() {
-          if (isClosing) return;
-          isClosing = true;
           // What its process sent last may still be on its way.
           clock.after(holdMs, () => {
             path.close();

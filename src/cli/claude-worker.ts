@@ -1,8 +1,9 @@
 /**
- * WorkerProcess on the real Claude Code CLI: one process, what it is busy with, and what is known about it.
+ * WorkerProcess on the real Claude Code CLI: a process, the reader of what it writes, the conversation that it holds, and
+ * the turn that it is busy with.
  *
- * Knows no pool and no RPC. What a turn is made of is in `turn-run.ts`; here is who hears the process's lines, what would
- * keep it from being used again, and how it ends.
+ * Knows no pool and no RPC. Here is who hears the process's messages, what would keep it from being used again, and that it
+ * ends; the parts know the rest. The prompt line is written here.
  */
 import type { Clock } from "../clock.ts";
 import type { ProfileSettings } from "../config/profile-settings.ts";
@@ -10,47 +11,47 @@ import type { Settings } from "../config/settings.ts";
 import { redactSecrets } from "../redact.ts";
 import { isRunnerError, RunnerError } from "../runner-error.ts";
 import type { Log } from "../telemetry/log.ts";
-import { Timers } from "../timers.ts";
 import type { Binding, HistoryMessage, ModelSettings, Turn } from "../turn.ts";
 import type { ProcessUsage, ResetOutcome, RunningTurn, WorkerExit, WorkerProcess } from "../worker-process.ts";
-import { initializeRequest } from "./conversation/initialize.ts";
-import { applySettings, readSettings } from "./conversation/model-settings.ts";
-import { type Conversation, clear, rewind } from "./conversation/reset.ts";
-import { seedHistory } from "./conversation/seeding.ts";
+import type { Command } from "../worker-resource.ts";
+import { CliConversation } from "./conversation/cli-conversation.ts";
 import { ChildProcess, type ProcessExit } from "./process/child-process.ts";
-import { endLeftovers } from "./process/leftovers.ts";
 import type { Line } from "./process/line-pieces.ts";
 import { lowerPriority, settlePriority } from "./process/priority.ts";
+import { ProcessEnding } from "./process/process-ending.ts";
 import { processUsage } from "./process/process-usage.ts";
 import type { CliCapabilities } from "./program/capabilities.ts";
-import { type CliMessage, parseLine } from "./protocol/cli-messages.ts";
+import type { CliMessage } from "./protocol/cli-messages.ts";
 import { ControlChannel, type RequestOptions } from "./protocol/control.ts";
 import { Expectations } from "./protocol/expectations.ts";
 import { HostPaths } from "./protocol/host-paths.ts";
-import { type JsonObject, listAt, textAt } from "./protocol/json-members.ts";
-import { type LineSplitter, lineSplitter } from "./protocol/lines.ts";
-import { type CliLine, SecretTails } from "./protocol/secret-tails.ts";
+import { type JsonObject, listAt } from "./protocol/json-members.ts";
+import { MessageReader } from "./protocol/message-reader.ts";
+import { type CliQuestion, type OnRequest, Questions } from "./protocol/questions.ts";
 import type { Secrets } from "./protocol/secrets.ts";
-import type { WorkerFolder, WorkFolders } from "./start/worker-folders.ts";
+import { promptLine } from "./protocol/user-line.ts";
+import type { OpenFolder } from "./start/folder-resource.ts";
 import { type Charge, Ledger } from "./turn/charges.ts";
-import { type EarlierLine, type TurnHost, TurnRun } from "./turn/turn-run.ts";
+import type { EarlierLine, TurnHost } from "./turn/turn-host.ts";
+import { TurnRun } from "./turn/turn-run.ts";
 
-/** Lines that are not JSON which a process may write before it is taken for broken. */
-const maxGarbageLines = 3;
 /** For how long a start runs at low priority at most, in milliseconds; one that is alone takes a tenth of it. */
 const maxLowPriorityMs = 2_000;
-/** How long a process that is stopped may take after the end of its input, in milliseconds; 30 as a rule. */
-const endOfInputMs = 1_000;
+
+/** A question of a worker's process. */
+export interface WorkerQuestion extends CliQuestion {
+  readonly workerId: string;
+  /** The turn in which it asks; `undefined`: between turns. */
+  readonly turnId: string | undefined;
+}
 
 export interface WorkerOptions {
   readonly id: string;
-  readonly path: string;
-  readonly args: readonly string[];
+  readonly command: Command;
   readonly env: Readonly<Record<string, string>>;
   /** Values that nothing that the process says may hold further on. */
   readonly secrets: Secrets;
-  readonly folder: WorkerFolder;
-  readonly folders: WorkFolders;
+  readonly home: Pick<OpenFolder, "folder" | "occupy">;
   readonly profile: ProfileSettings;
   readonly timeouts: Pick<
     Settings["pool"],
@@ -59,15 +60,26 @@ export interface WorkerOptions {
   readonly maxLineBytes: number;
   readonly eventBufferSize: number;
   readonly maxEventsPerTurn: number;
+  /** Answers what the CLI asks. Absent: everything is refused at once. */
+  readonly onRequest?: OnRequest<WorkerQuestion> | undefined;
   /** Whether what it was started with is not right any more. */
   readonly isOutdated: () => boolean;
   /** The model API did not take the credential. */
   readonly refused: () => void;
   /** What the CLI was found to be able to; whoever needs to know waits for the probe. `undefined`: nobody knows. */
   readonly capabilities: () => Promise<CliCapabilities | undefined> | CliCapabilities | undefined;
+  /** Closes what the worker has for itself, once its process is gone. Does not reject. */
+  readonly release: () => Promise<void>;
   readonly clock: Clock;
   readonly log: Log;
 }
+
+/** Whose the messages of the process are. */
+type Activity =
+  | { readonly kind: "idle" }
+  /** From the beginning of a seeding to the turn that it is for: at full detail its lines are that turn's. */
+  | { readonly kind: "seeding"; readonly lines: EarlierLine[] }
+  | { readonly kind: "turn"; readonly turnId: string; readonly run: TurnRun };
 
 export class ClaudeWorker implements WorkerProcess {
   readonly id: string;
@@ -75,48 +87,30 @@ export class ClaudeWorker implements WorkerProcess {
   readonly exited: Promise<WorkerExit>;
   readonly #options: WorkerOptions;
   readonly #paths: HostPaths;
-  readonly #secrets: Secrets;
-  readonly #tails: SecretTails;
   readonly #process: ChildProcess;
+  readonly #ending: ProcessEnding;
+  readonly #reader: MessageReader;
   readonly #control: ControlChannel;
+  readonly #questions: Questions;
   readonly #expectations: Expectations;
+  readonly #conversation: CliConversation;
   readonly #ledger = new Ledger();
-  readonly #splitter: LineSplitter;
-  readonly #timers: Timers;
-
-  #isBound = false;
-  /** Model and effort that were asked for last; at first by the launch. */
-  #settings: ModelSettings;
-  /** What the CLI made of the model of the launch, which may have been an alias. */
-  #launchedModel: string | undefined;
-  #conversation: Conversation | undefined;
-  /** Lines of the conversation that the CLI has not yet said to be done with. */
-  readonly #unfinished = new Set<string>();
-  /** User lines that the CLI has taken up. One that was cancelled before that does not count, nor do seeded answers. */
-  #takenLineCount = 0;
-  #turn: TurnRun | undefined;
-  /** Lines since the seeding of the turn to come began: at full detail they are its own. */
-  #earlier: EarlierLine[] = [];
-  #isSeeding = false;
+  #activity: Activity = { kind: "idle" };
   /** Why this process cannot be used again. There is no way back from it. */
   #unclean: string | undefined;
-  #garbageCount = 0;
-  #killedFor: string | undefined;
   #stopped: Promise<void> | undefined;
 
   /** Starts the process. Rejects with the system's error when the program does not start. */
   static async start(options: WorkerOptions): Promise<ClaudeWorker> {
     const process = await ChildProcess.start({
-      path: options.path,
-      args: options.args,
+      ...options.command,
       env: options.env,
-      cwd: options.folder.cwd,
       clock: options.clock,
       writeTimeoutMs: options.timeouts.controlTimeoutMs,
     });
     const worker = new ClaudeWorker(options, process);
     try {
-      await Promise.all([lowerPriority(process.pid), options.folders.occupy(options.folder, process.pid)]);
+      await Promise.all([lowerPriority(process.pid), options.home.occupy(process.pid)]);
     } catch (error) {
       worker.#kill("its folder could not be marked");
       await worker.exited;
@@ -128,22 +122,33 @@ export class ClaudeWorker implements WorkerProcess {
   private constructor(options: WorkerOptions, process: ChildProcess) {
     const { clock, profile, timeouts } = options;
     this.id = options.id;
-    this.#options = options;
-    this.#process = process;
     this.startedAtMs = clock.now();
-    this.#timers = new Timers(clock);
-    this.#expectations = new Expectations(clock, timeouts.controlTimeoutMs);
-    this.#paths = new HostPaths(options.folder);
-    this.#secrets = options.secrets;
-    this.#tails = new SecretTails(options.secrets);
-    this.#settings = { model: profile.model, effort: profile.effort };
-    this.#splitter = lineSplitter(options.maxLineBytes, (line) => this.#receiveLine(line));
-    this.#control = new ControlChannel({
-      clock,
-      timeoutMs: timeouts.controlTimeoutMs,
-      send: (line) => this.#write(line),
+    this.#options = options;
+    this.#paths = new HostPaths(options.home.folder);
+    this.#process = process;
+    this.#ending = new ProcessEnding(process, clock, timeouts.stopTimeoutMs);
+    this.#reader = this.#openReader();
+    const send = (line: string) => this.#write(line);
+    this.#control = new ControlChannel({ clock, timeoutMs: timeouts.controlTimeoutMs, send });
+    this.#questions = new Questions({
+      send,
+      onRequest: this.#answers(options.onRequest),
+      openCountChanged: (count) => this.#turn?.questionsOpen(count),
     });
-    process.read((chunk) => this.#receiveChunk(chunk));
+    this.#expectations = new Expectations(clock, timeouts.controlTimeoutMs);
+    this.#conversation = new CliConversation(
+      {
+        ask: this.#ask,
+        write: (line) => this.#write(line),
+        expect: (fits) => this.#expectations.expect(fits),
+        capabilities: options.capabilities,
+      },
+      profile,
+    );
+    process.read((chunk) => {
+      this.#reader.push(chunk);
+      this.#turn?.flush();
+    });
     this.exited = process.exited.then((exit) => this.#afterExit(exit));
   }
 
@@ -156,8 +161,7 @@ export class ClaudeWorker implements WorkerProcess {
     // On a machine that is busy with other things a start at low priority would hardly get on at all.
     const cancelRestore = this.#options.clock.after(maxLowPriorityMs, () => void settlePriority(this.pid, workerNice));
     try {
-      const applied = await readSettings(this.#ask, { timeoutMs: startTimeoutMs, signal });
-      this.#launchedModel = applied.model;
+      await this.#conversation.open({ timeoutMs: startTimeoutMs, signal });
     } catch (cause) {
       if (signal?.aborted) throw signal.reason;
       throw new RunnerError("WORKER_START_FAILED", "a worker did not start", { facts: { startTimeoutMs }, cause });
@@ -171,47 +175,31 @@ export class ClaudeWorker implements WorkerProcess {
     await this.#ask({ subtype: "get_settings" }, { timeoutMs, signal });
   }
 
-  async bind(binding: Binding, signal?: AbortSignal): Promise<void> {
-    if (this.#isBound) throw new Error("bug: a worker is bound once");
-    const request = initializeRequest(binding, this.#options.profile.systemPrompt);
-    // Sent is spent, whatever comes of it.
-    this.#isBound = true;
-    await this.#ask(request, { signal });
+  bind(binding: Binding, signal?: AbortSignal): Promise<void> {
+    return this.#conversation.bind(binding, signal);
   }
 
-  async configure(settings: ModelSettings, signal?: AbortSignal): Promise<void> {
-    if (settings.model === this.#settings.model && settings.effort === this.#settings.effort) return;
-    const modelAlso = settings.model === this.#options.profile.model ? this.#launchedModel : undefined;
-    this.#settings = settings;
-    await applySettings(this.#ask, settings, modelAlso, { signal });
+  configure(settings: ModelSettings, signal?: AbortSignal): Promise<void> {
+    return this.#conversation.configure(settings, signal);
   }
 
   async seed(history: readonly HistoryMessage[], signal?: AbortSignal): Promise<void> {
     this.#checkIdle();
-    if ((await this.#options.capabilities())?.seeding === false) {
-      throw new RunnerError("NOT_SUPPORTED_BY_CLI", "the installed Claude Code does not take a history");
-    }
-    this.#isSeeding = true;
-    const host = {
-      ...this.#lineHost,
-      willAdd: (role: HistoryMessage["role"], uuid: string) => {
-        this.#unfinished.add(uuid);
-        if (role === "user") this.#addToConversation(uuid);
-      },
-    };
-    await seedHistory(host, history, signal);
+    await this.#conversation.checkSeeding();
+    if (this.#activity.kind === "idle") this.#activity = { kind: "seeding", lines: [] };
+    await this.#conversation.seed(history, signal);
   }
 
   run(turn: Turn): RunningTurn {
     this.#checkIdle();
-    const earlier = this.#earlier;
-    this.#earlier = [];
-    this.#isSeeding = false;
-    this.#unfinished.add(turn.id);
-    const run = new TurnRun(turn, this.#turnHost(), earlier);
-    this.#turn = run;
+    const earlier = this.#activity.kind === "seeding" ? this.#activity.lines : [];
+    this.#conversation.promptGiven(turn.id);
+    const run = new TurnRun(turn, this.#turnHost(), this.#writePrompt(turn), earlier);
+    this.#activity = { kind: "turn", turnId: turn.id, run };
+    run.questionsOpen(this.#questions.openCount);
     void run.idle.then(() => this.#turnOver(run, turn.id));
     void run.ended.then(({ error }) => {
+      this.#questions.turnEnded();
       if (error?.reason === "UPSTREAM_AUTH") this.#options.refused();
     });
     return run;
@@ -244,51 +232,38 @@ export class ClaudeWorker implements WorkerProcess {
 
   // ---- What the process says -----------------------------------------------------------------------------------
 
-  #receiveChunk(chunk: Buffer): void {
-    try {
-      this.#splitter.push(chunk);
-    } catch (error) {
-      this.#kill(error instanceof RangeError ? "a line is too long" : "a line could not be taken");
-      this.#options.log.error({ workerId: this.id, err: error }, "the output of a worker could not be taken");
-    }
-    this.#turn?.flush();
+  #openReader(): MessageReader {
+    const { maxLineBytes, secrets, log } = this.#options;
+    return new MessageReader({
+      maxLineBytes,
+      secrets,
+      onMessage: (message, line) => this.#receive(message, line),
+      onGarbage: (lineLength, garbageCount) => {
+        this.#unclean ??= "garbage";
+        log.warn({ workerId: this.id, lineBytes: lineLength, garbageCount }, "a line is not JSON");
+      },
+      onBroken: (why, error) => {
+        this.#kill(why);
+        if (error === undefined) return;
+        log.error({ workerId: this.id, err: error }, "the output of a worker could not be taken");
+      },
+    });
   }
 
-  #receiveLine(line: string): void {
-    // What comes after a kill was decided without it.
-    if (this.#killedFor !== undefined) return;
-    const clean = this.#secrets.line(line);
-    const message = parseLine(clean);
-    if (message === undefined) {
-      this.#receiveGarbage(clean);
-      return;
-    }
-    const instead = this.#tails.pass(message, clean);
-    if (instead === undefined) this.#receiveMessage(message, clean);
-    else this.#receive(instead);
-  }
-
-  #receive(lines: readonly CliLine[]): void {
-    for (const { message, line } of lines) this.#receiveMessage(message, line);
-  }
-
-  #receiveMessage(message: CliMessage, line: string): void {
+  #receive(message: CliMessage, line: string): void {
     const { kind, body } = message;
     let charge: Charge | undefined;
     if (kind === "controlResponse") this.#control.receiveResponse(body);
-    else if (kind === "controlRequest") this.#answer(body);
+    else if (kind === "controlRequest") this.#questions.receive(body);
+    else if (kind === "controlCancel") this.#questions.receiveCancel(body);
     else if (kind === "conversationReset") this.#ledger.conversationReset();
     else if (kind === "result") charge = this.#ledger.book(body);
-    else if (kind === "lifecycle") this.#noteLifecycle(textAt(body, "command_uuid"), textAt(body, "state"));
+    else if (kind === "lifecycle") this.#conversation.noteLifecycle(body);
     this.#expectations.receive(message);
-    if (this.#turn !== undefined) this.#turn.receive(message, line, charge);
-    else if (this.#isSeeding) this.#earlier.push({ message, line });
+    const activity = this.#activity;
+    if (activity.kind === "turn") activity.run.receive(message, line, charge);
+    else if (activity.kind === "seeding") activity.lines.push({ message, line });
     else this.#receiveWhileIdle(message);
-  }
-
-  #noteLifecycle(uuid: string, state: string): void {
-    if (state === "started") this.#takenLineCount += 1;
-    else if (state === "completed" || state === "cancelled") this.#unfinished.delete(uuid);
   }
 
   /** Between turns nothing should come but what was asked for. */
@@ -298,22 +273,29 @@ export class ClaudeWorker implements WorkerProcess {
     else if (kind === "compacted") this.#unclean ??= "compacted";
   }
 
-  #receiveGarbage(line: string): void {
-    if (line.trim() === "") return;
-    this.#unclean ??= "garbage";
-    this.#garbageCount += 1;
-    const { log } = this.#options;
-    log.warn({ workerId: this.id, lineBytes: line.length, garbageCount: this.#garbageCount }, "a line is not JSON");
-    if (this.#garbageCount > maxGarbageLines) this.#kill("it writes what is not JSON");
-  }
-
-  #answer(request: JsonObject): void {
-    this.#control.receiveRequest(request).catch(() => {
-      // The process is going; its end is told elsewhere.
-    });
+  /** Says with each question which worker and turn it is of. What goes wrong with an answer is logged here. */
+  #answers(onRequest: WorkerOptions["onRequest"]): OnRequest | undefined {
+    if (onRequest === undefined) return undefined;
+    return async (question, signal) => {
+      const activity = this.#activity;
+      const turnId = activity.kind === "turn" ? activity.turnId : undefined;
+      try {
+        return await onRequest({ ...question, workerId: this.id, turnId }, signal);
+      } catch (error) {
+        const { subtype } = question;
+        if (!signal.aborted) {
+          this.#options.log.warn({ workerId: this.id, turnId, subtype, err: error }, "a question was not answered");
+        }
+        return undefined;
+      }
+    };
   }
 
   // ---- Turns ---------------------------------------------------------------------------------------------------
+
+  get #turn(): TurnRun | undefined {
+    return this.#activity.kind === "turn" ? this.#activity.run : undefined;
+  }
 
   #turnHost(): TurnHost {
     const { clock, log, timeouts, eventBufferSize, maxEventsPerTurn, profile } = this.#options;
@@ -324,8 +306,7 @@ export class ClaudeWorker implements WorkerProcess {
       paths: this.#paths,
       bounds: { ...timeouts, upstreamIdleTimeoutMs, upstreamTimeoutMs, eventBufferSize, maxEventsPerTurn },
       chargedUsdMicros: this.#ledger.totalCostUsdMicros,
-      takenLineCount: () => this.#takenLineCount,
-      write: (line) => this.#write(line),
+      takenLineCount: () => this.#conversation.takenLineCount,
       request: this.#ask,
       pause: () => this.#process.pause(),
       resume: () => this.#process.resume(),
@@ -334,17 +315,17 @@ export class ClaudeWorker implements WorkerProcess {
     };
   }
 
-  #turnOver(run: TurnRun, turnId: string): void {
-    if (this.#turn !== run) return;
-    this.#turn = undefined;
-    this.#unclean ??= run.taint;
-    // A prompt that was cancelled before it started is not in the conversation, and cannot be gone back from.
-    if (run.hasStarted) this.#addToConversation(turnId);
-    else this.#unfinished.delete(turnId);
+  /** Until here another worker may take the turn over unseen; from here nobody repeats it. */
+  async #writePrompt({ id, content }: Turn): Promise<void> {
+    await this.#write(promptLine(id, content));
   }
 
-  #addToConversation(uuid: string): void {
-    this.#conversation = { firstUuid: this.#conversation?.firstUuid ?? uuid, lastUuid: uuid };
+  #turnOver(run: TurnRun, turnId: string): void {
+    if (this.#turn !== run) return;
+    this.#activity = { kind: "idle" };
+    this.#questions.turnEnded();
+    this.#unclean ??= run.taint;
+    this.#conversation.promptOver(turnId, run.hasStarted);
   }
 
   #checkIdle(): void {
@@ -352,39 +333,17 @@ export class ClaudeWorker implements WorkerProcess {
   }
 
   async #reset(): Promise<string | undefined> {
-    const { profile, capabilities } = this.#options;
     await this.#turn?.idle;
     if (this.#unclean !== undefined) return this.#unclean;
-    if (!this.#process.isRunning || this.#killedFor !== undefined) return "worker_died";
-    await this.#whenFinished();
-    if (this.#conversation !== undefined) {
-      const host = { ...this.#lineHost, request: this.#ask };
-      const canRewind = (await capabilities())?.rewind;
-      if (!canRewind && !profile.acceptClearResidue) return "reset_not_proven";
-      const why = canRewind ? await rewind(host, this.#conversation) : await clear(host);
-      if (why !== undefined) return why;
-    }
-    await this.configure({ model: profile.model, effort: profile.effort });
-    // It may have come with the answers.
-    if (this.#unclean !== undefined) return this.#unclean;
-    this.#conversation = undefined;
-    this.#earlier = [];
-    this.#isSeeding = false;
+    if (!this.#process.isRunning || this.#ending.killedFor !== undefined) return "worker_died";
+    const why = await this.#conversation.reset();
+    // Something else may have come with the answers.
+    if (why !== undefined || this.#unclean !== undefined) return why ?? this.#unclean;
+    this.#activity = { kind: "idle" };
     return undefined;
   }
 
-  /** Waits until the CLI is done with every line that it was given: after an aborted seeding it may not be. */
-  async #whenFinished(): Promise<void> {
-    if (this.#unfinished.size > 0) await this.#expectations.expect(() => this.#unfinished.size === 0);
-  }
-
   // ---- The process ---------------------------------------------------------------------------------------------
-
-  /** What seeding and resets need. */
-  readonly #lineHost = {
-    write: (line: Line): Promise<void> => this.#write(line),
-    expect: (fits: (message: CliMessage) => boolean): Promise<CliMessage> => this.#expectations.expect(fits),
-  };
 
   readonly #ask = (
     request: { readonly subtype: string; readonly [key: string]: unknown },
@@ -400,36 +359,25 @@ export class ClaudeWorker implements WorkerProcess {
   }
 
   #kill(why: string): void {
-    this.#killedFor ??= why;
-    this.#process.signalGroup("SIGKILL");
+    this.#ending.kill(why);
+    // What comes after a kill was decided without it.
+    this.#reader.close();
   }
 
   async #stop(): Promise<void> {
-    const { clock, timeouts } = this.#options;
-    if (this.#turn !== undefined) {
-      this.#turn.interrupt("drained");
-      // Bounded by the timeout of interrupts.
-      await this.#turn.ended;
-    }
-    this.#process.endInput();
-    this.#timers.after(Math.min(endOfInputMs, timeouts.stopTimeoutMs), () => {
-      this.#process.signalGroup("SIGTERM");
-      this.#timers.after(timeouts.stopTimeoutMs, () => this.#kill("it did not end when it was told to"));
-    });
-    const { promise: givenUp, resolve } = Promise.withResolvers<void>();
-    // A process that even SIGKILL does not end is left to the system.
-    const cancelTimer = clock.after(2 * timeouts.stopTimeoutMs + 2 * endOfInputMs, resolve);
-    await Promise.race([this.exited, givenUp]);
-    cancelTimer();
-    this.#timers.clear();
+    const turn = this.#turn;
+    turn?.interrupt("drained");
+    // Bounded by the timeout of interrupts.
+    await turn?.ended;
+    await this.#ending.stop(this.exited);
   }
 
   async #afterExit({ code, signal }: ProcessExit): Promise<WorkerExit> {
-    const { log, folders, folder, profile } = this.#options;
-    this.#timers.clear();
-    const cutBytes = this.#splitter.pendingBytes();
+    this.#ending.gone();
+    const { killedFor } = this.#ending;
+    const cutBytes = this.#reader.end();
     const why = [
-      this.#killedFor === undefined ? "" : `killed: ${this.#killedFor}`,
+      killedFor === undefined ? "" : `killed: ${killedFor}`,
       cutBytes > 0 ? `its last line was cut off after ${cutBytes} bytes` : "",
       this.#lastWords(),
     ];
@@ -438,23 +386,20 @@ export class ClaudeWorker implements WorkerProcess {
       facts: { exitCode: code ?? "none", signal: signal ?? "none" },
       cause: new Error(detail),
     });
-    if (this.#killedFor === undefined) this.#receive(this.#tails.end());
     this.#turn?.flush();
     this.#turn?.processGone(detail || `exit code ${code}, signal ${signal}`);
     this.#control.close(gone);
+    this.#questions.processGone(gone);
     this.#expectations.close(gone);
-    // Only tools start anything that outlives its worker.
-    if (profile.tools.length > 0) await endLeftovers(folder.path);
-    await folders.sweep(folder);
-    log.debug({ workerId: this.id, exitCode: code, signal, detail }, "a worker is gone");
+    await this.#options.release();
+    this.#options.log.debug({ workerId: this.id, exitCode: code, signal, detail }, "a worker is gone");
     return { code, signal, detail };
   }
 
   /** The last line of stderr, fit for a log. */
   #lastWords(): string {
-    return (
-      redactSecrets(this.#secrets.text(this.#process.stderrTail())).trim().split("\n").at(-1)?.trim().slice(0, 500) ??
-      ""
-    );
+    const { secrets } = this.#options;
+    const text = redactSecrets(secrets.text(this.#process.stderrTail()));
+    return text.trim().split("\n").at(-1)?.trim().slice(0, 500) ?? "";
   }
 }

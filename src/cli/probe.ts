@@ -8,14 +8,14 @@
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock.ts";
-import { settingsSchema } from "../config/settings.ts";
-import type { Json } from "../json-value.ts";
+import type { ProbeSettings } from "../config/probe-settings.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Turn } from "../turn.ts";
 import type { TurnEnd } from "../turn-end.ts";
 import type { WorkerProcess } from "../worker-process.ts";
 import type { CliCapabilities } from "./program/capabilities.ts";
 import type { LocatedCli } from "./program/locate.ts";
+import { contentText } from "./protocol/content-text.ts";
 import { isObject, type JsonObject, textAt } from "./protocol/json-members.ts";
 import { Credentials } from "./start/credentials.ts";
 import type { WorkFolders } from "./start/worker-folders.ts";
@@ -23,7 +23,6 @@ import { createWorkerFactory } from "./worker-factory.ts";
 
 /** Something that answers like the model API and keeps what it was sent. */
 export interface ProbeSink {
-  readonly url: string;
   /** The bodies of the requests for messages, oldest first. */
   bodies(): readonly unknown[];
 }
@@ -31,6 +30,8 @@ export interface ProbeSink {
 export interface ProbeOptions {
   readonly cli: Extract<LocatedCli, { kind: "found" }>;
   readonly sink: ProbeSink;
+  /** Those of a process whose model API is the sink. */
+  readonly settings: ProbeSettings;
   readonly folders: WorkFolders;
   readonly clock: Clock;
   readonly log: Log;
@@ -64,32 +65,23 @@ export async function probeCli(options: ProbeOptions): Promise<CliCapabilities> 
   }
 }
 
-function startProbe({ cli, sink, folders, clock, log }: ProbeOptions): Promise<WorkerProcess> {
-  const settings = settingsSchema.parse({
-    profiles: { probe: { credential: "probe" } },
-    credentials: { probe: { baseUrl: sink.url, apiKeyEnv: "PROBE_KEY" } },
-  });
+function startProbe({ cli, settings, folders, clock, log }: ProbeOptions): Promise<WorkerProcess> {
+  const { profiles, pool, maxLineBytes, eventBufferSize, maxEventsPerTurn } = settings;
   const assumed = { cliVersion: cli.version, rewind: true, seeding: true, literalPrompts: true, detail: "" };
   return createWorkerFactory({
     cli: async () => cli,
-    profiles: settings.profiles,
-    // No credential: the sink wants none.
-    credentials: new Credentials({
-      settings: settings.credentials,
-      env: { PROBE_KEY: "opens-nothing-and-is-no-key" },
-      clock,
-      log,
-    }),
-    pool: settings.pool,
-    maxLineBytes: settings.cli.maxLineBytes,
-    eventBufferSize: settings.calls.eventBufferSize,
-    maxEventsPerTurn: settings.calls.maxEventsPerTurn,
+    profiles,
+    credentials: new Credentials({ settings: settings.credentials, env: settings.env, clock, log }),
+    pool,
+    maxLineBytes,
+    eventBufferSize,
+    maxEventsPerTurn,
     capabilities: () => assumed,
     idPrefix: `probe-${randomUUID().slice(0, 8)}-`,
     folders,
     clock,
     log,
-  }).start("probe");
+  }).start(settings.profile);
 }
 
 async function probe(worker: WorkerProcess, sink: ProbeSink): Promise<Omit<CliCapabilities, "cliVersion">> {
@@ -172,14 +164,5 @@ function messagesOf(body: JsonObject): readonly string[] {
   const messages = Array.isArray(body.messages) ? body.messages.filter(isObject) : [];
   return messages
     .filter(({ role }) => role === "user" || role === "assistant")
-    .map((message) => `${textAt(message, "role")}: ${textOf(message.content)}`);
-}
-
-function textOf(content: Json | undefined): string {
-  if (typeof content === "string") return content;
-  if (!Array.isArray(content)) return "";
-  return content
-    .filter(isObject)
-    .map((block) => textAt(block, "text"))
-    .join("\n");
+    .map((message) => `${textAt(message, "role")}: ${contentText(message.content)}`);
 }

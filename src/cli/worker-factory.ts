@@ -1,5 +1,5 @@
 /**
- * Starts workers of a profile: finds the program, reads the credential, makes the folders, launches.
+ * Starts workers of a profile: finds the program, reads the credential, opens what the worker has for itself, launches.
  *
  * The one thing of this folder that `main` hands to the pool.
  */
@@ -7,14 +7,17 @@ import type { Clock } from "../clock.ts";
 import type { ProfileSettings } from "../config/profile-settings.ts";
 import type { Settings } from "../config/settings.ts";
 import { isRunnerError, RunnerError } from "../runner-error.ts";
-import type { SpanJoiner } from "../span-joiner.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { WorkerProcess } from "../worker-process.ts";
-import { ClaudeWorker } from "./claude-worker.ts";
+import type { WorkerResource } from "../worker-resource.ts";
+import { ClaudeWorker, type WorkerQuestion } from "./claude-worker.ts";
 import type { CliCapabilities } from "./program/capabilities.ts";
 import type { FoundCli, LocatedCli } from "./program/locate.ts";
+import type { OnRequest } from "./protocol/questions.ts";
 import type { Credentials } from "./start/credentials.ts";
-import { launch, workspaceOf } from "./start/launch.ts";
+import { FolderResource } from "./start/folder-resource.ts";
+import { launch } from "./start/launch.ts";
+import { OpenedResources, startFailed } from "./start/opened-resources.ts";
 import type { WorkFolders } from "./start/worker-folders.ts";
 
 export interface WorkerFactoryOptions {
@@ -32,8 +35,10 @@ export interface WorkerFactoryOptions {
   /** What a program was found to be able to; `undefined`: nobody knows. */
   readonly capabilities: (cli: FoundCli) => Promise<CliCapabilities | undefined> | CliCapabilities | undefined;
   readonly folders: WorkFolders;
-  /** Takes the spans that the processes make themselves. Absent: they make none. */
-  readonly spans?: Pick<SpanJoiner, "openWorker"> | undefined;
+  /** What else each worker has for itself, in the order of opening; its folders come first. Default: nothing. */
+  readonly resources?: readonly WorkerResource[] | undefined;
+  /** Answers what Claude Code asks. Absent: everything is refused at once. */
+  readonly onRequest?: OnRequest<WorkerQuestion> | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** What the ids of its workers begin with; two factories on the same folders need different ones. Default `w`. */
@@ -65,7 +70,7 @@ async function startWorker(
   options: WorkerFactoryOptions,
   signal: AbortSignal | undefined,
 ): Promise<ClaudeWorker> {
-  const { folders, pool, clock, log, credentials } = options;
+  const { pool, clock, log, credentials } = options;
   const profile = options.profiles[profileName];
   if (profile === undefined) {
     const cause = new Error(`bug: profile ${profileName} is not in the settings`);
@@ -77,52 +82,40 @@ async function startWorker(
   if (cli.kind === "unavailable") {
     throw new RunnerError("CLI_UNAVAILABLE", `Claude Code cannot be used: ${cli.why}; ${cli.whatToDo}`);
   }
-  const folder = await folders.make(id, workspaceOf(profile)).catch((cause: unknown) => {
-    throw startFailed("its folders could not be made", cause);
-  });
   const { secrets } = credentials;
-  const spans = options.spans?.openWorker(id, (json) => secrets.line(json));
+  const starting = { id, profile: profileName, withoutSecrets: (json: string) => secrets.line(json) };
+  const resources = new OpenedResources(starting, log);
   try {
+    const home = await resources.open(new FolderResource(options.folders, options.profiles), signal);
+    for (const resource of options.resources ?? []) await resources.open(resource, signal);
     signal?.throwIfAborted();
-    const { args, env: workerEnv } = launch({
+    const { args, env } = launch({
       profile,
       credential: credential.variables,
-      folders: folder,
-      spans: spans?.variables,
+      resources: resources.variables,
     });
-    const worker = await ClaudeWorker.start({
+    return await ClaudeWorker.start({
       id,
-      path: cli.path,
-      args,
-      env: workerEnv,
+      command: resources.wrap({ path: cli.path, args, cwd: home.folder.cwd }),
+      env,
       secrets,
-      folder,
-      folders,
+      home,
       profile,
       timeouts: pool,
       maxLineBytes: options.maxLineBytes,
       eventBufferSize: options.eventBufferSize,
       maxEventsPerTurn: options.maxEventsPerTurn,
+      onRequest: options.onRequest,
       isOutdated: () => !credentials.isCurrent(profile.credential, credential),
       refused: () => void credentials.lookAtAll(),
       capabilities: () => options.capabilities(cli),
+      release: () => resources.close(),
       clock,
       log,
     });
-    if (spans !== undefined) void worker.exited.then(() => spans.close());
-    return worker;
   } catch (cause) {
-    spans?.close();
-    await folders.sweep(folder);
+    await resources.close();
     if (signal?.aborted) throw signal.reason;
     throw isRunnerError(cause) ? cause : startFailed("its process could not be started", cause);
   }
-}
-
-function startFailed(what: string, cause: unknown): RunnerError {
-  const code = (cause as NodeJS.ErrnoException).code;
-  return new RunnerError("WORKER_START_FAILED", `a worker could not be started: ${what}`, {
-    facts: code === undefined ? {} : { code },
-    cause,
-  });
 }

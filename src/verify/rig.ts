@@ -13,6 +13,7 @@ import { Credentials } from "../cli/start/credentials.ts";
 import { WorkFolders } from "../cli/start/worker-folders.ts";
 import { createWorkerFactory } from "../cli/worker-factory.ts";
 import { systemClock } from "../clock.ts";
+import { probeSettings } from "../config/probe-settings.ts";
 import { settingsSchema } from "../config/settings.ts";
 import { openProbeSink } from "../standin/probe-sink.ts";
 import { startStandin } from "../standin/standin-server.ts";
@@ -46,7 +47,14 @@ export async function openRig(options: RigOptions): Promise<Rig> {
   const folders = await WorkFolders.open(folder, log);
   opened.defer(() => folders.close());
   await using sink = await openProbeSink();
-  const capabilities = await probeCli({ cli, sink, folders, clock: systemClock, log });
+  const capabilities = await probeCli({
+    cli,
+    sink,
+    settings: probeSettings(sink.url),
+    folders,
+    clock: systemClock,
+    log,
+  });
   const forReset = resetByClear ? { ...capabilities, rewind: false } : capabilities;
 
   const openLane = async (name: LaneName): Promise<Lane> => {

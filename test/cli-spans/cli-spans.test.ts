@@ -9,6 +9,8 @@ import { silentLog } from "../../src/telemetry/log.ts";
 import { FakeClock } from "../fake-clock.ts";
 import { recorded, spannedTurn } from "./recorded.ts";
 
+/** Whoever starts it, what its process writes has no secrets. */
+const worker = { id: "w1", profile: "default", withoutSecrets: (json: string) => json };
 const on = { cliSpans: true, otlpEndpoint: "http://127.0.0.1:4318" };
 const open: CliSpans[] = [];
 afterEach(async () => {
@@ -52,7 +54,7 @@ describe("spans of Claude Code", () => {
   });
 
   it("are asked for by seven variables, of which none lets content out", async () => {
-    const { variables } = (await opened()).openWorker("w1");
+    const { variables } = await (await opened()).open(worker);
     expect(variables).toEqual({
       CLAUDE_CODE_ENABLE_TELEMETRY: "1",
       CLAUDE_CODE_ENHANCED_TELEMETRY_BETA: "1",
@@ -71,7 +73,7 @@ describe("spans of Claude Code", () => {
     const { bodies, turn, spans: sent } = recorded("rejected");
     const tracer = trace.getTracer("test");
     const ours = tracer.startSpan("runner.turn");
-    const { variables } = spans.openWorker("w1");
+    const { variables } = await spans.open(worker);
     for (const body of bodies) expect(await send(variables.OTEL_EXPORTER_OTLP_ENDPOINT, body)).toBe(200);
     spans.turnEnded({ ...turn, parent: ours.spanContext() }).join(new Map());
     await clock.advance(holdMs);
@@ -104,7 +106,7 @@ describe("spans of Claude Code", () => {
     const { bodies, turn } = recorded("rejected");
     const key = "gw-key-of-the-operator-0123456789";
     const ours = trace.getTracer("test").startSpan("runner.turn");
-    const { variables } = spans.openWorker("w1", (json) => new Secrets([key]).line(json));
+    const { variables } = await spans.open({ ...worker, withoutSecrets: (json) => new Secrets([key]).line(json) });
     const withKey = bodies.map((body) =>
       body.replace(/("key":"error_class","value":\{"stringValue":)"[^"]*"/g, `$1"${key}"`),
     );
@@ -118,7 +120,8 @@ describe("spans of Claude Code", () => {
   });
 
   it("do without the port when it cannot be opened: one warning, and the server goes on", async () => {
-    const endpoint = (await opened()).openWorker("w1").variables.OTEL_EXPORTER_OTLP_ENDPOINT ?? "";
+    const { variables } = await (await opened()).open(worker);
+    const endpoint = variables.OTEL_EXPORTER_OTLP_ENDPOINT ?? "";
     const { said, log } = warnings();
     expect(await openCliSpans({ settings: on, log, port: Number(new URL(endpoint).port) })).toBeUndefined();
     expect(said).toEqual([expect.stringContaining("traces go on without them")]);
@@ -126,7 +129,8 @@ describe("spans of Claude Code", () => {
 
   it("stand junk: refused each time, mentioned once", async () => {
     const { said, log } = warnings();
-    const endpoint = (await opened({ log })).openWorker("w1").variables.OTEL_EXPORTER_OTLP_ENDPOINT;
+    const { variables } = await (await opened({ log })).open(worker);
+    const endpoint = variables.OTEL_EXPORTER_OTLP_ENDPOINT;
     for (const junk of ["", "<html>", "[1,2]", '{"resourceSpans":0}']) expect(await send(endpoint, junk)).toBe(400);
     expect(await send(endpoint, '{"resourceSpans":[{"scopeSpans":[{"spans":[1]}]}]}')).toBe(200);
     expect(said).toHaveLength(1);
@@ -136,7 +140,7 @@ describe("spans of Claude Code", () => {
     const { said, log } = warnings();
     const clock = new FakeClock();
     const spans = await opened({ log, clock });
-    spans.openWorker("w1");
+    await spans.open(worker);
     for (let number = 1; number <= 12; number += 1) {
       spans.turnEnded(spannedTurn({ promptNumber: number })).join(new Map());
       await clock.advance(patienceMs);
@@ -146,17 +150,16 @@ describe("spans of Claude Code", () => {
 
   it("are still taken for a moment when the process is gone: it sends its last ones as it ends", async () => {
     const clock = new FakeClock();
-    const worker = (await opened({ clock })).openWorker("w1");
-    worker.close();
-    worker.close();
-    expect(await send(worker.variables.OTEL_EXPORTER_OTLP_ENDPOINT, '{"resourceSpans":[]}')).toBe(200);
+    const { variables, close } = await (await opened({ clock })).open(worker);
+    await close();
+    expect(await send(variables.OTEL_EXPORTER_OTLP_ENDPOINT, '{"resourceSpans":[]}')).toBe(200);
     await clock.advance(holdMs);
-    expect(await send(worker.variables.OTEL_EXPORTER_OTLP_ENDPOINT, '{"resourceSpans":[]}')).toBe(404);
+    expect(await send(variables.OTEL_EXPORTER_OTLP_ENDPOINT, '{"resourceSpans":[]}')).toBe(404);
   });
 
   it("can be stopped twice, and leave nothing open", async () => {
     const spans = await opened();
-    const endpoint = spans.openWorker("w1").variables.OTEL_EXPORTER_OTLP_ENDPOINT;
+    const endpoint = (await spans.open(worker)).variables.OTEL_EXPORTER_OTLP_ENDPOINT;
     expect(await send(endpoint, '{"resourceSpans":[]}')).toBe(200);
     await spans.stop();
     await spans.stop();

@@ -1,6 +1,10 @@
 /** The driver on a CLI that misbehaves: what the real one cannot be made to do. */
+import { readdir } from "node:fs/promises";
 import { afterEach, describe, expect, it } from "vitest";
+import type { WorkerQuestion } from "../../src/cli/claude-worker.ts";
 import type { LocatedCli } from "../../src/cli/program/locate.ts";
+import type { JsonObject } from "../../src/cli/protocol/json-members.ts";
+import type { Command, OpenResource, WorkerResource } from "../../src/worker-resource.ts";
 import { type FakeCli, makeFakeCli } from "../fakes/fake-cli.ts";
 import type { Act, FakeScript } from "../fakes/script.ts";
 import { play, type Rig, type RigOptions, rig, textOf, turnOf } from "./real-cli.ts";
@@ -188,6 +192,138 @@ function isRunning(pid: number): boolean {
     return false; // Gone.
   }
 }
+
+describe("a process that asks", () => {
+  /** Somebody who is asked, and answers when the test says so. */
+  function answerer() {
+    const asked = Promise.withResolvers<{ question: WorkerQuestion; signal: AbortSignal }>();
+    const answer = Promise.withResolvers<JsonObject>();
+    const onRequest = (question: WorkerQuestion, signal: AbortSignal) => {
+      asked.resolve({ question, signal });
+      return answer.promise;
+    };
+    return { onRequest, asked: asked.promise, answer: answer.resolve };
+  }
+  /** What the process was answered. */
+  const answersTo = async (fake: FakeCli) =>
+    (await fake.record()).flatMap(({ in: line }) => (line?.type === "control_response" ? [line.response] : []));
+
+  it("is refused at once where nobody answers, and its turn goes on", async () => {
+    const { made, end } = await playWith([{ do: "ask" }]);
+    expect(end).toMatchObject({ outcome: "completed", workerReusable: true });
+    expect(await answersTo(made.fake)).toMatchObject([{ subtype: "success", response: { behavior: "deny" } }]);
+  });
+
+  it("is answered as whoever is asked says, who hears which worker and which turn asks", async () => {
+    const { onRequest, asked, answer } = answerer();
+    const made = await fakeRig({ acts: [{ do: "ask" }] }, { onRequest });
+    const worker = await made.bound();
+    const turn = turnOf("x");
+    const played = play(worker, turn);
+    const { question } = await asked;
+    expect(question).toMatchObject({ workerId: worker.id, turnId: turn.id, subtype: "can_use_tool" });
+    answer({ behavior: "allow", updatedInput: { command: "pwd" } });
+    const { end } = await played;
+    expect(end).toMatchObject({ outcome: "completed", workerReusable: true });
+    expect(await answersTo(made.fake)).toEqual([
+      {
+        subtype: "success",
+        request_id: question.requestId,
+        response: { behavior: "allow", updatedInput: { command: "pwd" } },
+      },
+    ]);
+    expect(await worker.reset()).toEqual({ clean: true });
+  });
+
+  it("withdraws its question when its turn is interrupted, and can be reset", async () => {
+    const { onRequest, asked, answer } = answerer();
+    const made = await fakeRig({ acts: [{ do: "ask" }] }, { onRequest });
+    const worker = await made.bound();
+    const running = worker.run(turnOf("x"));
+    const { signal } = await asked;
+    running.interrupt("cancelled");
+    expect(await running.ended).toMatchObject({ outcome: "cancelled", workerReusable: true });
+    expect(signal.reason).toMatchObject({ message: expect.stringContaining("withdrawn") });
+    answer({ behavior: "allow" });
+    expect(await worker.reset()).toEqual({ clean: true });
+    expect(await answersTo(made.fake)).toEqual([]);
+  });
+
+  it("withdraws what it has no patience for, and goes on", async () => {
+    const { onRequest, asked } = answerer();
+    const made = await fakeRig({ acts: [{ do: "ask", withdrawAfterMs: 10 }] }, { onRequest });
+    const { end } = await play(await made.bound(), turnOf("x"));
+    expect(end.outcome).toBe("completed");
+    expect((await asked).signal.aborted).toBe(true);
+    expect(await answersTo(made.fake)).toEqual([]);
+  });
+
+  it("gives its question up with its life", async () => {
+    const { onRequest, asked } = answerer();
+    const made = await fakeRig({ acts: [{ do: "ask" }] }, { onRequest });
+    const worker = await made.bound();
+    const running = worker.run(turnOf("x"));
+    const { signal } = await asked;
+    process.kill(worker.pid!, "SIGKILL");
+    expect((await running.ended).outcome).toBe("workerDied");
+    await worker.exited;
+    expect(signal.aborted).toBe(true);
+  });
+});
+
+describe("what a worker has for itself", () => {
+  /** Resources that note what becomes of them, and whether the folders were there then. */
+  function noting(folders: () => Promise<readonly string[]>) {
+    const happened: string[] = [];
+    const resource = (name: string, more: Partial<OpenResource> = {}): WorkerResource => ({
+      name,
+      async open({ id, profile }) {
+        happened.push(`${name} opened for ${id} of ${profile}`);
+        return {
+          variables: { [`OF_${name.toUpperCase()}`]: id },
+          async close() {
+            happened.push(`${name} closed, folders: ${(await folders()).length}`);
+          },
+          ...more,
+        };
+      },
+    });
+    return { happened, resource };
+  }
+
+  it("is opened before its process and closed in reverse once that is gone, the folders last", async () => {
+    const rigs: Rig[] = [];
+    const foldersLeft = async () => (await readdir(rigs[0]!.folders.path)).filter((name) => name.startsWith("w"));
+    const { happened, resource } = noting(foldersLeft);
+    const wrap = (command: Command) => ({
+      ...command,
+      path: "/usr/bin/env",
+      args: ["WRAPPED=1", command.path, ...command.args],
+    });
+    const made = await fakeRig({}, { resources: [resource("a"), resource("b", { wrap })] });
+    rigs.push(made);
+    const worker = await made.worker();
+    expect(happened).toEqual([`a opened for ${worker.id} of default`, `b opened for ${worker.id} of default`]);
+    const { env } = (await made.fake.record()).find(({ started }) => started !== undefined)!.started!;
+    expect(env).toMatchObject({ OF_A: worker.id, OF_B: worker.id, WRAPPED: "1" });
+    await worker.stop();
+    await worker.exited;
+    expect(happened.slice(2)).toEqual(["b closed, folders: 1", "a closed, folders: 1"]);
+    expect(await foldersLeft()).toEqual([]);
+  });
+
+  it("is closed when its process does not start, and nothing of it is left", async () => {
+    const cli: LocatedCli = { kind: "found", path: "/none/claude", version: "1", source: "settings", fingerprint: "" };
+    const rigs: Rig[] = [];
+    const { happened, resource } = noting(() => readdir(rigs[0]!.folders.path));
+    const made = await rig({ cli, resources: [resource("a")] });
+    open.push(made);
+    rigs.push(made);
+    await expect(made.worker()).rejects.toMatchObject({ reason: "WORKER_START_FAILED", facts: { code: "ENOENT" } });
+    expect(happened).toEqual([expect.stringContaining("a opened"), expect.stringContaining("a closed")]);
+    expect((await readdir(made.folders.path)).filter((name) => name.startsWith("w"))).toEqual([]);
+  });
+});
 
 describe("what a process is given", () => {
   it("is the profile's launch, and nothing of a request but its lines", async () => {

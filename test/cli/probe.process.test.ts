@@ -6,6 +6,7 @@ import { probeCli } from "../../src/cli/probe.ts";
 import { CliLocator } from "../../src/cli/program/locate.ts";
 import { WorkFolders } from "../../src/cli/start/worker-folders.ts";
 import { systemClock } from "../../src/clock.ts";
+import { probeSettings } from "../../src/config/probe-settings.ts";
 import { startStandin } from "../../src/standin/standin-server.ts";
 import { silentLog } from "../../src/telemetry/log.ts";
 
@@ -84,7 +85,9 @@ describe("the probe", () => {
       url: standin.url,
       bodies: () => standin.requests.filter(({ path }) => path.startsWith("/v1/messages")).map(({ body }) => body),
     };
-    expect(await probeCli({ cli, sink, folders, clock: systemClock, log: silentLog })).toEqual({
+    expect(
+      await probeCli({ cli, sink, settings: probeSettings(sink.url), folders, clock: systemClock, log: silentLog }),
+    ).toEqual({
       cliVersion: "2.1.329",
       rewind: true,
       seeding: true,

@@ -4,8 +4,10 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { WorkerQuestion } from "../../src/cli/claude-worker.ts";
 import type { CliCapabilities } from "../../src/cli/program/capabilities.ts";
 import { CliLocator, type LocatedCli } from "../../src/cli/program/locate.ts";
+import type { OnRequest } from "../../src/cli/protocol/questions.ts";
 import { Credentials } from "../../src/cli/start/credentials.ts";
 import { WorkFolders } from "../../src/cli/start/worker-folders.ts";
 import { createWorkerFactory } from "../../src/cli/worker-factory.ts";
@@ -18,6 +20,7 @@ import type { Detail, Turn } from "../../src/turn.ts";
 import type { TurnEnd } from "../../src/turn-end.ts";
 import type { TurnEvent } from "../../src/turn-event.ts";
 import type { RunningTurn, WorkerProcess } from "../../src/worker-process.ts";
+import type { WorkerResource } from "../../src/worker-resource.ts";
 
 export const apiKey = "sk-ant-test-0123456789";
 
@@ -37,6 +40,8 @@ export interface RigOptions {
   readonly capabilities?: CliCapabilities | undefined;
   readonly env?: Record<string, string>;
   readonly maxLineBytes?: number;
+  readonly onRequest?: OnRequest<WorkerQuestion>;
+  readonly resources?: readonly WorkerResource[];
 }
 
 export const ableCli: CliCapabilities = {
@@ -72,6 +77,8 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     maxEventsPerTurn: settings.calls.maxEventsPerTurn,
     capabilities: () => ("capabilities" in options ? options.capabilities : ableCli),
     folders,
+    resources: options.resources,
+    onRequest: options.onRequest,
     clock: systemClock,
     log: silentLog,
   });

@@ -26,6 +26,8 @@ export interface Stage {
 export interface TurnStage {
   /** Rejects when the turn is interrupted. */
   pause(ms: number): Promise<void>;
+  /** Rejects when the turn is interrupted. */
+  ask(request: object, withdrawAfterMs: number | undefined): Promise<void>;
   sayResultAgain(): void;
   leaveStaleEvents(): void;
 }
@@ -34,6 +36,15 @@ export interface TurnStage {
 function forever(): Promise<never> {
   return new Promise(() => setInterval(() => undefined, 3_600_000));
 }
+
+/** What is asked by default. */
+const permissionRequest = {
+  subtype: "can_use_tool",
+  tool_name: "Bash",
+  display_name: "Bash",
+  input: { command: "ls" },
+  tool_use_id: "toolu_fake",
+};
 
 /** Memory that is held for good. */
 const held: Buffer[] = [];
@@ -126,6 +137,8 @@ export class Acts {
       case "crlf":
         output.useCrlf();
         return;
+      case "ask":
+        return turn?.ask(act.request ?? permissionRequest, act.withdrawAfterMs);
       case "say":
         output.say({ ...act.message, session_id: this.#stage.sessionId, uuid: randomUUID() });
         return;

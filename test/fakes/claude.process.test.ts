@@ -432,6 +432,43 @@ test("an idle fake can burn its CPU and grow, and still answers", async () => {
   expect(resultsOf(await cli.turn("again"))).toHaveLength(1);
 });
 
+describe("a question", () => {
+  const isQuestion = ({ type }: { type: string }) => type === "control_request";
+
+  test("makes the session wait, and the turn goes on when it is answered", async () => {
+    const cli = await started({ acts: [{ do: "ask" }] });
+    const asked = cli.until(isQuestion);
+    const turn = cli.turn("hello");
+    const question = (await asked).at(-1)!;
+    expect(question.request).toMatchObject({ subtype: "can_use_tool", tool_name: "Bash" });
+    cli.write({
+      type: "control_response",
+      response: { subtype: "success", request_id: question.request_id, response: { behavior: "deny", message: "no" } },
+    });
+    const messages = await turn;
+    const states = messages.filter(({ subtype }) => subtype === "session_state_changed").map(({ state }) => state);
+    expect(states).toEqual(["running", "requires_action", "running", "idle"]);
+    expect(streamedText(messages)).toBe("You said: hello");
+  });
+
+  test("is withdrawn when the turn is interrupted, before the result, and after the time of its patience", async () => {
+    const cli = await started({ turns: [[{ do: "ask" }], [{ do: "ask", withdrawAfterMs: 5 }]] });
+    const asked = cli.until(isQuestion);
+    const turn = cli.turn("hello");
+    const { request_id } = (await asked).at(-1)!;
+    await cli.control({ subtype: "interrupt" });
+    const messages = await turn;
+    const cancelAt = messages.findIndex(({ type }) => type === "control_cancel_request");
+    expect(messages[cancelAt]).toMatchObject({ request_id });
+    expect(cancelAt).toBeLessThan(messages.findIndex(({ type }) => type === "result"));
+    expect(resultsOf(messages)).toMatchObject([{ is_error: true }]);
+
+    const impatient = await cli.turn("again");
+    expect(impatient.map(({ type }) => type)).toContain("control_cancel_request");
+    expect(resultsOf(impatient)).toMatchObject([{ is_error: false }]);
+  });
+});
+
 describe("a turn's request to the model", () => {
   type Sent = {
     readonly messages: readonly { readonly role: string; readonly content: readonly { text: string }[] }[];

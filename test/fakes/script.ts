@@ -64,6 +64,11 @@ export type Act = { readonly at?: Point; readonly times?: number } & (
   | { readonly do: "chunk"; readonly bytes: number }
   /** Ends its lines with CR LF from now on. */
   | { readonly do: "crlf" }
+  /**
+   * Asks its driver, by default for a permission, and goes on when it is answered; withdraws the question when it is
+   * interrupted, or after a time.
+   */
+  | { readonly do: "ask"; readonly request?: Readonly<Record<string, unknown>>; readonly withdrawAfterMs?: number }
   /** Writes a message, as given. */
   | { readonly do: "say"; readonly message: Readonly<Record<string, unknown>> }
 );
@@ -154,6 +159,7 @@ export const usualPoint: Readonly<Record<Act["do"], Point>> = {
   staleEvents: "beforeInit",
   chunk: "beforeInit",
   crlf: "beforeInit",
+  ask: "midText",
   say: "midText",
 };
 

@@ -114,6 +114,9 @@ export class Session implements Stage, ControlledSession {
       case "assistant":
         this.#takeAssistant(message);
         break;
+      case "control_response":
+        if (isObject(message.response)) this.#turn?.answered(String(message.response.request_id));
+        break;
       default:
       // Whatever else comes is ignored, as the real CLI does.
     }
@@ -350,6 +353,7 @@ export class Session implements Stage, ControlledSession {
       answer: { ...this.#script.answer, ...asked.answer },
       acts: [...this.#processActs(), ...(this.#script.turns?.[this.#turnCount++] ?? []), ...asked.acts],
       callModel: () => this.#callModel(),
+      sayState: (state: "running" | "requires_action") => this.#sayState(state),
       onAssistant: (uuid: string, text: string) => this.conversation.addAssistant(uuid, text),
     };
     const turn = new Turn(facts, this.output, this.#acts);
@@ -423,7 +427,7 @@ export class Session implements Stage, ControlledSession {
     };
   }
 
-  #sayState(state: "running" | "idle"): void {
+  #sayState(state: "running" | "requires_action" | "idle"): void {
     if (this.#saysState) this.output.say(shapes.sessionState(this.#sessionId, state));
   }
 

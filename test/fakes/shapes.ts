@@ -26,8 +26,16 @@ export function uiInvalidate(sessionId: string): object {
   return { type: "system", subtype: "ui_invalidate", event: "ui.render", uuid: randomUUID(), session_id: sessionId };
 }
 
-export function sessionState(sessionId: string, state: "running" | "idle"): object {
+export function sessionState(sessionId: string, state: "running" | "requires_action" | "idle"): object {
   return { type: "system", subtype: "session_state_changed", state, uuid: randomUUID(), session_id: sessionId };
+}
+
+export function controlRequest(requestId: string, request: object): object {
+  return { type: "control_request", request_id: requestId, request };
+}
+
+export function controlCancel(requestId: string): object {
+  return { type: "control_cancel_request", request_id: requestId };
 }
 
 export function lifecycle(

@@ -21,6 +21,8 @@ export interface TurnFacts {
   readonly acts: readonly Act[];
   /** Sends what the real CLI would send to the model. */
   readonly callModel: () => Promise<void>;
+  /** Says what the session is doing, where it says so at all. */
+  readonly sayState: (state: "running" | "requires_action") => void;
   /** Each assistant line, for the conversation. */
   readonly onAssistant: (uuid: string, text: string) => void;
 }
@@ -68,6 +70,8 @@ export class Turn implements TurnStage {
   #booked = noUsage;
   #result: object | undefined;
   #staleEvents: readonly object[] = [];
+  /** The questions that wait for an answer, by their ids. */
+  readonly #asked = new Map<string, () => void>();
 
   constructor(facts: TurnFacts, output: Output, acts: Acts) {
     this.#facts = facts;
@@ -101,6 +105,31 @@ export class Turn implements TurnStage {
       }, ms);
       signal.addEventListener("abort", onAbort, { once: true });
     });
+  }
+
+  /** As the real one does: a permission makes the session wait, and an interrupt withdraws the question. */
+  async ask(request: { readonly subtype?: unknown }, withdrawAfterMs = 2_147_483_647): Promise<void> {
+    const id = randomUUID();
+    const isPermission = request.subtype === "can_use_tool";
+    if (isPermission) this.#facts.sayState("requires_action");
+    const answered = new Promise<"answered">((resolve) => this.#asked.set(id, () => resolve("answered")));
+    this.#output.say(shapes.controlRequest(id, request));
+    const withdraw = () => {
+      if (this.#asked.delete(id)) this.#output.say(shapes.controlCancel(id));
+    };
+    try {
+      if ((await Promise.race([answered, this.pause(withdrawAfterMs)])) !== "answered") withdraw();
+    } catch (error) {
+      withdraw();
+      throw error;
+    }
+    if (isPermission) this.#facts.sayState("running");
+  }
+
+  /** A question was answered. */
+  answered(requestId: string): void {
+    this.#asked.get(requestId)?.();
+    this.#asked.delete(requestId);
   }
 
   sayResultAgain(): void {

@@ -3,6 +3,7 @@
  */
 import type { Json } from "../../json-value.ts";
 import type { ToolResultContent, TurnEvent } from "../../turn-event.ts";
+import { contentText } from "../protocol/content-text.ts";
 import type { HostPaths } from "../protocol/host-paths.ts";
 import { flagAt, isObject, type JsonObject, objectAt, objectsAt, textAt } from "../protocol/json-members.ts";
 import { type MappedTurn, parentOf, withParent } from "./mapped-turn.ts";
@@ -27,7 +28,7 @@ export function mapUser(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): v
   // An echo of stdin or of a local command, and the mark of an interrupt of ours: nobody's prompt.
   const isPrompt = flagAt(body, "isSynthetic") || parent !== "";
   if (!isPrompt || flagAt(body, "isReplay")) return;
-  const text = turn.paths.text(textOf(message.content));
+  const text = turn.paths.text(contentText(message.content));
   if (text !== "") out.push(withParent({ kind: "syntheticPrompt", text }, parent));
 }
 
@@ -73,15 +74,6 @@ function contentOf(content: Json | undefined, paths: HostPaths): readonly ToolRe
     }
     return { kind: "other", value: paths.json(block) };
   });
-}
-
-function textOf(content: Json | undefined): string {
-  if (typeof content === "string") return content;
-  if (!Array.isArray(content)) return "";
-  return content
-    .filter(isObject)
-    .map((block) => textAt(block, "text"))
-    .join("\n");
 }
 
 /** The size of what base64 text stands for. */

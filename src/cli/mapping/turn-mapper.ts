@@ -88,6 +88,7 @@ export function mapMessage(turn: MappedTurn, message: CliMessage, out: TurnEvent
       break;
     case "result":
     case "controlRequest":
+    case "controlCancel":
     case "controlResponse":
     case "lifecycle":
     case "sessionState":

@@ -15,7 +15,7 @@ const kinds = {
   result: "result",
   control_response: "controlResponse",
   control_request: "controlRequest",
-  control_cancel_request: "internal",
+  control_cancel_request: "controlCancel",
   command_lifecycle: "lifecycle",
   conversation_reset: "conversationReset",
   keep_alive: "internal",

@@ -1,8 +1,7 @@
 /**
- * Control requests and their answers, in both directions.
+ * Control requests of ours and the CLI's answers to them: told apart by an id, bounded by a time and given up on abort.
  *
- * Ours are told apart by an id, bounded by a time and given up on abort; whatever the CLI asks is answered at once with a
- * refusal, since an unanswered question lets its turn hang for ever. Leaves out what is asked.
+ * Leaves out what is asked, and what the CLI asks: that is `questions.ts`.
  */
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../../clock.ts";
@@ -98,33 +97,9 @@ export class ControlChannel {
     }
   }
 
-  /** Takes a `control_request` of the CLI's and answers it. Resolves when the answer is written. */
-  receiveRequest(message: JsonObject): Promise<void> {
-    const id = textAt(message, "request_id");
-    const subtype = textAt(objectAt(message, "request"), "subtype");
-    return this.#options.send(
-      JSON.stringify({ type: "control_response", response: { request_id: id, ...refusalOf(subtype) } }),
-    );
-  }
-
   /** The process is gone: nothing more will be answered. */
   close(error: Error): void {
     this.#gone ??= error;
     for (const pending of [...this.#pending.values()]) pending.reject(error);
-  }
-}
-
-/** An answer that lets the turn go on without what was asked for. */
-function refusalOf(subtype: string): JsonObject {
-  switch (subtype) {
-    case "can_use_tool":
-      return {
-        subtype: "success",
-        response: { behavior: "deny", message: "Nobody can be asked for permission here.", interrupt: false },
-      };
-    case "hook_callback":
-      return { subtype: "success", response: {} };
-    default:
-      return { subtype: "error", error: `claude-runner does not answer ${subtype || "this"}` };
   }
 }

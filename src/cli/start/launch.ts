@@ -1,26 +1,24 @@
 /**
- * How a worker is launched: a profile, a credential and folders to arguments and environment. Pure.
+ * How a worker is launched: a profile, a credential and what it has for itself to arguments and environment. Pure.
  *
  * Nothing of a request ever comes here: what a turn may choose is set on the running process. The system prompt is not
  * here either: it is bound by the first `initialize`, which may be longer than an argument and is not seen by `ps`.
  */
 import type { ProfileSettings } from "../../config/profile-settings.ts";
 import { RunnerError } from "../../runner-error.ts";
-import type { WorkerPaths } from "../protocol/host-paths.ts";
+import { checkNames } from "./opened-resources.ts";
 
 export interface Launch {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string;
 }
 
 export interface LaunchOptions {
   readonly profile: ProfileSettings;
   /** Variables of the credential. */
   readonly credential: Readonly<Record<string, string>>;
-  readonly folders: WorkerPaths;
-  /** Variables that make the process send its own spans. Absent: it sends none. */
-  readonly spans?: Readonly<Record<string, string>> | undefined;
+  /** Variables of what the worker has for itself: folders, a path for its spans. */
+  readonly resources: Readonly<Record<string, string>>;
 }
 
 /** Never sent: the first `initialize` replaces it. It keeps the CLI from making a prompt of its own. */
@@ -28,11 +26,18 @@ const unboundSystemPrompt = "You are a helpful assistant.";
 /** The built-in tools that exist under --bare. */
 const bareTools = new Set(["Bash", "Edit", "Read"]);
 
-export function launch({ profile, credential, folders, spans }: LaunchOptions): Launch {
+/** Throws INTERNAL for a profile that should have been refused, and when something of the worker sets what is set here. */
+export function launch({ profile, credential, resources }: LaunchOptions): Launch {
   checkTools(profile);
   const { tools } = profile;
   const isBare = tools.every((tool) => bareTools.has(tool));
   const allowed = profile.allowedTools.length > 0 ? profile.allowedTools : tools;
+  const env = {
+    ...environment(profile),
+    ...(isBare ? {} : withoutBare),
+    ...credential,
+  };
+  checkNames("resources", resources, env);
   return {
     args: [
       "--print",
@@ -51,21 +56,12 @@ export function launch({ profile, credential, folders, spans }: LaunchOptions): 
       `--model=${profile.model}`,
       `--effort=${profile.effort}`,
     ],
-    env: {
-      ...environment(profile, folders),
-      ...(isBare ? {} : withoutBare),
-      ...credential,
-      ...spans,
-    },
-    cwd: folders.cwd,
+    env: { ...env, ...resources },
   };
 }
 
-function environment(profile: ProfileSettings, { home, tmp }: WorkerPaths): Record<string, string> {
+function environment(profile: ProfileSettings): Record<string, string> {
   return {
-    HOME: home,
-    TMPDIR: tmp,
-    CLAUDE_CODE_TMPDIR: tmp,
     PATH: "/usr/local/bin:/usr/bin:/bin",
     LANG: "C.UTF-8",
     ...quiet,

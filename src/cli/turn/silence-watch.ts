@@ -7,6 +7,7 @@
  */
 import type { Clock } from "../../clock.ts";
 import { Timers } from "../../timers.ts";
+import type { TurnEvent } from "../../turn-event.ts";
 import type { Awaited } from "./awaited.ts";
 
 /** How much longer than the CLI's own bounds a silence may last, in milliseconds: the CLI is to be the first to say so. */
@@ -40,6 +41,15 @@ export function maxModelSilenceMs(bounds: SilenceBounds): number {
   return Math.max(silenceTimeoutMs, 2 * upstreamIdleTimeoutMs + upstreamTimeoutMs + graceMs);
 }
 
+/** What is told of it: the CLI does not say when it asks again because no byte came. */
+export function silenceNotice(silentMs: number, { upstreamIdleTimeoutMs }: SilenceBounds): TurnEvent {
+  const seconds = (ms: number) => Math.floor(ms / 1_000);
+  const text =
+    `The model API has sent nothing for ${seconds(silentMs)} s. After ${seconds(upstreamIdleTimeoutMs)} s ` +
+    "without a byte Claude Code sends the request again; each attempt may be charged.";
+  return { kind: "notice", level: "warning", noticeKind: "upstream_silent", text };
+}
+
 export class SilenceWatch {
   readonly #host: SilenceHost;
   readonly #timers: Timers;
@@ -47,7 +57,8 @@ export class SilenceWatch {
   /** When the process last showed that it lives, by whatever it wrote. */
   #aliveAtMs: number;
   #reportedCount = 0;
-  #isPaused = false;
+  /** How many reasons there are why it is not the process that is silent. */
+  #pauseCount = 0;
   #isPinging = false;
   #isOver = false;
 
@@ -71,14 +82,14 @@ export class SilenceWatch {
     this.#aliveAtMs = this.#host.clock.now();
   }
 
-  /** While we do not read, it is not the process that is silent. */
+  /** While we do not read, and while it waits for us, it is not the process that is silent. Each pause needs its resume. */
   pause(): void {
-    this.#isPaused = true;
+    this.#pauseCount += 1;
   }
 
   resume(): void {
-    this.#isPaused = false;
-    this.heard();
+    this.#pauseCount -= 1;
+    if (this.#pauseCount === 0) this.heard();
   }
 
   stop(): void {
@@ -93,7 +104,7 @@ export class SilenceWatch {
   }
 
   #look(): void {
-    const nextMs = this.#isPaused ? this.#longestWaitMs() : this.#act();
+    const nextMs = this.#pauseCount > 0 ? this.#longestWaitMs() : this.#act();
     if (nextMs !== undefined) this.#wait(nextMs);
   }
 

@@ -94,6 +94,30 @@ describe.each(captureNames)("the mapper, with the capture %s", (name) => {
   });
 });
 
+describe("the captures together", () => {
+  // What is looked at in each of them is in some of them only.
+  it("hold enough of what each test above looks at", () => {
+    const turns = captureNames.flatMap((name) => turnsOf(name));
+    const events = turns.flatMap((turn) => turn.events);
+    const count = (fits: (event: TurnEvent) => boolean) => events.filter(fits).length;
+    // Texts, by deltas and by blocks, and what was taken back of them.
+    expect(ofKind(events, "textDelta").length).toBeGreaterThan(200);
+    expect(ofKind(events, "assistantBlock").filter(({ block }) => block.kind === "text").length).toBeGreaterThan(80);
+    expect(ofKind(events, "retracted").length).toBeGreaterThan(5);
+    // Turns that used something, and messages that are not a turn's first.
+    expect(turns.filter(({ end }) => end.usage.outputTokens > 0).length).toBeGreaterThan(70);
+    expect(count((event) => "messageIndex" in event && event.messageIndex > 0)).toBeGreaterThan(150);
+    // What the CLI filled in, with paths in it that were replaced.
+    expect(count(isFilledByCli)).toBeGreaterThan(800);
+    expect(count((event) => isFilledByCli(event) && /<(?:cwd|home|tmp)>/.test(JSON.stringify(event)))).toBeGreaterThan(
+      5,
+    );
+    // Inputs of tools that can be parsed, and one that cannot.
+    expect(ofKind(events, "toolUse").filter(({ unparsable }) => !unparsable).length).toBeGreaterThan(25);
+    expect(ofKind(events, "toolUse").filter(({ unparsable }) => unparsable).length).toBeGreaterThan(0);
+  });
+});
+
 describe("the mapper", () => {
   const only = (name: string) => turnsOf(name)[0]!.events;
 

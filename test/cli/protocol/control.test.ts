@@ -68,17 +68,6 @@ describe("control requests", () => {
     control.close(gone);
     expect([await failed, await reasonOf(control.request({ subtype: "b" }))]).toEqual([gone, gone]);
   });
-
-  it.each([
-    ["can_use_tool", { subtype: "success", response: expect.objectContaining({ behavior: "deny" }) }],
-    ["hook_callback", { subtype: "success", response: {} }],
-    ["mcp_message", { subtype: "error", error: expect.any(String) }],
-    ["something_new", { subtype: "error", error: expect.any(String) }],
-  ])("of the CLI's own, such as %s, are refused at once", async (subtype, response) => {
-    const { control, sent } = channel();
-    await control.receiveRequest({ type: "control_request", request_id: "R", request: { subtype } });
-    expect(sent).toEqual([{ type: "control_response", response: { request_id: "R", ...(response as object) } }]);
-  });
 });
 
 describe("a rewind", () => {

@@ -10,11 +10,11 @@ import type { CredentialSettings, ProfileSettings } from "../../../src/config/pr
 import { settingsSchema } from "../../../src/config/settings.ts";
 import { isRunnerError } from "../../../src/runner-error.ts";
 
-const folders = { home: "/b/home", tmp: "/b/tmp", cwd: "/b/cwd" };
+const resources = { HOME: "/b/home", TMPDIR: "/b/tmp" };
 const profileOf = (settings: object = {}): ProfileSettings =>
   settingsSchema.parse({ profiles: { default: settings } }).profiles.default!;
 const launched = (settings: object = {}) =>
-  launch({ profile: profileOf(settings), credential: { ANTHROPIC_API_KEY: "k" }, folders });
+  launch({ profile: profileOf(settings), credential: { ANTHROPIC_API_KEY: "k" }, resources });
 
 describe("the launch of a worker", () => {
   it("offers no tools, reads no settings and keeps no session", () => {
@@ -34,7 +34,6 @@ describe("the launch of a worker", () => {
       "--model=claude-opus-5-5",
       "--effort=medium",
     ]);
-    expect(launched().cwd).toBe(folders.cwd);
   });
 
   it("shows nothing of the profile's system prompt to whoever lists processes", () => {
@@ -44,8 +43,7 @@ describe("the launch of a worker", () => {
   it("has an environment of its own, with the profile's bounds on the model API", () => {
     const { env } = launched({ upstreamMaxRetries: 1, upstreamTimeoutMs: 5_000, upstreamIdleTimeoutMs: 20_000 });
     expect(env).toMatchObject({
-      HOME: folders.home,
-      TMPDIR: folders.tmp,
+      ...resources,
       ANTHROPIC_API_KEY: "k",
       CLAUDE_CODE_MAX_RETRIES: "1",
       API_TIMEOUT_MS: "5000",
@@ -60,14 +58,31 @@ describe("the launch of a worker", () => {
     ).toEqual(["HOME", "LANG", "PATH", "TMPDIR"]);
   });
 
-  it("has nothing in its environment that makes it send spans, unless it is to; then its credential cannot say otherwise", () => {
+  it("has nothing in its environment that makes it send spans, unless it is to", () => {
     const sends = (env: Readonly<Record<string, string>>) =>
       Object.keys(env).filter((name) => /OTEL|TRACE|ENABLE_TELEMETRY|TELEMETRY_BETA/.test(name));
     expect(sends(launched().env)).toEqual([]);
     const spans = { OTEL_TRACES_EXPORTER: "otlp" };
-    const credential = { ANTHROPIC_API_KEY: "k", OTEL_TRACES_EXPORTER: "console" };
-    expect(launch({ profile: profileOf(), credential, folders, spans }).env).toEqual({ ...launched().env, ...spans });
+    const given = {
+      profile: profileOf(),
+      credential: { ANTHROPIC_API_KEY: "k" },
+      resources: { ...resources, ...spans },
+    };
+    expect(launch(given).env).toEqual({ ...launched().env, ...spans });
   });
+
+  it.each([
+    ["of its own", {}, { PATH: "/elsewhere" }],
+    ["of the credential", { OTEL_TRACES_EXPORTER: "console" }, { OTEL_TRACES_EXPORTER: "otlp" }],
+  ])(
+    "does not let what a worker has for itself replace a variable %s, nor the other way round",
+    (_, given, resources) => {
+      const credential: Record<string, string> = { ANTHROPIC_API_KEY: "k", ...given };
+      expect(() => launch({ profile: profileOf(), credential, resources })).toThrow(
+        expect.objectContaining({ reason: "INTERNAL" }),
+      );
+    },
+  );
 
   it("works with tools in the operator's folder, and allows what the profile allows", () => {
     const tools = { tools: ["Bash", "Read"], workspace: { path: "/srv/code" }, isolation: "none", tenant: "a" };

@@ -4,7 +4,8 @@ import type { RequestOptions } from "../../../src/cli/protocol/control.ts";
 import { HostPaths } from "../../../src/cli/protocol/host-paths.ts";
 import type { JsonObject } from "../../../src/cli/protocol/json-members.ts";
 import { Ledger } from "../../../src/cli/turn/charges.ts";
-import { type TurnHost, TurnRun } from "../../../src/cli/turn/turn-run.ts";
+import type { TurnHost } from "../../../src/cli/turn/turn-host.ts";
+import { TurnRun } from "../../../src/cli/turn/turn-run.ts";
 import { silentLog } from "../../../src/telemetry/log.ts";
 import type { Turn } from "../../../src/turn.ts";
 import type { TurnEvent } from "../../../src/turn-event.ts";
@@ -27,13 +28,13 @@ const textDelta = (text: string) =>
 
 interface Options {
   readonly turn?: Partial<Turn>;
-  readonly write?: () => Promise<void>;
+  readonly written?: Promise<void>;
   readonly usage?: () => Promise<JsonObject>;
   readonly bounds?: Partial<TurnHost["bounds"]>;
 }
 
 /** A turn on a process that is played by the test. */
-function start({ turn = {}, write = async () => {}, usage, bounds }: Options = {}) {
+function start({ turn = {}, written = Promise.resolve(), usage, bounds }: Options = {}) {
   const clock = new FakeClock();
   const requests: string[] = [];
   const happened: string[] = [];
@@ -53,7 +54,6 @@ function start({ turn = {}, write = async () => {}, usage, bounds }: Options = {
     },
     chargedUsdMicros: 0,
     takenLineCount: () => 7,
-    write,
     request: (request: { readonly subtype: string }, _options?: RequestOptions) => {
       requests.push(request.subtype);
       return request.subtype === "get_usage" && usage ? usage() : new Promise(() => undefined);
@@ -78,6 +78,7 @@ function start({ turn = {}, write = async () => {}, usage, bounds }: Options = {
       ...turn,
     },
     host,
+    written,
     [],
   );
   const says = (...lines: readonly string[]) => {
@@ -471,6 +472,112 @@ describe("a slow reader", () => {
   });
 });
 
+describe("a turn in which Claude Code asks", () => {
+  const unanswered = { usage: () => Promise.reject(new Error("no answer")) };
+
+  it("may wait for the answer for longer than it may be silent, and than it may last", async () => {
+    const { run, says, happened, requests, clock } = start({
+      ...unanswered,
+      turn: { limits: { maxDurationMs: 15_000 } },
+    });
+    says(...uptoFirstDelta);
+    run.questionsOpen(1);
+    await clock.advance(3_600_000);
+    expect([happened, requests]).toEqual([[], []]);
+    run.questionsOpen(0);
+    says(...happy.slice(uptoFirstDelta.length));
+    expect(await run.ended).toMatchObject({ outcome: "completed", workerReusable: true });
+    expect(clock.pendingTimerCount).toBe(0);
+  });
+
+  it("is watched for silence again from the last answer on", async () => {
+    const { run, says, happened, clock } = start(unanswered);
+    says(...uptoFirstDelta);
+    run.questionsOpen(1);
+    run.questionsOpen(2);
+    await clock.advance(60_000);
+    run.questionsOpen(1);
+    await clock.advance(60_000);
+    run.questionsOpen(0);
+    await clock.advance(9_999);
+    expect(happened).toEqual([]);
+    await clock.advance(10_001);
+    expect(happened).toEqual([expect.stringMatching(/^kill: the worker said nothing for/)]);
+  });
+
+  it("has as much time left after the answer as before the question", async () => {
+    const { run, says, requests, clock } = start({
+      usage: async () => ({}),
+      turn: { limits: { maxDurationMs: 5_000 } },
+    });
+    says(...uptoFirstDelta);
+    await clock.advance(3_000);
+    run.questionsOpen(1);
+    await clock.advance(60_000);
+    run.questionsOpen(0);
+    await clock.advance(1_999);
+    expect(requests).not.toContain("interrupt");
+    await clock.advance(1);
+    expect(requests.at(-1)).toBe("interrupt");
+    await clock.advance(3_000);
+    expect((await run.ended).outcome).toBe("durationLimit");
+  });
+
+  it("is not taken for silent while its reader is behind, also when the answer has come", async () => {
+    const { run, says, happened, clock } = start(unanswered);
+    says(...uptoFirstDelta);
+    for (let at = 0; at < 20; at += 1) says(textDelta(String(at)));
+    run.questionsOpen(1);
+    run.questionsOpen(0);
+    await clock.advance(60_000);
+    expect(happened).toEqual(["pause"]);
+  });
+
+  it("may ask before it is known to have the prompt", async () => {
+    const { run, says, happened, clock } = start(unanswered);
+    run.questionsOpen(1);
+    await clock.advance(60_000);
+    expect(happened).toEqual([]);
+    says(...happy.slice(0, happy.findIndex((line) => line.includes('"started"')) + 1));
+    run.questionsOpen(0);
+    expect(run.hasStarted).toBe(true);
+    says(...happy.slice(happy.findIndex((line) => line.includes('"started"')) + 1));
+    expect((await run.ended).outcome).toBe("completed");
+  });
+
+  it("is ended by an interrupt all the same, within its timeout", async () => {
+    const { run, says, requests, happened, clock } = start();
+    says(...uptoFirstDelta);
+    run.questionsOpen(1);
+    await clock.advance(60_000);
+    run.interrupt("cancelled");
+    expect(requests).toEqual(["interrupt"]);
+    run.questionsOpen(0); // Withdrawn.
+    says(result, lifecycle("cancelled"));
+    expect((await run.ended).outcome).toBe("cancelled");
+
+    const stuck = start();
+    stuck.says(...uptoFirstDelta);
+    stuck.run.questionsOpen(1);
+    stuck.run.interrupt("cancelled");
+    await stuck.clock.advance(3_000);
+    expect(stuck.happened).toEqual(["kill: an interrupt did not end the turn"]);
+    expect((await stuck.run.ended).outcome).toBe("cancelled");
+    expect(happened).toEqual([]);
+  });
+
+  it("has died when the process goes before the answer", async () => {
+    const { run, says, clock } = start({ turn: { limits: { maxDurationMs: 5_000 } } });
+    says(...uptoFirstDelta);
+    run.questionsOpen(1);
+    run.processGone("signal SIGKILL");
+    run.questionsOpen(0);
+    expect(await run.ended).toMatchObject({ outcome: "workerDied" });
+    expect(await isSettled(run.idle)).toBe(true);
+    expect(clock.pendingTimerCount).toBe(0);
+  });
+});
+
 describe("a process that fails its turn", () => {
   it("is killed after its silence when it does not answer, and the caller does not wait for its death", async () => {
     const { run, says, happened, clock } = start({ usage: () => Promise.reject(new Error("no answer")) });
@@ -542,7 +649,7 @@ describe("a process that fails its turn", () => {
   });
 
   it("gives the turn back when it does not take the whole prompt", async () => {
-    const { run, happened } = start({ write: () => Promise.reject(new Error("EPIPE")) });
+    const { run, happened } = start({ written: Promise.reject(new Error("EPIPE")) });
     await expect(run.written).rejects.toMatchObject({ reason: "WORKER_DIED" });
     expect(happened).toEqual(["kill: the prompt could not be written"]);
     expect((await run.ended).outcome).toBe("workerDied");

@@ -1,0 +1,54 @@
+/**
+ * How a process is ended: at once, or in steps from the end of its input over TERM to KILL of its whole group.
+ */
+import type { Clock } from "../../clock.ts";
+import { Timers } from "../../timers.ts";
+import type { ChildProcess } from "./child-process.ts";
+
+/** How long a process that is stopped may take after the end of its input, in milliseconds; 30 as a rule. */
+const endOfInputMs = 1_000;
+
+export class ProcessEnding {
+  readonly #process: ChildProcess;
+  readonly #clock: Clock;
+  readonly #stopTimeoutMs: number;
+  readonly #timers: Timers;
+  #killedFor: string | undefined;
+
+  constructor(process: ChildProcess, clock: Clock, stopTimeoutMs: number) {
+    this.#process = process;
+    this.#clock = clock;
+    this.#stopTimeoutMs = stopTimeoutMs;
+    this.#timers = new Timers(clock);
+  }
+
+  /** Why it was killed first, if it was. */
+  get killedFor(): string | undefined {
+    return this.#killedFor;
+  }
+
+  kill(why: string): void {
+    this.#killedFor ??= why;
+    this.#process.signalGroup("SIGKILL");
+  }
+
+  /** Ends it in steps. Resolves with `gone`, or when it has to be left to the system. */
+  async stop(gone: Promise<unknown>): Promise<void> {
+    this.#process.endInput();
+    this.#timers.after(Math.min(endOfInputMs, this.#stopTimeoutMs), () => {
+      this.#process.signalGroup("SIGTERM");
+      this.#timers.after(this.#stopTimeoutMs, () => this.kill("it did not end when it was told to"));
+    });
+    const { promise: givenUp, resolve } = Promise.withResolvers<void>();
+    // A process that even SIGKILL does not end is left to the system.
+    const cancelTimer = this.#clock.after(2 * this.#stopTimeoutMs + 2 * endOfInputMs, resolve);
+    await Promise.race([gone, givenUp]);
+    cancelTimer();
+    this.gone();
+  }
+
+  /** It is gone: no step is left. */
+  gone(): void {
+    this.#timers.clear();
+  }
+}
