@@ -86,7 +86,7 @@ function scene({ workers = [new ScriptedWorker()], maxInFlight = 8 } = {}) {
     log: turnLog(silentLog),
     settings,
     serverVersion: "0",
-    cli: () => ({ version: "2.1.329", seeds: true }),
+    cli: () => ({ version: "2.1.332", seeds: true }),
     errorLog: silentLog,
     recentTurns: new RecentTurns(),
   });
