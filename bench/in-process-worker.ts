@@ -12,7 +12,7 @@ const deltaIntervalMs = 1_000;
 const words: TurnEvent = { kind: "textDelta", text: "a few words, ", messageIndex: 0, blockIndex: 0 };
 const init: TurnEvent = {
   kind: "init",
-  cliVersion: "2.1.329",
+  cliVersion: "2.1.332",
   model: "claude-opus-5-5",
   upstreamSessionId: "",
   permissionMode: "dontAsk",

@@ -35,7 +35,7 @@ describe("a worker on the real CLI", () => {
     const { events, end } = await play(worker, turnOf("Hello"));
     expect(events[0]).toMatchObject({
       kind: "init",
-      cliVersion: "2.1.329",
+      cliVersion: "2.1.332",
       tools: [],
       apiKeySource: "ANTHROPIC_API_KEY",
     });

@@ -19,7 +19,7 @@ const quickly = { startTimeoutMs: 20_000, controlTimeoutMs: 2_000, interruptTime
 async function fakeRig(script: FakeScript = {}, options: RigOptions = {}): Promise<Rig & { readonly fake: FakeCli }> {
   const fake = await makeFakeCli(script);
   open.push(fake);
-  const cli: LocatedCli = { kind: "found", path: fake.path, version: "2.1.329", source: "settings", fingerprint: "" };
+  const cli: LocatedCli = { kind: "found", path: fake.path, version: "2.1.332", source: "settings", fingerprint: "" };
   const made = await rig({ ...options, cli, pool: { ...quickly, ...options.pool } });
   open.push(made);
   return { ...made, fake };

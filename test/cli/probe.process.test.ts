@@ -26,7 +26,7 @@ async function script(name: string, text: string): Promise<string> {
 
 describe("the program", () => {
   it("is the installed one when the settings name none", async () => {
-    expect(await locate(undefined)).toMatchObject({ kind: "found", version: "2.1.329", source: "package" });
+    expect(await locate(undefined)).toMatchObject({ kind: "found", version: "2.1.332", source: "package" });
   });
 
   it("is the one that the settings name, if it is new enough", async () => {
@@ -56,7 +56,7 @@ describe("the program", () => {
     const path = await script("changing", "exit 1");
     const locator = new CliLocator({ path, env: {}, clock: systemClock });
     expect((await locator.locate()).kind).toBe("unavailable");
-    await script("changing", "echo 2.1.329");
+    await script("changing", "echo 2.1.332");
     const first = await locator.locate();
     expect(first.kind).toBe("found");
     expect(await locator.locate()).toBe(first);
@@ -65,7 +65,7 @@ describe("the program", () => {
   });
 
   it("gets nothing of the server's environment when it is asked", async () => {
-    const path = await script("nosy", 'test -z "$ANTHROPIC_API_KEY" && test "$HOME" != "" && echo 2.1.329');
+    const path = await script("nosy", 'test -z "$ANTHROPIC_API_KEY" && test "$HOME" != "" && echo 2.1.332');
     process.env.ANTHROPIC_API_KEY = "sk-ant-of-the-server";
     try {
       expect((await locate(path)).kind).toBe("found");
@@ -88,7 +88,7 @@ describe("the probe", () => {
     expect(
       await probeCli({ cli, sink, settings: probeSettings(sink.url), folders, clock: systemClock, log: silentLog }),
     ).toEqual({
-      cliVersion: "2.1.329",
+      cliVersion: "2.1.332",
       rewind: true,
       seeding: true,
       literalPrompts: true,

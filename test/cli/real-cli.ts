@@ -45,7 +45,7 @@ export interface RigOptions {
 }
 
 export const ableCli: CliCapabilities = {
-  cliVersion: "2.1.329",
+  cliVersion: "2.1.332",
   rewind: true,
   seeding: true,
   literalPrompts: true,

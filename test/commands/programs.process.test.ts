@@ -293,7 +293,7 @@ describe("a folder that somebody else made", () => {
   it("names no program that runs, and no address that gets the key of the user's environment", async () => {
     const marker = join(folder, "ran");
     const evil = join(folder, "evil");
-    writeFileSync(evil, `#!/bin/sh\necho ran >> ${marker}\necho 2.1.329\n`, { mode: 0o755 });
+    writeFileSync(evil, `#!/bin/sh\necho ran >> ${marker}\necho 2.1.332\n`, { mode: 0o755 });
     const asked: string[] = [];
     const thief = createServer((request, response) => {
       asked.push(request.url ?? "");
@@ -310,7 +310,7 @@ describe("a folder that somebody else made", () => {
     }
     // What a bare name or a relative folder of PATH would find.
     const here = join(folder, "claude");
-    writeFileSync(here, `#!/bin/sh\necho ran >> ${marker}\necho 2.1.329\n`, { mode: 0o755 });
+    writeFileSync(here, `#!/bin/sh\necho ran >> ${marker}\necho 2.1.332\n`, { mode: 0o755 });
     const env = { PATH: `.:${process.env.PATH}`, CLAUDE_RUNNER_CLI_PATH: "claude" };
 
     const doctor = new Run(["doctor"], env);

@@ -112,7 +112,7 @@ describe("the fake CLI and the real one", () => {
   beforeAll(async () => {
     fake = await makeFakeCli();
     workspace = await mkdtemp(join(tmpdir(), "fake-and-real-"));
-    found = { kind: "found", path: fake.path, version: "2.1.329", source: "settings", fingerprint: "" };
+    found = { kind: "found", path: fake.path, version: "2.1.332", source: "settings", fingerprint: "" };
   });
   afterAll(async () => {
     for (const made of rigs) await made[Symbol.asyncDispose]();

@@ -40,7 +40,7 @@ describe("the fake CLI", () => {
       new StreamJsonProcess({ path: fileURLToPath(new URL("claude", import.meta.url)), args: ["--version"] }),
     );
     expect(await cli.closed).toEqual({ code: 0, signal: null });
-    expect(cli.garbage).toEqual(["2.1.329 (Claude Code)"]);
+    expect(cli.garbage).toEqual(["2.1.332 (Claude Code)"]);
     const older = spawned(await fakeCli({ version: "1.0.0 (Claude Code)" }), ["--version"]);
     await older.closed;
     expect(older.garbage).toEqual(["1.0.0 (Claude Code)"]);

@@ -1,5 +1,5 @@
 /**
- * A fake of the Claude Code CLI, as far as the driver uses it: speaks stream-json as 2.1.329 does, echoes prompts, and on
+ * A fake of the Claude Code CLI, as far as the driver uses it: speaks stream-json as 2.1.332 does, echoes prompts, and on
  * demand does what the real one cannot be made to do. Meant to be spawned as the CLI's binary (`claude`, or a launcher
  * of `fake-cli.ts`).
  *
@@ -18,7 +18,7 @@ const recordPath = process.env.FAKE_CLAUDE_RECORD;
 const args = process.argv.slice(2);
 
 const fake = scriptPath === undefined ? {} : (JSON.parse(readFileSync(scriptPath, "utf8")) as FakeScript);
-const defaultVersion = "2.1.329 (Claude Code)";
+const defaultVersion = "2.1.332 (Claude Code)";
 
 if (readArguments(args, "").asksVersion) {
   process.stdout.write(`${fake.version ?? defaultVersion}\n`);

@@ -1,4 +1,4 @@
-/** The `result` of a turn, member by member and in the order of members in which 2.1.329 writes them. */
+/** The `result` of a turn, member by member and in the order of members in which 2.1.332 writes them. */
 import { randomUUID } from "node:crypto";
 import { type ApiError, type Context, userMarks } from "./shapes.ts";
 import { costUsd, type Usage, usageByModel } from "./usage.ts";
@@ -7,6 +7,8 @@ export interface ResultFacts {
   readonly index: number;
   readonly durationMs: number;
   readonly turnCount: number;
+  /** The model's messages that were begun, those that were taken back as well. */
+  readonly begunMessageIds: readonly string[];
   readonly usage: Usage;
   /** Of the whole session, by model. */
   readonly sessionUsage: ReadonlyMap<string, Usage>;
@@ -74,6 +76,7 @@ export function result(context: Context, facts: ResultFacts): object {
     type: "result",
     duration_ms: facts.durationMs,
     uuid: randomUUID(),
+    ...(end.kind !== "local" && { begun_message_ids: facts.begunMessageIds }),
     ...userMarks(context),
     queued_turn_count: facts.queuedTurnCount,
     result_index: facts.index,

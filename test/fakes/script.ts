@@ -119,7 +119,7 @@ export interface ControlScript {
 }
 
 export interface ProcessScript {
-  /** What `--version` says. Default `2.1.329 (Claude Code)`. */
+  /** What `--version` says. Default `2.1.332 (Claude Code)`. */
   readonly version?: string;
   readonly acts?: readonly Act[];
   /** The answer to prompts without a marker. */

@@ -358,13 +358,13 @@ export class Session implements Stage, ControlledSession {
     };
     const turn = new Turn(facts, this.output, this.#acts);
     this.#turn = turn;
-    const { end, usage, booked, turnCount } = await turn.run();
+    const { end, usage, booked, turnCount, begunMessageIds } = await turn.run();
     // From here on it is too late to interrupt.
     this.#turn = undefined;
     if (end.kind === "interrupted") this.conversation.addNote("[Request interrupted by user]");
     this.ledger.book(context.model, booked);
     const durationMs = Math.round(performance.now() - startedAtMs);
-    turn.sayResult(this.#makeResult(context, { end, usage, turnCount, durationMs }));
+    turn.sayResult(this.#makeResult(context, { end, usage, turnCount, begunMessageIds, durationMs }));
     this.#staleEvents = turn.staleEvents;
     await turn.at("afterResult");
     return end.kind === "interrupted" ? "cancelled" : "completed";
@@ -381,13 +381,15 @@ export class Session implements Stage, ControlledSession {
 
   #makeResult(
     context: shapes.Context,
-    facts: Pick<ResultFacts, "end"> & Partial<Pick<ResultFacts, "usage" | "turnCount" | "durationMs">>,
+    facts: Pick<ResultFacts, "end"> &
+      Partial<Pick<ResultFacts, "usage" | "turnCount" | "begunMessageIds" | "durationMs">>,
   ): object {
     this.#lastResultWasError = facts.end.kind === "apiError" || facts.end.kind === "interrupted";
     return result(context, {
       index: this.#resultCount++,
       durationMs: 1,
       turnCount: 0,
+      begunMessageIds: [],
       usage: noUsage,
       sessionUsage: this.ledger.session,
       usageSinceLast: this.ledger.takeSinceLast(),

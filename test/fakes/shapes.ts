@@ -1,5 +1,5 @@
 /**
- * The messages of the CLI, member by member and in the order of members in which 2.1.329 writes them. Pure; what they are
+ * The messages of the CLI, member by member and in the order of members in which 2.1.332 writes them. Pure; what they are
  * filled with is decided elsewhere. Leaves out the result (`result-shape.ts`).
  */
 import { randomUUID } from "node:crypto";
@@ -88,6 +88,7 @@ export function init(context: Context, facts: InitFacts): object {
     product_feedback_disabled: true,
     served_by_anthropic: false,
     uuid: randomUUID(),
+    sandbox_enabled: false,
     original_cwd: facts.cwd,
     additional_directories: [],
     fast_mode_state: "off",

@@ -34,6 +34,7 @@ export interface TurnEnd {
   /** What is booked, an estimate for an interrupted call included. */
   readonly booked: Usage;
   readonly turnCount: number;
+  readonly begunMessageIds: readonly string[];
 }
 
 /** What each call to the model "uses". */
@@ -63,7 +64,7 @@ export class Turn implements TurnStage {
   readonly #acts: Acts;
   readonly #interrupt = new AbortController();
   #message: OpenMessage | undefined;
-  #lastMessageId = "";
+  readonly #begunMessageIds: string[] = [];
   #callCount = 0;
   #assistantCount = 0;
   #usage = noUsage;
@@ -141,7 +142,7 @@ export class Turn implements TurnStage {
       shapes.streamEvent(
         this.#facts.context,
         { type: "content_block_delta", index: 0, delta: { type: "text_delta", text } },
-        this.#lastMessageId,
+        this.#begunMessageIds.at(-1) ?? "",
       ),
     );
   }
@@ -152,14 +153,15 @@ export class Turn implements TurnStage {
 
   /** Everything between the two lifecycle lines but the result. */
   async run(): Promise<TurnEnd> {
+    const begunMessageIds = this.#begunMessageIds;
     try {
       const end = await this.#play();
-      return { end, usage: this.#usage, booked: this.#booked, turnCount: this.#callCount };
+      return { end, usage: this.#usage, booked: this.#booked, turnCount: this.#callCount, begunMessageIds };
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;
       this.#sayInterrupted();
       const turnCount = this.#callCount + 1;
-      return { end: { kind: "interrupted" }, usage: noUsage, booked: this.#booked, turnCount };
+      return { end: { kind: "interrupted" }, usage: noUsage, booked: this.#booked, turnCount, begunMessageIds };
     }
   }
 
@@ -321,7 +323,7 @@ export class Turn implements TurnStage {
     const isFirst = this.#callCount++ === 0;
     const { context } = this.#facts;
     const id = `msg_${randomUUID().replaceAll("-", "").slice(0, 12)}`;
-    this.#lastMessageId = id;
+    this.#begunMessageIds.push(id);
     this.#message = { id, context, block: undefined, blockCount: 0 };
     this.#output.say(shapes.messageStart(context, id, callUsage, isFirst));
     return this.#message;

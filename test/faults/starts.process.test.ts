@@ -58,7 +58,7 @@ describe("a program that is not there", () => {
     await rename(`${path}.new`, path);
     await until(async () => (await healthOf(late)) === Status.SERVING);
     expect((await run(late, "Anybody there?")).text).toBe("You said: Anybody there?");
-    expect((await late.client.getInfo()).cliVersion).toBe("2.1.329");
+    expect((await late.client.getInfo()).cliVersion).toBe("2.1.332");
   });
 
   it.each([
@@ -80,22 +80,22 @@ describe("a program that is replaced while it runs", () => {
   it("serves new starts with the new one; running turns end on the old one", async () => {
     const of = await scene();
     const before = await run(of, "Which version?");
-    expect(before.started.cliVersion).toBe("2.1.329");
+    expect(before.started.cliVersion).toBe("2.1.332");
     const running = run(of, '[[fake answer {"flood":{"deltas":100,"chars":20},"perSecond":100}]]');
     await until(() => of.workersIn("claimed").length === 1);
 
     const launcher = await readFile(of.fake.path, "utf8");
-    await of.follow({ version: "2.1.330 (Claude Code)" });
+    await of.follow({ version: "2.1.333 (Claude Code)" });
     await writeFile(`${of.fake.path}.new`, `${launcher}\n# replaced\n`, { mode: 0o755 });
     await rename(`${of.fake.path}.new`, of.fake.path);
 
     // The spare is still of the old one: it was started before.
     expect((await run(of, "And you?")).failure).toBeUndefined();
-    await of.book.wait(({ message, cliVersion }) => message === "Claude Code found" && cliVersion === "2.1.330");
+    await of.book.wait(({ message, cliVersion }) => message === "Claude Code found" && cliVersion === "2.1.333");
     expect((await running).failure).toBeUndefined();
     await until(() => of.workers().spare > 0);
     const info = await of.client.getInfo();
-    expect(info.cliVersion).toBe("2.1.330");
+    expect(info.cliVersion).toBe("2.1.333");
   });
 });
 

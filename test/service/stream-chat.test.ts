@@ -38,7 +38,7 @@ function scene(options: { workers?: ScriptedWorker[]; maxInFlight?: number; span
     recentTurns,
     settings,
     serverVersion: "0",
-    cli: () => ({ version: "2.1.329", seeds: true }),
+    cli: () => ({ version: "2.1.332", seeds: true }),
     spans: options.spans,
   });
   const abort = new AbortController();

@@ -34,7 +34,7 @@ export const goodEnd: TurnEnd = {
 
 export const init: TurnEvent = {
   kind: "init",
-  cliVersion: "2.1.329",
+  cliVersion: "2.1.332",
   model: "m",
   upstreamSessionId: "s",
   permissionMode: "dontAsk",

@@ -8,8 +8,8 @@ const style = { bold: plain, dim: plain, red: plain, green: plain, yellow: plain
 
 function reportOf(...outcomes: readonly CaseOutcome[]): VerifyReport {
   return {
-    cli: { path: "/opt/claude", version: "2.1.329", source: "settings" },
-    capabilities: { cliVersion: "2.1.329", rewind: true, seeding: true, literalPrompts: true, detail: "" },
+    cli: { path: "/opt/claude", version: "2.1.332", source: "settings" },
+    capabilities: { cliVersion: "2.1.332", rewind: true, seeding: true, literalPrompts: true, detail: "" },
     seed: 7,
     results: outcomes.map((outcome, at) => ({
       group: "Answers",

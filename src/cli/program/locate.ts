@@ -15,7 +15,7 @@ import { quiet } from "../start/launch.ts";
 
 export const oldestVersion = "2.1.300";
 /** The version with which everything here was measured. */
-export const provenVersion = "2.1.329";
+export const provenVersion = "2.1.332";
 
 const versionTimeoutMs = 15_000;
 

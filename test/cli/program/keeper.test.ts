@@ -3,7 +3,7 @@ import type { CliCapabilities } from "../../../src/cli/program/capabilities.ts";
 import { CliKeeper } from "../../../src/cli/program/keeper.ts";
 import type { FoundCli, LocatedCli } from "../../../src/cli/program/locate.ts";
 
-const found = (fingerprint: string, version = "2.1.329"): FoundCli => ({
+const found = (fingerprint: string, version = "2.1.332"): FoundCli => ({
   kind: "found",
   path: "claude",
   version,
@@ -11,7 +11,7 @@ const found = (fingerprint: string, version = "2.1.329"): FoundCli => ({
   fingerprint,
 });
 const missing: LocatedCli = { kind: "unavailable", why: "there is none", whatToDo: "install it" };
-const good: CliCapabilities = { cliVersion: "2.1.329", rewind: true, seeding: true, literalPrompts: true, detail: "" };
+const good: CliCapabilities = { cliVersion: "2.1.332", rewind: true, seeding: true, literalPrompts: true, detail: "" };
 
 /** A keeper whose program a test changes, and what it did and said. */
 function scene(probe: (cli: FoundCli) => Promise<CliCapabilities> = async () => good) {
@@ -58,10 +58,10 @@ test("whoever asks what a program can do waits for the probe", async () => {
   const { keeper } = scene(() => probed.promise);
   await keeper.locate();
   const asked = keeper.capabilitiesOf(found("a"));
-  expect(keeper.info()).toEqual({ version: "2.1.329", seeds: undefined });
+  expect(keeper.info()).toEqual({ version: "2.1.332", seeds: undefined });
   probed.resolve(good);
   expect(await asked).toEqual(good);
-  expect(keeper.info()).toEqual({ version: "2.1.329", seeds: true });
+  expect(keeper.info()).toEqual({ version: "2.1.332", seeds: true });
 });
 
 test("a probe that fails means that the program can do nothing of the kind", async () => {

@@ -17,7 +17,7 @@ const facts: TurnFacts = {
   contentStreamed: false,
   lastStopReason: "",
   retryCount: 0,
-  cliVersion: "2.1.329",
+  cliVersion: "2.1.332",
   model: "m",
   wallNowMs: 0,
 };

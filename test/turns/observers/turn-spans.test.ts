@@ -84,7 +84,7 @@ function scene({ workers = [new ScriptedWorker()], maxInFlight = 8 } = {}) {
     log: silentLog,
     settings,
     serverVersion: "0",
-    cli: () => ({ version: "2.1.329", seeds: true }),
+    cli: () => ({ version: "2.1.332", seeds: true }),
     recentTurns: new RecentTurns(),
   });
   const abort = new AbortController();
