@@ -9,13 +9,20 @@ describeInBrowser("the token gate", (browser) => {
   let scene: Scene;
   let visit: Visit;
   const urls: string[] = [];
+  /** The calls of this visit: with which token, if any. */
+  let calls: { readonly path: string; readonly authorization: string | undefined }[] = [];
   beforeAll(async () => {
     scene = await openScene({ settings: { profiles: { default: { minSpares: 0 } } }, untilWarm: false });
   });
   afterAll(() => scene?.close());
   beforeEach(async () => {
     visit = await Visit.to(browser(), `http://127.0.0.1:${scene.target.webPort}/`);
-    visit.page.on("request", (request) => urls.push(request.url()));
+    calls = [];
+    visit.page.on("request", (request) => {
+      urls.push(request.url());
+      const { authorization } = request.headers();
+      if (request.method() === "POST") calls.push({ path: new URL(request.url()).pathname, authorization });
+    });
     visit.page.on("framenavigated", (frame) => urls.push(frame.url()));
   });
   afterEach(async () => {
@@ -25,12 +32,25 @@ describeInBrowser("the token gate", (browser) => {
   const stored = () =>
     visit.page.evaluate(() => JSON.stringify([{ ...sessionStorage }, { ...localStorage }, document.cookie]));
 
+  /** Lets the page do what an event has set off, and what it asks of the server be seen. */
+  const settled = () =>
+    visit.page.evaluate(
+      () => new Promise<void>((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve()))),
+    );
+
   it("lets nobody in without a token, and calls nothing until there is one", async () => {
+    await visit.page.reload(); // so that all of its calls are seen
     await visit.token.waitFor();
+    // It asks once without a token, to find out whether one is wanted.
+    const asked = [{ path: "/claude.runner.v1.ClaudeRunner/GetInfo", authorization: undefined }];
+    expect(calls.slice(-1)).toEqual(asked);
+    calls = [];
     expect(await visit.prompt.count()).toBe(0);
     expect(await visit.page.getByRole("navigation").count()).toBe(0);
     await visit.page.getByRole("button", { name: "Sign in", exact: true }).click();
     expect(await visit.token.evaluate((input: HTMLInputElement) => input.validity.valueMissing)).toBe(true);
+    await settled();
+    expect(calls).toEqual([]);
     expect(await stored()).toBe('[{},{},""]');
   });
 
@@ -44,12 +64,18 @@ describeInBrowser("the token gate", (browser) => {
   });
 
   it("does not send what cannot be a token", async () => {
+    await visit.token.waitFor();
+    calls = [];
     await visit.token.fill("two words");
     await visit.page.keyboard.press("Enter");
     await visit.page
       .getByRole("alert")
       .getByText(/no blanks/)
       .waitFor();
+    await settled();
+    expect(calls).toEqual([]);
+    await visit.signIn(tenants.acme);
+    expect(calls[0]?.authorization).toBe(`Bearer ${tenants.acme}`); // what is sent would have been seen
   });
 
   it("takes a token as it was pasted, and hides it unless asked to show it", async () => {

@@ -3,11 +3,12 @@
  *
  * The decoder knows the fields of spans and of attributes by their numbers in the OTLP protocol, and skips the rest.
  */
-import { EventEmitter, once } from "node:events";
+import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gunzipSync } from "node:zlib";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import { until } from "../until.ts";
 
 export type AttributeValue = string | boolean | number | readonly AttributeValue[];
 
@@ -41,7 +42,7 @@ export interface OtlpSink {
   readonly spans: readonly SinkSpan[];
   /** Every body, for a look at all that leaves the server. */
   readonly bodies: readonly { readonly path: string; readonly bytes: Buffer }[];
-  /** Waits until something holds of what was sent; looks at it with each body that comes. */
+  /** Waits until something holds of what was sent. */
   until(holds: () => boolean): Promise<void>;
   close(): Promise<void>;
 }
@@ -49,7 +50,6 @@ export interface OtlpSink {
 export async function openOtlpSink(): Promise<OtlpSink> {
   const spans: SinkSpan[] = [];
   const bodies: { path: string; bytes: Buffer }[] = [];
-  const arrivals = new EventEmitter();
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -58,7 +58,6 @@ export async function openOtlpSink(): Promise<OtlpSink> {
     const path = request.url ?? "";
     bodies.push({ path, bytes });
     if (path.endsWith("/v1/traces")) spans.push(...readSpans(bytes));
-    arrivals.emit("body");
     response.setHeader("content-type", "application/x-protobuf");
     response.end();
   });
@@ -68,9 +67,8 @@ export async function openOtlpSink(): Promise<OtlpSink> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spans,
     bodies,
-    async until(holds) {
-      while (!holds()) await once(arrivals, "body");
-    },
+    until: (holds) =>
+      until(holds, { see: () => `${spans.length} spans in ${bodies.length} bodies`, giveUpAfterMs: 120_000 }),
     async close() {
       server.close();
       server.closeAllConnections();

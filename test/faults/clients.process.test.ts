@@ -13,8 +13,8 @@ import { failureOf } from "../contract/transports.ts";
 import { readTurn } from "../contract/turn.ts";
 import { type RawStream, rawStream, requestFrame, streamChatPath } from "../e2e/raw-calls.ts";
 import { tenants } from "../e2e/scene.ts";
+import { until } from "../until.ts";
 import { type FakeScene, openFakeScene, recorded, slowAnswer } from "./fake-scene.ts";
-import { until } from "./processes.ts";
 
 const mebibytes = 1024 * 1024;
 /** 40 MB of text: more than all buffers on the way hold. */
@@ -35,7 +35,9 @@ describe("a caller", () => {
   });
   afterAll(() => scene.close());
   afterEach(async () => {
-    await until(() => ["default", "narrow"].every((of) => scene.workers(of).claimed === 0));
+    await until(() => ["default", "narrow"].every((of) => scene.workers(of).claimed === 0), {
+      see: () => scene.workers(),
+    });
     const turn = await readTurn(scene.client.streamChat({ prompt: "Are you well?" }));
     expect(turn.text).toBe("You said: Are you well?");
   });
@@ -77,7 +79,7 @@ describe("a caller", () => {
       const closed = new Promise((resolve) => stream.once("close", resolve));
       const line = await bookedAs(id);
       expect(line).toMatchObject({ outcome: "clientStalled", reason: "CLIENT_STALLED" });
-      await until(() => scene.workers().claimed === 0);
+      await until(() => scene.workers().claimed === 0, { see: () => scene.workers() });
       expect(peak()).toBeLessThan(120 * mebibytes);
       stream.resume();
       await closed;
@@ -145,12 +147,12 @@ describe("a caller", () => {
       }),
     );
     // Eight have a worker by now, the others wait.
-    await until(() => scene.workers().claimed === 8 && queued() === 32);
+    await until(() => scene.workers().claimed === 8 && queued() === 32, { see: () => scene.workers() });
     for (const { session } of calls) (session.socket as Socket).destroy();
     const lines = await Promise.all(calls.map(({ id }) => bookedAs(id)));
     for (const { outcome, reason } of lines) expect(["cancelled", "CANCELLED"]).toContain(reason ?? outcome);
     expect(queued()).toBe(0);
-    await until(() => scene.workers().claimed === 0);
+    await until(() => scene.workers().claimed === 0, { see: () => scene.workers() });
     // Only those whose prompt had been written count as turns: of the eight, unless a socket was gone even before that.
     const asked = await recorded(scene.fake, ({ in: line }) =>
       calls.some(({ id }) => JSON.stringify(line ?? "").includes(id)),
@@ -183,10 +185,10 @@ describe("a caller", () => {
       const claims = scene.claimCount();
       const stop = new AbortController();
       const waiting = failureOf(scene.client.streamChat({ prompt: "x", profile: "narrow" }, { signal: stop.signal }));
-      await until(() => queued("narrow") === 1);
+      await until(() => queued("narrow") === 1, { see: () => queued("narrow") });
       stop.abort();
       expect(await waiting).toMatchObject({ code: Code.Canceled });
-      await until(() => queued("narrow") === 0);
+      await until(() => queued("narrow") === 0, { see: () => queued("narrow") });
       expect(scene.claimCount()).toBe(claims);
       await free();
     });
@@ -208,7 +210,7 @@ describe("a caller", () => {
       const waiting = Array.from({ length: 40 }, () =>
         failureOf(scene.client.streamChat({ prompt: "x", profile: "narrow" }, { signal: stop.signal })),
       );
-      await until(() => queued("narrow") === 40);
+      await until(() => queued("narrow") === 40, { see: () => queued("narrow") });
       const failure = await failureOf(scene.client.streamChat({ prompt: "x", profile: "narrow" }));
       expect(failure).toMatchObject({ code: Code.Unavailable, reason: "QUEUE_FULL", sawHeaders: false });
       expect(failure.pushbackMs).toBeGreaterThan(0);

@@ -9,8 +9,9 @@ import { Outcome, TurnResultSchema, WorkerFate } from "../../gen/claude/runner/v
 import { Role } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { transportKinds } from "../contract/transports.ts";
 import { readTurn, type SeenTurn } from "../contract/turn.ts";
+import { until } from "../until.ts";
 import { type FakeScene, openFakeScene, recorded, slowAnswer } from "./fake-scene.ts";
-import { until, untilGone } from "./processes.ts";
+import { untilGone } from "./processes.ts";
 
 describe("a worker that dies", () => {
   let scene: FakeScene;
@@ -37,11 +38,13 @@ describe("a worker that dies", () => {
 
   /** The profile's next turn needs a new process. */
   const endBound = async (profile: string) => {
-    await until(() => scene.workers(profile).resetting === 0 && scene.workers(profile).claimed === 0);
+    await until(() => scene.workers(profile).resetting === 0 && scene.workers(profile).claimed === 0, {
+      see: () => scene.workers(profile),
+    });
     const idle = await run("Who are you?", profile);
-    await until(() => scene.workers(profile).boundIdle === 1);
+    await until(() => scene.workers(profile).boundIdle === 1, { see: () => scene.workers(profile) });
     process.kill(await pidOf(idle.started), "SIGKILL");
-    await until(() => scene.workers(profile).boundIdle === 0);
+    await until(() => scene.workers(profile).boundIdle === 0, { see: () => scene.workers(profile) });
   };
 
   describe("before it has the prompt", () => {
@@ -160,14 +163,16 @@ describe("a worker that dies", () => {
   it("while it is idle is replaced, and no caller sees it", async () => {
     await expectGoodTurn();
     for (const state of ["boundIdle", "spare"] as const) {
-      await until(() => scene.workers()[state] > 0 && scene.workers().resetting + scene.workers().starting === 0);
+      await until(() => scene.workers()[state] > 0 && scene.workers().resetting + scene.workers().starting === 0, {
+        see: () => scene.workers(),
+      });
       const from = scene.book.position;
       const [workerId] = scene.workersIn(state);
       process.kill(await pidOf({ workerId: workerId! }), "SIGKILL");
       await scene.book.wait(({ message, worker }) => message === "recycle" && worker === workerId, from);
       await expectGoodTurn();
     }
-    await until(() => scene.workers().spare === 1);
+    await until(() => scene.workers().spare === 1, { see: () => scene.workers() });
     expect(scene.runner.pool.isServing()).toBe(true);
   });
 

@@ -18,8 +18,9 @@ import { readTurn } from "../contract/turn.ts";
 import type { LogLine } from "../e2e/log-book.ts";
 import { tenants } from "../e2e/scene.ts";
 import { type FakeCli, makeFakeCli } from "../fakes/fake-cli.ts";
+import { until } from "../until.ts";
 import { openFakeScene, recorded, slowAnswer } from "./fake-scene.ts";
-import { isAlive, until, untilGone } from "./processes.ts";
+import { isAlive, untilGone } from "./processes.ts";
 
 const program = fileURLToPath(new URL("../../bin/claude-runner.js", import.meta.url));
 

@@ -11,8 +11,8 @@ import { failureOf } from "../contract/transports.ts";
 import { readTurn, type SeenTurn } from "../contract/turn.ts";
 import { openScene, type Scene } from "../e2e/scene.ts";
 import { makeFakeCli } from "../fakes/fake-cli.ts";
+import { until } from "../until.ts";
 import { type FakeScene, openFakeScene, recorded, slowAnswer } from "./fake-scene.ts";
-import { until } from "./processes.ts";
 
 const opened: (() => PromiseLike<unknown>)[] = [];
 afterEach(async () => {
@@ -82,7 +82,7 @@ describe("a program that is replaced while it runs", () => {
     const before = await run(of, "Which version?");
     expect(before.started.cliVersion).toBe("2.1.332");
     const running = run(of, '[[fake answer {"flood":{"deltas":100,"chars":20},"perSecond":100}]]');
-    await until(() => of.workersIn("claimed").length === 1);
+    await until(() => of.workersIn("claimed").length === 1, { see: () => of.workers() });
 
     const launcher = await readFile(of.fake.path, "utf8");
     await of.follow({ version: "2.1.333 (Claude Code)" });
@@ -93,7 +93,7 @@ describe("a program that is replaced while it runs", () => {
     expect((await run(of, "And you?")).failure).toBeUndefined();
     await of.book.wait(({ message, cliVersion }) => message === "Claude Code found" && cliVersion === "2.1.333");
     expect((await running).failure).toBeUndefined();
-    await until(() => of.workers().spare > 0);
+    await until(() => of.workers().spare > 0, { see: () => of.workers() });
     const info = await of.client.getInfo();
     expect(info.cliVersion).toBe("2.1.333");
   });
@@ -123,9 +123,13 @@ describe("starts that fail", () => {
     const pid = (await of.workerPids()).get(spare);
     if (pid === undefined) throw new Error("there is no spare");
     process.kill(pid, "SIGKILL");
-    await until(() => of.runner.pool.snapshot().profiles[0]?.starts === "open");
+    await until(() => of.runner.pool.snapshot().profiles[0]?.starts === "open", {
+      see: () => of.runner.pool.snapshot().profiles[0],
+    });
     await of.follow({});
-    await until(() => of.runner.pool.snapshot().profiles[0]?.starts === "closed");
+    await until(() => of.runner.pool.snapshot().profiles[0]?.starts === "closed", {
+      see: () => of.runner.pool.snapshot().profiles[0],
+    });
     expect((await run(of, "Will you start?")).text).toBe("You said: Will you start?");
     expect(await healthOf(of)).toBe(Status.SERVING);
   });

@@ -6,8 +6,9 @@ import { afterEach, describe, expect, it } from "vitest";
 import { OutcomeClient, requestBody } from "../../bench/outcome-client.ts";
 import { seededRandom } from "../../bench/random.ts";
 import { sha256Of } from "../../src/policy/auth.ts";
+import { until } from "../until.ts";
 import { type FakeScene, openFakeScene } from "./fake-scene.ts";
-import { until, untilGone } from "./processes.ts";
+import { untilGone } from "./processes.ts";
 
 const tenants = ["acme", "umbrella", "initech", "globex"] as const;
 const tokenOf = (tenant: string) => `test-token-of-${tenant}`;

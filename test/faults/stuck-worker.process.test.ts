@@ -6,8 +6,9 @@ import { Code } from "@connectrpc/connect";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Outcome } from "../../gen/claude/runner/v1/result_pb.ts";
 import { readTurn, type SeenTurn } from "../contract/turn.ts";
+import { until } from "../until.ts";
 import { type FakeScene, openFakeScene, recorded, slowAnswer } from "./fake-scene.ts";
-import { isAlive, until, untilGone } from "./processes.ts";
+import { isAlive, untilGone } from "./processes.ts";
 
 describe("a worker that is stuck", () => {
   let scene: FakeScene;
@@ -63,7 +64,9 @@ describe("a worker that is stuck", () => {
   });
 
   it("while it is idle is asked before it is given out, and another serves the turn", async () => {
-    await until(() => scene.workersIn("boundIdle").length > 0 && scene.workers().spare > 0);
+    await until(() => scene.workersIn("boundIdle").length > 0 && scene.workers().spare > 0, {
+      see: () => scene.workers(),
+    });
     const frozen = await Promise.all(scene.workersIn("boundIdle").map(pidOf));
     for (const pid of frozen) process.kill(pid, "SIGSTOP");
     const from = scene.book.position;

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import { resetBurst } from "../../src/server/connections/h2-session.ts";
 import { type ContractClient, transportKinds } from "../contract/transports.ts";
-import { startTestServers, type TestServers, testToken, textsOf, until } from "./scripted-runner.ts";
+import { until } from "../until.ts";
+import { startTestServers, type TestServers, testToken, textsOf } from "./scripted-runner.ts";
 
 /** What careless, slow and hostile peers do; afterwards the server has to be as it was. */
 for (const tls of [false, true]) {
@@ -40,7 +41,7 @@ for (const tls of [false, true]) {
       await stream.return?.();
       client.close();
       await call.ended;
-      await until(() => test.servers.openCallCount() === 0);
+      await until(() => test.servers.openCallCount() === 0, { see: () => test.servers.openCallCount() });
     });
 
     it.each(kinds)("$name: clients that vanish in mid-stream leave nothing open", async (kind) => {
@@ -57,7 +58,7 @@ for (const tls of [false, true]) {
       for (const abort of aborts) abort.abort();
       for (const client of clients) client.close();
       await Promise.all(test.runner.calls.map(({ ended }) => ended));
-      await until(() => test.servers.openCallCount() === 0);
+      await until(() => test.servers.openCallCount() === 0, { see: () => test.servers.openCallCount() });
       expect(test.logged).toEqual([]);
     });
 
@@ -87,7 +88,7 @@ for (const tls of [false, true]) {
           expect(await call.aborted).toMatchObject({ code: 4 });
           await call.ended;
           expect(test.servers.openCallCount()).toBe(1);
-          await until(() => test.servers.openCallCount() === 0);
+          await until(() => test.servers.openCallCount() === 0, { see: () => test.servers.openCallCount() });
           session.destroy();
         }
       },
@@ -114,7 +115,7 @@ for (const tls of [false, true]) {
         if (kind === "FIN") socket.end();
         else tcp.resetAndDestroy();
         expect((await call.aborted).code).toBe(1);
-        await until(() => test.servers.openCallCount() === 0);
+        await until(() => test.servers.openCallCount() === 0, { see: () => test.servers.openCallCount() });
         session.destroy();
       }
     });
@@ -193,7 +194,7 @@ for (const tls of [false, true]) {
         expect(await textsOf(client.streamChat({ prompt: "count 2" }))).toEqual(["1", "2"]);
         client.close();
       }
-      await until(() => test.servers.openCallCount() === 0);
+      await until(() => test.servers.openCallCount() === 0, { see: () => test.servers.openCallCount() });
       expect(test.logged).toEqual([]);
     }
   });

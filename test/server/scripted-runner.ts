@@ -239,11 +239,6 @@ export class TestReadiness {
   }
 }
 
-/** Waits for something that gives no event, such as a counter in the server. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
 /** The texts of a stream. */
 export async function textsOf(stream: AsyncIterable<{ event: { case?: string; value?: unknown } }>): Promise<string[]> {
   const texts: string[] = [];

@@ -9,7 +9,8 @@ import { type Settings, settingsSchema } from "../../src/config/settings.ts";
 import { sha256Of } from "../../src/policy/auth.ts";
 import { exposureProblems, servesReflection } from "../../src/server/exposure.ts";
 import { failureOf, grpcJsClient, testTls, transportKinds } from "../contract/transports.ts";
-import { startTestServers, type TestServers, testToken, textsOf, until } from "./scripted-runner.ts";
+import { until } from "../until.ts";
+import { startTestServers, type TestServers, testToken, textsOf } from "./scripted-runner.ts";
 
 const running: TestServers[] = [];
 afterEach(async () => {

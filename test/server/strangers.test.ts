@@ -8,7 +8,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { HealthCheckRequestSchema } from "../../gen/grpc/health/v1/health_pb.ts";
 import { maxAnonymousCalls } from "../../src/server/limits.ts";
 import { type ContractClient, transportKinds } from "../contract/transports.ts";
-import { startTestServers, type TestServers, textsOf, until } from "./scripted-runner.ts";
+import { until } from "../until.ts";
+import { startTestServers, type TestServers, textsOf } from "./scripted-runner.ts";
 
 const cleanUp: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
@@ -146,7 +147,8 @@ describe.each(["grpc", "web"] as const)("on the %s port", (port) => {
       await once(socket, "connect");
       silent.push(socket);
     }
-    await until(() => silent.filter(({ readyState }) => readyState === "open").length <= 20);
+    const isOpen = ({ readyState }: { readyState: string }) => readyState === "open";
+    await until(() => silent.filter(isOpen).length <= 20, { see: () => silent.filter(isOpen).length });
     expect(await textsOf(honestClient(test, port).streamChat({ prompt: "count 2" }))).toEqual(["1", "2"]);
   });
 

@@ -4,7 +4,8 @@ import type { GetPoolResponse, WatchPoolResponse } from "../../gen/claude/runner
 import { HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
 import { type ContractClient, failureOf, transportKinds } from "../contract/transports.ts";
 import { workerSnapshot } from "../service/pool/watched-pool.ts";
-import { startTestServers, type TestServers, testToken, textsOf, until } from "./scripted-runner.ts";
+import { until } from "../until.ts";
+import { startTestServers, type TestServers, testToken, textsOf } from "./scripted-runner.ts";
 
 /** What must hold for every client over every transport, whatever the handler does. */
 for (const tls of [false, true]) {
@@ -126,7 +127,7 @@ for (const tls of [false, true]) {
         expect(await call.aborted).toMatchObject({ code: Code.Canceled, rawMessage: "cancelled by the caller" });
         await call.ended;
         expect(await rest).toMatchObject({ code: Code.Canceled });
-        await until(() => test.servers.openCallCount() === 0);
+        await until(() => test.servers.openCallCount() === 0, { see: () => test.servers.openCallCount() });
       });
 
       it.each([
@@ -159,7 +160,7 @@ for (const tls of [false, true]) {
         expect((await watch.next()).value.status).toBe(Status.SERVING);
         stranger.close();
         await watch.return?.();
-        await until(() => test.readiness.listenerCount === 0);
+        await until(() => test.readiness.listenerCount === 0, { see: () => test.readiness.listenerCount });
       });
 
       it("tells the pool as it is, and to a watcher whenever it has changed, until the watcher goes", async () => {
@@ -179,7 +180,7 @@ for (const tls of [false, true]) {
         const rest = states.next().catch((error: unknown) => error);
         abort.abort();
         expect(await rest).toMatchObject({ code: Code.Canceled });
-        await until(() => test.pool.listenerCount === 0);
+        await until(() => test.pool.listenerCount === 0, { see: () => test.pool.listenerCount });
       });
 
       it("tells what is wrong with a request for the pool, and wants a token", async () => {
@@ -196,7 +197,7 @@ for (const tls of [false, true]) {
 
       it("ends a watch at the caller's deadline", async () => {
         expect(await failureOf(client.watchPool({}, { timeoutMs: 80 }))).toMatchObject({ code: Code.DeadlineExceeded });
-        await until(() => test.pool.listenerCount === 0);
+        await until(() => test.pool.listenerCount === 0, { see: () => test.pool.listenerCount });
       });
 
       it("sends no answer that is too large for clients", async () => {

@@ -167,10 +167,22 @@ describe("telemetry", () => {
   });
 
   it("can be started again in the same process", async () => {
-    await started({}).stop();
-    const second = started({});
-    instruments().turns.add(1);
-    await second.stop();
-    await second.stop();
+    const [first, second] = [await collector(), await collector()];
+    const measure = () => {
+      instruments().turns.add(1);
+      tracer().startSpan("turn").end();
+    };
+    const before = started({ otlpEndpoint: first.url });
+    measure();
+    await before.stop();
+    const receivedByFirst = first.received.length;
+    const after = started({ otlpEndpoint: second.url });
+    measure();
+    await after.stop();
+    await after.stop();
+    expect(second.received.map(({ path }) => path).sort()).toEqual(["/v1/metrics", "/v1/traces"]);
+    expect(second.received.find(({ path }) => path === "/v1/metrics")?.body).toContain("runner.turns");
+    expect(receivedByFirst).toBe(2);
+    expect(first.received).toHaveLength(receivedByFirst);
   });
 });
