@@ -121,13 +121,13 @@ export const elsewhere: readonly ElsewhereGroup[] = [
       {
         tries: "a name that was pointed at this server (DNS rebinding), Host and Origin agreeing",
         expects: "is refused",
-        file: "test/server/page.test.ts",
+        file: "test/server/page/page.test.ts",
         test: "may not be one of a name that was pointed at this server, though its Host and Origin agree",
       },
       {
         tries: "a page on another port, scheme or name of this machine",
         expects: "is refused",
-        file: "test/server/page.test.ts",
+        file: "test/server/page/page.test.ts",
         test: "may not be one of another port, scheme or name of this machine",
       },
     ],

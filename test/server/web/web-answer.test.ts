@@ -1,7 +1,6 @@
 import { EventEmitter } from "node:events";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { describe, expect, it } from "vitest";
-import { grpcMessage } from "../../../src/server/calls/grpc-trailers.ts";
 import type { WebRequest, WebResponse } from "../../../src/server/calls/http-exchange.ts";
 import { sendAnswer } from "../../../src/server/web/web-answer.ts";
 import { FakeClock } from "../../fake-clock.ts";
@@ -139,14 +138,5 @@ describe("an answer over HTTP/1.1", () => {
     expect(test.response.destroyed).toBe(false);
     await test.clock.advance(1);
     expect(test.response.destroyed).toBe(true);
-  });
-});
-
-describe("the message of a status", () => {
-  it("is escaped as gRPC asks, and no further", () => {
-    expect(grpcMessage("queue is full: 3, 50 %")).toBe("queue is full: 3, 50 %25");
-    expect(grpcMessage("grün\n")).toBe("gr%C3%BCn%0A");
-    expect(grpcMessage("half a pair \ud800")).toBe("half a pair %EF%BF%BD");
-    expect(decodeURIComponent(grpcMessage("100 % 日本"))).toBe("100 % 日本");
   });
 });

@@ -1,7 +1,6 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
-import { type AddressInfo, connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Clock, systemClock } from "../../../src/clock.ts";
@@ -139,17 +138,5 @@ describe("a plain connection on the web port", () => {
     spoken.write("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
     await once(spoken, "data");
     expect(clock.pendingTimerCount).toBe(0);
-  });
-});
-
-describe("a listener", () => {
-  it("says in words what is wrong with an address", async () => {
-    const listening = (host: string, port = 0) => listen(createServer(), { host, port, settingsName: "grpc" });
-    await expect(listening("192.0.2.77")).rejects.toThrow("grpc.host: this machine has no address 192.0.2.77");
-    const taken = createServer();
-    await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
-    const { port } = taken.address() as AddressInfo;
-    await expect(listening("127.0.0.1", port)).rejects.toThrow(`127.0.0.1:${port} is in use by another program`);
-    taken.close();
   });
 });

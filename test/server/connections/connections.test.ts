@@ -2,9 +2,9 @@ import { EventEmitter } from "node:events";
 import type { ServerHttp2Session } from "node:http2";
 import type { Server, Socket } from "node:net";
 import { describe, expect, it } from "vitest";
-import { TrustedProxies } from "../../src/policy/addresses.ts";
-import { Connections } from "../../src/server/connections/connections.ts";
-import { FakeClock } from "../fake-clock.ts";
+import { TrustedProxies } from "../../../src/policy/addresses.ts";
+import { Connections } from "../../../src/server/connections/connections.ts";
+import { FakeClock } from "../../fake-clock.ts";
 
 class FakeSocket extends EventEmitter {
   static lastPort = 1024;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Share } from "../../src/server/calls/share.ts";
+import { Share } from "../../../src/server/calls/share.ts";
 
 /** Everybody in turn takes one until nobody gets any more. */
 function greedy(share: Share, holders: readonly string[]): Record<string, number> {

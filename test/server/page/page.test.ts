@@ -3,7 +3,7 @@ import { request as httpRequest } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startTestServers, type TestServers, testToken } from "./scripted-runner.ts";
+import { startTestServers, type TestServers, testToken } from "../scripted-runner.ts";
 
 interface Answer {
   readonly status: number;

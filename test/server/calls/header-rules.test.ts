@@ -4,15 +4,15 @@ import { connect as connectTcp } from "node:net";
 import { fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import { ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
+import { StatusSchema } from "../../../gen/google/rpc/status_pb.ts";
 import {
   brokenHeader,
   clampedGrpcTimeout,
   grpcTimeoutMs,
   oversizedHeaders,
-} from "../../src/server/calls/header-rules.ts";
-import { startTestServers, type TestServers, testToken } from "./scripted-runner.ts";
+} from "../../../src/server/calls/header-rules.ts";
+import { startTestServers, type TestServers, testToken } from "../scripted-runner.ts";
 
 let test: TestServers;
 beforeAll(async () => {

@@ -7,8 +7,8 @@ import {
   guardSession,
   resetBurst,
   resetsPerSecond,
-} from "../../src/server/connections/h2-session.ts";
-import { FakeClock } from "../fake-clock.ts";
+} from "../../../src/server/connections/h2-session.ts";
+import { FakeClock } from "../../fake-clock.ts";
 
 class FakeSession extends EventEmitter {
   destroyed = false;

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { importsOf, moduleSource } from "../../src/server/page/module-source.ts";
-import { PageFile } from "../../src/server/page/page-file.ts";
+import { importsOf, moduleSource } from "../../../src/server/page/module-source.ts";
+import { PageFile } from "../../../src/server/page/page-file.ts";
 
 let folder: string;
 beforeEach(async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { isRunnerError } from "../../src/runner-error.ts";
-import { RequestBytes } from "../../src/server/calls/request-bytes.ts";
-import { FakeClock } from "../fake-clock.ts";
+import { isRunnerError } from "../../../src/runner-error.ts";
+import { RequestBytes } from "../../../src/server/calls/request-bytes.ts";
+import { FakeClock } from "../../fake-clock.ts";
 
 function setUp() {
   const clock = new FakeClock();
