@@ -28,6 +28,17 @@ export const systemClock: Clock = {
 };
 
 /**
+ * Settles like `work`, or rejects with what `late` makes once `limitMs` have passed. Bounds the waiting, not the work:
+ * what comes late is the caller's to clean up. Leaves no timer behind.
+ */
+export function within<T>(clock: Clock, limitMs: number, work: Promise<T>, late: () => Error): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(limitMs, () => reject(late()));
+    work.then(resolve, reject).finally(cancel);
+  });
+}
+
+/**
  * Waits. Rejects with the signal's reason when it aborts first.
  */
 export function sleep(clock: Clock, forMs: number, signal?: AbortSignal): Promise<void> {

@@ -16,7 +16,7 @@ import { probeSettings } from "./config/probe-settings.ts";
 import { reusesWorkers, workerBounds } from "./config/profile-settings.ts";
 import type { Settings } from "./config/settings.ts";
 import { runnerVersion } from "./config/version.ts";
-import { Authenticator, defaultToken } from "./policy/auth.ts";
+import { Authenticator, type AuthRules, defaultToken } from "./policy/auth.ts";
 import { TurnsInFlight } from "./policy/quota.ts";
 import { Tenants } from "./policy/tenants.ts";
 import type { WorkerPool } from "./pool/claim.ts";
@@ -25,7 +25,7 @@ import { startAdmin } from "./server/admin.ts";
 import { type Address, ServerStartError } from "./server/connections/listener.ts";
 import { exposureProblems } from "./server/exposure.ts";
 import { startServers } from "./server/server.ts";
-import { ensureTokenFile } from "./server/token-file.ts";
+import { ensureTokenFile, type TokenFile } from "./server/token-file.ts";
 import { healthService, type Readiness } from "./service/health-service.ts";
 import { poolService } from "./service/pool/pool-service.ts";
 import { runnerService } from "./service/runner.ts";
@@ -172,7 +172,9 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   opened.defer(observePool(pool, inFlight, settings.pool.memoryBudgetBytes));
   beginAtZero(Object.keys(settings.profiles));
 
-  const { authenticator, tokenNotice } = await openAuthentication(settings, log);
+  const { rules, found: tokenNotice } = await authRules(settings);
+  for (const warning of tokenNotice?.warnings ?? []) log.warn({}, warning);
+  const authenticator = new Authenticator(rules);
   signal?.throwIfAborted();
   const authenticate = (authorization: string | undefined) => authenticator.authenticate(authorization);
   const recentTurns = new RecentTurns();
@@ -234,12 +236,12 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       // Addresses stay as they are, so what may be opened to whom is asked of them.
       const problems = exposureProblems({ ...settings, auth: fresh.auth });
       if (problems.length > 0) throw new Error(problems.join("\n"));
-      const rules = await authRules(fresh);
+      const { rules: freshRules } = await authRules(fresh);
       const takeTls = await servers.prepareTls(fresh);
       await credentials.check();
       // All of it can be used. From here on nothing fails.
       takeTls();
-      authenticator.reload(rules);
+      authenticator.reload(freshRules);
       tenants.reload(fresh.auth.tokens);
       await credentials.lookAtAll();
       if (fresh.auth.insecureNoAuth) log.warn({}, noAuthentication);
@@ -269,23 +271,13 @@ const noTokenPlace =
   "auth.tokenFile: this user has no home folder to keep the token of the first start in; name a file in auth.tokenFile, " +
   "or put tokens into auth.tokens (`claude-runner token` makes one)";
 
-async function openAuthentication(settings: Settings, log: Log) {
-  const { tokens, insecureNoAuth, tokenFile } = settings.auth;
-  if (tokens.length > 0 || insecureNoAuth) {
-    return { authenticator: new Authenticator({ tokens, insecureNoAuth }), tokenNotice: undefined };
-  }
-  if (tokenFile === undefined) throw new ServerStartError(noTokenPlace);
-  const { token, isNew, warnings } = await ensureTokenFile(tokenFile);
-  for (const warning of warnings) log.warn({}, warning);
-  return {
-    authenticator: new Authenticator({ tokens: [defaultToken(token)], insecureNoAuth }),
-    tokenNotice: { token, file: tokenFile, isNew },
-  };
-}
-
-async function authRules({ auth }: Settings) {
-  if (auth.tokens.length > 0 || auth.insecureNoAuth) return auth;
+/** Who may call: the tokens of the settings, or else the one of the token file, which is made if it is missing. */
+async function authRules({
+  auth,
+}: Settings): Promise<{ rules: AuthRules; found?: TokenFile & { readonly file: string } }> {
+  if (auth.tokens.length > 0 || auth.insecureNoAuth) return { rules: auth };
   if (auth.tokenFile === undefined) throw new ServerStartError(noTokenPlace);
-  const { token } = await ensureTokenFile(auth.tokenFile);
-  return { tokens: [defaultToken(token)], insecureNoAuth: false };
+  const found = await ensureTokenFile(auth.tokenFile);
+  const rules = { tokens: [defaultToken(found.token)], insecureNoAuth: false };
+  return { rules, found: { ...found, file: auth.tokenFile } };
 }

@@ -4,11 +4,10 @@
  * Every change of state passes through `#become`. Decides nothing: when to start, check, reset or stop a worker, and
  * which turn it serves, is up to the pool.
  */
-import type { Clock } from "../clock.ts";
+import { type Clock, within } from "../clock.ts";
 import { isRunnerError, RunnerError } from "../runner-error.ts";
 import type { WorkerExit, WorkerProcess } from "../worker-process.ts";
 import type { WorkerSnapshot } from "./snapshot.ts";
-import { within } from "./within.ts";
 import { affinityOf, type IdleState, isLiving, moves, type WorkerKind, type WorkerState } from "./worker-state.ts";
 
 /** Idle CPU is judged over this time: shorter, and the garbage collection after a turn looks like a loop. */

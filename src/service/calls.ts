@@ -21,6 +21,9 @@ export interface Caller {
   readonly isOperator: boolean;
 }
 
+/** The caller that an `authorization` header names, by the tokens of now. Throws UNAUTHENTICATED. */
+export type Authenticate = (authorization: string | undefined) => Caller;
+
 export interface CallContext {
   /**
    * Aborts when the caller goes, the deadline passes or the server gives up draining; the reason is a ConnectError. After

@@ -4,6 +4,7 @@
  * The only place that knows status codes. All details of one status stay under 4 KiB together, since clients stop at 8
  * to 16 KiB of trailers, and some of them report something else then.
  */
+
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type TurnResult, TurnResultSchema } from "../../gen/claude/runner/v1/result_pb.ts";
@@ -15,6 +16,7 @@ import {
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
 import { isRunnerError, RunnerError, type RunnerReason, withoutStack } from "../runner-error.ts";
+import { clipUtf8 } from "../utf8.ts";
 import { duration } from "./protobuf.ts";
 
 export const errorDomain = "claude-runner";
@@ -121,7 +123,7 @@ export function toConnectError(error: unknown, stage: FailureStage = beforeTheTu
   const retryAfterMs = retryAfter(known, stage);
   if (stage.promptWritten) metadata.set(pushbackHeader, "-1");
   else if (retryAfterMs !== undefined) metadata.set(pushbackHeader, String(pushbackMs(retryAfterMs)));
-  const message = clip(messageOf(known, stage), maxMessageBytes);
+  const message = clipUtf8(messageOf(known, stage), maxMessageBytes);
   return withoutStack(() => new ConnectError(message, code, metadata, details, error));
 }
 
@@ -153,7 +155,7 @@ function detailsOf(error: RunnerError, stage: FailureStage): Detail[] {
   const facts: Record<string, string> = {};
   let factBytes = 0;
   for (const [key, value] of Object.entries(error.facts)) {
-    const text = clip(String(value), 200);
+    const text = clipUtf8(String(value), 200);
     factBytes += key.length + Buffer.byteLength(text);
     if (factBytes < 1500) facts[key] = text;
   }
@@ -167,11 +169,14 @@ function detailsOf(error: RunnerError, stage: FailureStage): Detail[] {
   if (retryAfterMs !== undefined) budget.add(RetryInfoSchema, { retryDelay: duration(retryAfterMs) });
   const { detail }: Policy = policyOf[error.reason];
   if (detail === "quota") {
-    const subject = clip(String(error.facts.subject ?? error.reason), 200);
-    budget.add(QuotaFailureSchema, { violations: [{ subject, description: clip(error.message, 500) }] });
+    const subject = clipUtf8(String(error.facts.subject ?? error.reason), 200);
+    budget.add(QuotaFailureSchema, { violations: [{ subject, description: clipUtf8(error.message, 500) }] });
   }
   if (detail === "model") {
-    budget.add(ResourceInfoSchema, { resourceType: "model", resourceName: clip(String(error.facts.model ?? ""), 200) });
+    budget.add(ResourceInfoSchema, {
+      resourceType: "model",
+      resourceName: clipUtf8(String(error.facts.model ?? ""), 200),
+    });
   }
   if (stage.result !== undefined) {
     const { result } = stage;
@@ -183,7 +188,7 @@ function detailsOf(error: RunnerError, stage: FailureStage): Detail[] {
       structuredOutputJson: "",
       permissionDenials: [],
       refusalExplanation: "",
-      error: result.error && { ...result.error, message: clip(result.error.message, 200) },
+      error: result.error && { ...result.error, message: clipUtf8(result.error.message, 200) },
     });
   }
   if (error.violations.length > 0) {
@@ -191,7 +196,7 @@ function detailsOf(error: RunnerError, stage: FailureStage): Detail[] {
     const fieldViolations: { readonly field: string; readonly description: string }[] = [];
     let bytes = anyBytes(BadRequestSchema);
     for (const { field, description } of error.violations) {
-      const violation = { field: clip(field, 200), description: clip(description, 300) };
+      const violation = { field: clipUtf8(field, 200), description: clipUtf8(description, 300) };
       // Elements of a list add up: what one takes alone it takes among others.
       bytes += encodedBytes(BadRequestSchema, { fieldViolations: [violation] });
       if (bytes > budget.leftBytes) break;
@@ -227,14 +232,4 @@ function encodedBytes<D extends DescMessage>(desc: D, value: MessageInitShape<D>
 /** What the Any around a detail takes at most: the type's name and the framing. */
 function anyBytes(desc: DescMessage): number {
   return desc.typeName.length + 32;
-}
-
-/** The text, or what of it takes so many bytes, without looking at the rest. */
-function clip(text: string, maxBytes: number): string {
-  if (text.length * 3 <= maxBytes) return text;
-  if (text.length <= maxBytes && Buffer.byteLength(text) <= maxBytes) return text;
-  return `${Buffer.from(text.slice(0, maxBytes))
-    .subarray(0, maxBytes - 3)
-    .toString("utf8")
-    .replace(/\uFFFD+$/, "")}…`;
 }

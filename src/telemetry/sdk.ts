@@ -21,7 +21,7 @@ import {
   type TracerProviderOptions,
 } from "@opentelemetry/sdk-trace";
 import { ATTR_SERVICE_INSTANCE_ID, ATTR_SERVICE_NAME, ATTR_SERVICE_VERSION } from "@opentelemetry/semantic-conventions";
-import { type Clock, systemClock } from "../clock.ts";
+import { type Clock, systemClock, within } from "../clock.ts";
 import type { Settings } from "../config/settings.ts";
 import { AsyncContextManager } from "./context.ts";
 import { resetInstruments } from "./instruments.ts";
@@ -94,7 +94,7 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     const rest = Promise.allSettled([tracerProvider.shutdown(), meterProvider.shutdown()]);
-    await within(clock, stopTimeoutMs, rest);
+    await within(clock, stopTimeoutMs, rest, () => new Error("late")).catch(() => {}); // what is not sent by now is lost
     trace.disable();
     metrics.disable();
     propagation.disable();
@@ -133,17 +133,6 @@ function tracing(settings: Settings["telemetry"]): Pick<TracerProviderOptions, "
 /** The endpoint is a collector's base address, as `OTEL_EXPORTER_OTLP_ENDPOINT` is; a path in front is kept. */
 function signalUrl(endpoint: string, signal: "traces" | "metrics"): string {
   return `${endpoint.replace(/\/+$/, "")}/v1/${signal}`;
-}
-
-/** Waits for `work`, but not longer than `forMs`. */
-function within(clock: Clock, forMs: number, work: Promise<unknown>): Promise<void> {
-  return new Promise((resolve) => {
-    const cancel = clock.after(forMs, resolve);
-    void work.finally(() => {
-      cancel();
-      resolve();
-    });
-  });
 }
 
 /** Passes on one error per interval, with the number of those in between. */

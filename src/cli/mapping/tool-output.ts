@@ -4,8 +4,10 @@
  * Told by shape and not by the tool's name: names change between versions, and a tool of an MCP server may be called
  * anything. What repeats whole files is left out and counted.
  */
+
 import { type Json, jsonText } from "../../json-value.ts";
 import type { Hunk, ToolOutput } from "../../turn-event.ts";
+import { cutUtf8 } from "../../utf8.ts";
 import type { HostPaths } from "../protocol/host-paths.ts";
 import {
   amountAt,
@@ -119,13 +121,7 @@ function sizeOf(value: Json | undefined): number {
   return typeof value === "string" ? Buffer.byteLength(value) : 0;
 }
 
-/** Cuts between characters. */
 function cut(text: string): { readonly text: string; readonly elidedBytes: number } {
-  const bytes = Buffer.byteLength(text);
-  if (bytes <= maxOutputBytes) return { text, elidedBytes: 0 };
-  let end = Math.min(text.length, maxOutputBytes);
-  while (Buffer.byteLength(text.slice(0, end)) > maxOutputBytes) end = Math.floor(end * 0.75);
-  const isHalfPair = /[\uD800-\uDBFF]/.test(text[end - 1] ?? "");
-  const kept = text.slice(0, isHalfPair ? end - 1 : end);
-  return { text: kept, elidedBytes: bytes - Buffer.byteLength(kept) };
+  const kept = cutUtf8(text, maxOutputBytes);
+  return { text: kept, elidedBytes: kept === text ? 0 : Buffer.byteLength(text) - Buffer.byteLength(kept) };
 }

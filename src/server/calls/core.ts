@@ -3,15 +3,12 @@
  */
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Clock } from "../../clock.ts";
-import type { Caller, ServedService } from "../../service/calls.ts";
+import type { Authenticate, ServedService } from "../../service/calls.ts";
 import type { RequestDecoder } from "../decoding/request-decoder.ts";
 import type { ServerLog } from "./call-errors.ts";
 import type { CallPlaces } from "./call-places.ts";
 import type { OpenCalls } from "./open-calls.ts";
 import type { RequestBytes } from "./request-bytes.ts";
-
-/** The caller that an `authorization` header names. Throws UNAUTHENTICATED. */
-export type Authenticate = (authorization: string | undefined) => Caller;
 
 export interface ServerCore {
   readonly services: readonly ServedService[];

@@ -2,8 +2,9 @@
  * Complete blocks of a message and tool uses as the caller gets them, in slices where they are long.
  */
 import type { TurnEvent } from "../../turn-event.ts";
+import { sliceUtf8 } from "../../utf8.ts";
 import { type Event, parts } from "./responses.ts";
-import { maxSliceBytes, sliceUtf8 } from "./slices.ts";
+import { maxSliceBytes } from "./slices.ts";
 import { maxStructJsonBytes, struct } from "./structs.ts";
 
 export function toAssistantBlocks(event: Extract<TurnEvent, { kind: "assistantBlock" }>): Event[] {

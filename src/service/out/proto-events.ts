@@ -15,11 +15,12 @@ import {
 import type { Claim, ClaimSource } from "../../pool/claim.ts";
 import type { Turn } from "../../turn.ts";
 import type { BlockKind, TaskState, TurnEvent } from "../../turn-event.ts";
+import { cutUtf8, sliceUtf8 } from "../../utf8.ts";
 import { duration, int32, int64, timestamp } from "../protobuf.ts";
 import { toAssistantBlocks, toToolUses } from "./blocks.ts";
 import { type Event, parts } from "./responses.ts";
 import { toUsage } from "./result.ts";
-import { cutUtf8, maxSliceBytes, sliceUtf8 } from "./slices.ts";
+import { maxSliceBytes } from "./slices.ts";
 import { struct } from "./structs.ts";
 import { toToolResults } from "./tool-results.ts";
 

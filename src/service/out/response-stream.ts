@@ -6,10 +6,11 @@
  */
 import type { Detail, Turn } from "../../turn.ts";
 import type { TurnEvent, TurnEventBody } from "../../turn-event.ts";
+import { sliceUtf8 } from "../../utf8.ts";
 import { timestamp } from "../protobuf.ts";
 import { toEvents } from "./proto-events.ts";
 import type { Event, Response } from "./responses.ts";
-import { maxSliceBytes, sliceUtf8 } from "./slices.ts";
+import { maxSliceBytes } from "./slices.ts";
 import type { Wire } from "./wire.ts";
 
 const maxRawBytes = 512 * 1024;

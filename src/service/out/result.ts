@@ -19,8 +19,8 @@ import type { RunnerReason } from "../../runner-error.ts";
 import type { Outcome, TurnEnd } from "../../turn-end.ts";
 import type { StageTimes } from "../../turns/stages.ts";
 import type { ModelUsage, Usage } from "../../usage.ts";
+import { cutUtf8 } from "../../utf8.ts";
 import { duration, int32, int64 } from "../protobuf.ts";
-import { cutUtf8 } from "./slices.ts";
 import { value } from "./structs.ts";
 
 /** The longest final text in a result, in bytes; the deltas have all of it. */

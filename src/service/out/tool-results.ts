@@ -6,9 +6,10 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ToolResultContentSchema, ToolResultSchema } from "../../../gen/claude/runner/v1/event_pb.ts";
 import { jsonText } from "../../json-value.ts";
 import type { Hunk, ToolOutput, ToolResultContent, TurnEvent } from "../../turn-event.ts";
+import { cutUtf8, sliceUtf8 } from "../../utf8.ts";
 import { duration, int32, int64 } from "../protobuf.ts";
 import type { Event } from "./responses.ts";
-import { cutUtf8, maxSliceBytes, sliceUtf8 } from "./slices.ts";
+import { maxSliceBytes } from "./slices.ts";
 import { maxStructJsonBytes, struct, value } from "./structs.ts";
 
 type Content = MessageInitShape<typeof ToolResultContentSchema>;

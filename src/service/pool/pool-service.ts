@@ -17,7 +17,7 @@ import type { PoolSnapshot } from "../../pool/snapshot.ts";
 import type { ActivityListener } from "../../pool/worker-pool.ts";
 import { isRunnerError } from "../../runner-error.ts";
 import type { RecentTurns } from "../../turns/observers/recent-turns.ts";
-import { type CallContext, type Caller, callerOf, type ServedService, served } from "../calls.ts";
+import { type Authenticate, type CallContext, type Caller, callerOf, type ServedService, served } from "../calls.ts";
 import { toConnectError } from "../errors.ts";
 import { profilesOf } from "../in/requests.ts";
 import { checkRules, invalidRequest, prepareRules } from "../in/rules.ts";
@@ -38,8 +38,7 @@ export interface PoolParts {
   readonly recentTurns: RecentTurns;
   readonly clock: Clock;
   readonly profiles: Readonly<Record<string, ProfileSettings>>;
-  /** The caller that an `authorization` header names, by the tokens of now. Throws UNAUTHENTICATED. */
-  readonly authenticate: (authorization: string | undefined) => Caller;
+  readonly authenticate: Authenticate;
 }
 
 const defaultRecentTurnCount = 20;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { cutUtf8, sliceUtf8 } from "../../../src/service/out/slices.ts";
+import { clipUtf8, cutUtf8, sliceUtf8 } from "../src/utf8.ts";
 
 const text = fc.string({ unit: "binary", maxLength: 300 }).map((s) => s.toWellFormed());
 
@@ -33,4 +33,15 @@ test("a cut is the longest beginning within the bound", () => {
 
 test("nothing is one empty slice", () => {
   expect(sliceUtf8("", 10)).toEqual([""]);
+});
+
+test("a clipped text says that something is missing, and is within the bound with that", () => {
+  fc.assert(
+    fc.property(text, fc.integer({ min: 7, max: 64 }), (whole, maxBytes) => {
+      const clipped = clipUtf8(whole, maxBytes);
+      expect(Buffer.byteLength(clipped)).toBeLessThanOrEqual(maxBytes);
+      if (Buffer.byteLength(whole) <= maxBytes) expect(clipped).toBe(whole);
+      else expect(clipped).toBe(`${cutUtf8(whole, maxBytes - 3)}…`);
+    }),
+  );
 });
