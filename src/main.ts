@@ -140,6 +140,8 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
           ...workerBounds(profile),
           reuse: reusesWorkers(profile),
           keptPlaces: profile.keptPlaces,
+          // A worker is reset when its turn ends. To keep conversations is not something that can be set.
+          keepConversationMs: 0,
         },
       ]),
     ),

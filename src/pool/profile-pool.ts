@@ -8,13 +8,14 @@ import { RunnerError, withoutStack } from "../runner-error.ts";
 import { attributeNames, instruments, type ShedReason } from "../telemetry/instruments.ts";
 import { BindingChurn } from "./binding-churn.ts";
 import { StartBreaker } from "./breaker.ts";
-import type { Claim, ClaimRequest, ClaimSource, Release } from "./claim.ts";
+import type { Claim, ClaimRequest, ClaimSource, Holding, Release } from "./claim.ts";
 import { ClaimCounts } from "./claim-counts.ts";
 import { DrainRate, jitteredPushBackMs } from "./drain-rate.ts";
 import { type Matching, type MatchingInput, matchTurns } from "./matching.ts";
 import type { PoolOptions, PoolProfile } from "./pool-options.ts";
 import { type QueueFullness, TurnQueue, type WaitingTurn } from "./queue.ts";
 import { Readiness } from "./readiness.ts";
+import { needsReset } from "./reset-timing.ts";
 import { TenantShares } from "./shares.ts";
 import type { ProfileCounts } from "./sizing.ts";
 import { SparePace } from "./spare-pace.ts";
@@ -192,7 +193,8 @@ export class ProfilePool {
     const { clock, log, release } = this.#options;
     const { request } = turn;
     const now = clock.now();
-    const isBound = worker.state.kind === "boundIdle";
+    const holds: Holding = worker.state.kind === "boundIdle" ? worker.state.holds : { kind: "nothing" };
+    const isBound = holds.kind !== "nothing";
     const source = this.#sourceOf(turn, worker);
     worker.claim(request);
     this.#shares.began(request.tenant, now);
@@ -212,7 +214,7 @@ export class ProfilePool {
       new GivenClaim({
         worker: worker.process,
         source,
-        isBound,
+        holds,
         turnCount: worker.turnCount,
         queueWaitMs: now - turn.arrivedAtMs,
         queueLengthSeen: turn.lengthSeen,
@@ -240,7 +242,9 @@ export class ProfilePool {
   #hasIdle(request: ClaimRequest): boolean {
     const affinity = affinityOf(request);
     for (const { state } of this.workers) {
-      if (state.kind === "spare" || (state.kind === "boundIdle" && state.affinity === affinity)) return true;
+      if (state.kind === "spare") return true;
+      const isItsOwn = state.kind === "boundIdle" && state.affinity === affinity;
+      if (isItsOwn && !needsReset(state, request.conversation)) return true;
     }
     return false;
   }
@@ -290,7 +294,7 @@ export class ProfilePool {
 class GivenClaim implements Claim {
   readonly worker: Claim["worker"];
   readonly source: ClaimSource;
-  readonly isBound: boolean;
+  readonly holds: Holding;
   readonly turnCount: number;
   readonly queueWaitMs: number;
   readonly queueLengthSeen: number;
@@ -305,7 +309,7 @@ class GivenClaim implements Claim {
   ) {
     this.worker = given.worker;
     this.source = given.source;
-    this.isBound = given.isBound;
+    this.holds = given.holds;
     this.turnCount = given.turnCount;
     this.queueWaitMs = given.queueWaitMs;
     this.queueLengthSeen = given.queueLengthSeen;

@@ -15,6 +15,7 @@ import { isIdleOutdated, isOutdated } from "./outdated.ts";
 import type { PoolOptions } from "./pool-options.ts";
 import { ProfilePool } from "./profile-pool.ts";
 import { ageLimitMs, wornOut } from "./recycling.ts";
+import { keptConversation } from "./reset-timing.ts";
 import { hasRoomForAll, placesFor, placesToFreeForSpares, workersToEndForMemory, workersToStart } from "./sizing.ts";
 import type { PoolSnapshot, ProfileSnapshot } from "./snapshot.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -75,6 +76,7 @@ export class Pool implements WorkerPool {
       profiles,
       excessBytes: () => this.#inventory.excessBytes(),
       givenUpFirst: () => this.#inventory.givenUpFirst(),
+      reset: (profile, worker) => void this.#reset(profile, worker),
       done: () => {
         this.#serve();
         this.#active(undefined); // memory was measured
@@ -260,6 +262,7 @@ export class Pool implements WorkerPool {
     );
     const { checkTimeoutMs } = this.#options.settings.pool;
     for (const worker of matching.check) void worker.check(checkTimeoutMs).then(() => this.#serve());
+    for (const worker of matching.reset) void this.#reset(profile, worker);
     return matching;
   }
 
@@ -340,10 +343,6 @@ export class Pool implements WorkerPool {
   #release(profile: ProfilePool, worker: Worker, how: Release): void {
     if (worker.state.kind !== "claimed") return; // It died, or the pool was stopped.
     switch (how.kind) {
-      case "unused":
-        worker.unclaim();
-        if (this.#phase !== "open") worker.stop("drained");
-        break;
       case "discard":
         worker.stop(how.why);
         break;
@@ -351,8 +350,10 @@ export class Pool implements WorkerPool {
         worker.countTurn();
         profile.sparePace.proved(worker.startedAtMs);
         const why = this.#whyNotReused(profile, worker);
-        if (why === undefined) void this.#reset(profile, worker);
-        else worker.stop(why);
+        const kept = keptConversation(how.conversation, profile.profile);
+        if (why !== undefined) worker.stop(why);
+        else if (kept === undefined) void this.#reset(profile, worker);
+        else worker.keep(kept);
         break;
       }
       default:

@@ -7,9 +7,19 @@
 import type { Clock } from "../clock.ts";
 import { isRunnerError, RunnerError } from "../runner-error.ts";
 import type { WorkerExit, WorkerProcess } from "../worker-process.ts";
+import type { BoundHolding, ClaimRequest } from "./claim.ts";
+import { needsReset } from "./reset-timing.ts";
 import type { WorkerSnapshot } from "./snapshot.ts";
 import { within } from "./within.ts";
-import { affinityOf, type IdleState, isLiving, moves, type WorkerKind, type WorkerState } from "./worker-state.ts";
+import {
+  affinityOf,
+  type BoundIdleState,
+  type IdleState,
+  isLiving,
+  moves,
+  type WorkerKind,
+  type WorkerState,
+} from "./worker-state.ts";
 
 /** Idle CPU is judged over this time: shorter, and the garbage collection after a turn looks like a loop. */
 const idleCpuWindowMs = 10_000;
@@ -165,25 +175,17 @@ export class Worker {
   }
 
   /** Gives the worker to a turn; from here on it belongs to that turn's tenant. */
-  claim(turn: { readonly turnId: string; readonly tenant: string; readonly bindingKey: string }): void {
+  claim(turn: Pick<ClaimRequest, "turnId" | "tenant" | "bindingKey" | "conversation">): void {
     const before = this.#idle("claimed");
     const affinity = affinityOf(turn);
     const fits = this.#tenant === undefined || this.#tenant === turn.tenant;
     if (!fits || (before.kind === "boundIdle" && before.affinity !== affinity)) {
       throw new Error(`bug: worker ${this.id} is another tenant's or bound otherwise`);
     }
+    if (needsReset(before, turn.conversation)) throw new Error(`bug: worker ${this.id} has another conversation`);
     this.#tenant = turn.tenant;
     this.#givenCount++;
-    this.#become({ kind: "claimed", sinceMs: this.#around.clock.now(), turnId: turn.turnId, affinity, before });
-  }
-
-  /** Takes the claim back: nothing of the turn has reached the process, so a spare is still nobody's. */
-  unclaim(): void {
-    if (this.#state.kind !== "claimed") return;
-    const { before } = this.#state;
-    if (before.kind === "spare") this.#tenant = undefined;
-    this.#givenCount--;
-    this.#become(before);
+    this.#become({ kind: "claimed", sinceMs: this.#around.clock.now(), turnId: turn.turnId, affinity });
   }
 
   /** The claimed turn is over; the process will say in a moment that it is idle. */
@@ -197,13 +199,20 @@ export class Worker {
     this.#turnCount++;
   }
 
-  /** Makes a claimed worker forget its turn. Afterwards it is bound idle or ending. */
+  /** Lets a claimed worker be idle with the conversation that it has: whoever needs it otherwise has it reset first. */
+  keep(conversation: string): void {
+    if (this.#state.kind !== "claimed") return;
+    this.#idleFromNow(this.#state.affinity, { kind: "conversation", id: conversation });
+  }
+
+  /** Makes a worker forget its turn that has just ended, or that it has kept. Afterwards it is bound idle or ending. */
   async reset(limitMs: number): Promise<void> {
-    const claimed = this.#state;
-    if (claimed.kind !== "claimed") return;
+    const before = this.#state;
+    if (before.kind !== "claimed" && before.kind !== "boundIdle") return;
     const { clock } = this.#around;
-    const { affinity } = claimed;
-    this.#become({ kind: "resetting", sinceMs: clock.now(), affinity });
+    const { affinity } = before;
+    const idle = before.kind === "boundIdle" ? { sinceMs: before.sinceMs, order: before.order } : undefined;
+    this.#become({ kind: "resetting", sinceMs: clock.now(), affinity, ...(idle && { idle }) });
     let why: string | undefined;
     try {
       const outcome = await within(clock, limitMs, this.process.reset(), () => new Error("late"));
@@ -213,10 +222,15 @@ export class Worker {
       why = "reset_failed";
     }
     if (this.#state.kind !== "resetting") return;
-    const now = clock.now();
     if (why !== undefined) this.stop(why);
-    else
-      this.#become({ kind: "boundIdle", sinceMs: now, order: this.#around.nextOrder(), verifiedAtMs: now, affinity });
+    // That it was reset is no use of it: it has been idle for as long as before.
+    else this.#idleFromNow(affinity, { kind: "binding" }, idle);
+  }
+
+  #idleFromNow(affinity: string, holds: BoundHolding, since?: Pick<BoundIdleState, "sinceMs" | "order">): void {
+    const now = this.#around.clock.now();
+    const { sinceMs, order } = since ?? { sinceMs: now, order: this.#around.nextOrder() };
+    this.#become({ kind: "boundIdle", sinceMs, order, verifiedAtMs: now, affinity, holds });
   }
 
   /** Asks an idle worker for a sign of life. Afterwards it is idle again or ending. */

@@ -182,7 +182,7 @@ export class TurnLife {
     const { turn } = this;
     const { signal } = this.#scope;
     const { worker } = claim;
-    let bound = claim.isBound;
+    let bound = claim.holds.kind !== "nothing";
     try {
       if (!bound) {
         this.#stages.enter("bind");

@@ -77,12 +77,14 @@ describe("the queue", () => {
   });
 
   test("does not spend a worker on a turn whose time has passed while the event loop was blocked", async () => {
-    const { t, running } = await busy();
-    const overdue = t.ask({ deadlineMs: t.clock.now() + 1000 });
-    const next = t.ask();
+    // A worker that keeps its conversation is idle at once.
+    const profiles = { default: { ...oneWorker.profiles.default, keepConversationMs: 60_000 } };
+    const { t, running } = await busy({ profiles });
+    const overdue = t.ask({ conversation: "c1", deadlineMs: t.clock.now() + 1000 });
+    const next = t.ask({ conversation: "c1" });
     await t.clock.settle();
     t.clock.jump(1000);
-    running.release({ kind: "unused" });
+    running.release({ kind: "finished", conversation: "c1" });
     await t.clock.settle();
     expect(overdue.error).toMatchObject({ reason: "QUEUE_TIMEOUT", facts: { deadlinePassed: true } });
     expect(next.isWaiting).toBe(false);

@@ -41,7 +41,7 @@ test("claims of workers that were idle for hours wait for no check", async () =>
     await t.clock.advance(60_000 + minutes * 37);
     const claim = await t.claim();
     expect(claim.queueWaitMs).toBe(0);
-    claim.release({ kind: "unused" });
+    claim.release({ kind: "finished" });
   }
 });
 

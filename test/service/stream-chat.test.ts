@@ -112,7 +112,7 @@ describe("a turn", () => {
 
   test("on a bound worker skips the binding; with history it is seeded before the prompt", async () => {
     const { worker, pool, open } = scene();
-    pool.isBound = true;
+    pool.holds = { kind: "binding" };
     worker.turn.push(init);
     worker.turn.end();
     await read(
