@@ -20,6 +20,7 @@ import { Authenticator, defaultToken } from "./policy/auth.ts";
 import { TurnsInFlight } from "./policy/quota.ts";
 import { Tenants } from "./policy/tenants.ts";
 import type { WorkerPool } from "./pool/claim.ts";
+import { shedReasons } from "./pool/shed-reason.ts";
 import { Pool } from "./pool/worker-pool.ts";
 import { startAdmin } from "./server/admin.ts";
 import { type Address, ServerStartError } from "./server/connections/listener.ts";
@@ -172,7 +173,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
 
   const inFlight = new TurnsInFlight(settings.auth.maxTurnsInFlightPerTenant);
   opened.defer(observePool(pool, inFlight, settings.pool.memoryBudgetBytes));
-  beginAtZero(Object.keys(settings.profiles));
+  beginAtZero(Object.keys(settings.profiles), shedReasons);
 
   const { authenticator, tokenNotice } = await openAuthentication(settings, log);
   signal?.throwIfAborted();

@@ -2,6 +2,7 @@
  * What the pool is asked for and what it gives: the words between `service/` and `pool/`.
  */
 import type { WorkerProcess } from "../worker-process.ts";
+import type { StopReason } from "./stop-reason.ts";
 
 /**
  * How a turn got its worker; a closed set, counted, on the span and in `started`.
@@ -50,8 +51,8 @@ export type Release =
    * once or when it is needed (`reset-timing.ts`), unless the next turn asks for the `conversation` that it has now.
    */
   | { readonly kind: "finished"; readonly conversation?: string | undefined }
-  /** End it. `why` is a short code for logs and the recycle counter. */
-  | { readonly kind: "discard"; readonly why: string };
+  /** End it. */
+  | { readonly kind: "discard"; readonly why: StopReason };
 
 /** A worker that is one turn's until it is released. Disposing of an unreleased claim discards the worker. */
 export interface Claim extends Disposable {

@@ -5,7 +5,7 @@
  * over all profiles, which is `worker-pool.ts`.
  */
 import { RunnerError, withoutStack } from "../runner-error.ts";
-import { attributeNames, instruments, type ShedReason } from "../telemetry/instruments.ts";
+import { attributeNames, instruments } from "../telemetry/instruments.ts";
 import { BindingChurn } from "./binding-churn.ts";
 import { StartBreaker } from "./breaker.ts";
 import type { Claim, ClaimRequest, ClaimSource, Holding, Release } from "./claim.ts";
@@ -17,6 +17,7 @@ import { type QueueFullness, TurnQueue, type WaitingTurn } from "./queue.ts";
 import { Readiness } from "./readiness.ts";
 import { needsReset } from "./reset-timing.ts";
 import { TenantShares } from "./shares.ts";
+import type { ShedReason } from "./shed-reason.ts";
 import type { ProfileCounts } from "./sizing.ts";
 import { SparePace } from "./spare-pace.ts";
 import type { Worker } from "./worker.ts";

@@ -114,7 +114,7 @@ export class Upkeep {
     const { excessBytes, givenUpFirst } = this.#options;
     for (const worker of givenUpFirst()) {
       if (excessBytes() <= 0) return;
-      worker.stop("memory_budget");
+      worker.stop("memory_limit");
     }
   }
 

@@ -7,7 +7,7 @@
  */
 import type { CancelTimer } from "../clock.ts";
 import type { RunnerError } from "../runner-error.ts";
-import { attributeNames, cleanReset, instruments } from "../telemetry/instruments.ts";
+import { attributeNames, instruments } from "../telemetry/instruments.ts";
 import type { Claim, ClaimRequest, Release, WorkerPool } from "./claim.ts";
 import { givenUpFirst } from "./eviction.ts";
 import { Inventory } from "./inventory.ts";
@@ -18,6 +18,7 @@ import { ageLimitMs, wornOut } from "./recycling.ts";
 import { keptConversation } from "./reset-timing.ts";
 import { hasRoomForAll, placesFor, placesToFreeForSpares, workersToEndForMemory, workersToStart } from "./sizing.ts";
 import type { PoolSnapshot, ProfileSnapshot } from "./snapshot.ts";
+import type { StopReason } from "./stop-reason.ts";
 import { Upkeep } from "./upkeep.ts";
 import { Worker } from "./worker.ts";
 import { isNobodys, type WorkerState } from "./worker-state.ts";
@@ -362,7 +363,7 @@ export class Pool implements WorkerPool {
     this.#serve();
   }
 
-  #whyNotReused(profile: ProfilePool, worker: Worker): string | undefined {
+  #whyNotReused(profile: ProfilePool, worker: Worker): StopReason | undefined {
     if (this.#phase !== "open") return "drained";
     if (!profile.profile.reuse) return "single_use";
     if (isOutdated(worker)) return "outdated";
@@ -373,8 +374,7 @@ export class Pool implements WorkerPool {
     const { clock, settings } = this.#options;
     const sinceMs = clock.now();
     // A reset is a few control requests, each with its own bound; this is the bound of them all.
-    await worker.reset(2 * settings.pool.controlTimeoutMs);
-    const outcome = "why" in worker.state ? worker.state.why : cleanReset;
+    const outcome = await worker.reset(2 * settings.pool.controlTimeoutMs);
     instruments().resetDuration.record((clock.now() - sinceMs) / 1000, {
       [attributeNames.profile]: profile.name,
       [attributeNames.resetOutcome]: outcome,

@@ -2,6 +2,7 @@
  * What a worker can be doing, and which states follow which.
  */
 import type { BoundHolding } from "./claim.ts";
+import type { StopReason } from "./stop-reason.ts";
 
 export interface SpareState {
   readonly kind: "spare";
@@ -49,8 +50,8 @@ export type WorkerState =
       /** Since when it was idle before it was reset; absent when its turn has just ended. */
       readonly idle?: Pick<BoundIdleState, "sinceMs" | "order">;
     }
-  | { readonly kind: "stopping"; readonly sinceMs: number; readonly why: string }
-  | { readonly kind: "exited"; readonly sinceMs: number; readonly why: string };
+  | { readonly kind: "stopping"; readonly sinceMs: number; readonly why: StopReason }
+  | { readonly kind: "exited"; readonly sinceMs: number; readonly why: StopReason };
 
 export type WorkerKind = WorkerState["kind"];
 

@@ -6,10 +6,11 @@
  */
 import type { Clock } from "../clock.ts";
 import { isRunnerError, RunnerError } from "../runner-error.ts";
-import type { WorkerExit, WorkerProcess } from "../worker-process.ts";
+import { type ResetFailure, resetFailures, type WorkerExit, type WorkerProcess } from "../worker-process.ts";
 import type { BoundHolding, ClaimRequest } from "./claim.ts";
 import { needsReset } from "./reset-timing.ts";
 import type { WorkerSnapshot } from "./snapshot.ts";
+import type { StopReason } from "./stop-reason.ts";
 import { within } from "./within.ts";
 import {
   affinityOf,
@@ -23,6 +24,10 @@ import {
 
 /** Idle CPU is judged over this time: shorter, and the garbage collection after a turn looks like a loop. */
 const idleCpuWindowMs = 10_000;
+
+/** What came of a reset: well, not, or the worker ended for something else meanwhile. */
+export const resetResults = ["clean", "cut_short", ...resetFailures] as const;
+export type ResetResult = (typeof resetResults)[number];
 
 export interface WorkerSurroundings {
   readonly clock: Clock;
@@ -205,15 +210,18 @@ export class Worker {
     this.#idleFromNow(this.#state.affinity, { kind: "conversation", id: conversation });
   }
 
-  /** Makes a worker forget its turn that has just ended, or that it has kept. Afterwards it is bound idle or ending. */
-  async reset(limitMs: number): Promise<void> {
+  /**
+   * Makes a worker forget its turn that has just ended, or that it has kept. Afterwards it is bound idle or ending. Gives
+   * what came of it.
+   */
+  async reset(limitMs: number): Promise<ResetResult> {
     const before = this.#state;
-    if (before.kind !== "claimed" && before.kind !== "boundIdle") return;
+    if (before.kind !== "claimed" && before.kind !== "boundIdle") return "cut_short";
     const { clock } = this.#around;
     const { affinity } = before;
     const idle = before.kind === "boundIdle" ? { sinceMs: before.sinceMs, order: before.order } : undefined;
     this.#become({ kind: "resetting", sinceMs: clock.now(), affinity, ...(idle && { idle }) });
-    let why: string | undefined;
+    let why: ResetFailure | undefined;
     try {
       const outcome = await within(clock, limitMs, this.process.reset(), () => new Error("late"));
       if (!outcome.clean) why = outcome.why;
@@ -221,10 +229,14 @@ export class Worker {
       // The port promises not to reject, and to have bounds of its own. If it does not, the worker is not to be used.
       why = "reset_failed";
     }
-    if (this.#state.kind !== "resetting") return;
-    if (why !== undefined) this.stop(why);
+    if (this.#state.kind !== "resetting") return "cut_short";
+    if (why !== undefined) {
+      this.stop(why);
+      return why;
+    }
     // That it was reset is no use of it: it has been idle for as long as before.
-    else this.#idleFromNow(affinity, { kind: "binding" }, idle);
+    this.#idleFromNow(affinity, { kind: "binding" }, idle);
+    return "clean";
   }
 
   #idleFromNow(affinity: string, holds: BoundHolding, since?: Pick<BoundIdleState, "sinceMs" | "order">): void {
@@ -297,14 +309,14 @@ export class Worker {
   }
 
   /** Ends the worker. The first reason stands; `gone` says when it is over. */
-  stop(why: string): void {
+  stop(why: StopReason): void {
     if (!isLiving(this.#state.kind)) return;
     this.#become({ kind: "stopping", sinceMs: this.#around.clock.now(), why });
     this.#abortStart.abort();
     void this.#process?.stop();
   }
 
-  get #why(): string {
+  get #why(): StopReason {
     switch (this.#state.kind) {
       case "stopping":
       case "exited":
@@ -322,7 +334,7 @@ export class Worker {
     throw new Error(`bug: worker ${this.id} cannot go from ${state.kind} to ${next}`);
   }
 
-  #leave(why: string): void {
+  #leave(why: StopReason): void {
     if (this.#state.kind === "exited") return;
     this.#become({ kind: "exited", sinceMs: this.#around.clock.now(), why });
     this.#settleGone();

@@ -24,7 +24,7 @@ export const aboutAttributes: Readonly<Record<string, AboutAttribute>> = {
   [names.rpcMethod]: text("The full name of the method, such as `claude.runner.v1.ClaudeRunner/StreamChat`."),
   [names.rpcStatusCode]: text("The status that the call ended with, as gRPC spells it: `OK`, `UNAVAILABLE`."),
   [names.errorType]: text(
-    "On a call that did not end well: its status. On a retry: the HTTP status of the model API's answer, or Claude Code's word where there was none, such as `connection_failed`.",
+    "On a call that did not end well: its status. On a retry: the HTTP status of the model API's answer, or a word for what happened where there was none, such as `connection_failed`.",
   ),
   [names.errorReason]: text(
     "Why it failed: the `reason` of error.proto that the caller got too, such as `QUEUE_FULL` or `UPSTREAM_5XX`.",
@@ -69,11 +69,13 @@ export const aboutAttributes: Readonly<Record<string, AboutAttribute>> = {
   [names.genAiTokenType]: text("`input`, `output`, `cache_read` or `cache_creation`."),
   [names.stage]: text("The stage of a call, named like its span: `queueWait` is `runner.queue_wait`."),
   [names.recycleReason]: text(
-    "Why a worker ended. Ordinary: `single_use`, `max_turns`, `max_age`, `memory`, `idle_cpu`, `idle_timeout`, `surplus`, `evicted`, `memory_budget`, `drained`, `stopped`. `after_` and an outcome: its last turn left it unfit. Others name what went wrong, such as `died`, `unresponsive` or `reset_failed`.",
+    "Why a worker ended. Ordinary: `single_use`, `max_turns`, `max_age`, `memory`, `idle_cpu`, `idle_timeout`, `surplus`, `evicted`, `memory_limit`, `outdated`, `drained`, `stopped`. `after_` and an outcome: its last turn left it unfit. The others name what went wrong.",
   ),
-  [names.resetOutcome]: text("`clean`, or why the worker was ended instead."),
+  [names.resetOutcome]: text(
+    "`clean`, or why the worker was ended instead. `cut_short`: it died or was ended for another reason meanwhile.",
+  ),
   [names.shedReason]: text(
-    "`queue_full`, `wait_too_long`, `queue_timeout`, `deadline` (the caller's), `draining`, `start_failed`, `cli_unavailable`.",
+    "Why the pool refused the turn. `wait_too_long`: it would have waited longer than it may. `deadline`: the caller's passed.",
   ),
   [names.workerState]: text("`starting`, `spare`, `boundIdle`, `claimed`, `resetting`, `stopping`."),
   [names.cliSpanDropReason]: text(
@@ -82,5 +84,4 @@ export const aboutAttributes: Readonly<Record<string, AboutAttribute>> = {
   [names.cliSpanFailure]: text(
     "What went wrong at the port for them: `unknown_path`, `wrong_kind`, `too_large`, `too_many`, `not_otlp`, `cannot_listen`.",
   ),
-  [names.eventName]: text("Claude Code's own name for the line."),
 };

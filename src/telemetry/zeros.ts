@@ -5,14 +5,15 @@
  * the model API does not take, would miss it. So what alerts look at begins at 0.
  */
 import type { RunnerReason } from "../runner-error.ts";
-import { attributeNames, instruments, shedReasons } from "./instruments.ts";
+import { attributeNames, instruments } from "./instruments.ts";
 
 /** Failures of turns that no retry mends: somebody has to act. */
 const lastingFailures = ["UPSTREAM_AUTH", "UPSTREAM_BILLING", "UPSTREAM_USAGE_LIMIT"] as const satisfies RunnerReason[];
 const startFailures = ["WORKER_START_FAILED", "CLI_UNAVAILABLE"] as const satisfies RunnerReason[];
 
-export function beginAtZero(profiles: readonly string[]): void {
-  const { turns, sheds, workerStartFailures, takeovers } = instruments();
+/** `shedReasons`: those of the pool. */
+export function beginAtZero(profiles: readonly string[], shedReasons: readonly string[]): void {
+  const { turns, sheds, workerStartFailures, takeovers, unknownEvents } = instruments();
   for (const name of profiles) {
     const profile = { [attributeNames.profile]: name };
     turns.add(0, { ...profile, [attributeNames.outcome]: "completed" });
@@ -28,5 +29,6 @@ export function beginAtZero(profiles: readonly string[]): void {
       workerStartFailures.add(0, { ...profile, [attributeNames.errorReason]: reason });
     }
     takeovers.add(0, profile);
+    unknownEvents.add(0, profile);
   }
 }

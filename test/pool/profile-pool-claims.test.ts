@@ -177,11 +177,11 @@ test("a single-use profile ends a worker after its turn and starts a new one", a
 test("ends a worker that could not be reset, and says why", async () => {
   const t = await PoolUnderTest.warm();
   const claim = await t.claim();
-  t.workers.find(({ id }) => id === claim.worker.id)!.resetOutcome = { clean: false, why: "not_rewound" };
+  t.workers.find(({ id }) => id === claim.worker.id)!.resetOutcome = { clean: false, why: "rewind_refused" };
   claim.release({ kind: "finished" });
   await t.clock.advance(10);
   expect(t.counts()).toMatchObject({ boundIdle: 0, stopping: 1 });
-  expect(t.recycleReasons).toEqual(["not_rewound"]);
+  expect(t.recycleReasons).toEqual(["rewind_refused"]);
 });
 
 test("ends a worker whose reset does not come to an end", async () => {
@@ -205,7 +205,7 @@ test("only the first release of a claim counts", async () => {
   const t = await PoolUnderTest.warm();
   const claim = await t.claim();
   claim.release({ kind: "finished" });
-  claim.release({ kind: "discard", why: "late" });
+  claim.release({ kind: "discard", why: "stopped" });
   claim[Symbol.dispose]();
   await t.clock.advance(10);
   expect(t.counts()).toMatchObject({ boundIdle: 1 });
@@ -226,12 +226,12 @@ test("warns of callers who bring a new binding nearly every time, once in ten mi
   const t = await PoolUnderTest.warm();
   const warnings = () => t.logLines.filter(({ level }) => level === "warn");
   for (let turn = 0; turn < 99; turn++) {
-    (await t.claim({ bindingKey: `on day ${turn}` })).release({ kind: "discard", why: "test" });
+    (await t.claim({ bindingKey: `on day ${turn}` })).release({ kind: "discard", why: "preparation_failed" });
     await t.clock.advance(1000);
   }
   expect(warnings()).toHaveLength(0);
   for (let turn = 0; turn < 100; turn++) {
-    (await t.claim({ bindingKey: `at hour ${turn}` })).release({ kind: "discard", why: "test" });
+    (await t.claim({ bindingKey: `at hour ${turn}` })).release({ kind: "discard", why: "preparation_failed" });
     await t.clock.advance(1000);
   }
   expect(warnings()).toMatchObject([{ fields: { tenant: "acme", profile: "default", newBindingCount: 100 } }]);

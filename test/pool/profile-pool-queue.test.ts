@@ -94,7 +94,7 @@ describe("the queue", () => {
     const { t, running } = await busy({ queue: { maxLength: 200 } });
     for (let i = 0; i < 100; i++) t.ask({ tenant: "elephant" });
     const mouse = t.ask({ tenant: "mouse" });
-    running.release({ kind: "discard", why: "test" });
+    running.release({ kind: "discard", why: "preparation_failed" });
     await t.clock.advance(520);
     expect(mouse.isWaiting).toBe(true);
     t.workers.at(-1)?.die();
@@ -235,10 +235,10 @@ describe("shedding", () => {
     for (let i = 0; i < 10; i++) {
       t.ask();
       await t.clock.advance(20_000);
-      claims[i]?.claim?.release({ kind: "discard", why: "test" });
+      claims[i]?.claim?.release({ kind: "discard", why: "preparation_failed" });
       await t.clock.advance(520);
     }
-    for (const { claim } of claims) claim?.release({ kind: "discard", why: "test" });
+    for (const { claim } of claims) claim?.release({ kind: "discard", why: "preparation_failed" });
     await t.clock.advance(1000);
     const asked = Array.from({ length: 10 }, () => t.ask());
     await t.clock.settle();

@@ -64,11 +64,11 @@ test.each([
 test("a worker whose late reset fails ends, and the turn gets another", async () => {
   const t = await pool();
   const worker = await runTurn(t, "c1");
-  worker.resetOutcome = { clean: false, why: "unclean" };
+  worker.resetOutcome = { clean: false, why: "foreign_turn" };
   const asked = t.ask();
   await t.clock.advance(1_000);
   expect(asked.claim?.source).toBe("SPARE");
-  expect(t.recycleReasons).toEqual(["unclean"]);
+  expect(t.recycleReasons).toEqual(["foreign_turn"]);
 });
 
 test("another tenant never gets it, whatever conversation it asks for and however few workers there are", async () => {

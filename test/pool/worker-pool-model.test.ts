@@ -263,7 +263,7 @@ const releases: readonly Release[] = [
   { kind: "finished" },
   { kind: "finished", conversation: "c1" },
   { kind: "finished", conversation: "c2" },
-  { kind: "discard", why: "test" },
+  { kind: "discard", why: "preparation_failed" },
 ];
 
 const commands = [
@@ -306,7 +306,7 @@ const commands = [
       const turn = pick(world.running(), index);
       const worker = world.t.workers.find(({ id }) => id === turn?.claim?.worker.id);
       if (turn === undefined || worker === undefined) return;
-      worker.resetOutcome = { clean: false, why: "unclean" };
+      worker.resetOutcome = { clean: false, why: "foreign_turn" };
       world.release(turn, { kind: "finished" });
     }),
   ),

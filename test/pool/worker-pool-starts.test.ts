@@ -169,7 +169,7 @@ describe("when every start fails", () => {
     const asked = t.ask();
     await t.clock.advance(100);
     expect(asked.isWaiting).toBe(true);
-    running.release({ kind: "discard", why: "test" });
+    running.release({ kind: "discard", why: "preparation_failed" });
     await t.clock.settle();
     expect(asked.reason).toBe("WORKER_START_FAILED");
   });

@@ -158,7 +158,7 @@ describe("the memory budget", () => {
     expect(t.counts()).toMatchObject({ boundIdle: 3, spare: 1 });
     for (const worker of t.workers) worker.processUsage = { privateBytes: 250 * mebibytes, cpuMs: 0 };
     await t.clock.advance(10_000);
-    expect(t.recycleReasons).toEqual(["memory_budget"]);
+    expect(t.recycleReasons).toEqual(["memory_limit"]);
     expect(t.counts()).toMatchObject({ boundIdle: 2, spare: 1 });
     expect((await t.claim({ tenant: "b" })).source).toBe("REUSED");
   });

@@ -232,7 +232,7 @@ export class ScriptedPool implements WorkerPool {
       queueLengthSeen: 0,
       finishing: () => {},
       release,
-      [Symbol.dispose]: () => release({ kind: "discard", why: "disposed" }),
+      [Symbol.dispose]: () => release({ kind: "discard", why: "not_released" }),
     };
   }
 }
