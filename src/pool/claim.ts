@@ -12,7 +12,8 @@ import type { StopReason } from "./stop-reason.ts";
  * - COLD_NO_SPARE: a worker whose start began after the turn had arrived
  * - COLD_POOL_OFF: the same, in a profile that keeps no spares
  */
-export type ClaimSource = "REUSED" | "SPARE" | "COLD_NO_SPARE" | "COLD_POOL_OFF";
+export const claimSources = ["REUSED", "SPARE", "COLD_NO_SPARE", "COLD_POOL_OFF"] as const;
+export type ClaimSource = (typeof claimSources)[number];
 
 /**
  * What a claimed worker has of the turns before.

@@ -6,6 +6,7 @@
  */
 import { RunnerError, withoutStack } from "../runner-error.ts";
 import { attributeNames, instruments } from "../telemetry/instruments.ts";
+import { label } from "../telemetry/label.ts";
 import { BindingChurn } from "./binding-churn.ts";
 import { StartBreaker } from "./breaker.ts";
 import type { Claim, ClaimRequest, ClaimSource, Holding, Release } from "./claim.ts";
@@ -19,6 +20,7 @@ import { needsReset } from "./reset-timing.ts";
 import { TenantShares } from "./shares.ts";
 import type { ShedReason } from "./shed-reason.ts";
 import type { ProfileCounts } from "./sizing.ts";
+import type { StateCounts } from "./snapshot.ts";
 import { SparePace } from "./spare-pace.ts";
 import type { Worker } from "./worker.ts";
 import { affinityOf, isLiving } from "./worker-state.ts";
@@ -72,13 +74,20 @@ export class ProfilePool {
     });
   }
 
-  /** Workers by what they are doing. */
+  /** Workers as the rules of sizing count them: one that is being checked is what it was before. */
   counts(): ProfileCounts {
     const counts = { starting: 0, spare: 0, boundIdle: 0, claimed: 0, resetting: 0, stopping: 0 };
     for (const { state } of this.workers) {
       if (state.kind === "exited") continue;
       counts[state.kind === "checking" ? state.idle.kind : state.kind]++;
     }
+    return counts;
+  }
+
+  /** Workers by what they are doing, for those who look at the pool. */
+  stateCounts(): StateCounts {
+    const counts = { starting: 0, spare: 0, boundIdle: 0, checking: 0, claimed: 0, resetting: 0, stopping: 0 };
+    for (const { state } of this.workers) if (state.kind !== "exited") counts[state.kind]++;
     return counts;
   }
 
@@ -201,7 +210,7 @@ export class ProfilePool {
     this.#shares.began(request.tenant, now);
     if (turn.endWait !== undefined) this.#drainRate.served(now);
     this.claimCounts.claimed(request.tenant, source);
-    instruments().claims.add(1, { [attributeNames.claimSource]: source, [attributeNames.profile]: this.name });
+    instruments().claims.add(1, { [attributeNames.claimSource]: label(source), [attributeNames.profile]: this.name });
     if (!isBound) instruments().bindings.add(1, { [attributeNames.profile]: this.name });
     const newBindingCount = this.#churn.claimed(request.tenant, !isBound, now);
     if (newBindingCount !== undefined) {

@@ -8,6 +8,7 @@
 import type { CancelTimer } from "../clock.ts";
 import type { RunnerError } from "../runner-error.ts";
 import { attributeNames, instruments } from "../telemetry/instruments.ts";
+import { label } from "../telemetry/label.ts";
 import type { Claim, ClaimRequest, Release, WorkerPool } from "./claim.ts";
 import { givenUpFirst } from "./eviction.ts";
 import { Inventory } from "./inventory.ts";
@@ -180,7 +181,7 @@ export class Pool implements WorkerPool {
         isReady: this.isReady(profile.name),
         minSpares: profile.profile.minSpares,
         maxWorkers: profile.profile.maxWorkers,
-        workers: profile.counts(),
+        workers: profile.stateCounts(),
         waitingCount: profile.queue.length,
         waiting: profile.queue.waiting(),
         claims: profile.claimCounts.snapshot(),
@@ -287,7 +288,7 @@ export class Pool implements WorkerPool {
       for (const worker of unused.slice(0, endCount)) worker.stop("evicted");
     }
     // While starts fail one is tried now and then also when nobody needs it: who else would find out that they work?
-    const target = profile.breaker.kind === "closed" ? minSpares : Math.max(minSpares, now.counts.spare + 1);
+    const target = profile.breaker.kind === "normal" ? minSpares : Math.max(minSpares, now.counts.spare + 1);
     const wanted = workersToStart(this.#inventory.sizing(profile, unfittedCount), profile.profile, target);
     const allowed = profile.sparePace.sparesAllowed(this.#options.clock.now(), profile.counts().starting);
     this.#start(profile, Math.min(wanted, allowed));
@@ -314,17 +315,21 @@ export class Pool implements WorkerPool {
     );
     profile.workers.add(worker);
     this.#active(undefined);
-    log.debug({ worker: worker.id, profile: profile.name, to: "starting" }, "worker changed state");
+    log.debug({ workerId: worker.id, profile: profile.name, to: "starting" }, "worker changed state");
     instruments().workerStarts.add(1, about);
     const error = await worker.start((signal) => startWorker(profile.name, signal), settings.pool.startTimeoutMs);
     const startMs = clock.now() - worker.startedAtMs;
     if (error !== undefined) {
-      instruments().workerStartFailures.add(1, { ...about, [attributeNames.errorReason]: error.reason });
+      instruments().workerStartFailures.add(1, { ...about, [attributeNames.errorReason]: label(error.reason) });
       profile.breaker.failed(error, worker.startedAtMs, clock.now());
       const { failureCount } = profile.breaker;
       // What is expected to happen, such as a missing credential, is a sentence; only its cause, if any, has a stack.
-      const why = { reason: error.reason, why: error.message, ...(error.cause !== undefined && { err: error.cause }) };
-      const fields = { profile: profile.name, worker: worker.id, startMs: Math.round(startMs), failureCount };
+      const why = {
+        reason: label(error.reason),
+        why: error.message,
+        ...(error.cause !== undefined && { err: error.cause }),
+      };
+      const fields = { profile: profile.name, workerId: worker.id, startMs: Math.round(startMs), failureCount };
       log.warn({ ...fields, ...why }, "worker did not start");
     } else if (worker.state.kind === "spare") {
       instruments().workerStartDuration.record(startMs / 1000, about);
@@ -386,7 +391,7 @@ export class Pool implements WorkerPool {
   #changed(worker: Worker, from: WorkerState): void {
     const { log } = this.#options;
     const { state } = worker;
-    const fields = { worker: worker.id, profile: worker.profile, from: from.kind, to: state.kind };
+    const fields = { workerId: worker.id, profile: worker.profile, from: label(from.kind), to: label(state.kind) };
     log.debug(fields, "worker changed state");
     // What is or was nobody's is everybody's to see.
     this.#active(isNobodys(from) ? undefined : worker.tenant);
@@ -399,7 +404,10 @@ export class Pool implements WorkerPool {
     });
     const ageMs = Math.round(state.sinceMs - worker.startedAtMs);
     const exit = worker.exit;
-    log.info({ worker: worker.id, profile: worker.profile, why, ageMs, turnCount: worker.turnCount, exit }, "recycle");
+    log.info(
+      { workerId: worker.id, profile: worker.profile, why, ageMs, turnCount: worker.turnCount, exit },
+      "recycle",
+    );
   }
 
   #lookWhetherDrained(): void {

@@ -67,6 +67,12 @@ export const moves: Readonly<Record<WorkerKind, readonly WorkerKind[]>> = {
   exited: [],
 };
 
+/** What a worker can be doing while it is there. */
+export const livingKinds = Object.keys(moves).filter((kind) => kind !== "exited") as readonly Exclude<
+  WorkerKind,
+  "exited"
+>[];
+
 /** A worker of one tenant serves the turns of one affinity only: the same tenant and the same binding. */
 export function affinityOf(turn: { readonly tenant: string; readonly bindingKey: string }): string {
   return `${turn.tenant}\0${turn.bindingKey}`;

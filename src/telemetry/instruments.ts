@@ -117,6 +117,9 @@ export const attributeNames = {
   genAiToolCallId: "gen_ai.tool.call.id",
 } as const;
 
+/** The kinds of tokens that are counted apart; the values of `gen_ai.token.type`. */
+export const tokenTypes = ["input", "output", "cache_read", "cache_creation"] as const;
+
 /** Buckets for stages that take from a tenth of a millisecond to minutes, in seconds. */
 const stageBuckets = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300,

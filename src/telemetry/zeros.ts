@@ -6,6 +6,7 @@
  */
 import type { RunnerReason } from "../runner-error.ts";
 import { attributeNames, instruments } from "./instruments.ts";
+import { label } from "./label.ts";
 
 /** Failures of turns that no retry mends: somebody has to act. */
 const lastingFailures = ["UPSTREAM_AUTH", "UPSTREAM_BILLING", "UPSTREAM_USAGE_LIMIT"] as const satisfies RunnerReason[];
@@ -20,13 +21,13 @@ export function beginAtZero(profiles: readonly string[], shedReasons: readonly s
     for (const reason of lastingFailures) {
       turns.add(0, {
         ...profile,
-        [attributeNames.outcome]: "upstreamError",
-        [attributeNames.errorReason]: reason,
+        [attributeNames.outcome]: label("upstreamError"),
+        [attributeNames.errorReason]: label(reason),
       });
     }
     for (const reason of shedReasons) sheds.add(0, { ...profile, [attributeNames.shedReason]: reason });
     for (const reason of startFailures) {
-      workerStartFailures.add(0, { ...profile, [attributeNames.errorReason]: reason });
+      workerStartFailures.add(0, { ...profile, [attributeNames.errorReason]: label(reason) });
     }
     takeovers.add(0, profile);
     unknownEvents.add(0, profile);

@@ -136,6 +136,6 @@ test("whoever looks as soon as something is told has seen the newest in the end"
   expect(seen).toEqual(t.pool.snapshot());
   t.startError = undefined;
   await t.clock.advance(30_000);
-  expect(t.profile().starts).toBe("closed");
+  expect(t.profile().starts).toBe("normal");
   expect(seen).toEqual(t.pool.snapshot());
 });

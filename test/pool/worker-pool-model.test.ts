@@ -189,7 +189,7 @@ class World {
       const affinity = `${this.tenantOf.get(worker.id)} ${this.bindingOf.get(worker.id)}`;
       const state = this.lastStateOf(worker);
       if (state === "spare") idleSpareCount++;
-      if (state === "boundIdle") {
+      if (state === "bound_idle") {
         const hasKept = this.conversationOf.get(worker.id)?.resetCount === worker.resetCount;
         (hasKept ? keptAffinities : idleAffinities).add(affinity);
       }
@@ -219,7 +219,7 @@ class World {
   }
 
   lastStateOf(worker: InMemoryWorker): unknown {
-    return this.t.logLines.findLast(({ fields }) => fields.worker === worker.id && "to" in fields)?.fields.to;
+    return this.t.logLines.findLast(({ fields }) => fields.workerId === worker.id && "to" in fields)?.fields.to;
   }
 
   /** Everything ends, and nothing is left. */

@@ -220,12 +220,12 @@ test("says one line for every change of a worker and one for its end", async () 
   await t.runTurn();
   t.workers[0]?.die({ code: 1, signal: null, detail: "exit 1" });
   await t.clock.settle();
-  const lines = t.logLines.filter(({ fields }) => fields.worker === "w1");
+  const lines = t.logLines.filter(({ fields }) => fields.workerId === "w1");
   expect(lines.map(({ level, fields }) => [level, fields.to ?? fields.why])).toEqual([
     ["debug", "spare"],
     ["debug", "claimed"],
     ["debug", "resetting"],
-    ["debug", "boundIdle"],
+    ["debug", "bound_idle"],
     ["debug", "exited"],
     ["info", "died"],
   ]);

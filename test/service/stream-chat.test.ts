@@ -162,7 +162,7 @@ describe("a turn", () => {
       tenant: "acme",
       profile: "default",
       outcome: "completed",
-      claimSource: "SPARE",
+      claimSource: "spare",
       costUsdMicros: 12,
       usage: { inputTokens: 3 },
       labels: { job: "7" },

@@ -69,7 +69,7 @@ describe("metrics for Prometheus", () => {
     expect(new Set(sheds.map(({ labels }) => labels.runner_profile))).toEqual(new Set(["a", "b"]));
     expect(await scrape.series("runner_turns_total")).toContainEqual({
       name: "runner_turns_total",
-      labels: { runner_profile: "b", runner_turn_outcome: "upstreamError", runner_error_reason: "UPSTREAM_AUTH" },
+      labels: { runner_profile: "b", runner_turn_outcome: "upstream_error", runner_error_reason: "upstream_auth" },
       value: 0,
     });
   });
