@@ -34,7 +34,7 @@ const commands: ServerCommands = {
       profiles: Object.fromEntries(
         Object.entries(settings.profiles).map(([name, { minSpares, maxWorkers, keptPlaces }]) => [
           name,
-          { minSpares, maxWorkers, keptPlaces, reuse: true },
+          { minSpares, maxWorkers, keptPlaces, reuse: true, keepConversationMs: 0 },
         ]),
       ),
       settings,

@@ -6,12 +6,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { settingsReference } from "../src/config/settings-document.ts";
 import { metricsReference, spansReference } from "../src/telemetry/telemetry-document.ts";
 import { securityReference } from "../test/security/table.ts";
+import { labelValues } from "../test/telemetry/label-values.ts";
 
 /** What is generated, by its name between the markers of a page. */
 const generated = [
   { page: "docs/operations.md", name: "settings", content: settingsReference() },
-  { page: "docs/metrics.md", name: "metrics", content: metricsReference() },
-  { page: "docs/tracing.md", name: "spans", content: spansReference() },
+  { page: "docs/metrics.md", name: "metrics", content: metricsReference(labelValues) },
+  { page: "docs/tracing.md", name: "spans", content: spansReference(labelValues) },
   { page: "docs/security.md", name: "negative tests", content: securityReference() },
 ] as const;
 

@@ -20,6 +20,7 @@ import { Authenticator, type AuthRules, defaultToken } from "./policy/auth.ts";
 import { TurnsInFlight } from "./policy/quota.ts";
 import { Tenants } from "./policy/tenants.ts";
 import type { WorkerPool } from "./pool/claim.ts";
+import { shedReasons } from "./pool/shed-reason.ts";
 import { Pool } from "./pool/worker-pool.ts";
 import { startAdmin } from "./server/admin.ts";
 import { type Address, ServerStartError } from "./server/connections/listener.ts";
@@ -140,6 +141,8 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
           ...workerBounds(profile),
           reuse: reusesWorkers(profile),
           keptPlaces: profile.keptPlaces,
+          // A worker is reset when its turn ends. To keep conversations is not something that can be set.
+          keepConversationMs: 0,
         },
       ]),
     ),
@@ -170,7 +173,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
 
   const inFlight = new TurnsInFlight(settings.auth.maxTurnsInFlightPerTenant);
   opened.defer(observePool(pool, inFlight, settings.pool.memoryBudgetBytes));
-  beginAtZero(Object.keys(settings.profiles));
+  beginAtZero(Object.keys(settings.profiles), shedReasons);
 
   const { rules, found: tokenNotice } = await authRules(settings);
   for (const warning of tokenNotice?.warnings ?? []) log.warn({}, warning);

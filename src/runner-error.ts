@@ -9,6 +9,8 @@ export type RunnerReason =
   | "INVALID_REQUEST"
   | "UNAUTHENTICATED"
   | "NOT_ALLOWED"
+  | "UNIMPLEMENTED"
+  | "SERVICE_NOT_FOUND"
   | "QUOTA_EXCEEDED"
   | "QUEUE_FULL"
   | "QUEUE_TIMEOUT"

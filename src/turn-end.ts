@@ -24,25 +24,27 @@ export type EndCause =
   | "schemaNotTaken";
 
 /** What came of a turn, as in result.proto. */
-export type Outcome =
-  | "completed"
-  | "refused"
-  | "maxOutputTokens"
-  | "contextWindow"
-  | "incomplete"
-  | "modelCallLimit"
-  | "costLimit"
-  | "outputLimit"
-  | "durationLimit"
-  | "structuredOutputFailed"
-  | "blockedByHook"
-  | "cancelled"
-  | "deadlineExceeded"
-  | "upstreamError"
-  | "workerDied"
-  | "drained"
-  | "clientStalled"
-  | "internalError";
+export const outcomes = [
+  "completed",
+  "refused",
+  "maxOutputTokens",
+  "contextWindow",
+  "incomplete",
+  "modelCallLimit",
+  "costLimit",
+  "outputLimit",
+  "durationLimit",
+  "structuredOutputFailed",
+  "blockedByHook",
+  "cancelled",
+  "deadlineExceeded",
+  "upstreamError",
+  "workerDied",
+  "drained",
+  "clientStalled",
+  "internalError",
+] as const;
+export type Outcome = (typeof outcomes)[number];
 
 /** What the model API or the CLI said about a failure. */
 export interface UpstreamFailure {

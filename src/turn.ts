@@ -31,7 +31,7 @@ export interface TurnLimits {
 
 /**
  * What a worker is fixed to for life by its first `initialize`. `undefined` means that the profile's launch settings
- * stand.
+ * stand. All of it is in its key (`binding-key.ts`).
  */
 export interface Binding {
   readonly systemPrompt?: string | undefined;

@@ -15,10 +15,44 @@ export interface WorkerExit {
   readonly detail: string;
 }
 
-export type ResetOutcome =
-  | { readonly clean: true }
-  /** The worker must be ended. `why` is a short code for logs and the recycle counter. */
-  | { readonly clean: false; readonly why: string };
+/** Why a process did not forget its turn. It must be ended then. A closed list: the values are labels. */
+export const resetFailures = [
+  // What was noticed of its turns makes it unfit for a reset.
+  "compacted",
+  "model_switched",
+  "background_tasks",
+  "conversation_reset",
+  "foreign_turn",
+  "second_result",
+  "stale_events",
+  "garbage",
+  "cost_unknown",
+  "idle_not_confirmed",
+  "unexpected_end",
+  // The reset itself did not come to its end.
+  "worker_died",
+  "reset_failed",
+  "reset_not_proven",
+  "clear_failed",
+  // It was asked to go back to its first message: it did not, or went somewhere else.
+  "rewind_refused",
+  "rewind_elsewhere",
+  "rewind_not_to_start",
+  // Its own word for why not, as far as it is known here.
+  "rewind_commands_queued",
+  "rewind_prompt_pending",
+  "rewind_turn_running",
+  "rewind_target_not_found",
+  "rewind_stale_target",
+  "rewind_unseen_later_turn",
+  "rewind_state_changed",
+  "rewind_persist_failed",
+  "rewind_expired",
+  "rewind_other",
+] as const;
+export type ResetFailure = (typeof resetFailures)[number];
+
+export type ResetOutcome = { readonly clean: true } | { readonly clean: false; readonly why: ResetFailure };
 
 /** What a process uses. `undefined` where the platform does not tell. */
 export interface ProcessUsage {

@@ -13,7 +13,7 @@ import type { DropReason } from "./drop-reason.ts";
 import { emit } from "./emit.ts";
 import { holdMs, SpanJoin } from "./join.ts";
 import { readSpans } from "./otlp.ts";
-import { type Refusal, type SpanReceiver, startReceiver } from "./receiver.ts";
+import { refusals, type SpanReceiver, startReceiver } from "./receiver.ts";
 import { spanVariables } from "./variables.ts";
 
 export interface CliSpansOptions {
@@ -33,25 +33,19 @@ export interface CliSpans extends SpanJoiner, WorkerResource {
 /** Traced turns without a single span, from the start on, after which something is wrong with the CLI. */
 const silentTurns = 5;
 
-type Failure = Refusal | "cannot_listen";
+/** What goes wrong at the port; counted from 0 on, since a series that begins at 1 has never risen. */
+export const cliSpanFailures = [...refusals, "cannot_listen"] as const;
+type Failure = (typeof cliSpanFailures)[number];
 
-/** What somebody should hear of at its first time: counted from 0 on, since a series that begins at 1 has never risen. */
-const failures = [
-  "unknown_path",
-  "wrong_kind",
-  "too_large",
-  "too_many",
-  "not_otlp",
-  "cannot_listen",
-] as const satisfies readonly Failure[];
+/** Drops that somebody should hear of at their first time. */
 const oddDrops = ["mismatch", "late", "no_root", "invalid"] as const satisfies readonly DropReason[];
 
 function beginAtZero(): void {
-  const { cliSpansJoined, cliSpansDropped, cliSpanFailures, turnsWithoutCliSpans } = instruments();
+  const { cliSpansJoined, cliSpansDropped, cliSpanFailures: failures, turnsWithoutCliSpans } = instruments();
   cliSpansJoined.add(0);
   turnsWithoutCliSpans.add(0);
   for (const reason of oddDrops) cliSpansDropped.add(0, { [attributeNames.cliSpanDropReason]: reason });
-  for (const failure of failures) cliSpanFailures.add(0, { [attributeNames.cliSpanFailure]: failure });
+  for (const failure of cliSpanFailures) failures.add(0, { [attributeNames.cliSpanFailure]: failure });
 }
 
 /** `undefined` when the setting is off, when spans would go nowhere, and when the port cannot be opened. */

@@ -10,12 +10,14 @@
  * - unknown_name: a kind of span that is not on the list
  * - invalid: it is no span
  */
-export type DropReason =
-  | "not_sampled"
-  | "not_a_turn"
-  | "no_root"
-  | "late"
-  | "mismatch"
-  | "full"
-  | "unknown_name"
-  | "invalid";
+export const dropReasons = [
+  "not_sampled",
+  "not_a_turn",
+  "no_root",
+  "late",
+  "mismatch",
+  "full",
+  "unknown_name",
+  "invalid",
+] as const;
+export type DropReason = (typeof dropReasons)[number];

@@ -18,6 +18,7 @@
 import type { Attributes, SpanContext } from "@opentelemetry/api";
 import type { SpannedModelCall, SpannedTurn } from "../span-joiner.ts";
 import { attributeNames, cliSpanNames } from "../telemetry/instruments.ts";
+import { label } from "../telemetry/label.ts";
 import { isKnown, ownAttributes, toolUseIdOf } from "./allow-list.ts";
 import type { HeldTrace } from "./attribute.ts";
 import type { Attempt, CliSpan } from "./cli-span.ts";
@@ -130,7 +131,7 @@ function placedSpan(span: CliSpan, parent: Parent, turn: SpannedTurn): PlacedSpa
   const attributes =
     name === cliSpanNames.interaction
       ? // The CLI leaves open what came of an interaction; our result does not.
-        { [attributeNames.turnId]: turn.id, [attributeNames.outcome]: turn.outcome }
+        { [attributeNames.turnId]: turn.id, [attributeNames.outcome]: label(turn.outcome) }
       : ownAttributes(span);
   return { id, parent, name, startMs, endMs, attributes, attempts, hasFailed };
 }

@@ -10,7 +10,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 
 /** Why something that was sent is not taken; on the counter of failures. */
-export type Refusal = "unknown_path" | "wrong_kind" | "too_large" | "too_many" | "not_otlp";
+/** What it was sent and did not take: a closed list, the values are labels. */
+export const refusals = ["unknown_path", "wrong_kind", "too_large", "too_many", "not_otlp"] as const;
+export type Refusal = (typeof refusals)[number];
 
 export interface ReceiverOptions {
   readonly refused: (why: Refusal) => void;

@@ -12,7 +12,14 @@ import { redactSecrets } from "../redact.ts";
 import { isRunnerError, RunnerError } from "../runner-error.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Binding, HistoryMessage, ModelSettings, Turn } from "../turn.ts";
-import type { ProcessUsage, ResetOutcome, RunningTurn, WorkerExit, WorkerProcess } from "../worker-process.ts";
+import type {
+  ProcessUsage,
+  ResetFailure,
+  ResetOutcome,
+  RunningTurn,
+  WorkerExit,
+  WorkerProcess,
+} from "../worker-process.ts";
 import type { Command } from "../worker-resource.ts";
 import { CliConversation } from "./conversation/cli-conversation.ts";
 import { ChildProcess, type ProcessExit } from "./process/child-process.ts";
@@ -97,7 +104,7 @@ export class ClaudeWorker implements WorkerProcess {
   readonly #ledger = new Ledger();
   #activity: Activity = { kind: "idle" };
   /** Why this process cannot be used again. There is no way back from it. */
-  #unclean: string | undefined;
+  #unclean: ResetFailure | undefined;
   #stopped: Promise<void> | undefined;
 
   /** Starts the process. Rejects with the system's error when the program does not start. */
@@ -332,13 +339,14 @@ export class ClaudeWorker implements WorkerProcess {
     if (this.#turn !== undefined) throw new Error("bug: a worker takes one turn at a time");
   }
 
-  async #reset(): Promise<string | undefined> {
+  async #reset(): Promise<ResetFailure | undefined> {
     await this.#turn?.idle;
     if (this.#unclean !== undefined) return this.#unclean;
     if (!this.#process.isRunning || this.#ending.killedFor !== undefined) return "worker_died";
     const why = await this.#conversation.reset();
     // Something else may have come with the answers.
-    if (why !== undefined || this.#unclean !== undefined) return why ?? this.#unclean;
+    if (why?.word) this.#options.log.info({ workerId: this.id, why: why.failure, word: why.word }, "no reset");
+    if (why !== undefined || this.#unclean !== undefined) return why?.failure ?? this.#unclean;
     this.#activity = { kind: "idle" };
     return undefined;
   }

@@ -32,17 +32,21 @@ const killedDoubtMs = 300_000;
 const slowStartMs = 1_000;
 const pausePerSlowStart = 1.5;
 
-// closed -> open           [too many failed starts in a row: one start at a time, with a pause before each]
-// any    -> cliUnavailable [there is no program to start: one look per cliRecheckIntervalMs]
-// open, cliUnavailable -> closed [a worker answers]
+// normal  -> failing        [too many failed starts in a row: one start at a time, with a pause before each]
+// any     -> cliUnavailable [there is no program to start: one look per cliRecheckIntervalMs]
+// failing, cliUnavailable -> normal [a worker answers]
+// cliUnavailable -> normal, failing [a start fails for another reason: there is a program again]
 type State =
-  | { readonly kind: "closed" }
-  | { readonly kind: "open"; readonly sinceMs: number; readonly pauseMs: number; readonly nextStartAtMs: number }
+  | { readonly kind: "normal" }
+  | { readonly kind: "failing"; readonly sinceMs: number; readonly pauseMs: number; readonly nextStartAtMs: number }
   | { readonly kind: "cliUnavailable"; readonly nextStartAtMs: number; readonly error: RunnerError };
+
+/** How starts go; the words of `StartsState` in pool.proto. */
+export type StartsState = State["kind"];
 
 export class StartBreaker {
   readonly #limits: BreakerLimits;
-  #state: State = { kind: "closed" };
+  #state: State = { kind: "normal" };
   #failureCount = 0;
   #failingSinceMs = 0;
   /** Whether one of these starts failed by itself. */
@@ -55,7 +59,7 @@ export class StartBreaker {
     this.#limits = limits;
   }
 
-  get kind(): State["kind"] {
+  get kind(): StartsState {
     return this.#state.kind;
   }
 
@@ -66,13 +70,13 @@ export class StartBreaker {
 
   /** How many starts may begin now, with so many under way. */
   startsAllowed(nowMs: number, startingCount: number): number {
-    if (this.#state.kind === "closed") return Number.POSITIVE_INFINITY;
+    if (this.#state.kind === "normal") return Number.POSITIVE_INFINITY;
     return startingCount === 0 && nowMs >= this.#state.nextStartAtMs ? 1 : 0;
   }
 
   /** When the next start may be tried; `undefined` while starts do not fail. */
   get nextStartAtMs(): number | undefined {
-    return this.#state.kind === "closed" ? undefined : this.#state.nextStartAtMs;
+    return this.#state.kind === "normal" ? undefined : this.#state.nextStartAtMs;
   }
 
   /** A start that began at `startedAtMs` failed. */
@@ -88,16 +92,16 @@ export class StartBreaker {
       const nextStartAtMs = nowMs + this.#limits.cliRecheckIntervalMs;
       this.#state = { kind: "cliUnavailable", nextStartAtMs, error };
     } else if (this.#failureCount >= this.#limits.startFailuresToBreak) {
-      this.#open(startedAtMs, nowMs);
+      this.#pause(startedAtMs, nowMs);
     } else {
-      this.#state = { kind: "closed" };
+      this.#state = { kind: "normal" };
     }
   }
 
-  #open(startedAtMs: number, nowMs: number): void {
+  #pause(startedAtMs: number, nowMs: number): void {
     const { startRetryMs } = this.#limits;
     const before = this.#state;
-    if (before.kind === "open") {
+    if (before.kind === "failing") {
       // It was under way when the pause began: of the same burst, and no news.
       if (startedAtMs <= before.sinceMs) return;
       const isInDoubt = this.#startMs >= slowStartMs && !this.isHopeless(nowMs);
@@ -107,7 +111,7 @@ export class StartBreaker {
       return;
     }
     const pauseMs = this.#hasSucceeded ? startRetryMs * firstPauseShare : startRetryMs;
-    this.#state = { kind: "open", sinceMs: nowMs, pauseMs, nextStartAtMs: nowMs + pauseMs };
+    this.#state = { kind: "failing", sinceMs: nowMs, pauseMs, nextStartAtMs: nowMs + pauseMs };
   }
 
   /** A worker answers after so long: starts go on, and the failures before it count no more. */
@@ -115,15 +119,15 @@ export class StartBreaker {
     this.#hasSucceeded = true;
     this.#startMs = startMs;
     this.#failureCount = 0;
-    this.#state = { kind: "closed" };
+    this.#state = { kind: "normal" };
   }
 
   /** Whether waiting for a start is in vain, as far as one can know. */
   isHopeless(nowMs: number): boolean {
     switch (this.#state.kind) {
-      case "closed":
+      case "normal":
         return false;
-      case "open":
+      case "failing":
         return !this.#hasSucceeded || nowMs - this.#failingSinceMs >= this.#doubtMs;
       case "cliUnavailable":
         return true;
@@ -139,7 +143,7 @@ export class StartBreaker {
   /** What a turn is told for which there is no worker; `undefined` while it may hope for one. */
   refusal(nowMs: number, pushBackMs: (aboutMs: number) => number): RunnerError | undefined {
     const state = this.#state;
-    if (state.kind === "closed" || !this.isHopeless(nowMs)) return undefined;
+    if (state.kind === "normal" || !this.isHopeless(nowMs)) return undefined;
     const retryAfterMs = pushBackMs(state.nextStartAtMs - nowMs);
     if (state.kind === "cliUnavailable") {
       const { message, facts } = state.error;

@@ -2,6 +2,7 @@
  * What the pool is asked for and what it gives: the words between `service/` and `pool/`.
  */
 import type { WorkerProcess } from "../worker-process.ts";
+import type { StopReason } from "./stop-reason.ts";
 
 /**
  * How a turn got its worker; a closed set, counted, on the span and in `started`.
@@ -11,7 +12,23 @@ import type { WorkerProcess } from "../worker-process.ts";
  * - COLD_NO_SPARE: a worker whose start began after the turn had arrived
  * - COLD_POOL_OFF: the same, in a profile that keeps no spares
  */
-export type ClaimSource = "REUSED" | "SPARE" | "COLD_NO_SPARE" | "COLD_POOL_OFF";
+export const claimSources = ["REUSED", "SPARE", "COLD_NO_SPARE", "COLD_POOL_OFF"] as const;
+export type ClaimSource = (typeof claimSources)[number];
+
+/**
+ * What a claimed worker has of the turns before.
+ *
+ * - nothing: it has served nobody; the turn has to bind it
+ * - binding: it is bound for the turn, and has forgotten every conversation
+ * - conversation: it is bound for the turn and still has the conversation that the turn asked for
+ */
+export type Holding = { readonly kind: "nothing" } | BoundHolding;
+
+/** What a worker has that is bound. */
+export type BoundHolding =
+  | { readonly kind: "binding" }
+  /** `id` is the service's own name for it; the pool only compares it. */
+  | { readonly kind: "conversation"; readonly id: string };
 
 export interface ClaimRequest {
   readonly turnId: string;
@@ -20,6 +37,8 @@ export interface ClaimRequest {
   readonly profile: string;
   /** The same for two turns exactly when a worker that is bound for one serves the other. */
   readonly bindingKey: string;
+  /** The conversation that the turn goes on with, if a worker may still have it. */
+  readonly conversation?: string | undefined;
   /** Aborting it takes the turn out of the queue; the claim then rejects with the signal's reason. */
   readonly signal: AbortSignal;
   /** The call's deadline on the clock's `now()`. */
@@ -28,19 +47,19 @@ export interface ClaimRequest {
 
 /** What becomes of a claimed worker. */
 export type Release =
-  /** The turn is over and the process has said that it is idle: reset it and use it again if the profile does. */
-  | { readonly kind: "finished" }
-  /** Nothing was bound, seeded or written: it is as it was before the claim. */
-  | { readonly kind: "unused" }
-  /** End it. `why` is a short code for logs and the recycle counter. */
-  | { readonly kind: "discard"; readonly why: string };
+  /**
+   * The turn is over and the process has said that it is idle: use it again if the profile does. It is reset first, at
+   * once or when it is needed (`reset-timing.ts`), unless the next turn asks for the `conversation` that it has now.
+   */
+  | { readonly kind: "finished"; readonly conversation?: string | undefined }
+  /** End it. */
+  | { readonly kind: "discard"; readonly why: StopReason };
 
 /** A worker that is one turn's until it is released. Disposing of an unreleased claim discards the worker. */
 export interface Claim extends Disposable {
   readonly worker: WorkerProcess;
   readonly source: ClaimSource;
-  /** Whether the worker has this binding already; else the turn has to bind it. */
-  readonly isBound: boolean;
+  readonly holds: Holding;
   /** Turns that it served before. */
   readonly turnCount: number;
   /** How long the turn waited, in milliseconds. */

@@ -1,21 +1,24 @@
 /**
  * Which worker serves which waiting turn of a profile: a pure function of what is there.
  *
- * A turn takes the most recently used bound worker of its affinity; else it waits a moment for one that is just
- * finishing its turn, being reset or checked, one such worker for one such turn; else it takes the youngest spare that is
- * known to answer; else it goes on waiting. How many workers to start for those is decided in `sizing.ts`, whose place
- * they get in `displacing.ts`.
+ * A turn takes the worker that still has its conversation; else the most recently used one of its affinity that has
+ * forgotten all; else it waits a moment for one that is just finishing its turn, being reset or checked, one such worker
+ * for one such turn; else one that has kept another conversation is reset for it; else it takes the youngest spare that
+ * is known to answer; else it goes on waiting. `tiers` is that list. How many workers to start for those is decided in
+ * `sizing.ts`, whose place they get in `displacing.ts`.
  *
  * A tenant with a running turn leaves the last places, which are kept for tenants that have none.
  */
-
 import { type DisplacingLimits, displace, type Overtaking } from "./displacing.ts";
 import { Holdings } from "./holdings.ts";
+import { needsReset } from "./reset-timing.ts";
 import type { SharesView } from "./shares.ts";
 import type { BoundIdleState, SpareState, WorkerState } from "./worker-state.ts";
 
 export interface TurnView {
   readonly affinity: string;
+  /** The conversation that it goes on with, if a worker still has it. */
+  readonly conversation: string | undefined;
   readonly tenant: string;
   readonly arrivedAtMs: number;
 }
@@ -49,6 +52,8 @@ export interface Matching<T extends TurnView, W extends WorkerView> {
   readonly give: readonly { readonly turn: T; readonly worker: W }[];
   /** Idle workers that have to answer before a waiting turn gets them. */
   readonly check: readonly W[];
+  /** Idle workers that have to forget another conversation before a waiting turn gets them. */
+  readonly reset: readonly W[];
   /** Bound idle workers that nobody may have, because a turn needs their place. */
   readonly evict: readonly W[];
   /** Turns for which there is no worker, nor one that is just finishing, being reset or checked. */
@@ -78,6 +83,7 @@ export function matchTurns<T extends TurnView, W extends WorkerView>(
   const holdings = new Holdings(input.workers, (tenant) => shares.weightOf(tenant));
   const give: (Overtaking<T, W> & { readonly isBound: boolean })[] = [];
   const check: W[] = [];
+  const reset: W[] = [];
   const unfitted: T[] = [];
   const held: T[] = [];
   let lookAgainAtMs: number | undefined;
@@ -89,24 +95,33 @@ export function matchTurns<T extends TurnView, W extends WorkerView>(
   const mayHaveOneMore = (tenant: string, busyCount: number) =>
     busyCount < input.freelyBusyCount || holdings.busyOf(tenant) === 0;
 
-  /** Whether the turn is served, or waits for something definite. */
-  const serve = (turn: T, idle: Idle<W>[] | undefined, coming: Coming[] | undefined): boolean => {
-    const verified = idle?.findLastIndex(isVerified) ?? -1;
-    if (idle !== undefined && verified >= 0) {
-      const [chosen] = idle.splice(verified, 1);
-      if (chosen === undefined) return false;
-      const isBound = chosen.state.kind === "boundIdle";
-      give.push({ turn, worker: chosen.worker, aheadOfCount: unfitted.length, isBound });
-      holdings.takes(turn.tenant, isBound);
-      return true;
-    }
-    const unverified = idle?.pop();
-    if (unverified !== undefined) {
-      check.push(unverified.worker);
-      holdings.takes(turn.tenant, unverified.state.kind === "boundIdle");
-      lookAgain(nowMs + limits.resetWaitMs);
-      return true;
-    }
+  /** Takes the most recently used of the idle workers that fit. */
+  const take = (idle: Idle<W>[] | undefined, fits: (one: Idle<W>) => boolean): Idle<W> | undefined => {
+    const at = idle?.findLastIndex(fits) ?? -1;
+    return at < 0 ? undefined : idle?.splice(at, 1)[0];
+  };
+
+  /** Gives the turn an idle worker, if there is one that fits. */
+  const giveOne = (turn: T, idle: Idle<W>[] | undefined, fits: (one: Idle<W>) => boolean): boolean => {
+    const one = take(idle, fits);
+    if (one === undefined) return false;
+    const isBound = one.state.kind === "boundIdle";
+    give.push({ turn, worker: one.worker, aheadOfCount: unfitted.length, isBound });
+    holdings.takes(turn.tenant, isBound);
+    return true;
+  };
+
+  /** Has something done with an idle worker before the turn gets it, which waits for that. */
+  const prepareOne = (turn: T, one: Idle<W> | undefined, list: W[]): boolean => {
+    if (one === undefined) return false;
+    list.push(one.worker);
+    holdings.takes(turn.tenant, one.state.kind === "boundIdle");
+    lookAgain(nowMs + limits.resetWaitMs);
+    return true;
+  };
+
+  /** Lets the turn wait for a worker that will be idle in a moment. */
+  const awaitOne = (turn: T, coming: Coming[] | undefined): boolean => {
     const next = coming?.[0];
     if (next === undefined) return false;
     const waitUntilMs = Math.max(turn.arrivedAtMs, next.sinceMs) + limits.resetWaitMs;
@@ -116,15 +131,37 @@ export function matchTurns<T extends TurnView, W extends WorkerView>(
     return true;
   };
 
+  const mine = ({ affinity }: T) => bound.get(affinity);
+  const hasKept = ({ state }: Idle<W>) => state.kind === "boundIdle" && state.holds.kind === "conversation";
+  const isFree = (one: Idle<W>) => !hasKept(one);
+  const goesOn = (turn: T) => (one: Idle<W>) => hasKept(one) && !needsReset(one.state, turn.conversation);
+  const verified = (fits: (one: Idle<W>) => boolean) => (one: Idle<W>) => isVerified(one) && fits(one);
+
+  /** What a turn may get, the best first. The first that has something for it decides. */
+  const tiers: readonly ((turn: T) => boolean)[] = [
+    // The worker that has its very conversation.
+    (turn) => giveOne(turn, mine(turn), verified(goesOn(turn))),
+    (turn) => prepareOne(turn, take(mine(turn), goesOn(turn)), check),
+    // One of its binding that has forgotten every conversation, or will have in a moment.
+    (turn) => giveOne(turn, mine(turn), verified(isFree)),
+    (turn) => prepareOne(turn, take(mine(turn), isFree), check),
+    (turn) => awaitOne(turn, comingBound.get(turn.affinity)),
+    // One of its binding that has kept another, the longest unused first: a reset costs less than another start.
+    (turn) => prepareOne(turn, mine(turn)?.shift(), reset),
+    // One that is nobody's.
+    (turn) => giveOne(turn, spares, isVerified),
+    (turn) => prepareOne(turn, spares.pop(), check),
+    (turn) => awaitOne(turn, comingSpares),
+  ];
+
   let leftCount = spares.length + comingSpares.length + countOf(bound) + countOf(comingBound);
   for (const turn of input.turns) {
     if (leftCount === 0 && unfitted.length >= input.enoughCount) break;
-    const mine = bound.get(turn.affinity);
     if (!mayHaveOneMore(turn.tenant, holdings.busyCount)) {
       held.push(turn);
       continue;
     }
-    if (serve(turn, mine, comingBound.get(turn.affinity)) || serve(turn, spares, comingSpares)) {
+    if (tiers.some((tier) => tier(turn))) {
       leftCount--;
       continue;
     }
@@ -156,6 +193,7 @@ export function matchTurns<T extends TurnView, W extends WorkerView>(
   return {
     give: give.filter((one) => !late.has(one)),
     check,
+    reset,
     evict: displaced.evict,
     unfitted,
     held,

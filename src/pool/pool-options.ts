@@ -5,9 +5,10 @@ import type { Clock } from "../clock.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { WorkerProcess } from "../worker-process.ts";
+import type { KeepingLimits } from "./reset-timing.ts";
 
 /** What the pool has to know of a profile. */
-export interface PoolProfile {
+export interface PoolProfile extends KeepingLimits {
   readonly minSpares: number;
   readonly maxWorkers: number;
   /** Whether a worker serves many turns; see `reusesWorkers` of the settings. */

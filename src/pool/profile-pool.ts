@@ -5,18 +5,22 @@
  * over all profiles, which is `worker-pool.ts`.
  */
 import { RunnerError, withoutStack } from "../runner-error.ts";
-import { attributeNames, instruments, type ShedReason } from "../telemetry/instruments.ts";
+import { attributeNames, instruments } from "../telemetry/instruments.ts";
+import { label } from "../telemetry/label.ts";
 import { BindingChurn } from "./binding-churn.ts";
 import { StartBreaker } from "./breaker.ts";
-import type { Claim, ClaimRequest, ClaimSource, Release } from "./claim.ts";
+import type { Claim, ClaimRequest, ClaimSource, Holding, Release } from "./claim.ts";
 import { ClaimCounts } from "./claim-counts.ts";
 import { DrainRate, jitteredPushBackMs } from "./drain-rate.ts";
 import { type Matching, type MatchingInput, matchTurns } from "./matching.ts";
 import type { PoolOptions, PoolProfile } from "./pool-options.ts";
 import { type QueueFullness, TurnQueue, type WaitingTurn } from "./queue.ts";
 import { Readiness } from "./readiness.ts";
+import { needsReset } from "./reset-timing.ts";
 import { TenantShares } from "./shares.ts";
+import type { ShedReason } from "./shed-reason.ts";
 import type { ProfileCounts } from "./sizing.ts";
+import type { StateCounts } from "./snapshot.ts";
 import { SparePace } from "./spare-pace.ts";
 import type { Worker } from "./worker.ts";
 import { affinityOf, isLiving } from "./worker-state.ts";
@@ -70,13 +74,20 @@ export class ProfilePool {
     });
   }
 
-  /** Workers by what they are doing. */
+  /** Workers as the rules of sizing count them: one that is being checked is what it was before. */
   counts(): ProfileCounts {
     const counts = { starting: 0, spare: 0, boundIdle: 0, claimed: 0, resetting: 0, stopping: 0 };
     for (const { state } of this.workers) {
       if (state.kind === "exited") continue;
       counts[state.kind === "checking" ? state.idle.kind : state.kind]++;
     }
+    return counts;
+  }
+
+  /** Workers by what they are doing, for those who look at the pool. */
+  stateCounts(): StateCounts {
+    const counts = { starting: 0, spare: 0, boundIdle: 0, checking: 0, claimed: 0, resetting: 0, stopping: 0 };
+    for (const { state } of this.workers) if (state.kind !== "exited") counts[state.kind]++;
     return counts;
   }
 
@@ -192,13 +203,14 @@ export class ProfilePool {
     const { clock, log, release } = this.#options;
     const { request } = turn;
     const now = clock.now();
-    const isBound = worker.state.kind === "boundIdle";
+    const holds: Holding = worker.state.kind === "boundIdle" ? worker.state.holds : { kind: "nothing" };
+    const isBound = holds.kind !== "nothing";
     const source = this.#sourceOf(turn, worker);
     worker.claim(request);
     this.#shares.began(request.tenant, now);
     if (turn.endWait !== undefined) this.#drainRate.served(now);
     this.claimCounts.claimed(request.tenant, source);
-    instruments().claims.add(1, { [attributeNames.claimSource]: source, [attributeNames.profile]: this.name });
+    instruments().claims.add(1, { [attributeNames.claimSource]: label(source), [attributeNames.profile]: this.name });
     if (!isBound) instruments().bindings.add(1, { [attributeNames.profile]: this.name });
     const newBindingCount = this.#churn.claimed(request.tenant, !isBound, now);
     if (newBindingCount !== undefined) {
@@ -212,7 +224,7 @@ export class ProfilePool {
       new GivenClaim({
         worker: worker.process,
         source,
-        isBound,
+        holds,
         turnCount: worker.turnCount,
         queueWaitMs: now - turn.arrivedAtMs,
         queueLengthSeen: turn.lengthSeen,
@@ -240,7 +252,9 @@ export class ProfilePool {
   #hasIdle(request: ClaimRequest): boolean {
     const affinity = affinityOf(request);
     for (const { state } of this.workers) {
-      if (state.kind === "spare" || (state.kind === "boundIdle" && state.affinity === affinity)) return true;
+      if (state.kind === "spare") return true;
+      const isItsOwn = state.kind === "boundIdle" && state.affinity === affinity;
+      if (isItsOwn && !needsReset(state, request.conversation)) return true;
     }
     return false;
   }
@@ -290,7 +304,7 @@ export class ProfilePool {
 class GivenClaim implements Claim {
   readonly worker: Claim["worker"];
   readonly source: ClaimSource;
-  readonly isBound: boolean;
+  readonly holds: Holding;
   readonly turnCount: number;
   readonly queueWaitMs: number;
   readonly queueLengthSeen: number;
@@ -305,7 +319,7 @@ class GivenClaim implements Claim {
   ) {
     this.worker = given.worker;
     this.source = given.source;
-    this.isBound = given.isBound;
+    this.holds = given.holds;
     this.turnCount = given.turnCount;
     this.queueWaitMs = given.queueWaitMs;
     this.queueLengthSeen = given.queueLengthSeen;

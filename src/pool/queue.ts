@@ -29,6 +29,7 @@ export class WaitingTurn<Given> {
   readonly request: ClaimRequest;
   readonly tenant: string;
   readonly affinity: string;
+  readonly conversation: string | undefined;
   readonly arrivedAtMs: number;
   /** Compares with the start order of a worker: the smaller came first. */
   readonly arrivalOrder: number;
@@ -42,6 +43,7 @@ export class WaitingTurn<Given> {
     this.request = request;
     this.tenant = request.tenant;
     this.affinity = affinityOf(request);
+    this.conversation = request.conversation;
     this.arrivedAtMs = arrivedAtMs;
     this.arrivalOrder = arrivalOrder;
     this.lengthSeen = lengthSeen;

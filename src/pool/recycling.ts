@@ -1,6 +1,7 @@
 /**
  * Why a worker is to be ended though nothing is wrong with its last turn. Pure; never asked about a worker in mid-turn.
  */
+import type { StopReason } from "./stop-reason.ts";
 import type { WorkerState } from "./worker-state.ts";
 
 export interface RecyclingLimits {
@@ -19,7 +20,11 @@ export interface AgingWorker {
   readonly idleCpuPercent: number | undefined;
 }
 
-export type RecycleReason = "max_turns" | "max_age" | "memory" | "idle_cpu" | "idle_timeout" | "surplus";
+/** Those of the reasons of `stop-reason.ts` that are found here. */
+export type RecycleReason = Extract<
+  StopReason,
+  "max_turns" | "max_age" | "memory" | "idle_cpu" | "idle_timeout" | "surplus"
+>;
 
 /** Whether the worker has done its share, whatever it is doing now. */
 export function wornOut(worker: AgingWorker, limits: RecyclingLimits, nowMs: number): RecycleReason | undefined {

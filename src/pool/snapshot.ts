@@ -3,9 +3,12 @@
  *
  * Has everything of every tenant; who may see what of it is decided in `service/pool/pool-view.ts`.
  */
+import type { StartsState } from "./breaker.ts";
 import type { CountsBySource } from "./claim-counts.ts";
-import type { ProfileCounts } from "./sizing.ts";
 import type { WorkerKind } from "./worker-state.ts";
+
+/** Workers that are not gone, by state. */
+export type StateCounts = Readonly<Record<Exclude<WorkerKind, "exited">, number>>;
 
 /** One worker. Moments are on the clock's `now()`. */
 export interface WorkerSnapshot {
@@ -44,13 +47,11 @@ export interface ProfileSnapshot {
   readonly isReady: boolean;
   readonly minSpares: number;
   readonly maxWorkers: number;
-  /** Workers by state; those that are being checked count by what they were. */
-  readonly workers: ProfileCounts;
+  readonly workers: StateCounts;
   readonly waitingCount: number;
   readonly waiting: readonly WaitingSnapshot[];
   readonly claims: ClaimsSnapshot;
-  /** `closed`: starts go well. */
-  readonly starts: "closed" | "open" | "cliUnavailable";
+  readonly starts: StartsState;
 }
 
 export interface PoolSnapshot {

@@ -1,11 +1,13 @@
 /**
- * What is done for idle workers while nothing happens: asking them for a sign of life, measuring them, and ending those
- * that have done their share, have been idle too long, or for which there is no memory.
+ * What is done for idle workers while nothing happens: asking them for a sign of life, measuring them, having those forget
+ * their conversation that have kept it long enough, and ending those that have done their share, have been idle too long,
+ * or for which there is no memory.
  */
 import type { CancelTimer, Clock } from "../clock.ts";
 import type { Settings } from "../config/settings.ts";
 import type { ProfilePool } from "./profile-pool.ts";
 import { idleTooLong, wornOut } from "./recycling.ts";
+import { hasKeptTooLong } from "./reset-timing.ts";
 import type { Worker } from "./worker.ts";
 
 /** A worker of this age proves that spares do not die at once. */
@@ -19,6 +21,8 @@ export interface UpkeepOptions {
   readonly excessBytes: () => number;
   /** The idle workers that end for it, in that order. */
   readonly givenUpFirst: () => readonly Worker[];
+  /** Makes an idle worker forget the conversation that it has kept. */
+  readonly reset: (profile: ProfilePool, worker: Worker) => void;
   /** Called after each round, and after each worker that was checked. */
   readonly done: () => void;
 }
@@ -44,7 +48,10 @@ export class Upkeep {
     this.#every(settings.checkIdleAfterMs / 4, () => {
       for (const profile of profiles) void this.#check(profile);
     });
-    this.#every(settings.sampleIntervalMs, () => void this.#measure());
+    this.#every(settings.sampleIntervalMs, () => {
+      for (const profile of profiles) this.#forget(profile);
+      void this.#measure();
+    });
   }
 
   stop(): void {
@@ -67,6 +74,13 @@ export class Upkeep {
       done();
     }
     this.#checking.delete(profile);
+  }
+
+  #forget(profile: ProfilePool): void {
+    const { clock, reset } = this.#options;
+    for (const worker of profile.workers) {
+      if (hasKeptTooLong(worker.state, profile.profile, clock.now())) reset(profile, worker);
+    }
   }
 
   async #measure(): Promise<void> {
@@ -100,7 +114,7 @@ export class Upkeep {
     const { excessBytes, givenUpFirst } = this.#options;
     for (const worker of givenUpFirst()) {
       if (excessBytes() <= 0) return;
-      worker.stop("memory_budget");
+      worker.stop("memory_limit");
     }
   }
 

@@ -7,7 +7,8 @@
  */
 import type { CancelTimer } from "../clock.ts";
 import type { RunnerError } from "../runner-error.ts";
-import { attributeNames, cleanReset, instruments } from "../telemetry/instruments.ts";
+import { attributeNames, instruments } from "../telemetry/instruments.ts";
+import { label } from "../telemetry/label.ts";
 import type { Claim, ClaimRequest, Release, WorkerPool } from "./claim.ts";
 import { givenUpFirst } from "./eviction.ts";
 import { Inventory } from "./inventory.ts";
@@ -15,8 +16,10 @@ import { isIdleOutdated, isOutdated } from "./outdated.ts";
 import type { PoolOptions } from "./pool-options.ts";
 import { ProfilePool } from "./profile-pool.ts";
 import { ageLimitMs, wornOut } from "./recycling.ts";
+import { keptConversation } from "./reset-timing.ts";
 import { hasRoomForAll, placesFor, placesToFreeForSpares, workersToEndForMemory, workersToStart } from "./sizing.ts";
 import type { PoolSnapshot, ProfileSnapshot } from "./snapshot.ts";
+import type { StopReason } from "./stop-reason.ts";
 import { Upkeep } from "./upkeep.ts";
 import { Worker } from "./worker.ts";
 import { isNobodys, type WorkerState } from "./worker-state.ts";
@@ -75,6 +78,7 @@ export class Pool implements WorkerPool {
       profiles,
       excessBytes: () => this.#inventory.excessBytes(),
       givenUpFirst: () => this.#inventory.givenUpFirst(),
+      reset: (profile, worker) => void this.#reset(profile, worker),
       done: () => {
         this.#serve();
         this.#active(undefined); // memory was measured
@@ -177,7 +181,7 @@ export class Pool implements WorkerPool {
         isReady: this.isReady(profile.name),
         minSpares: profile.profile.minSpares,
         maxWorkers: profile.profile.maxWorkers,
-        workers: profile.counts(),
+        workers: profile.stateCounts(),
         waitingCount: profile.queue.length,
         waiting: profile.queue.waiting(),
         claims: profile.claimCounts.snapshot(),
@@ -260,6 +264,7 @@ export class Pool implements WorkerPool {
     );
     const { checkTimeoutMs } = this.#options.settings.pool;
     for (const worker of matching.check) void worker.check(checkTimeoutMs).then(() => this.#serve());
+    for (const worker of matching.reset) void this.#reset(profile, worker);
     return matching;
   }
 
@@ -283,7 +288,7 @@ export class Pool implements WorkerPool {
       for (const worker of unused.slice(0, endCount)) worker.stop("evicted");
     }
     // While starts fail one is tried now and then also when nobody needs it: who else would find out that they work?
-    const target = profile.breaker.kind === "closed" ? minSpares : Math.max(minSpares, now.counts.spare + 1);
+    const target = profile.breaker.kind === "normal" ? minSpares : Math.max(minSpares, now.counts.spare + 1);
     const wanted = workersToStart(this.#inventory.sizing(profile, unfittedCount), profile.profile, target);
     const allowed = profile.sparePace.sparesAllowed(this.#options.clock.now(), profile.counts().starting);
     this.#start(profile, Math.min(wanted, allowed));
@@ -310,17 +315,21 @@ export class Pool implements WorkerPool {
     );
     profile.workers.add(worker);
     this.#active(undefined);
-    log.debug({ worker: worker.id, profile: profile.name, to: "starting" }, "worker changed state");
+    log.debug({ workerId: worker.id, profile: profile.name, to: "starting" }, "worker changed state");
     instruments().workerStarts.add(1, about);
     const error = await worker.start((signal) => startWorker(profile.name, signal), settings.pool.startTimeoutMs);
     const startMs = clock.now() - worker.startedAtMs;
     if (error !== undefined) {
-      instruments().workerStartFailures.add(1, { ...about, [attributeNames.errorReason]: error.reason });
+      instruments().workerStartFailures.add(1, { ...about, [attributeNames.errorReason]: label(error.reason) });
       profile.breaker.failed(error, worker.startedAtMs, clock.now());
       const { failureCount } = profile.breaker;
       // What is expected to happen, such as a missing credential, is a sentence; only its cause, if any, has a stack.
-      const why = { reason: error.reason, why: error.message, ...(error.cause !== undefined && { err: error.cause }) };
-      const fields = { profile: profile.name, worker: worker.id, startMs: Math.round(startMs), failureCount };
+      const why = {
+        reason: label(error.reason),
+        why: error.message,
+        ...(error.cause !== undefined && { err: error.cause }),
+      };
+      const fields = { profile: profile.name, workerId: worker.id, startMs: Math.round(startMs), failureCount };
       log.warn({ ...fields, ...why }, "worker did not start");
     } else if (worker.state.kind === "spare") {
       instruments().workerStartDuration.record(startMs / 1000, about);
@@ -340,10 +349,6 @@ export class Pool implements WorkerPool {
   #release(profile: ProfilePool, worker: Worker, how: Release): void {
     if (worker.state.kind !== "claimed") return; // It died, or the pool was stopped.
     switch (how.kind) {
-      case "unused":
-        worker.unclaim();
-        if (this.#phase !== "open") worker.stop("drained");
-        break;
       case "discard":
         worker.stop(how.why);
         break;
@@ -351,8 +356,10 @@ export class Pool implements WorkerPool {
         worker.countTurn();
         profile.sparePace.proved(worker.startedAtMs);
         const why = this.#whyNotReused(profile, worker);
-        if (why === undefined) void this.#reset(profile, worker);
-        else worker.stop(why);
+        const kept = keptConversation(how.conversation, profile.profile);
+        if (why !== undefined) worker.stop(why);
+        else if (kept === undefined) void this.#reset(profile, worker);
+        else worker.keep(kept);
         break;
       }
       default:
@@ -361,7 +368,7 @@ export class Pool implements WorkerPool {
     this.#serve();
   }
 
-  #whyNotReused(profile: ProfilePool, worker: Worker): string | undefined {
+  #whyNotReused(profile: ProfilePool, worker: Worker): StopReason | undefined {
     if (this.#phase !== "open") return "drained";
     if (!profile.profile.reuse) return "single_use";
     if (isOutdated(worker)) return "outdated";
@@ -372,8 +379,7 @@ export class Pool implements WorkerPool {
     const { clock, settings } = this.#options;
     const sinceMs = clock.now();
     // A reset is a few control requests, each with its own bound; this is the bound of them all.
-    await worker.reset(2 * settings.pool.controlTimeoutMs);
-    const outcome = "why" in worker.state ? worker.state.why : cleanReset;
+    const outcome = await worker.reset(2 * settings.pool.controlTimeoutMs);
     instruments().resetDuration.record((clock.now() - sinceMs) / 1000, {
       [attributeNames.profile]: profile.name,
       [attributeNames.resetOutcome]: outcome,
@@ -385,7 +391,7 @@ export class Pool implements WorkerPool {
   #changed(worker: Worker, from: WorkerState): void {
     const { log } = this.#options;
     const { state } = worker;
-    const fields = { worker: worker.id, profile: worker.profile, from: from.kind, to: state.kind };
+    const fields = { workerId: worker.id, profile: worker.profile, from: label(from.kind), to: label(state.kind) };
     log.debug(fields, "worker changed state");
     // What is or was nobody's is everybody's to see.
     this.#active(isNobodys(from) ? undefined : worker.tenant);
@@ -398,7 +404,10 @@ export class Pool implements WorkerPool {
     });
     const ageMs = Math.round(state.sinceMs - worker.startedAtMs);
     const exit = worker.exit;
-    log.info({ worker: worker.id, profile: worker.profile, why, ageMs, turnCount: worker.turnCount, exit }, "recycle");
+    log.info(
+      { workerId: worker.id, profile: worker.profile, why, ageMs, turnCount: worker.turnCount, exit },
+      "recycle",
+    );
   }
 
   #lookWhetherDrained(): void {

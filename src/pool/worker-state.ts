@@ -1,6 +1,8 @@
 /**
  * What a worker can be doing, and which states follow which.
  */
+import type { BoundHolding } from "./claim.ts";
+import type { StopReason } from "./stop-reason.ts";
 
 export interface SpareState {
   readonly kind: "spare";
@@ -15,6 +17,7 @@ export interface BoundIdleState extends Omit<SpareState, "kind"> {
   readonly kind: "boundIdle";
   /** Whom it serves: tenant and binding in one. */
   readonly affinity: string;
+  readonly holds: BoundHolding;
 }
 
 export type IdleState = SpareState | BoundIdleState;
@@ -24,7 +27,8 @@ export type IdleState = SpareState | BoundIdleState;
 // spare     -> checking   [check]         boundIdle -> checking   [check]
 // checking  -> spare      [it answers]    checking  -> boundIdle  [it answers]
 // claimed   -> resetting  [finished]      resetting -> boundIdle  [clean]
-// claimed   -> spare      [unused]        claimed   -> boundIdle  [unused]
+// claimed   -> boundIdle  [finished, and its conversation is kept]
+// boundIdle -> resetting  [its conversation is kept no longer]
 // claimed   -> claimed    [finishing]
 // living    -> stopping   [stop]          any       -> exited     [the process is gone]
 export type WorkerState =
@@ -36,14 +40,18 @@ export type WorkerState =
       readonly sinceMs: number;
       readonly turnId: string;
       readonly affinity: string;
-      /** What it goes back to when the claim is not used. */
-      readonly before: IdleState;
       /** Set when the turn is over and only the process's word that it is idle is missing. */
       readonly finishingSinceMs?: number;
     }
-  | { readonly kind: "resetting"; readonly sinceMs: number; readonly affinity: string }
-  | { readonly kind: "stopping"; readonly sinceMs: number; readonly why: string }
-  | { readonly kind: "exited"; readonly sinceMs: number; readonly why: string };
+  | {
+      readonly kind: "resetting";
+      readonly sinceMs: number;
+      readonly affinity: string;
+      /** Since when it was idle before it was reset; absent when its turn has just ended. */
+      readonly idle?: Pick<BoundIdleState, "sinceMs" | "order">;
+    }
+  | { readonly kind: "stopping"; readonly sinceMs: number; readonly why: StopReason }
+  | { readonly kind: "exited"; readonly sinceMs: number; readonly why: StopReason };
 
 export type WorkerKind = WorkerState["kind"];
 
@@ -51,13 +59,19 @@ export type WorkerKind = WorkerState["kind"];
 export const moves: Readonly<Record<WorkerKind, readonly WorkerKind[]>> = {
   starting: ["spare", "stopping", "exited"],
   spare: ["claimed", "checking", "stopping", "exited"],
-  boundIdle: ["claimed", "checking", "stopping", "exited"],
+  boundIdle: ["claimed", "checking", "resetting", "stopping", "exited"],
   checking: ["spare", "boundIdle", "stopping", "exited"],
-  claimed: ["claimed", "resetting", "spare", "boundIdle", "stopping", "exited"],
+  claimed: ["claimed", "resetting", "boundIdle", "stopping", "exited"],
   resetting: ["boundIdle", "stopping", "exited"],
   stopping: ["exited"],
   exited: [],
 };
+
+/** What a worker can be doing while it is there. */
+export const livingKinds = Object.keys(moves).filter((kind) => kind !== "exited") as readonly Exclude<
+  WorkerKind,
+  "exited"
+>[];
 
 /** A worker of one tenant serves the turns of one affinity only: the same tenant and the same binding. */
 export function affinityOf(turn: { readonly tenant: string; readonly bindingKey: string }): string {

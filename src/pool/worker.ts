@@ -6,12 +6,27 @@
  */
 import { type Clock, within } from "../clock.ts";
 import { isRunnerError, RunnerError } from "../runner-error.ts";
-import type { WorkerExit, WorkerProcess } from "../worker-process.ts";
+import { type ResetFailure, resetFailures, type WorkerExit, type WorkerProcess } from "../worker-process.ts";
+import type { BoundHolding, ClaimRequest } from "./claim.ts";
+import { needsReset } from "./reset-timing.ts";
 import type { WorkerSnapshot } from "./snapshot.ts";
-import { affinityOf, type IdleState, isLiving, moves, type WorkerKind, type WorkerState } from "./worker-state.ts";
+import type { StopReason } from "./stop-reason.ts";
+import {
+  affinityOf,
+  type BoundIdleState,
+  type IdleState,
+  isLiving,
+  moves,
+  type WorkerKind,
+  type WorkerState,
+} from "./worker-state.ts";
 
 /** Idle CPU is judged over this time: shorter, and the garbage collection after a turn looks like a loop. */
 const idleCpuWindowMs = 10_000;
+
+/** What came of a reset: well, not, or the worker ended for something else meanwhile. */
+export const resetResults = ["clean", "cut_short", ...resetFailures] as const;
+export type ResetResult = (typeof resetResults)[number];
 
 export interface WorkerSurroundings {
   readonly clock: Clock;
@@ -164,25 +179,17 @@ export class Worker {
   }
 
   /** Gives the worker to a turn; from here on it belongs to that turn's tenant. */
-  claim(turn: { readonly turnId: string; readonly tenant: string; readonly bindingKey: string }): void {
+  claim(turn: Pick<ClaimRequest, "turnId" | "tenant" | "bindingKey" | "conversation">): void {
     const before = this.#idle("claimed");
     const affinity = affinityOf(turn);
     const fits = this.#tenant === undefined || this.#tenant === turn.tenant;
     if (!fits || (before.kind === "boundIdle" && before.affinity !== affinity)) {
       throw new Error(`bug: worker ${this.id} is another tenant's or bound otherwise`);
     }
+    if (needsReset(before, turn.conversation)) throw new Error(`bug: worker ${this.id} has another conversation`);
     this.#tenant = turn.tenant;
     this.#givenCount++;
-    this.#become({ kind: "claimed", sinceMs: this.#around.clock.now(), turnId: turn.turnId, affinity, before });
-  }
-
-  /** Takes the claim back: nothing of the turn has reached the process, so a spare is still nobody's. */
-  unclaim(): void {
-    if (this.#state.kind !== "claimed") return;
-    const { before } = this.#state;
-    if (before.kind === "spare") this.#tenant = undefined;
-    this.#givenCount--;
-    this.#become(before);
+    this.#become({ kind: "claimed", sinceMs: this.#around.clock.now(), turnId: turn.turnId, affinity });
   }
 
   /** The claimed turn is over; the process will say in a moment that it is idle. */
@@ -196,14 +203,24 @@ export class Worker {
     this.#turnCount++;
   }
 
-  /** Makes a claimed worker forget its turn. Afterwards it is bound idle or ending. */
-  async reset(limitMs: number): Promise<void> {
-    const claimed = this.#state;
-    if (claimed.kind !== "claimed") return;
+  /** Lets a claimed worker be idle with the conversation that it has: whoever needs it otherwise has it reset first. */
+  keep(conversation: string): void {
+    if (this.#state.kind !== "claimed") return;
+    this.#idleFromNow(this.#state.affinity, { kind: "conversation", id: conversation });
+  }
+
+  /**
+   * Makes a worker forget its turn that has just ended, or that it has kept. Afterwards it is bound idle or ending. Gives
+   * what came of it.
+   */
+  async reset(limitMs: number): Promise<ResetResult> {
+    const before = this.#state;
+    if (before.kind !== "claimed" && before.kind !== "boundIdle") return "cut_short";
     const { clock } = this.#around;
-    const { affinity } = claimed;
-    this.#become({ kind: "resetting", sinceMs: clock.now(), affinity });
-    let why: string | undefined;
+    const { affinity } = before;
+    const idle = before.kind === "boundIdle" ? { sinceMs: before.sinceMs, order: before.order } : undefined;
+    this.#become({ kind: "resetting", sinceMs: clock.now(), affinity, ...(idle && { idle }) });
+    let why: ResetFailure | undefined;
     try {
       const outcome = await within(clock, limitMs, this.process.reset(), () => new Error("late"));
       if (!outcome.clean) why = outcome.why;
@@ -211,11 +228,20 @@ export class Worker {
       // The port promises not to reject, and to have bounds of its own. If it does not, the worker is not to be used.
       why = "reset_failed";
     }
-    if (this.#state.kind !== "resetting") return;
-    const now = clock.now();
-    if (why !== undefined) this.stop(why);
-    else
-      this.#become({ kind: "boundIdle", sinceMs: now, order: this.#around.nextOrder(), verifiedAtMs: now, affinity });
+    if (this.#state.kind !== "resetting") return "cut_short";
+    if (why !== undefined) {
+      this.stop(why);
+      return why;
+    }
+    // That it was reset is no use of it: it has been idle for as long as before.
+    this.#idleFromNow(affinity, { kind: "binding" }, idle);
+    return "clean";
+  }
+
+  #idleFromNow(affinity: string, holds: BoundHolding, since?: Pick<BoundIdleState, "sinceMs" | "order">): void {
+    const now = this.#around.clock.now();
+    const { sinceMs, order } = since ?? { sinceMs: now, order: this.#around.nextOrder() };
+    this.#become({ kind: "boundIdle", sinceMs, order, verifiedAtMs: now, affinity, holds });
   }
 
   /** Asks an idle worker for a sign of life. Afterwards it is idle again or ending. */
@@ -282,14 +308,14 @@ export class Worker {
   }
 
   /** Ends the worker. The first reason stands; `gone` says when it is over. */
-  stop(why: string): void {
+  stop(why: StopReason): void {
     if (!isLiving(this.#state.kind)) return;
     this.#become({ kind: "stopping", sinceMs: this.#around.clock.now(), why });
     this.#abortStart.abort();
     void this.#process?.stop();
   }
 
-  get #why(): string {
+  get #why(): StopReason {
     switch (this.#state.kind) {
       case "stopping":
       case "exited":
@@ -307,7 +333,7 @@ export class Worker {
     throw new Error(`bug: worker ${this.id} cannot go from ${state.kind} to ${next}`);
   }
 
-  #leave(why: string): void {
+  #leave(why: StopReason): void {
     if (this.#state.kind === "exited") return;
     this.#become({ kind: "exited", sinceMs: this.#around.clock.now(), why });
     this.#settleGone();

@@ -10,7 +10,9 @@
  */
 
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
+import { RunnerError } from "../runner-error.ts";
+import { toConnectError } from "./errors.ts";
 
 /** Who calls, as the token says. */
 export interface Caller {
@@ -59,7 +61,7 @@ export interface CallContext {
 
 /** The caller of a call that needs one. */
 export function callerOf({ caller }: Pick<CallContext, "caller">): Caller {
-  if (caller === undefined) throw new ConnectError("no caller", Code.Unauthenticated);
+  if (caller === undefined) throw toConnectError(new RunnerError("UNAUTHENTICATED", "the call has no token"));
   return caller;
 }
 

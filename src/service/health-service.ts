@@ -3,10 +3,11 @@
  *
  * Says what readiness says; decides nothing. Every service shares one readiness: whether turns can be served.
  */
-import { Code, ConnectError } from "@connectrpc/connect";
 import { ClaudeRunner } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
+import { RunnerError } from "../runner-error.ts";
 import { type ServedService, served } from "./calls.ts";
+import { toConnectError } from "./errors.ts";
 
 /** Whether turns can be served, as the pool and the drain know it. */
 export interface Readiness {
@@ -14,6 +15,9 @@ export interface Readiness {
   /** Calls the listener after every change; the returned function ends that. */
   onChange(listener: () => void): () => void;
 }
+
+const noSuchService = (name: string) =>
+  new RunnerError("SERVICE_NOT_FOUND", "there is no such service", { facts: { service: name } });
 
 /** `""` stands for the server as a whole. */
 const serviceNames: readonly string[] = ["", ClaudeRunner.typeName];
@@ -25,7 +29,7 @@ export function healthService(readiness: Readiness): ServedService {
     Health,
     {
       async check({ service }) {
-        if (!serviceNames.includes(service)) throw new ConnectError("there is no such service", Code.NotFound);
+        if (!serviceNames.includes(service)) throw toConnectError(noSuchService(service));
         return { status: current() };
       },
 

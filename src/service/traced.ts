@@ -20,6 +20,7 @@ import {
 import type { Clock } from "../clock.ts";
 import type { RunnerReason } from "../runner-error.ts";
 import { attributeNames, instruments, tracer } from "../telemetry/instruments.ts";
+import { label } from "../telemetry/label.ts";
 import type { CallContext } from "./calls.ts";
 
 const fromHeaders: TextMapGetter<Headers> = {
@@ -98,7 +99,7 @@ export class CallSpan {
     this.set({
       [attributeNames.rpcStatusCode]: status,
       ...(status !== "OK" && { [attributeNames.errorType]: status }),
-      ...(reason && { [attributeNames.errorReason]: reason }),
+      ...(reason && { [attributeNames.errorReason]: label(reason) }),
     });
     const seconds = (this.#overAtMs - this.startedMs) / 1_000;
     instruments().callDuration.record(seconds, { ...this.#attributes, [attributeNames.rpcStatusCode]: status });

@@ -24,20 +24,18 @@ export const aboutAttributes: Readonly<Record<string, AboutAttribute>> = {
   [names.rpcMethod]: text("The full name of the method, such as `claude.runner.v1.ClaudeRunner/StreamChat`."),
   [names.rpcStatusCode]: text("The status that the call ended with, as gRPC spells it: `OK`, `UNAVAILABLE`."),
   [names.errorType]: text(
-    "On a call that did not end well: its status. On a retry: the HTTP status of the model API's answer, or Claude Code's word where there was none, such as `connection_failed`.",
+    "On a call that did not end well: its status. On a retry: the HTTP status of the model API's answer, or a word for what happened where there was none, such as `connection_failed`.",
   ),
-  [names.errorReason]: text(
-    "Why it failed: the `reason` of error.proto that the caller got too, such as `QUEUE_FULL` or `UPSTREAM_5XX`.",
-  ),
+  [names.errorReason]: text("Why it failed: the `reason` of error.proto that the caller got too, in lower case."),
   [names.tenant]: text("Whose token it was."),
   [names.profile]: text("The profile."),
   [names.turnId]: text("The turn, as every event, the log and the errors name it."),
   [names.detail]: text("How much was streamed: `text`, `standard` or `full`."),
   [names.outcome]: text(
-    "What came of the turn: `completed`, `cancelled`, `upstreamError` and so on, the outcomes of result.proto; `refused_` and the reason for a turn that no worker got.",
+    "What came of the turn: the outcomes of result.proto in lower case, or `not_started` for a turn that was refused or ended before a worker had its prompt; the reason says why.",
   ),
   [names.claimSource]: text(
-    "Where the worker came from: `REUSED` (it has served this tenant with the same system prompt), `SPARE`, `COLD_NO_SPARE` (its start began after the turn had come) or `COLD_POOL_OFF` (the profile keeps no spares).",
+    "Where the worker came from: `reused` (it has served this tenant with the same system prompt), `spare`, `cold_no_spare` (its start began after the turn had come) or `cold_pool_off` (the profile keeps no spares).",
   ),
   [names.workerId]: text("The worker, as the log names it."),
   [names.workerAgeMs]: integer("ms", "How long ago the worker was started."),
@@ -66,21 +64,20 @@ export const aboutAttributes: Readonly<Record<string, AboutAttribute>> = {
     type: "list of texts",
     meaning: "Why the model stopped, such as `end_turn`. Absent when it did not come to that.",
   },
-  [names.genAiTokenType]: text("`input`, `output`, `cache_read` or `cache_creation`."),
-  [names.stage]: text("The stage of a call, named like its span: `queueWait` is `runner.queue_wait`."),
+  [names.genAiTokenType]: text("The kind of tokens."),
+  [names.stage]: text("The stage of a call, named like its span: `queue_wait` is `runner.queue_wait`."),
   [names.recycleReason]: text(
-    "Why a worker ended. Ordinary: `single_use`, `max_turns`, `max_age`, `memory`, `idle_cpu`, `idle_timeout`, `surplus`, `evicted`, `memory_budget`, `drained`, `stopped`. `after_` and an outcome: its last turn left it unfit. Others name what went wrong, such as `died`, `unresponsive` or `reset_failed`.",
+    "Why a worker ended. Ordinary: `single_use`, `max_turns`, `max_age`, `memory`, `idle_cpu`, `idle_timeout`, `surplus`, `evicted`, `memory_limit`, `outdated`, `drained`, `stopped`. `after_` and an outcome: its last turn left it unfit. The others name what went wrong.",
   ),
-  [names.resetOutcome]: text("`clean`, or why the worker was ended instead."),
+  [names.resetOutcome]: text(
+    "`clean`, or why the worker was ended instead. `cut_short`: it died or was ended for another reason meanwhile.",
+  ),
   [names.shedReason]: text(
-    "`queue_full`, `wait_too_long`, `queue_timeout`, `deadline` (the caller's), `draining`, `start_failed`, `cli_unavailable`.",
+    "Why the pool refused the turn. `wait_too_long`: it would have waited longer than it may. `deadline`: the caller's passed.",
   ),
-  [names.workerState]: text("`starting`, `spare`, `boundIdle`, `claimed`, `resetting`, `stopping`."),
+  [names.workerState]: text("What the worker is doing."),
   [names.cliSpanDropReason]: text(
-    "Why a span of Claude Code joined no trace. Ordinary: `not_sampled`, `not_a_turn` (a seeded question, a reset). Else `no_root`, `late`, `mismatch`, `full`, `unknown_name`, `invalid`.",
+    "Why a span of Claude Code joined no trace. Ordinary: `not_sampled`, `not_a_turn` (a seeded question, a reset).",
   ),
-  [names.cliSpanFailure]: text(
-    "What went wrong at the port for them: `unknown_path`, `wrong_kind`, `too_large`, `too_many`, `not_otlp`, `cannot_listen`.",
-  ),
-  [names.eventName]: text("Claude Code's own name for the line."),
+  [names.cliSpanFailure]: text("What went wrong at the port for them."),
 };

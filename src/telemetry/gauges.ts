@@ -3,6 +3,7 @@
  */
 import type { Observable, ObservableCallback } from "@opentelemetry/api";
 import { attributeNames, instruments } from "./instruments.ts";
+import { label } from "./label.ts";
 
 /** What is read; the pool's snapshot fits. */
 export interface ObservedPool {
@@ -31,7 +32,7 @@ export function observePool(
       (result) => {
         for (const { profile, workers: byState } of pool.snapshot().profiles) {
           for (const [state, count] of Object.entries(byState) as [string, number][]) {
-            result.observe(count, { ...ofProfile(profile), [attributeNames.workerState]: state });
+            result.observe(count, { ...ofProfile(profile), [attributeNames.workerState]: label(state) });
           }
         }
       },

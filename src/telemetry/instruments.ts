@@ -73,7 +73,6 @@ export const attributeNames = {
   toolName: "runner.tool.name",
   toolIsError: "runner.tool.is_error",
   toolWasCut: "runner.tool.was_cut",
-  eventName: "runner.event.name",
   stage: "runner.stage",
   errorReason: "runner.error.reason",
   costUsdMicros: "runner.cost_usd_micros",
@@ -118,20 +117,8 @@ export const attributeNames = {
   genAiToolCallId: "gen_ai.tool.call.id",
 } as const;
 
-/** Why a turn was refused by the pool; the values of `runner.shed.reason`. */
-export const shedReasons = [
-  "queue_full",
-  "wait_too_long",
-  "queue_timeout",
-  "deadline",
-  "draining",
-  "start_failed",
-  "cli_unavailable",
-] as const;
-export type ShedReason = (typeof shedReasons)[number];
-
-/** The value of `runner.reset.outcome` after which a worker is used again; any other says why it is not. */
-export const cleanReset = "clean";
+/** The kinds of tokens that are counted apart; the values of `gen_ai.token.type`. */
+export const tokenTypes = ["input", "output", "cache_read", "cache_creation"] as const;
 
 /** Buckets for stages that take from a tenth of a millisecond to minutes, in seconds. */
 const stageBuckets = [
@@ -194,7 +181,7 @@ export const metricAttributes: Readonly<Record<keyof Instruments, readonly strin
   workerStartDuration: [profile],
   resetDuration: [profile, attributeNames.resetOutcome],
   upstreamRetries: [profile, attributeNames.errorType],
-  unknownEvents: [profile, attributeNames.eventName],
+  unknownEvents: [profile],
   takeovers: [profile],
   cliSpansJoined: [],
   cliSpansDropped: [attributeNames.cliSpanDropReason],

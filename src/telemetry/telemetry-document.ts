@@ -41,8 +41,11 @@ export function aboutMetrics(): readonly AboutMetric[] {
   }
 }
 
-/** Markdown: every metric, then every label. */
-export function metricsReference(): string {
+/** The values that an attribute can have, where they are a closed list, by the attribute's name. */
+export type LabelValues = Readonly<Record<string, readonly string[]>>;
+
+/** Markdown: every metric, then every label with its values. */
+export function metricsReference(values: LabelValues): string {
   const found = aboutMetrics();
   const rows = found.map(({ name, prometheus, kind, unit, attributes, description }) => [
     `\`${name}\`<br>\`${prometheus}\``,
@@ -54,13 +57,13 @@ export function metricsReference(): string {
   return [
     ...table(["metric, and its name in Prometheus", "kind, unit", "by", "meaning"], rows),
     "",
-    ...attributeTable("by", (name) => used.has(name)),
+    ...attributeTable("by", (name) => used.has(name), values),
     "",
   ].join("\n");
 }
 
 /** Markdown: every span, then every attribute. */
-export function spansReference(): string {
+export function spansReference(values: LabelValues): string {
   const spans = Object.entries(aboutSpans) as [keyof typeof aboutSpans, AboutSpan][];
   const nameOf = (key: keyof typeof aboutSpans) => (key === "call" ? "the method" : code(spanNames[key]));
   const rows = spans.map(([key, { parent, meaning }]) => [
@@ -76,7 +79,7 @@ export function spansReference(): string {
   return [
     ...table(["span", "below", "what it is"], rows),
     "",
-    ...attributeTable("attribute", (name) => whereOf(name).length > 0, whereOf),
+    ...attributeTable("attribute", (name) => whereOf(name).length > 0, values, whereOf),
     "",
   ].join("\n");
 }
@@ -84,6 +87,7 @@ export function spansReference(): string {
 function attributeTable(
   title: string,
   isWanted: (name: string) => boolean,
+  values: LabelValues,
   whereOf?: (name: string) => readonly string[],
 ): string[] {
   const rows = Object.entries(aboutAttributes)
@@ -91,7 +95,7 @@ function attributeTable(
     .map(([name, { type, unit, meaning }]) => [
       code(name),
       ...(whereOf === undefined ? [] : [unit === undefined ? type : `${type}, ${unit}`, whereOf(name).join(", ")]),
-      meaning,
+      [meaning, ...(values[name] === undefined ? [] : [`Values: ${values[name].map(code).join(", ")}.`])].join(" "),
     ]);
   return table(whereOf === undefined ? [title, "meaning"] : [title, "type", "on", "meaning"], rows);
 }

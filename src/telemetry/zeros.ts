@@ -5,28 +5,31 @@
  * the model API does not take, would miss it. So what alerts look at begins at 0.
  */
 import type { RunnerReason } from "../runner-error.ts";
-import { attributeNames, instruments, shedReasons } from "./instruments.ts";
+import { attributeNames, instruments } from "./instruments.ts";
+import { label } from "./label.ts";
 
 /** Failures of turns that no retry mends: somebody has to act. */
 const lastingFailures = ["UPSTREAM_AUTH", "UPSTREAM_BILLING", "UPSTREAM_USAGE_LIMIT"] as const satisfies RunnerReason[];
 const startFailures = ["WORKER_START_FAILED", "CLI_UNAVAILABLE"] as const satisfies RunnerReason[];
 
-export function beginAtZero(profiles: readonly string[]): void {
-  const { turns, sheds, workerStartFailures, takeovers } = instruments();
+/** `shedReasons`: those of the pool. */
+export function beginAtZero(profiles: readonly string[], shedReasons: readonly string[]): void {
+  const { turns, sheds, workerStartFailures, takeovers, unknownEvents } = instruments();
   for (const name of profiles) {
     const profile = { [attributeNames.profile]: name };
     turns.add(0, { ...profile, [attributeNames.outcome]: "completed" });
     for (const reason of lastingFailures) {
       turns.add(0, {
         ...profile,
-        [attributeNames.outcome]: "upstreamError",
-        [attributeNames.errorReason]: reason,
+        [attributeNames.outcome]: label("upstreamError"),
+        [attributeNames.errorReason]: label(reason),
       });
     }
     for (const reason of shedReasons) sheds.add(0, { ...profile, [attributeNames.shedReason]: reason });
     for (const reason of startFailures) {
-      workerStartFailures.add(0, { ...profile, [attributeNames.errorReason]: reason });
+      workerStartFailures.add(0, { ...profile, [attributeNames.errorReason]: label(reason) });
     }
     takeovers.add(0, profile);
+    unknownEvents.add(0, profile);
   }
 }

@@ -11,6 +11,7 @@
 import { bindingKey } from "../binding-key.ts";
 import type { Clock } from "../clock.ts";
 import type { Claim, WorkerPool } from "../pool/claim.ts";
+import { afterPreparation, afterTurn } from "../pool/stop-reason.ts";
 import { isRunnerError, RunnerError, type RunnerReason } from "../runner-error.ts";
 import type { Turn } from "../turn.ts";
 import type { EndCause, TurnEnd } from "../turn-end.ts";
@@ -182,7 +183,7 @@ export class TurnLife {
     const { turn } = this;
     const { signal } = this.#scope;
     const { worker } = claim;
-    let bound = claim.isBound;
+    let bound = claim.holds.kind !== "nothing";
     try {
       if (!bound) {
         this.#stages.enter("bind");
@@ -204,9 +205,7 @@ export class TurnLife {
       // An aborted bind leaves it open which binding the worker has; an aborted seeding can be reset.
       const canBeReset = bound && !isRunnerError(error, "WORKER_DIED") && signal.aborted;
       claim.release(
-        canBeReset
-          ? { kind: "finished" }
-          : { kind: "discard", why: isRunnerError(error) ? error.reason.toLowerCase() : "aborted_bind" },
+        canBeReset ? { kind: "finished" } : { kind: "discard", why: afterPreparation(error, signal.aborted) },
       );
       throw error;
     }
@@ -226,7 +225,7 @@ export class TurnLife {
     const end = await running.ended;
     if (end.workerReusable) claim.finishing();
     await running.idle;
-    claim.release(end.workerReusable ? { kind: "finished" } : { kind: "discard", why: `after_${end.outcome}` });
+    claim.release(end.workerReusable ? { kind: "finished" } : { kind: "discard", why: afterTurn(end.outcome) });
     leave();
   }
 

@@ -113,7 +113,7 @@ describe("the place of Claude Code's spans in a trace", () => {
 
     const rejected = ownTrace("rejected");
     const [root, failed] = place(rejected.trace, rejected.turn, noTools).spans;
-    expect(root?.attributes["runner.turn.outcome"]).toBe("upstreamError");
+    expect(root?.attributes["runner.turn.outcome"]).toBe("upstream_error");
     expect(failed).toMatchObject({
       hasFailed: true,
       attributes: {

@@ -4,8 +4,8 @@
  */
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { ErrorReason } from "../../gen/claude/runner/v1/error_pb.ts";
 import { aboutMetrics } from "../../src/telemetry/telemetry-document.ts";
+import { labelValues } from "../telemetry/label-values.ts";
 import {
   asSent,
   dashboard,
@@ -142,12 +142,19 @@ describe("the alerts", () => {
     }
   });
 
-  it("name reasons that there are", () => {
-    const named = [...dashboardExpressions, ...ruleExpressions].flatMap(({ expression }) =>
-      [...expression.matchAll(/runner_error_reason=~"([A-Z0-9_|]+)"/g)].flatMap(([, reasons]) => reasons!.split("|")),
-    );
-    expect(named.length).toBeGreaterThan(10);
-    expect(named.filter((reason) => !(reason in ErrorReason))).toEqual([]);
+  it("name values of labels that there are, and so does the dashboard", () => {
+    const unknown: string[] = [];
+    let namedCount = 0;
+    for (const [attribute, values] of Object.entries(labelValues)) {
+      const matcher = new RegExp(`${attribute.replaceAll(".", "_")}(?:=|=~|!=|!~)"([^"$]+)"`, "g");
+      for (const { expression } of [...dashboardExpressions, ...ruleExpressions]) {
+        const named = [...expression.matchAll(matcher)].flatMap(([, words]) => words!.split("|"));
+        namedCount += named.length;
+        unknown.push(...named.filter((word) => !values.some((value) => new RegExp(`^${word}$`).test(value))));
+      }
+    }
+    expect(namedCount).toBeGreaterThan(30);
+    expect(unknown).toEqual([]);
   });
 
   it("are each tried: promtool has a case for every one", () => {

@@ -122,7 +122,10 @@ describe("when the model API fails", () => {
       expect(turn.kinds.at(-1)).toBe("result");
       expect(turn.result).toMatchObject({ outcome: Outcome.UPSTREAM_ERROR, text: "", error });
       expect(turn.failure?.detail(TurnResultSchema)).toMatchObject({ outcome: Outcome.UPSTREAM_ERROR, error });
-      expect(await scene.book.turnEnded(turn.turnId)).toMatchObject({ outcome: "upstreamError", reason });
+      expect(await scene.book.turnEnded(turn.turnId)).toMatchObject({
+        outcome: "upstream_error",
+        reason: reason.toLowerCase(),
+      });
 
       const next = await run({ profile, prompt: "[[scenario conversation]]" });
       const isSame = next.started.workerId === turn.started.workerId;

@@ -79,7 +79,7 @@ describe("on the wire", () => {
         token: tenants.acme,
       });
       expect(answer).toMatchObject({ grpcStatus: Code.DeadlineExceeded, reason: "DEADLINE_EXCEEDED" });
-      expect(await booked).toMatchObject({ outcome: "deadlineExceeded", reason: "DEADLINE_EXCEEDED" });
+      expect(await booked).toMatchObject({ outcome: "deadline_exceeded", reason: "deadline_exceeded" });
     },
   );
 });

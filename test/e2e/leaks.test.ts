@@ -110,14 +110,14 @@ describe.skipIf(path === undefined)("on the pinned Claude Code", () => {
     });
 
     it("refuses without need is no leak, and is told", async () => {
-      const refuse = async (): Promise<ResetOutcome> => ({ clean: false, why: "not today" });
+      const refuse = async (): Promise<ResetOutcome> => ({ clean: false, why: "reset_failed" });
       const report = await verifyCli({
         cli,
         only: "Answers: one turn",
         wrapWorker: (worker) => withReset(worker, refuse),
       });
       expect(report.hasPassed).toBe(true);
-      expect(report.results[0]?.outcome).toEqual({ kind: "ended", expected: false, why: "not today" });
+      expect(report.results[0]?.outcome).toEqual({ kind: "ended", expected: false, why: "reset_failed" });
     });
   });
 

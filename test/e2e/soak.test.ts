@@ -321,8 +321,8 @@ function checkEnd({ job, turn, failure }: Ended, lines: readonly LogLine[], jobs
   expect(jobs[job.number], about).toBe(job);
 }
 
-/** As the log spells it: COMPLETED is `completed`, WORKER_DIED is `workerDied`. */
+/** As the log spells it: WORKER_DIED is `worker_died`. */
 function outcomeName(outcome: Outcome): string {
   const [name = ""] = Object.entries(Outcome).find(([, value]) => value === outcome) ?? [];
-  return name.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return name.toLowerCase();
 }

@@ -180,7 +180,7 @@ describe("telemetry", () => {
       "runner.turn.id": turnId,
       "runner.turn.outcome": "completed",
       "runner.turn.detail": "full",
-      "runner.claim.source": "SPARE",
+      "runner.claim.source": "spare",
       "runner.worker.id": started.workerId,
       "runner.worker.turn_count": 0,
       "runner.worker.age_ms": expect.any(Number),
@@ -201,13 +201,13 @@ describe("telemetry", () => {
     expect(serverOf(trace.failed).attributes).toMatchObject({
       "rpc.status_code": "INVALID_ARGUMENT",
       "error.type": "INVALID_ARGUMENT",
-      "runner.turn.outcome": "upstreamError",
-      "runner.error.reason": "UPSTREAM_INVALID_REQUEST",
+      "runner.turn.outcome": "upstream_error",
+      "runner.error.reason": "upstream_invalid_request",
     });
     expect(serverOf(trace.refused)).toMatchObject({ name: "claude.runner.v1.ClaudeRunner/Chat", statusCode: 0 });
     expect(serverOf(trace.refused).attributes).toMatchObject({
       "rpc.status_code": "INVALID_ARGUMENT",
-      "runner.error.reason": "INVALID_REQUEST",
+      "runner.error.reason": "invalid_request",
     });
     expect(serverOf(trace.cancelled).attributes).toMatchObject({
       "rpc.status_code": "CANCELLED",
@@ -228,7 +228,7 @@ describe("telemetry", () => {
       tenant: "acme",
       profile: "tools",
       outcome: "completed",
-      claimSource: "SPARE",
+      claimSource: "spare",
       workerId: turn.started.workerId,
       labels: { job: label },
       modelCallCount: 2,
@@ -252,12 +252,12 @@ describe("telemetry", () => {
   it("serves metrics to Prometheus, and sends them to the collector", () => {
     expect(metrics).toMatch(/^runner_turns_total\{[^}]*outcome="completed"[^}]*\} [1-9]/m);
     expect(metrics).toMatch(
-      /^runner_turns_total\{[^}]*outcome="upstreamError"[^}]*reason="UPSTREAM_INVALID_REQUEST"[^}]*\} 1/m,
+      /^runner_turns_total\{[^}]*outcome="upstream_error"[^}]*reason="upstream_invalid_request"[^}]*\} 1/m,
     );
-    expect(metrics).toMatch(/^runner_claims_total\{[^}]*source="SPARE"[^}]*\} [1-9]/m);
+    expect(metrics).toMatch(/^runner_claims_total\{[^}]*source="spare"[^}]*\} [1-9]/m);
     expect(metrics).toMatch(/^runner_stage_duration_seconds_bucket\{[^}]*stage="firstText"/m);
     expect(metrics).toMatch(/^runner_worker_starts_total\{[^}]*\} [1-9]/m);
-    expect(metrics).toMatch(/^runner_workers\{[^}]*state="boundIdle"[^}]*\} \d/m);
+    expect(metrics).toMatch(/^runner_workers\{[^}]*state="bound_idle"[^}]*\} \d/m);
     expect(metrics).toMatch(/^rpc_server_call_duration_seconds_count\{/m);
     const sent = sink.bodies.filter(({ path }) => path.endsWith("/v1/metrics"));
     expect(sent.length).toBeGreaterThan(0);

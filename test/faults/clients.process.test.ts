@@ -78,7 +78,7 @@ describe("a caller", () => {
       // Nobody listens to its data. The server has to end it by itself.
       const closed = new Promise((resolve) => stream.once("close", resolve));
       const line = await bookedAs(id);
-      expect(line).toMatchObject({ outcome: "clientStalled", reason: "CLIENT_STALLED" });
+      expect(line).toMatchObject({ outcome: "client_stalled", reason: "client_stalled" });
       await until(() => scene.workers().claimed === 0, { see: () => scene.workers() });
       expect(peak()).toBeLessThan(120 * mebibytes);
       stream.resume();
@@ -97,7 +97,7 @@ describe("a caller", () => {
       request.end(requestFrame({ prompt: `${flood} ${id}`, labels: { job: id } }));
       const [response] = (await once(request, "response")) as [IncomingMessage];
       response.pause();
-      expect(await bookedAs(id)).toMatchObject({ outcome: "clientStalled", reason: "CLIENT_STALLED" });
+      expect(await bookedAs(id)).toMatchObject({ outcome: "client_stalled", reason: "client_stalled" });
       response.on("error", () => undefined);
       request.on("error", () => undefined);
       request.destroy();

@@ -130,7 +130,7 @@ describe("a worker that dies", () => {
         pushbackMs: -1,
         facts: { turnId: turn.turnId, lastSequence: String(turn.responses.length), contentStreamed: "true" },
       });
-      expect(await scene.book.turnEnded(turn.turnId)).toMatchObject({ outcome: "workerDied", workerReusable: false });
+      expect(await scene.book.turnEnded(turn.turnId)).toMatchObject({ outcome: "worker_died", workerReusable: false });
       await expectGoodTurn();
     });
 

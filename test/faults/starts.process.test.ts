@@ -123,11 +123,11 @@ describe("starts that fail", () => {
     const pid = (await of.workerPids()).get(spare);
     if (pid === undefined) throw new Error("there is no spare");
     process.kill(pid, "SIGKILL");
-    await until(() => of.runner.pool.snapshot().profiles[0]?.starts === "open", {
+    await until(() => of.runner.pool.snapshot().profiles[0]?.starts === "failing", {
       see: () => of.runner.pool.snapshot().profiles[0],
     });
     await of.follow({});
-    await until(() => of.runner.pool.snapshot().profiles[0]?.starts === "closed", {
+    await until(() => of.runner.pool.snapshot().profiles[0]?.starts === "normal", {
       see: () => of.runner.pool.snapshot().profiles[0],
     });
     expect((await run(of, "Will you start?")).text).toBe("You said: Will you start?");
@@ -150,7 +150,7 @@ describe("starts that fail", () => {
     const failure = await failureOf(of.client.streamChat({ prompt: "Soon?" }, { timeoutMs: 500 }));
     expect(failure.code).toBe(Code.DeadlineExceeded);
     const line = await of.book.wait(({ message }) => message === "turn refused", from);
-    expect(["QUEUE_TIMEOUT", "DEADLINE_EXCEEDED", "CANCELLED"]).toContain(line.reason);
+    expect(["queue_timeout", "deadline_exceeded", "cancelled"]).toContain(line.reason);
     expect(of.claimCount()).toBe(0);
   });
 

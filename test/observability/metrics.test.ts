@@ -120,6 +120,6 @@ describe("Prometheus", () => {
       const found = await prometheus.query('ALERTS{alertname="ClaudeRunnerUpstreamRefusesUs", alertstate="firing"}');
       return found.length > 0 ? found : undefined;
     });
-    expect(firing?.labels).toMatchObject({ runner_error_reason: "UPSTREAM_AUTH", runner_profile: "default" });
+    expect(firing?.labels).toMatchObject({ runner_error_reason: "upstream_auth", runner_profile: "default" });
   });
 });

@@ -100,11 +100,11 @@ describe("a call", () => {
 
   it("on a spare binds it; one that is reused does not", async () => {
     const spare = await traceOf("on a spare");
-    expect(spare.attributes["runner.claim.source"]).toBe("SPARE");
+    expect(spare.attributes["runner.claim.source"]).toBe("spare");
     expect(spare.stageNames).toEqual(wholeTurn);
     const reused = await traceOf("reused");
     expect(reused.attributes).toMatchObject({
-      "runner.claim.source": "REUSED",
+      "runner.claim.source": "reused",
       "runner.worker.id": spare.attributes["runner.worker.id"],
       "runner.worker.turn_count": 1,
     });
@@ -153,8 +153,8 @@ describe("a call", () => {
     const trace = await traceOf("failed");
     expect(trace.attributes).toMatchObject({
       "rpc.status_code": "UNAVAILABLE",
-      "runner.turn.outcome": "upstreamError",
-      "runner.error.reason": "UPSTREAM_5XX",
+      "runner.turn.outcome": "upstream_error",
+      "runner.error.reason": "upstream_5xx",
     });
     expect(trace.spans.filter(({ isError }) => isError)).toEqual([trace.call, trace.one("runner.turn")]);
     expect(trace.one("runner.turn").events.map(({ name }) => name)).toEqual(["runner.upstream_retry"]);
@@ -165,8 +165,8 @@ describe("a call", () => {
     expect(trace.one("runner.turn")).toMatchObject({ isError: true });
     expect(trace.attributes).toMatchObject({
       "rpc.status_code": "ABORTED",
-      "runner.error.reason": "WORKER_DIED",
-      "runner.turn.outcome": "workerDied",
+      "runner.error.reason": "worker_died",
+      "runner.turn.outcome": "worker_died",
     });
   });
 
@@ -177,7 +177,7 @@ describe("a call", () => {
       expect(trace.attributes).toMatchObject({
         "rpc.status_code": "CANCELLED",
         "runner.turn.outcome": "cancelled",
-        "runner.error.reason": "CANCELLED",
+        "runner.error.reason": "cancelled",
       });
     }
     const tool = (await traceOf("cancelled in a tool")).one("runner.tool");
@@ -189,8 +189,8 @@ describe("a call", () => {
     const trace = await traceOf("unread");
     expect(trace.attributes).toMatchObject({
       "rpc.status_code": "ABORTED",
-      "runner.error.reason": "CLIENT_STALLED",
-      "runner.turn.outcome": "clientStalled",
+      "runner.error.reason": "client_stalled",
+      "runner.turn.outcome": "client_stalled",
     });
     expect(trace.one("runner.turn").isError).toBe(true);
   });
@@ -208,18 +208,18 @@ describe("a call", () => {
     expect(trace.stageNames).toEqual(["runner.check", "runner.queue_wait", "runner.reply"]);
     const wait = trace.one("runner.queue_wait");
     expect(wait.isError).toBe(true);
-    expect(wait.attributes["runner.error.reason"]?.value).toBe("QUEUE_TIMEOUT");
+    expect(wait.attributes["runner.error.reason"]?.value).toBe("queue_timeout");
     expect(trace.attributes).toMatchObject({
       "rpc.status_code": "UNAVAILABLE",
-      "runner.error.reason": "QUEUE_TIMEOUT",
-      "runner.turn.outcome": "refused_queue_timeout",
+      "runner.error.reason": "queue_timeout",
+      "runner.turn.outcome": "not_started",
     });
   });
 
   it("that was refused at once says why, and whose it was", async () => {
     expect((await traceOf("refused at once")).attributes).toMatchObject({
       "rpc.status_code": "INVALID_ARGUMENT",
-      "runner.error.reason": "INVALID_REQUEST",
+      "runner.error.reason": "invalid_request",
       "runner.tenant": "acme",
     });
   });
@@ -227,7 +227,7 @@ describe("a call", () => {
   it("ended by a limit of its own is no error", async () => {
     const trace = await traceOf("ended by a limit");
     expect(trace.spans.filter(({ isError }) => isError)).toEqual([]);
-    expect(trace.attributes).toMatchObject({ "rpc.status_code": "OK", "runner.turn.outcome": "modelCallLimit" });
+    expect(trace.attributes).toMatchObject({ "rpc.status_code": "OK", "runner.turn.outcome": "model_call_limit" });
   });
 
   it("gives Jaeger nothing to remark on, but for a caller's span that it was not sent and a turn that outlasts its call", async () => {
@@ -297,7 +297,7 @@ describe("the demo", () => {
     expect(traces).toHaveLength(6);
     for (const trace of traces) trace.expectToAddUp();
     const sources = traces.map(({ attributes }) => attributes["runner.claim.source"]);
-    expect(sources.filter((source) => source === "COLD_POOL_OFF")).toHaveLength(1);
-    expect(sources.filter((source) => source === "REUSED").length).toBeGreaterThan(0);
+    expect(sources.filter((source) => source === "cold_pool_off")).toHaveLength(1);
+    expect(sources.filter((source) => source === "reused").length).toBeGreaterThan(0);
   });
 });

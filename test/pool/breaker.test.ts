@@ -52,17 +52,17 @@ test("allows one start at a time once the pause is over, and pauses again when i
 test("closes as soon as a worker answers, and counts from zero", () => {
   const breaker = broken();
   breaker.succeeded(500);
-  expect(breaker).toMatchObject({ kind: "closed", failureCount: 0 });
+  expect(breaker).toMatchObject({ kind: "normal", failureCount: 0 });
   breaker.failed(failure, 20_000, 20_000);
   breaker.failed(failure, 20_000, 20_000);
-  expect(breaker.kind).toBe("closed");
+  expect(breaker.kind).toBe("normal");
 });
 
 test("starts that were under way when one succeeded and fail after it count by themselves only", () => {
   const breaker = shaken();
   breaker.succeeded(500);
   breaker.failed(failure, 900, 1100);
-  expect(breaker).toMatchObject({ kind: "closed", failureCount: 1 });
+  expect(breaker).toMatchObject({ kind: "normal", failureCount: 1 });
 });
 
 test("tries a program that has started before again soon, then less and less often", () => {
@@ -133,5 +133,5 @@ test("says at once that there is no program, and looks again at that interval", 
   });
   expect(breaker.startsAllowed(6000, 0)).toBe(1);
   breaker.succeeded(500);
-  expect(breaker.kind).toBe("closed");
+  expect(breaker.kind).toBe("normal");
 });

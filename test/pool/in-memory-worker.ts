@@ -80,7 +80,7 @@ export class InMemoryWorker implements WorkerProcess {
     try {
       await this.#answer(this.#options.resetMs, 10_000);
     } catch {
-      return { clean: false, why: "reset_no_answer" };
+      return { clean: false, why: "worker_died" };
     }
     return this.resetOutcome;
   }

@@ -14,6 +14,7 @@ const nowMs = 100_000;
 interface Turn {
   readonly id: string;
   readonly affinity: string;
+  readonly conversation: string | undefined;
   readonly tenant: string;
   readonly arrivedAtMs: number;
 }
@@ -26,9 +27,10 @@ interface Candidate {
 let order = 0;
 // An affinity is the tenant, and then its binding: "acme/x". Without a slash all is one tenant's.
 const tenantOf = (affinity: string) => (affinity.includes("/") ? affinity.split("/", 1)[0]! : "one");
-const turn = (id: string, affinity = "a", arrivedAtMs = nowMs): Turn => ({
+const turn = (id: string, affinity = "a", arrivedAtMs = nowMs, conversation?: string): Turn => ({
   id,
   affinity,
+  conversation,
   tenant: tenantOf(affinity),
   arrivedAtMs,
 });
@@ -40,7 +42,7 @@ const spare = (id: string, verifiedAtMs = nowMs): Candidate => ({
 const bound = (id: string, affinity = "a", { verifiedAtMs = nowMs, sinceMs = nowMs } = {}): Candidate => ({
   id,
   tenant: tenantOf(affinity),
-  state: { kind: "boundIdle", sinceMs, order: ++order, verifiedAtMs, affinity },
+  state: { kind: "boundIdle", sinceMs, order: ++order, verifiedAtMs, affinity, holds: { kind: "binding" } },
 });
 const busy = (id: string, affinity = "a"): Candidate => ({
   id,
@@ -50,7 +52,6 @@ const busy = (id: string, affinity = "a"): Candidate => ({
     sinceMs: nowMs,
     turnId: id,
     affinity,
-    before: { kind: "spare", sinceMs: 0, order: 0, verifiedAtMs: 0 },
   },
 });
 const resetting = (id: string, affinity = "a", sinceMs = nowMs): Candidate => ({
@@ -58,6 +59,21 @@ const resetting = (id: string, affinity = "a", sinceMs = nowMs): Candidate => ({
   tenant: tenantOf(affinity),
   state: { kind: "resetting", sinceMs, affinity },
 });
+
+/** An idle worker that still has a conversation. */
+const keeping = (id: string, conversation: string, affinity = "a", { verifiedAtMs = nowMs } = {}): Candidate => ({
+  id,
+  tenant: tenantOf(affinity),
+  state: {
+    kind: "boundIdle",
+    sinceMs: nowMs,
+    order: ++order,
+    verifiedAtMs,
+    affinity,
+    holds: { kind: "conversation", id: conversation },
+  },
+});
+const goesOn = (id: string, conversation: string, affinity = "a") => turn(id, affinity, nowMs, conversation);
 
 interface Circumstances {
   /** How many bound idle workers have to end for the turns that have none. */
@@ -71,7 +87,7 @@ interface Circumstances {
 
 function match(turns: Turn[], workers: Candidate[], around: Circumstances = {}) {
   const { endCount = 0, coveredCount = 0, freelyBusyCount = 100, servedMs = {}, weights = {} } = around;
-  const { give, check, evict, unfitted, held, lookAgainAtMs } = matchTurns(
+  const { give, check, reset, evict, unfitted, held, lookAgainAtMs } = matchTurns(
     {
       nowMs,
       turns,
@@ -86,6 +102,7 @@ function match(turns: Turn[], workers: Candidate[], around: Circumstances = {}) 
   return {
     give: give.map((pair) => `${pair.turn.id}-${pair.worker.id}`),
     check: check.map(({ id }) => id),
+    reset: reset.map(({ id }) => id),
     evict: evict.map(({ id }) => id),
     unfittedCount: unfitted.length,
     held: held.map(({ id }) => id),
@@ -113,6 +130,7 @@ test("has a worker that has not answered for long checked before it is given out
   expect(match([turn("t")], [spare("w", nowMs - 30_000)])).toEqual({
     give: [],
     check: ["w"],
+    reset: [],
     evict: [],
     unfittedCount: 0,
     held: [],
@@ -173,6 +191,46 @@ test("counts a turn that is checked for as one with a worker", () => {
   const workers = [busy("b", "acme/x"), bound("w", "acme/x", { verifiedAtMs: nowMs - 30_000 })];
   const turns = [turn("t1", "acme/x"), turn("t2", "acme/y")];
   expect(match(turns, workers, { freelyBusyCount: 2 })).toMatchObject({ check: ["w"], held: ["t2"] });
+});
+
+describe("a worker that has kept its conversation", () => {
+  test("goes to the turn that asks for it, before any other of its binding", () => {
+    const workers = [keeping("mine", "c1"), bound("free"), keeping("other", "c2"), spare("spare")];
+    expect(match([goesOn("t", "c1")], workers)).toMatchObject({ give: ["t-mine"], reset: [] });
+  });
+
+  test("is left alone while another of its binding has forgotten its own", () => {
+    const workers = [keeping("kept", "c1"), bound("free")];
+    expect(match([turn("t")], workers)).toMatchObject({ give: ["t-free"], reset: [] });
+    expect(match([goesOn("t", "c2")], workers)).toMatchObject({ give: ["t-free"], reset: [] });
+  });
+
+  test("is left alone while another of its binding is about to be idle", () => {
+    const result = match([goesOn("t", "c2")], [keeping("kept", "c1"), resetting("soon")]);
+    expect(result).toMatchObject({ give: [], reset: [], lookAgainAtMs: nowMs + 250 });
+  });
+
+  test("is reset for a turn that asks for another or for none, the longest unused first, before a spare is taken", () => {
+    const workers = [keeping("old", "c1"), keeping("recent", "c2"), spare("spare")];
+    expect(match([turn("t")], workers)).toMatchObject({ give: [], reset: ["old"], lookAgainAtMs: nowMs + 250 });
+    expect(match([goesOn("t", "c3")], workers)).toMatchObject({ give: [], reset: ["old"] });
+  });
+
+  test("is no other binding's, nor another tenant's who asks for the same conversation", () => {
+    const workers = [keeping("kept", "c1", "acme/x"), spare("s1"), spare("s2")];
+    const turns = [goesOn("t", "c1", "acme/y"), goesOn("u", "c1", "zeta/x")];
+    expect(match(turns, workers)).toMatchObject({ give: ["t-s2", "u-s1"], reset: [] });
+  });
+
+  test("has to answer before it goes on when it has been silent for long", () => {
+    const workers = [keeping("mine", "c1", "a", { verifiedAtMs: nowMs - 30_000 }), bound("free")];
+    expect(match([goesOn("t", "c1")], workers)).toMatchObject({ give: [], check: ["mine"], reset: [] });
+  });
+
+  test("gives its place to a turn that fits none, like any other", () => {
+    const workers = [keeping("kept", "c1", "acme/x")];
+    expect(match([turn("t", "acme/y")], workers, { endCount: 1 })).toMatchObject({ evict: ["kept"], reset: [] });
+  });
 });
 
 describe("between tenants", () => {

@@ -51,7 +51,7 @@ export class PoolUnderTest {
       profiles: Object.fromEntries(
         Object.entries(profiles).map(([name, profile]) => [
           name,
-          { minSpares: 2, maxWorkers: 8, reuse: true, keptPlaces: 1, ...profile },
+          { minSpares: 2, maxWorkers: 8, reuse: true, keptPlaces: 1, keepConversationMs: 0, ...profile },
         ]),
       ),
       settings: {

@@ -10,7 +10,13 @@ test("keeps the spares of a profile ready", async () => {
 test("gives a new binding a spare, and starts another one at once", async () => {
   const t = await PoolUnderTest.warm();
   const claim = await t.claim();
-  expect(claim).toMatchObject({ source: "SPARE", isBound: false, turnCount: 0, queueWaitMs: 0, queueLengthSeen: 0 });
+  expect(claim).toMatchObject({
+    source: "SPARE",
+    holds: { kind: "nothing" },
+    turnCount: 0,
+    queueWaitMs: 0,
+    queueLengthSeen: 0,
+  });
   expect(t.counts()).toMatchObject({ spare: 1, starting: 1, claimed: 1 });
 });
 
@@ -18,7 +24,7 @@ test("gives a turn the worker of its tenant and binding that was used before", a
   const t = await PoolUnderTest.warm();
   const first = await t.runTurn();
   const second = await t.claim();
-  expect(second).toMatchObject({ source: "REUSED", isBound: true, turnCount: 1 });
+  expect(second).toMatchObject({ source: "REUSED", holds: { kind: "binding" }, turnCount: 1 });
   expect(second.worker.id).toBe(first.worker.id);
 });
 
@@ -171,11 +177,11 @@ test("a single-use profile ends a worker after its turn and starts a new one", a
 test("ends a worker that could not be reset, and says why", async () => {
   const t = await PoolUnderTest.warm();
   const claim = await t.claim();
-  t.workers.find(({ id }) => id === claim.worker.id)!.resetOutcome = { clean: false, why: "not_rewound" };
+  t.workers.find(({ id }) => id === claim.worker.id)!.resetOutcome = { clean: false, why: "rewind_refused" };
   claim.release({ kind: "finished" });
   await t.clock.advance(10);
   expect(t.counts()).toMatchObject({ boundIdle: 0, stopping: 1 });
-  expect(t.recycleReasons).toEqual(["not_rewound"]);
+  expect(t.recycleReasons).toEqual(["rewind_refused"]);
 });
 
 test("ends a worker whose reset does not come to an end", async () => {
@@ -186,31 +192,11 @@ test("ends a worker whose reset does not come to an end", async () => {
   expect(t.recycleReasons).toEqual(["reset_failed"]);
 });
 
-test("a spare whose claim was not used is a spare again, for any tenant", async () => {
-  const t = await PoolUnderTest.warm();
-  const claim = await t.claim();
-  claim.release({ kind: "unused" });
-  const next = await t.claim({ tenant: "zeta" });
-  expect(next).toMatchObject({ source: "SPARE", isBound: false, turnCount: 0 });
-  expect(next.worker.id).toBe(claim.worker.id);
-});
-
-test("a bound worker whose claim was not used is bound as before, without a reset", async () => {
-  const t = await PoolUnderTest.warm();
-  await t.runTurn();
-  const claim = await t.claim();
-  claim.release({ kind: "unused" });
-  const next = await t.claim();
-  expect(next).toMatchObject({ source: "REUSED", turnCount: 1 });
-  expect(next.worker.id).toBe(claim.worker.id);
-  expect(t.workers.map(({ resetCount }) => resetCount)).toContain(1);
-});
-
 test("disposing of an unreleased claim ends the worker", async () => {
   const t = await PoolUnderTest.warm();
   {
     using claim = await t.claim();
-    expect(claim.isBound).toBe(false);
+    expect(claim.holds).toEqual({ kind: "nothing" });
   }
   expect(t.recycleReasons).toEqual(["not_released"]);
 });
@@ -219,7 +205,7 @@ test("only the first release of a claim counts", async () => {
   const t = await PoolUnderTest.warm();
   const claim = await t.claim();
   claim.release({ kind: "finished" });
-  claim.release({ kind: "discard", why: "late" });
+  claim.release({ kind: "discard", why: "stopped" });
   claim[Symbol.dispose]();
   await t.clock.advance(10);
   expect(t.counts()).toMatchObject({ boundIdle: 1 });
@@ -240,12 +226,12 @@ test("warns of callers who bring a new binding nearly every time, once in ten mi
   const t = await PoolUnderTest.warm();
   const warnings = () => t.logLines.filter(({ level }) => level === "warn");
   for (let turn = 0; turn < 99; turn++) {
-    (await t.claim({ bindingKey: `on day ${turn}` })).release({ kind: "discard", why: "test" });
+    (await t.claim({ bindingKey: `on day ${turn}` })).release({ kind: "discard", why: "preparation_failed" });
     await t.clock.advance(1000);
   }
   expect(warnings()).toHaveLength(0);
   for (let turn = 0; turn < 100; turn++) {
-    (await t.claim({ bindingKey: `at hour ${turn}` })).release({ kind: "discard", why: "test" });
+    (await t.claim({ bindingKey: `at hour ${turn}` })).release({ kind: "discard", why: "preparation_failed" });
     await t.clock.advance(1000);
   }
   expect(warnings()).toMatchObject([{ fields: { tenant: "acme", profile: "default", newBindingCount: 100 } }]);

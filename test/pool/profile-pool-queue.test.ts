@@ -77,12 +77,14 @@ describe("the queue", () => {
   });
 
   test("does not spend a worker on a turn whose time has passed while the event loop was blocked", async () => {
-    const { t, running } = await busy();
-    const overdue = t.ask({ deadlineMs: t.clock.now() + 1000 });
-    const next = t.ask();
+    // A worker that keeps its conversation is idle at once.
+    const profiles = { default: { ...oneWorker.profiles.default, keepConversationMs: 60_000 } };
+    const { t, running } = await busy({ profiles });
+    const overdue = t.ask({ conversation: "c1", deadlineMs: t.clock.now() + 1000 });
+    const next = t.ask({ conversation: "c1" });
     await t.clock.settle();
     t.clock.jump(1000);
-    running.release({ kind: "unused" });
+    running.release({ kind: "finished", conversation: "c1" });
     await t.clock.settle();
     expect(overdue.error).toMatchObject({ reason: "QUEUE_TIMEOUT", facts: { deadlinePassed: true } });
     expect(next.isWaiting).toBe(false);
@@ -92,7 +94,7 @@ describe("the queue", () => {
     const { t, running } = await busy({ queue: { maxLength: 200 } });
     for (let i = 0; i < 100; i++) t.ask({ tenant: "elephant" });
     const mouse = t.ask({ tenant: "mouse" });
-    running.release({ kind: "discard", why: "test" });
+    running.release({ kind: "discard", why: "preparation_failed" });
     await t.clock.advance(520);
     expect(mouse.isWaiting).toBe(true);
     t.workers.at(-1)?.die();
@@ -233,10 +235,10 @@ describe("shedding", () => {
     for (let i = 0; i < 10; i++) {
       t.ask();
       await t.clock.advance(20_000);
-      claims[i]?.claim?.release({ kind: "discard", why: "test" });
+      claims[i]?.claim?.release({ kind: "discard", why: "preparation_failed" });
       await t.clock.advance(520);
     }
-    for (const { claim } of claims) claim?.release({ kind: "discard", why: "test" });
+    for (const { claim } of claims) claim?.release({ kind: "discard", why: "preparation_failed" });
     await t.clock.advance(1000);
     const asked = Array.from({ length: 10 }, () => t.ask());
     await t.clock.settle();

@@ -42,15 +42,6 @@ test("a snapshot tells every worker: whose it is, what it does since when, which
   ]);
 });
 
-test("a claim that was not used counts as no turn of the worker", async () => {
-  const t = await PoolUnderTest.warm();
-  const claim = await t.claim();
-  const given = () => t.pool.snapshot().workers.find(({ id }) => id === claim.worker.id);
-  expect(given()).toMatchObject({ turnCount: 1, tenant: "acme" });
-  claim.release({ kind: "unused" });
-  expect(given()).toMatchObject({ turnCount: 0, tenant: undefined });
-});
-
 test("a worker that is gone is in no snapshot, and one without a process is named by the order of starts only", async () => {
   const t = new PoolUnderTest({ profiles: { default: { minSpares: 1 } } });
   t.pool.start();
@@ -145,6 +136,6 @@ test("whoever looks as soon as something is told has seen the newest in the end"
   expect(seen).toEqual(t.pool.snapshot());
   t.startError = undefined;
   await t.clock.advance(30_000);
-  expect(t.profile().starts).toBe("closed");
+  expect(t.profile().starts).toBe("normal");
   expect(seen).toEqual(t.pool.snapshot());
 });

@@ -30,7 +30,15 @@ test("a draining pool ends the workers that nobody uses and starts no more", asy
   await t.claim();
   void t.pool.drain();
   await t.clock.advance(60_000);
-  expect(t.counts()).toEqual({ starting: 0, spare: 0, boundIdle: 0, claimed: 1, resetting: 0, stopping: 0 });
+  expect(t.counts()).toEqual({
+    starting: 0,
+    spare: 0,
+    boundIdle: 0,
+    checking: 0,
+    claimed: 1,
+    resetting: 0,
+    stopping: 0,
+  });
   expect(t.pool.snapshot()).toMatchObject({ isDraining: true, isServing: false });
 });
 
@@ -60,7 +68,15 @@ test("stopping ends everything: idle, starting, claimed and resetting workers, a
   await t.clock.settle();
   expect(waiting.map(({ reason }) => reason)).toEqual(["POOL_DRAINING", "POOL_DRAINING"]);
   expect(t.workers.every(({ exit }) => exit !== undefined)).toBe(true);
-  expect(t.counts()).toEqual({ starting: 0, spare: 0, boundIdle: 0, claimed: 0, resetting: 0, stopping: 0 });
+  expect(t.counts()).toEqual({
+    starting: 0,
+    spare: 0,
+    boundIdle: 0,
+    checking: 0,
+    claimed: 0,
+    resetting: 0,
+    stopping: 0,
+  });
   expect(t.clock.pendingTimerCount).toBe(0);
 });
 

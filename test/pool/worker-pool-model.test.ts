@@ -17,6 +17,7 @@ const maxLength = 5;
 interface Turn {
   readonly tenant: string;
   readonly bindingKey: string;
+  readonly conversation: string | undefined;
   readonly abort: AbortController;
   /** When the caller cancelled. */
   isCancelled: boolean;
@@ -38,6 +39,8 @@ class World {
   /** The tenant whose turn a worker ran. */
   readonly tenantOf = new Map<string, string>();
   readonly bindingOf = new Map<string, string>();
+  /** What a worker has kept, and how often it had been reset by then. */
+  readonly conversationOf = new Map<string, { readonly id: string; readonly resetCount: number }>();
   isDraining = false;
   /** Whom the pool has told of activity since the last look. `undefined`: everybody. */
   readonly told = new Set<string | undefined>();
@@ -58,10 +61,11 @@ class World {
     this.t.pool.start();
   }
 
-  submit(tenant: string, bindingKey: string, timeoutMs: number): void {
+  submit(tenant: string, bindingKey: string, timeoutMs: number, conversation?: string): void {
     const turn: Turn = {
       tenant,
       bindingKey,
+      conversation,
       abort: new AbortController(),
       isCancelled: false,
       settleCount: 0,
@@ -74,7 +78,7 @@ class World {
     this.turns.push(turn);
     const { signal } = turn.abort;
     const deadlineMs = this.t.clock.now() + timeoutMs;
-    this.t.claim({ tenant, bindingKey, signal, deadlineMs }).then(
+    this.t.claim({ tenant, bindingKey, conversation, signal, deadlineMs }).then(
       (claim) => {
         turn.settleCount++;
         turn.claim = claim;
@@ -99,19 +103,25 @@ class World {
     return this.t.workers.filter(({ exit }) => exit === undefined);
   }
 
-  release(turn: Turn, wished: Release): void {
+  release(turn: Turn, how: Release): void {
     const { claim } = turn;
     if (claim === undefined) return;
-    const how: Release = turn.isFinishing && wished.kind === "unused" ? { kind: "finished" } : wished;
-    if (how.kind !== "unused") {
-      // The turn reached the worker: it is this tenant's from now on.
-      const { id } = claim.worker;
-      expect(this.tenantOf.get(id) ?? turn.tenant, "no worker changes its tenant").toBe(turn.tenant);
-      expect(this.bindingOf.get(id) ?? turn.bindingKey, "no worker changes its binding").toBe(turn.bindingKey);
-      expect(claim.isBound).toBe(this.bindingOf.has(id));
-      this.tenantOf.set(id, turn.tenant);
-      this.bindingOf.set(id, turn.bindingKey);
-    }
+    // The turn reached the worker: it is this tenant's from now on.
+    const { id } = claim.worker;
+    const worker = this.t.workers.find((one) => one.id === id)!;
+    expect(this.tenantOf.get(id) ?? turn.tenant, "no worker changes its tenant").toBe(turn.tenant);
+    expect(this.bindingOf.get(id) ?? turn.bindingKey, "no worker changes its binding").toBe(turn.bindingKey);
+    const kept = this.conversationOf.get(id);
+    const holds =
+      kept !== undefined && kept.resetCount === worker.resetCount
+        ? { kind: "conversation", id: turn.conversation }
+        : { kind: this.bindingOf.has(id) ? "binding" : "nothing" };
+    expect(claim.holds, "no turn meets a conversation that it has not asked for").toEqual(holds);
+    this.tenantOf.set(id, turn.tenant);
+    this.bindingOf.set(id, turn.bindingKey);
+    const conversation = how.kind === "finished" && this.profile.keepConversationMs > 0 ? how.conversation : undefined;
+    if (conversation === undefined) this.conversationOf.delete(id);
+    else this.conversationOf.set(id, { id: conversation, resetCount: worker.resetCount });
     turn.isReleased = true;
     claim.release(how);
   }
@@ -168,17 +178,21 @@ class World {
   /**
    * No lost wake-up: nobody waits while a worker that fits is idle. Except for a moment, beside an idle spare, for a
    * worker of the turn's own binding that is finishing, being reset or checked: one turn for one such worker; and except
-   * for the places that are kept.
+   * for the places that are kept. A worker that has kept a conversation counts as idle unless another is about to be.
    */
   checkNobodyIsForgotten(): void {
     const idleAffinities = new Set<string>();
+    const keptAffinities = new Set<string>();
     const comingCounts = new Map<string, number>();
     let idleSpareCount = 0;
     for (const worker of this.living()) {
       const affinity = `${this.tenantOf.get(worker.id)} ${this.bindingOf.get(worker.id)}`;
       const state = this.lastStateOf(worker);
       if (state === "spare") idleSpareCount++;
-      if (state === "boundIdle") idleAffinities.add(affinity);
+      if (state === "bound_idle") {
+        const hasKept = this.conversationOf.get(worker.id)?.resetCount === worker.resetCount;
+        (hasKept ? keptAffinities : idleAffinities).add(affinity);
+      }
       if (state === "resetting" || state === "checking") {
         comingCounts.set(affinity, (comingCounts.get(affinity) ?? 0) + 1);
       }
@@ -195,13 +209,17 @@ class World {
       const affinity = `${tenant} ${bindingKey}`;
       expect(idleAffinities, "no turn that fits an idle worker waits").not.toContain(affinity);
       const comingCount = comingCounts.get(affinity) ?? 0;
-      if (comingCount > 0) comingCounts.set(affinity, comingCount - 1);
-      else expect(idleSpareCount, "no turn waits beside a spare").toBe(0);
+      if (comingCount > 0) {
+        comingCounts.set(affinity, comingCount - 1);
+        continue;
+      }
+      expect(keptAffinities, "no turn waits beside a worker that it could have after a reset").not.toContain(affinity);
+      expect(idleSpareCount, "no turn waits beside a spare").toBe(0);
     }
   }
 
   lastStateOf(worker: InMemoryWorker): unknown {
-    return this.t.logLines.findLast(({ fields }) => fields.worker === worker.id && "to" in fields)?.fields.to;
+    return this.t.logLines.findLast(({ fields }) => fields.workerId === worker.id && "to" in fields)?.fields.to;
   }
 
   /** Everything ends, and nothing is left. */
@@ -243,15 +261,23 @@ const releases: readonly Release[] = [
   { kind: "finished" },
   { kind: "finished" },
   { kind: "finished" },
-  { kind: "unused" },
-  { kind: "discard", why: "test" },
+  { kind: "finished", conversation: "c1" },
+  { kind: "finished", conversation: "c2" },
+  { kind: "discard", why: "preparation_failed" },
 ];
 
 const commands = [
   fc
-    .tuple(fc.constantFrom("acme", "zeta"), fc.constantFrom("b1", "b2"), fc.constantFrom(200, 5_000, 600_000))
-    .map(([tenant, binding, timeoutMs]) =>
-      command(`claim(${tenant}, ${binding}, ${timeoutMs})`, (world) => world.submit(tenant, binding, timeoutMs)),
+    .tuple(
+      fc.constantFrom("acme", "zeta"),
+      fc.constantFrom("b1", "b2"),
+      fc.constantFrom(200, 5_000, 600_000),
+      fc.constantFrom(undefined, undefined, "c1", "c2"),
+    )
+    .map(([tenant, binding, timeoutMs, conversation]) =>
+      command(`claim(${tenant}, ${binding}, ${timeoutMs}, ${conversation ?? "none"})`, (world) =>
+        world.submit(tenant, binding, timeoutMs, conversation),
+      ),
     ),
   fc.nat(9).map((index) =>
     command(`cancel(${index})`, (world) => {
@@ -264,7 +290,6 @@ const commands = [
   fc.tuple(fc.nat(9), fc.constantFrom(...releases)).map(([index, how]) =>
     command(`release(${index}, ${how.kind})`, (world) => {
       const turn = pick(world.running(), index);
-      // A claim of a worker that ran a turn of ours can only be unused if nothing was done with it.
       if (turn !== undefined) world.release(turn, how);
     }),
   ),
@@ -281,7 +306,7 @@ const commands = [
       const turn = pick(world.running(), index);
       const worker = world.t.workers.find(({ id }) => id === turn?.claim?.worker.id);
       if (turn === undefined || worker === undefined) return;
-      worker.resetOutcome = { clean: false, why: "unclean" };
+      worker.resetOutcome = { clean: false, why: "foreign_turn" };
       world.release(turn, { kind: "finished" });
     }),
   ),
@@ -317,6 +342,7 @@ const profiles = fc.record({
   minSpares: fc.constantFrom(0, 1, 2),
   maxWorkers: fc.constantFrom(1, 4, 4),
   keptPlaces: fc.constantFrom(0, 1, 2),
+  keepConversationMs: fc.constantFrom(0, 15_000),
 });
 
 const drain = fc.constant(command("drain", (world) => void world.t.pool.drain()));

@@ -76,7 +76,7 @@ describe("when every start fails", () => {
     t.startError = undefined;
     asked.push(t.ask());
     await t.clock.settle();
-    expect(t.profile()).toMatchObject({ starts: "open", workers: { starting: 1 } });
+    expect(t.profile()).toMatchObject({ starts: "failing", workers: { starting: 1 } });
     await t.clock.advance(1000);
     expect(asked.map(({ claim }) => claim?.queueWaitMs)).toEqual([500, 1000]);
   });
@@ -111,7 +111,7 @@ describe("when every start fails", () => {
     await t.clock.advance(1000);
     t.startError = undefined;
     await t.clock.advance(14_500);
-    expect(t.profile()).toMatchObject({ starts: "closed", workers: { spare: 1 } });
+    expect(t.profile()).toMatchObject({ starts: "normal", workers: { spare: 1 } });
     await t.clock.advance(500);
     expect(t.counts().spare).toBe(2);
     expect((await t.claim()).source).toBe("SPARE");
@@ -122,7 +122,7 @@ describe("when every start fails", () => {
     t.startError = failure;
     const running = await t.claim();
     await t.clock.advance(90_000);
-    expect(t.profile().starts).toBe("open");
+    expect(t.profile().starts).toBe("failing");
     const fits = t.ask();
     const other = t.ask({ tenant: "zeta" });
     await t.clock.settle();
@@ -144,7 +144,7 @@ describe("when every start fails", () => {
       claim = await t.claim();
     }
     expect(t.startAttempts - before).toBeLessThanOrEqual(5);
-    expect(t.profile().starts).toBe("open");
+    expect(t.profile().starts).toBe("failing");
   });
 
   test("where they succeeded before, turns wait for the next ones", async () => {
@@ -154,7 +154,7 @@ describe("when every start fails", () => {
     await t.clock.settle();
     const asked = t.ask();
     await t.clock.advance(5000);
-    expect(t.profile().starts).toBe("open");
+    expect(t.profile().starts).toBe("failing");
     expect(t.pool.isServing()).toBe(true);
     t.startError = undefined;
     await t.clock.advance(10_000);
@@ -169,7 +169,7 @@ describe("when every start fails", () => {
     const asked = t.ask();
     await t.clock.advance(100);
     expect(asked.isWaiting).toBe(true);
-    running.release({ kind: "discard", why: "test" });
+    running.release({ kind: "discard", why: "preparation_failed" });
     await t.clock.settle();
     expect(asked.reason).toBe("WORKER_START_FAILED");
   });
@@ -185,7 +185,7 @@ describe("workers that start well and die before anybody uses them", () => {
     }
     await t.clock.settle();
     expect(t.workers).toHaveLength(3);
-    expect(t.profile().starts).toBe("closed");
+    expect(t.profile().starts).toBe("normal");
     const asked = t.ask();
     await t.clock.advance(500);
     expect(asked.claim?.source).toBe("COLD_NO_SPARE");
@@ -195,7 +195,7 @@ describe("workers that start well and die before anybody uses them", () => {
 test("workers that somebody kills while they start count as failed starts until one succeeds", async () => {
   const t = new PoolUnderTest({ profiles: { default: { minSpares: 1 } }, pool: { startFailuresToBreak: 3 } });
   t.pool.start();
-  for (const starts of ["closed", "closed", "open"]) {
+  for (const starts of ["normal", "normal", "failing"]) {
     await t.clock.advance(300);
     t.workers.at(-1)?.die({ code: null, signal: "SIGKILL", detail: "" });
     await t.clock.settle();
@@ -203,7 +203,7 @@ test("workers that somebody kills while they start count as failed starts until 
   }
   expect(t.workers).toHaveLength(3);
   await t.clock.advance(15_500);
-  expect(t.profile()).toMatchObject({ starts: "closed", workers: { spare: 1 } });
+  expect(t.profile()).toMatchObject({ starts: "normal", workers: { spare: 1 } });
 });
 
 describe("without a program to start", () => {
@@ -224,7 +224,7 @@ describe("without a program to start", () => {
     expect(t.startAttempts).toBe(5);
     t.startError = undefined;
     await t.clock.advance(5_500);
-    expect(t.profile()).toMatchObject({ starts: "closed", isReady: true });
+    expect(t.profile()).toMatchObject({ starts: "normal", isReady: true });
     expect((await t.claim()).source).toBe("SPARE");
   });
 

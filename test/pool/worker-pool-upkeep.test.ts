@@ -41,7 +41,7 @@ test("claims of workers that were idle for hours wait for no check", async () =>
     await t.clock.advance(60_000 + minutes * 37);
     const claim = await t.claim();
     expect(claim.queueWaitMs).toBe(0);
-    claim.release({ kind: "unused" });
+    claim.release({ kind: "finished" });
   }
 });
 
@@ -158,7 +158,7 @@ describe("the memory budget", () => {
     expect(t.counts()).toMatchObject({ boundIdle: 3, spare: 1 });
     for (const worker of t.workers) worker.processUsage = { privateBytes: 250 * mebibytes, cpuMs: 0 };
     await t.clock.advance(10_000);
-    expect(t.recycleReasons).toEqual(["memory_budget"]);
+    expect(t.recycleReasons).toEqual(["memory_limit"]);
     expect(t.counts()).toMatchObject({ boundIdle: 2, spare: 1 });
     expect((await t.claim({ tenant: "b" })).source).toBe("REUSED");
   });
@@ -220,12 +220,12 @@ test("says one line for every change of a worker and one for its end", async () 
   await t.runTurn();
   t.workers[0]?.die({ code: 1, signal: null, detail: "exit 1" });
   await t.clock.settle();
-  const lines = t.logLines.filter(({ fields }) => fields.worker === "w1");
+  const lines = t.logLines.filter(({ fields }) => fields.workerId === "w1");
   expect(lines.map(({ level, fields }) => [level, fields.to ?? fields.why])).toEqual([
     ["debug", "spare"],
     ["debug", "claimed"],
     ["debug", "resetting"],
-    ["debug", "boundIdle"],
+    ["debug", "bound_idle"],
     ["debug", "exited"],
     ["info", "died"],
   ]);

@@ -109,17 +109,17 @@ test("cannot be claimed twice, nor while it starts, is reset or is being stopped
   expect(() => t.claim()).toThrow("cannot go from claimed to claimed");
   void t.worker.reset(1000);
   expect(() => t.claim()).toThrow("cannot go from resetting to claimed");
-  t.worker.stop("test");
+  t.worker.stop("stopped");
   expect(() => t.claim()).toThrow("cannot go from stopping to claimed");
 });
 
 test("keeps the first reason for its end", async () => {
   const t = await WorkerUnderTest.ready();
-  t.worker.stop("first");
-  t.worker.stop("second");
+  t.worker.stop("evicted");
+  t.worker.stop("stopped");
   t.process.die();
   await t.clock.settle();
-  expect(t.worker.state).toMatchObject({ kind: "exited", why: "first" });
+  expect(t.worker.state).toMatchObject({ kind: "exited", why: "evicted" });
 });
 
 test("notices that its process is gone, whatever it was doing", async () => {

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
@@ -12,7 +13,7 @@ import {
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
 import { RunnerError, type RunnerReason } from "../../src/runner-error.ts";
-import { type FailureStage, statusCode, toConnectError } from "../../src/service/errors.ts";
+import { type FailureStage, runnerReasons, statusCode, toConnectError } from "../../src/service/errors.ts";
 import { costGrowth } from "./cpu-cost.ts";
 
 const reasons = Object.keys(ErrorReason)
@@ -38,8 +39,39 @@ function detailBytes(error: ConnectError): number {
 
 describe("every reason of the contract", () => {
   test("is a reason of the server, and the other way round", () => {
-    for (const reason of reasons) expect(statusCode(reason)).toBeTypeOf("number");
-    expect(reasons).toHaveLength(33);
+    expect([...runnerReasons].sort()).toEqual([...reasons].sort());
+    expect(reasons).toHaveLength(35);
+  });
+
+  test("comes with the code that its comment in the contract names", () => {
+    const text = readFileSync(new URL("../../proto/claude/runner/v1/error.proto", import.meta.url), "utf8");
+    const told = [...text.matchAll(/((?: *\/\/.*\n)+) *ERROR_REASON_(\w+) = \d+;/g)].flatMap(
+      ([, comment = "", reason]) => {
+        const [code] = /\b(?:[A-Z]+_)*[A-Z]{5,}\b/.exec(comment.replace("UPSTREAM_", "")) ?? [];
+        return reason === "UNSPECIFIED" ? [] : [[reason, code]];
+      },
+    );
+    const codeOf = (reason: RunnerReason) =>
+      Code[statusCode(reason)]!.replace(/[a-z](?=[A-Z])/g, "$&_")
+        .toUpperCase()
+        .replace("CANCELED", "CANCELLED");
+    // Whose deadline passed in the queue decides; the comment names both codes.
+    const expected = reasons.map((reason) => [
+      reason,
+      reason === "QUEUE_TIMEOUT" ? "DEADLINE_EXCEEDED" : codeOf(reason),
+    ]);
+    expect(told).toEqual(expected);
+  });
+
+  test("of the model API is ABORTED once content was streamed, and no other changes for that", () => {
+    const streamed: FailureStage = { ...begun, contentStreamed: true };
+    for (const reason of reasons) {
+      const isUpstream = reason.startsWith("UPSTREAM_");
+      expect([reason, statusCode(reason, streamed)]).toEqual([
+        reason,
+        isUpstream ? Code.Aborted : statusCode(reason, begun),
+      ]);
+    }
   });
 
   test.each(reasons)("%s carries exactly one ErrorInfo with the numbers of its message", (reason) => {

@@ -112,7 +112,7 @@ describe("a turn", () => {
 
   test("on a bound worker skips the binding; with history it is seeded before the prompt", async () => {
     const { worker, pool, open } = scene();
-    pool.isBound = true;
+    pool.holds = { kind: "binding" };
     worker.turn.push(init);
     worker.turn.end();
     await read(
@@ -162,7 +162,7 @@ describe("a turn", () => {
       tenant: "acme",
       profile: "default",
       outcome: "completed",
-      claimSource: "SPARE",
+      claimSource: "spare",
       costUsdMicros: 12,
       usage: { inputTokens: 3 },
       labels: { job: "7" },
@@ -284,7 +284,7 @@ describe("a turn that fails", () => {
     const { turnId, sequence } = events.at(-1)!;
     expect(error?.findDetails(ErrorInfoSchema)[0]?.metadata).toMatchObject({ turnId, lastSequence: String(sequence) });
     await clock.settle();
-    expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "discard", why: "after_workerDied" } }]);
+    expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "discard", why: "after_worker_died" } }]);
     expect(pool.requests).toHaveLength(1);
   });
 
@@ -320,7 +320,7 @@ describe("a worker that dies before it has the prompt", () => {
     const { events, error } = await read(open());
     expect(error).toBeUndefined();
     expect(events[0]?.event?.value).toMatchObject({ workerId: "w2" });
-    expect(pool.releases[0]).toEqual({ workerId: "w1", how: { kind: "discard", why: "worker_died" } });
+    expect(pool.releases[0]).toEqual({ workerId: "w1", how: { kind: "discard", why: "died_unprepared" } });
   });
 
   test("also when it dies in the write", async () => {

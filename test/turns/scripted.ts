@@ -202,7 +202,7 @@ export class ScriptedWorker implements WorkerProcess {
 export class ScriptedPool implements WorkerPool {
   readonly releases: { readonly workerId: string; readonly how: Release }[] = [];
   readonly requests: ClaimRequest[] = [];
-  isBound = false;
+  holds: Claim["holds"] = { kind: "nothing" };
   /** How long the pool says that each turn waited. */
   queueWaitMs = 0;
   onClaim: (request: ClaimRequest) => Promise<void> = async () => {};
@@ -226,13 +226,13 @@ export class ScriptedPool implements WorkerPool {
     return {
       worker,
       source: "SPARE",
-      isBound: this.isBound,
+      holds: this.holds,
       turnCount: 0,
       queueWaitMs: this.queueWaitMs,
       queueLengthSeen: 0,
       finishing: () => {},
       release,
-      [Symbol.dispose]: () => release({ kind: "discard", why: "disposed" }),
+      [Symbol.dispose]: () => release({ kind: "discard", why: "not_released" }),
     };
   }
 }

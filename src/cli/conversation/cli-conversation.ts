@@ -14,7 +14,7 @@ import type { RequestOptions } from "../protocol/control.ts";
 import { type JsonObject, textAt } from "../protocol/json-members.ts";
 import { initializeRequest } from "./initialize.ts";
 import { type Ask, applySettings, readSettings } from "./model-settings.ts";
-import { type Conversation, clear, rewind } from "./reset.ts";
+import { type Conversation, clear, type RewindProblem, rewind } from "./reset.ts";
 import { seedHistory } from "./seeding.ts";
 
 export interface ConversationHost {
@@ -114,13 +114,13 @@ export class CliConversation {
   }
 
   /** Makes the process forget it. `undefined` when it did, else a short code for why not. Rejects when it does not answer. */
-  async reset(): Promise<string | undefined> {
+  async reset(): Promise<RewindProblem | undefined> {
     await this.#whenFinished();
     if (this.#ends !== undefined) {
       const { write, expect, ask } = this.#host;
       const host = { write, expect, request: ask };
       const canRewind = (await this.#host.capabilities())?.rewind;
-      if (!canRewind && !this.#profile.acceptClearResidue) return "reset_not_proven";
+      if (!canRewind && !this.#profile.acceptClearResidue) return { failure: "reset_not_proven" };
       const why = canRewind ? await rewind(host, this.#ends) : await clear(host);
       if (why !== undefined) return why;
     }

@@ -6,6 +6,7 @@
 import { redactSecrets } from "../../redact.ts";
 import type { Detail } from "../../turn.ts";
 import type { TurnEvent, TurnEventBody } from "../../turn-event.ts";
+import type { ResetFailure } from "../../worker-process.ts";
 import type { CliMessage } from "../protocol/cli-messages.ts";
 import type { HostPaths } from "../protocol/host-paths.ts";
 import { type JsonObject, textAt } from "../protocol/json-members.ts";
@@ -36,8 +37,9 @@ export interface ReportedFailure {
   readonly refusalExplanation: string;
 }
 
-/** Why a process cannot be reset after this turn; a short code for logs and the recycle counter. */
-export type Taint =
+/** Why a process cannot be reset after this turn. */
+export type Taint = Extract<
+  ResetFailure,
   | "compacted"
   | "model_switched"
   | "background_tasks"
@@ -48,7 +50,8 @@ export type Taint =
   | "garbage"
   | "cost_unknown"
   | "idle_not_confirmed"
-  | "unexpected_end";
+  | "unexpected_end"
+>;
 
 export interface MappedTurnOptions {
   readonly detail: Detail;

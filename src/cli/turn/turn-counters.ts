@@ -12,12 +12,3 @@ export function countRetry(profile: string, body: JsonObject): void {
     [attributeNames.errorType]: errorTypeOf(numberAt(body, "error_status"), textAt(body, "error")),
   });
 }
-
-/** A line is of a kind that this driver does not know. */
-export function countUnknown(profile: string, name: string): void {
-  instruments().unknownEvents.add(1, {
-    [attributeNames.profile]: profile,
-    // The CLI's own word; bounded, since it becomes an attribute.
-    [attributeNames.eventName]: name.slice(0, 80),
-  });
-}

@@ -34,7 +34,7 @@ import { turnEnd } from "./end-of-turn.ts";
 import { ModelCallWatch } from "./model-call-watch.ts";
 import { SilenceWatch, silenceNotice } from "./silence-watch.ts";
 import { isOfAnotherMessage, isOfAnotherTurn } from "./stale.ts";
-import { countRetry, countUnknown } from "./turn-counters.ts";
+import { countRetry } from "./turn-counters.ts";
 import type { EarlierLine, TurnHost } from "./turn-host.ts";
 import { TurnOutput } from "./turn-output.ts";
 import {
@@ -51,6 +51,7 @@ import {
   type TurnState,
   turnMoves,
 } from "./turn-state.ts";
+import { UnknownLines } from "./unknown-lines.ts";
 
 /** How often an interrupt is repeated until the turn ends: one that came too early was lost in older versions. */
 const interruptRepeatMs = 500;
@@ -101,12 +102,13 @@ export class TurnRun implements RunningTurn {
         host.resume();
       },
     });
+    const unknown = new UnknownLines({ turnId: turn.id, profile: turn.profile }, host.log);
     this.#mapped = new MappedTurn({
       detail: turn.detail,
       paths: host.paths,
       forOperator: turn.forOperator,
       meter: new TurnMeter(turn.limits, bounds.maxEventsPerTurn),
-      onUnknown: (name) => countUnknown(turn.profile, name),
+      onUnknown: (name) => unknown.saw(name),
     });
     this.#output = new TurnOutput(this.#mapped, earlier, (count) => this.#backpressure.readerTook(count));
     this.written = written.catch((cause: unknown) => {

@@ -47,8 +47,7 @@ export interface LibraryErrorFacts {
 }
 
 /**
- * What a status means that an RPC library made by itself; `undefined` where our list has no reason for it, as for an
- * unknown method. A library's INTERNAL before the handler ran is a request that it could not read.
+ * What a status means that an RPC library made by itself; `undefined` where our list has no reason for it. A library's INTERNAL before the handler ran is a request that it could not read.
  */
 export function libraryError(code: Code, message: string, facts: LibraryErrorFacts): ConnectError | undefined {
   const { hasRequest, maxRequestBytes } = facts;
@@ -63,6 +62,8 @@ export function libraryError(code: Code, message: string, facts: LibraryErrorFac
       return cancelledByCaller();
     case Code.InvalidArgument:
       return toConnectError(new RunnerError("INVALID_REQUEST", message));
+    case Code.Unimplemented:
+      return toConnectError(new RunnerError("UNIMPLEMENTED", message));
     case Code.Internal:
       return toConnectError(
         hasRequest ? new RunnerError("INTERNAL", "internal error") : new RunnerError("INVALID_REQUEST", message),

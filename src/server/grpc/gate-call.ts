@@ -6,7 +6,7 @@
  * Leaves out what the handler does with it (`grpc-listener.ts`).
  */
 import type { DescMethod, Message } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, type ConnectError } from "@connectrpc/connect";
 import {
   type ServerInterceptingCallInterface as InterceptedCall,
   type Metadata,
@@ -113,7 +113,8 @@ export class GateCall {
           onCancel: () => this.#over(), // comes at the end of every call, also of one that ended well
         }),
       sendStatus: (made, next) => {
-        this.#ours.add(made);
+        // What grpc-js says of the number of messages comes here too, without metadata.
+        if (made.metadata) this.#ours.add(made);
         next(made);
       },
     });
@@ -159,9 +160,10 @@ export class GateCall {
     }
     const { requestEncoding } = this.#internals;
     if (!knownEncodings.has(requestEncoding)) {
-      throw new ConnectError(`messages compressed by ${requestEncoding} are not understood`, Code.Unimplemented, {
-        "grpc-accept-encoding": [...knownEncodings].join(","),
-      });
+      const words = `messages compressed by ${requestEncoding} are not understood`;
+      const unknown = toConnectError(new RunnerError("UNIMPLEMENTED", words));
+      unknown.metadata.set("grpc-accept-encoding", [...knownEncodings].join(","));
+      throw unknown;
     }
     const authorization = metadata.get("authorization").join(", ") || undefined;
     const caller = served.isOpen ? undefined : core.authenticate(authorization);

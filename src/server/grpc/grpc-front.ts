@@ -3,12 +3,12 @@
  * floods, and the rules on headers that the web port has as well.
  *
  * grpc-js passes none of Node's session limits on, hands no doubled header on, reads a timeout that is none as another
- * one, and answers 415 without a word.
+ * one, and answers an unknown method without details and 415 without a word.
  */
 import type http2 from "node:http2";
 import type { ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Clock } from "../../clock.ts";
-import type { RunnerError } from "../../runner-error.ts";
+import { RunnerError } from "../../runner-error.ts";
 import { toConnectError } from "../../service/errors.ts";
 import { grpcTrailers } from "../calls/grpc-trailers.ts";
 import { brokenHeader, clampedGrpcTimeout, oversizedHeaders, type RawHeaders } from "../calls/header-rules.ts";
@@ -23,6 +23,7 @@ export function frontedInjector(
   credentials: ServerCredentials,
   connections: Connections,
   clock: Clock,
+  isMethod: (path: string) => boolean,
 ): ConnectionInjector {
   limitSessions(server, sessionLimits);
   const injector = server.createConnectionInjector(credentials);
@@ -38,6 +39,8 @@ export function frontedInjector(
     if (!/^application\/grpc(\+proto)?\s*(;|$)/i.test(contentType)) return refuseType(stream, clock);
     const refusal = oversizedHeaders(raw) ?? brokenHeader(raw);
     if (refusal !== undefined) return refuse(stream, refusal, clock);
+    const path = String(headers[":path"]);
+    if (!isMethod(path)) return refuse(stream, noSuchMethod(path), clock);
     const timeout = headers["grpc-timeout"];
     if (timeout !== undefined) headers["grpc-timeout"] = clampedGrpcTimeout(String(timeout));
     toGrpcJs(...event);
@@ -46,6 +49,8 @@ export function frontedInjector(
 }
 
 type StreamEvent = [http2.ServerHttp2Stream, http2.IncomingHttpHeaders, number, RawHeaders];
+
+const noSuchMethod = (path: string) => new RunnerError("UNIMPLEMENTED", `there is no method ${path.slice(0, 200)}`);
 
 /** A status in a single HEADERS frame, with the details that other refusals have. */
 function refuse(stream: http2.ServerHttp2Stream, refusal: RunnerError, clock: Clock): void {

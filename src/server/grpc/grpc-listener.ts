@@ -67,7 +67,12 @@ export function grpcServer(core: ServerCore, settings: Settings, connections: Co
     server.addService(serviceDefinition(served.service.methods), implementation(served, gate, core));
   }
   // Our own listener: it knows its address, bounds connections, takes new certificates and says what is wrong with a port.
-  const injector = frontedInjector(server, ServerCredentials.createInsecure(), connections, core.clock);
+  const paths = new Set(
+    core.services.flatMap(({ service }) => service.methods.map(({ name }) => `/${service.typeName}/${name}`)),
+  );
+  const injector = frontedInjector(server, ServerCredentials.createInsecure(), connections, core.clock, (path) =>
+    paths.has(path),
+  );
   return { server, accept: (socket) => injector.injectConnection(socket) };
 }
 

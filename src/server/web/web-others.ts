@@ -3,10 +3,12 @@
  * it.
  */
 import type { DescMethod } from "@bufbuild/protobuf";
+import { RunnerError } from "../../runner-error.ts";
 import { toConnectError } from "../../service/errors.ts";
 import { streamsResponses } from "../calls/core.ts";
-import { grpcMessage, grpcTrailers } from "../calls/grpc-trailers.ts";
+import { grpcTrailers } from "../calls/grpc-trailers.ts";
 import { answerPlainly, type WebRequest, type WebResponse } from "../calls/http-exchange.ts";
+import { answerConnect, answerJson, isConnect } from "./connect-refusal.ts";
 import { isGrpc, isGrpcWeb } from "./web-answer.ts";
 import type { Refusal } from "./web-rules.ts";
 
@@ -15,20 +17,22 @@ const aboutCalls =
   "POST /claude.runner.v1.ClaudeRunner/Chat with content-type: application/json, a bearer token and " +
   '{"prompt": "Hello"}. It has no OpenAI or Anthropic endpoints.';
 
-/** A request that is not answered, with the status for its protocol. */
+/** A request that is not answered, in the words of its protocol; plainly what is in none. */
 export function answerRefusal(request: WebRequest, response: WebResponse, { status, text, error }: Refusal): void {
-  if (error === undefined || !(isGrpc(request) || isGrpcWeb(request))) {
+  if (isConnect(request)) {
+    answerConnect(request, response, status, toConnectError(error));
+  } else if (isGrpc(request) || isGrpcWeb(request)) {
+    answerGrpc(request, response, grpcTrailers(toConnectError(error)));
+  } else {
     answerPlainly(response, status, text);
-    return;
   }
-  answerGrpc(request, response, grpcTrailers(toConnectError(error)));
 }
 
 /** What is at no route's path. */
 export function answerNothing(request: WebRequest, response: WebResponse, path: string): void {
-  if (isGrpc(request) || isGrpcWeb(request)) {
-    const words = `there is no method ${path.slice(0, 200)}`;
-    answerGrpc(request, response, { "grpc-status": "12", "grpc-message": grpcMessage(words) });
+  if (isGrpc(request) || isGrpcWeb(request) || isConnect(request)) {
+    const text = `There is no method ${path.slice(0, 200)}. ${aboutCalls}`;
+    answerRefusal(request, response, { status: 404, text, error: new RunnerError("UNIMPLEMENTED", text) });
   } else if (path === "/" && request.method === "GET") {
     answerPlainly(response, 200, aboutCalls);
   } else {
@@ -50,12 +54,12 @@ export function answerUnspoken(request: WebRequest, response: WebResponse, metho
   const hint = streamsResponses(method)
     ? "Clients of Connect, gRPC and gRPC-Web do this by themselves; one JSON answer without a stream comes from Chat."
     : "The text form of gRPC-Web (application/grpc-web-text) is not spoken, only the binary one.";
-  answerPlainly(
-    response,
-    415,
+  const text =
     `${method.name} does not speak the content type ${type}. It speaks ${connect}, application/grpc, ` +
-      `application/grpc-web, and the last two with +proto or +json. ${hint}`,
-  );
+    `application/grpc-web, and the last two with +proto or +json. ${hint}`;
+  // Of Connect's types the other kind of method speaks this one: no stream has begun.
+  if (isConnect(request)) answerJson(response, 415, toConnectError(new RunnerError("INVALID_REQUEST", text)));
+  else answerPlainly(response, 415, text);
 }
 
 function answerGrpc(request: WebRequest, response: WebResponse, trailers: object): void {

@@ -17,8 +17,8 @@ export type WebSettings = Pick<Settings, "web" | "behindProxy">;
 export interface Refusal {
   readonly status: number;
   readonly text: string;
-  /** What gRPC clients get; absent where the request may not come from a client of ours at all. */
-  readonly error?: RunnerError;
+  /** What clients of gRPC and Connect get. */
+  readonly error: RunnerError;
 }
 
 /** `headers`: those that the response has in any case. `target`: the path that is asked for, with its query. */
@@ -32,7 +32,8 @@ export function judge(request: WebRequest, { web: settings, behindProxy }: WebSe
   const oversized = oversizedHeaders(request.rawHeaders);
   if (oversized !== undefined) return refused(431, oversized);
   const target = requestTarget(request);
-  if (target === undefined) return forbidden(400, "the request line names no path and no URL");
+  if (target === undefined)
+    return refused(400, new RunnerError("INVALID_REQUEST", "the request line names no path and no URL"));
   const { host, origin } = request.headers;
   const rules = { allowedHosts: settings.allowedHosts, localAddress: request.socket.localAddress };
   // HTTP/2 may name the host twice, and so may an HTTP/1.1 request that names its whole URL.
@@ -62,14 +63,12 @@ export function judge(request: WebRequest, { web: settings, behindProxy }: WebSe
   });
 }
 
-/** A request that a client of ours may well have sent. */
 const refused = (status: number, error: RunnerError): Judgement => ({
   kind: "refused",
   refusal: { status, text: error.message, error },
 });
 
-/** A request that none of ours sends. */
-const forbidden = (status: number, text: string): Judgement => ({ kind: "refused", refusal: { status, text } });
+const forbidden = (status: number, text: string): Judgement => refused(status, new RunnerError("NOT_ALLOWED", text));
 
 /** The path that is asked for, and the host if the request line names it (`POST http://host/path`, as to a proxy). */
 function requestTarget(request: WebRequest): { readonly path: string; readonly authority?: string } | undefined {

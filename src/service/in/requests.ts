@@ -4,7 +4,7 @@
  * The rules of single fields stand in the proto (protovalidate); here are those that look at several fields, at the
  * profile or at the content. Nothing of a request needs another look after this.
  */
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import {
   type ChatRequest,
   ChatRequestSchema,
@@ -18,7 +18,7 @@ import {
 import type { ProfileSettings } from "../../config/profile-settings.ts";
 import { RunnerError, type Violation } from "../../runner-error.ts";
 import { systemPromptProblem } from "../../system-prompt.ts";
-import type { Binding, Detail, Effort, HistoryMessage, Turn, TurnLimits } from "../../turn.ts";
+import type { Detail, Effort, HistoryMessage, Turn, TurnLimits } from "../../turn.ts";
 import type { Caller } from "../calls.ts";
 import { milliseconds } from "../protobuf.ts";
 import { type Broken, isBlank, toContent } from "./content.ts";
@@ -60,14 +60,6 @@ function grantedProfile(
 ): ProfileSettings | undefined {
   const profile = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
   return profile !== undefined && isGranted(caller, name, profile) ? profile : undefined;
-}
-
-/**
- * The same for two turns exactly when a worker that is bound for one serves the other.
- */
-export function bindingKey(binding: Binding): string {
-  const parts = [binding.systemPrompt ?? null, binding.outputSchemaJson ?? null];
-  return createHash("sha256").update(JSON.stringify(parts)).digest("base64url");
 }
 
 /**

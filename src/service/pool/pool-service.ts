@@ -3,7 +3,6 @@
  *
  * What a caller may see is `pool-view.ts`, how it looks as a message `pool-state.ts`, when a watcher is told `watch.ts`.
  */
-import { Code, ConnectError } from "@connectrpc/connect";
 import {
   GetPoolRequestSchema,
   PoolService,
@@ -15,7 +14,7 @@ import type { ProfileSettings } from "../../config/profile-settings.ts";
 import { OpenWatches } from "../../policy/quota.ts";
 import type { PoolSnapshot } from "../../pool/snapshot.ts";
 import type { ActivityListener } from "../../pool/worker-pool.ts";
-import { isRunnerError } from "../../runner-error.ts";
+import { isRunnerError, RunnerError } from "../../runner-error.ts";
 import type { RecentTurns } from "../../turns/observers/recent-turns.ts";
 import { type Authenticate, type CallContext, type Caller, callerOf, type ServedService, served } from "../calls.ts";
 import { toConnectError } from "../errors.ts";
@@ -119,7 +118,7 @@ async function* watchPool(request: WatchPoolRequest, call: CallContext, parts: W
   } finally {
     call.signal.removeEventListener("abort", leave);
     leave();
-    span.end(failure ?? call.signal.reason ?? new ConnectError("cancelled", Code.Canceled));
+    span.end(failure ?? call.signal.reason ?? toConnectError(new RunnerError("CANCELLED", "cancelled")));
   }
 }
 

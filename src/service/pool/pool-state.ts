@@ -36,8 +36,8 @@ const workerStates = {
 const workerKinds = Object.keys(workerStates) as (keyof typeof workerStates)[];
 
 const startsStates = {
-  closed: StartsState.NORMAL,
-  open: StartsState.FAILING,
+  normal: StartsState.NORMAL,
+  failing: StartsState.FAILING,
   cliUnavailable: StartsState.CLI_UNAVAILABLE,
 } as const satisfies Record<ProfileSnapshot["starts"], StartsState>;
 

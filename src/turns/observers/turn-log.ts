@@ -6,6 +6,7 @@
 import { type Context, context } from "@opentelemetry/api";
 import type { Claim } from "../../pool/claim.ts";
 import { isRunnerError } from "../../runner-error.ts";
+import { label } from "../../telemetry/label.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Turn } from "../../turn.ts";
 import type { TurnEnd } from "../../turn-end.ts";
@@ -39,7 +40,7 @@ export class TurnLog implements TurnObserver {
 
   takenOver(workerId: string, error: Error): void {
     this.#log.warn(
-      { ...who(this.#turn), workerId, why: error.message },
+      { ...who(this.#turn), workerId, reason: label("WORKER_DIED"), why: error.message },
       "worker died before it had the prompt; another takes the turn",
     );
   }
@@ -53,10 +54,10 @@ export class TurnLog implements TurnObserver {
     this.#log.info(
       {
         ...who(turn),
-        outcome: end.outcome,
-        ...(end.error && { reason: end.error.reason }),
+        outcome: label(end.outcome),
+        ...(end.error && { reason: label(end.error.reason) }),
         ...(end.error?.operatorText && { upstreamWords: withoutOwnWords(end.error.operatorText, turn) }),
-        claimSource: this.#claim?.source,
+        claimSource: this.#claim && label(this.#claim.source),
         workerId: this.#claim?.worker.id,
         workerTurnCount: this.#claim?.turnCount,
         queueWaitMs: round(this.#queueWaitMs),
@@ -76,7 +77,7 @@ export class TurnLog implements TurnObserver {
       {
         ...who(this.#turn),
         outcome: "not_started",
-        reason: isRunnerError(error) ? error.reason : "INTERNAL",
+        reason: label(isRunnerError(error) ? error.reason : "INTERNAL"),
         facts: isRunnerError(error) ? error.facts : {},
         stagesMs: { total: round(this.#times.total ?? 0) },
         ...(isRunnerError(error) ? {} : { err: error }),

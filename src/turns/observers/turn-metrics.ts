@@ -4,10 +4,12 @@
  * What it came to and cost is booked when the worker is done, so that a caller who does not read postpones nothing.
  */
 import type { Attributes } from "@opentelemetry/api";
+import type { RunnerReason } from "../../runner-error.ts";
 import { genAiAttributes } from "../../telemetry/gen-ai.ts";
-import { attributeNames, instruments } from "../../telemetry/instruments.ts";
+import { attributeNames, instruments, type tokenTypes } from "../../telemetry/instruments.ts";
+import { type Label, label } from "../../telemetry/label.ts";
 import type { Turn } from "../../turn.ts";
-import type { TurnEnd } from "../../turn-end.ts";
+import type { Outcome, TurnEnd } from "../../turn-end.ts";
 import type { ClosedTurn, TurnObserver } from "../observer.ts";
 import type { Measured, MilestoneName, StageName } from "../stages.ts";
 
@@ -38,7 +40,7 @@ export class TurnMetrics implements TurnObserver {
   }
 
   finished(end: TurnEnd): void {
-    this.#count(end.outcome, end.error?.reason);
+    this.#count(label(end.outcome), end.error?.reason);
     const { tenant, settings } = this.#turn;
     const { usage, costUsdMicros } = end;
     const counts = {
@@ -46,7 +48,7 @@ export class TurnMetrics implements TurnObserver {
       output: usage.outputTokens,
       cache_read: usage.cacheReadInputTokens,
       cache_creation: usage.cacheCreationInputTokens,
-    };
+    } satisfies Record<(typeof tokenTypes)[number], number>;
     const genAi = genAiAttributes(settings.model);
     for (const [kind, count] of Object.entries(counts)) {
       instruments().tokenUsage.record(count, { ...this.#profile, [attributeNames.genAiTokenType]: kind, ...genAi });
@@ -64,16 +66,16 @@ export class TurnMetrics implements TurnObserver {
 
   #measure({ name, sinceMs, atMs }: Measured<StageName | MilestoneName>): void {
     instruments().stageDuration.record((atMs - sinceMs) / 1_000, {
-      [attributeNames.stage]: name,
+      [attributeNames.stage]: label(name),
       ...this.#profile,
     });
   }
 
-  #count(outcome: string, reason: string | undefined): void {
+  #count(outcome: Label<Outcome> | "not_started", reason: RunnerReason | undefined): void {
     instruments().turns.add(1, {
       ...this.#profile,
       [attributeNames.outcome]: outcome,
-      ...(reason && { [attributeNames.errorReason]: reason }),
+      ...(reason && { [attributeNames.errorReason]: label(reason) }),
     });
   }
 }

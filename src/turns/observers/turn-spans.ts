@@ -10,6 +10,7 @@ import type { RunnerReason } from "../../runner-error.ts";
 import { errorTypeOf } from "../../telemetry/error-type.ts";
 import { genAiAttributes } from "../../telemetry/gen-ai.ts";
 import { attributeNames, retryEventName, spanNames, tracer } from "../../telemetry/instruments.ts";
+import { label } from "../../telemetry/label.ts";
 import type { Turn } from "../../turn.ts";
 import type { TurnEvent } from "../../turn-event.ts";
 import type { ClosedTurn, TurnObserver } from "../observer.ts";
@@ -109,7 +110,7 @@ export class TurnSpans implements TurnObserver {
   claimed(claim: Claim, atMs: number): void {
     const queueLength = { [attributeNames.queueLength]: claim.queueLengthSeen };
     this.#claim = {
-      [attributeNames.claimSource]: claim.source,
+      [attributeNames.claimSource]: label(claim.source),
       [attributeNames.workerId]: claim.worker.id,
       [attributeNames.workerTurnCount]: claim.turnCount,
       [attributeNames.workerAgeMs]: Math.round(atMs - claim.worker.startedAtMs),
@@ -157,8 +158,8 @@ export class TurnSpans implements TurnObserver {
 
   closed({ end, reason }: ClosedTurn): void {
     this.#parent.set({
-      [attributeNames.outcome]: end?.outcome ?? "not_started",
-      ...(reason && { [attributeNames.errorReason]: reason }),
+      [attributeNames.outcome]: end === undefined ? "not_started" : label(end.outcome),
+      ...(reason && { [attributeNames.errorReason]: label(reason) }),
       ...(end && {
         [attributeNames.costUsdMicros]: end.costUsdMicros,
         [attributeNames.genAiInputTokens]: end.usage.inputTokens,
@@ -193,6 +194,6 @@ export class TurnSpans implements TurnObserver {
 
 /** That a caller cancels is no failure of anything. */
 function markFailed(span: Span, reason: RunnerReason): void {
-  span.setAttribute(attributeNames.errorReason, reason);
+  span.setAttribute(attributeNames.errorReason, label(reason));
   if (reason !== "CANCELLED") span.setStatus({ code: SpanStatusCode.ERROR });
 }

@@ -76,12 +76,12 @@ describe("a rewind", () => {
   it.each([
     [good, undefined],
     [{ rewound: false, reason: "stale_target" }, "rewind_stale_target"],
-    [{ rewound: false }, "rewind_failed"],
-    [{}, "rewind_failed"],
+    [{ rewound: false }, "rewind_other"],
+    [{ rewound: false, reason: "something_new" }, "rewind_other"],
     [{ ...good, targetMessageUuid: "last" }, "rewind_elsewhere"],
     [{ ...good, precedingAssistantUuid: "summary" }, "rewind_not_to_start"],
     [{ rewound: true, targetMessageUuid: "first" }, "rewind_not_to_start"],
   ])("with the answer %j is %s", (reply, problem) => {
-    expect(rewindProblem(reply, conversation)).toBe(problem);
+    expect(rewindProblem(reply, conversation)?.failure).toBe(problem);
   });
 });

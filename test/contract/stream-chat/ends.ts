@@ -88,7 +88,7 @@ export function endsContract(calls: ContractCalls): void {
       expect(turn?.failure?.code).toBe(Code.DeadlineExceeded);
       // The client gives up at the same moment: its reset may be there before the server's own timer.
       expect(line.message).toBe("turn ended");
-      expect(["deadlineExceeded", "cancelled"]).toContain(line.outcome);
+      expect(["deadline_exceeded", "cancelled"]).toContain(line.outcome);
       await expectCleanTurn();
     });
 

@@ -12,7 +12,7 @@ import {
 import { settingsSchema } from "../../../src/config/settings.ts";
 import { RunnerError } from "../../../src/runner-error.ts";
 import { toConnectError } from "../../../src/service/errors.ts";
-import { bindingKey, toTurn } from "../../../src/service/in/requests.ts";
+import { toTurn } from "../../../src/service/in/requests.ts";
 import { maxElements, maxViolations } from "../../../src/service/in/rules.ts";
 import { costGrowth } from "../cpu-cost.ts";
 import { jpeg, png } from "./picture-files.ts";
@@ -388,12 +388,6 @@ test("a profile of another tenant looks like one that does not exist, whatever e
   expect(refusalOf("theirs")).toBe(refusalOf("nope"));
   expect(refusalOf("constructor")).toBe(refusalOf("nope"));
   expect(refusalOf("nope")).toContain("it may use: default");
-});
-
-test("two turns share a binding exactly when system prompt and schema are the same", () => {
-  const key = (systemPrompt: string, outputSchemaJson?: string) => bindingKey({ systemPrompt, outputSchemaJson });
-  expect(key("a")).toBe(key("a"));
-  expect(new Set([key("a"), key("b"), key("a", "{}"), key("", "a"), key('a","{}')]).size).toBe(5);
 });
 
 test("ChatRequest has the fields of StreamChatRequest under the same numbers, except detail", () => {

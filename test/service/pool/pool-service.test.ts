@@ -108,7 +108,7 @@ describe("GetPool", () => {
               all: { REUSED: 9, SPARE: 9, COLD_NO_SPARE: 9, COLD_POOL_OFF: 9 },
               byTenant: new Map([["acme", { REUSED: 5, SPARE: 0, COLD_NO_SPARE: 1, COLD_POOL_OFF: 0 }]]),
             },
-            starts: "open",
+            starts: "failing",
           }),
         ],
         workers: [

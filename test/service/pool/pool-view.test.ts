@@ -44,7 +44,7 @@ const profile = (name: string): fc.Arbitrary<ProfileSnapshot> =>
       ),
       all: counts,
       byTenant: fc.uniqueArray(fc.tuple(tenant, counts), { selector: ([of]) => of }),
-      starts: fc.constantFrom("closed", "open", "cliUnavailable"),
+      starts: fc.constantFrom("normal", "failing", "cliUnavailable"),
     })
     .map(({ all, byTenant, ...rest }) =>
       profileSnapshot({ ...rest, profile: name, claims: { all, byTenant: new Map(byTenant) } }),

@@ -27,11 +27,11 @@ export function profileSnapshot(changes: Partial<ProfileSnapshot> = {}): Profile
     isReady: true,
     minSpares: 2,
     maxWorkers: 8,
-    workers: { starting: 0, spare: 0, boundIdle: 0, claimed: 0, resetting: 0, stopping: 0 },
+    workers: { starting: 0, spare: 0, boundIdle: 0, checking: 0, claimed: 0, resetting: 0, stopping: 0 },
     waitingCount: (changes.waiting ?? []).reduce((sum, { count }) => sum + count, 0),
     waiting: [],
     claims: { all: noClaims, byTenant: new Map() },
-    starts: "closed",
+    starts: "normal",
     ...changes,
   };
 }

@@ -226,7 +226,7 @@ describe("the stages of a call", () => {
     await drain(open());
     const binds = (await spans()).filter(({ name }) => name === "runner.bind");
     expect(binds.map(({ fromMs, toMs, isError, attributes }) => [fromMs, toMs, isError, attributes])).toEqual([
-      [0, 30, true, { "runner.error.reason": "WORKER_DIED" }],
+      [0, 30, true, { "runner.error.reason": "worker_died" }],
       [30, 30, false, {}],
     ]);
     expect(await spanOf(stream)).toMatchObject({ isError: false, attributes: { "runner.worker.id": "w2" } });
@@ -245,12 +245,12 @@ describe("what failed", () => {
       fromMs: 0,
       toMs: 500,
       isError: true,
-      attributes: { "runner.error.reason": "QUEUE_TIMEOUT" },
+      attributes: { "runner.error.reason": "queue_timeout" },
     });
     expect(await spanOf(stream)).toMatchObject({
       toMs: 500,
       isError: true,
-      attributes: { "runner.error.reason": "QUEUE_TIMEOUT", "runner.turn.outcome": "not_started" },
+      attributes: { "runner.error.reason": "queue_timeout", "runner.turn.outcome": "not_started" },
     });
   });
 
@@ -260,7 +260,7 @@ describe("what failed", () => {
     const all = await spans();
     expect(all.map(({ name }) => name).toSorted()).toEqual([stream, "runner.check", "runner.reply"]);
     expect(all.find(({ name }) => name === "runner.check")?.attributes).toEqual({
-      "runner.error.reason": "QUOTA_EXCEEDED",
+      "runner.error.reason": "quota_exceeded",
     });
   });
 
@@ -270,7 +270,7 @@ describe("what failed", () => {
     expect(others).toEqual([]);
     expect(call?.attributes).toMatchObject({
       "rpc.status_code": "INVALID_ARGUMENT",
-      "runner.error.reason": "INVALID_REQUEST",
+      "runner.error.reason": "invalid_request",
       "runner.tenant": "acme",
     });
   });
@@ -283,7 +283,7 @@ describe("what failed", () => {
     for (const name of ["runner.turn", stream]) {
       expect(await spanOf(name)).toMatchObject({
         isError: true,
-        attributes: { "runner.error.reason": "UPSTREAM_5XX" },
+        attributes: { "runner.error.reason": "upstream_5xx" },
       });
     }
     expect(JSON.stringify(await spans())).not.toContain("words of");
@@ -309,7 +309,7 @@ describe("what failed", () => {
     await collect().catch(() => {});
     expect((await spanOf(chat)).attributes).toMatchObject({
       "rpc.status_code": "RESOURCE_EXHAUSTED",
-      "runner.error.reason": "RESPONSE_TOO_LARGE",
+      "runner.error.reason": "response_too_large",
       "runner.turn.outcome": "completed",
     });
     expect((await spanOf("runner.turn")).isError).toBe(false);
@@ -326,7 +326,7 @@ describe("a caller who goes", () => {
     await reading;
     await clock.settle();
     expect((await spans()).filter(({ isError }) => isError)).toEqual([]);
-    expect((await spanOf("runner.turn")).attributes).toEqual({ "runner.error.reason": "CANCELLED" });
+    expect((await spanOf("runner.turn")).attributes).toEqual({ "runner.error.reason": "cancelled" });
     expect((await spanOf("runner.tool")).attributes).toEqual({
       "runner.tool.name": "Bash",
       "runner.tool.was_cut": true,
