@@ -119,7 +119,7 @@ export class ClaudeWorker implements WorkerProcess {
     try {
       await Promise.all([lowerPriority(process.pid), options.home.occupy(process.pid)]);
     } catch (error) {
-      worker.#kill("its folder could not be marked");
+      worker.#ending.kill("its folder could not be marked");
       await worker.exited;
       throw error;
     }
@@ -133,8 +133,12 @@ export class ClaudeWorker implements WorkerProcess {
     this.#options = options;
     this.#paths = new HostPaths(options.home.folder);
     this.#process = process;
-    this.#ending = new ProcessEnding(process, clock, timeouts.stopTimeoutMs);
     this.#reader = this.#openReader();
+    this.#ending = new ProcessEnding(process, {
+      clock,
+      stopTimeoutMs: timeouts.stopTimeoutMs,
+      killed: () => this.#reader.close(),
+    });
     const send = (line: string) => this.#write(line);
     this.#control = new ControlChannel({ clock, timeoutMs: timeouts.controlTimeoutMs, send });
     this.#questions = new Questions({
@@ -250,7 +254,7 @@ export class ClaudeWorker implements WorkerProcess {
         log.warn({ workerId: this.id, lineBytes: lineLength, garbageCount }, "a line is not JSON");
       },
       onBroken: (why, error) => {
-        this.#kill(why);
+        this.#ending.kill(why);
         if (error === undefined) return;
         log.error({ workerId: this.id, err: error }, "the output of a worker could not be taken");
       },
@@ -317,7 +321,7 @@ export class ClaudeWorker implements WorkerProcess {
       request: this.#ask,
       pause: () => this.#process.pause(),
       resume: () => this.#process.resume(),
-      kill: (why) => this.#kill(why),
+      kill: (why) => this.#ending.kill(why),
       isClean: () => this.#unclean === undefined,
     };
   }
@@ -364,12 +368,6 @@ export class ClaudeWorker implements WorkerProcess {
     } catch (cause) {
       throw new RunnerError("WORKER_DIED", "the worker does not take its input", { cause });
     }
-  }
-
-  #kill(why: string): void {
-    this.#ending.kill(why);
-    // What comes after a kill was decided without it.
-    this.#reader.close();
   }
 
   async #stop(): Promise<void> {

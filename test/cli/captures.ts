@@ -65,7 +65,7 @@ export function turnsOf(name: string, detail: Detail = "standard"): readonly Cap
       death: undefined,
       wantsStructuredOutput: name.startsWith("structured-output"),
       wallNowMs: 0,
-      isUsable: mapped.taint === undefined,
+      isUsable: mapped.notes.taint === undefined,
     });
     turns.push({ lines, events, mapped, end });
     [lines, events, mapped] = [[], [], newTurn(detail)];

@@ -21,9 +21,10 @@ import { idOf, reportSentence, wordOf } from "../upstream/failure-sentence.ts";
 import { reportsFailure } from "../upstream/upstream-words.ts";
 import { messageUsage } from "./cli-usage.ts";
 import { blockKindOf, noteRefusal } from "./map-stream.ts";
-import { type MappedTurn, parentOf, type ReportedFailure, withParent } from "./mapped-turn.ts";
+import { type MappedTurn, parentOf, withParent } from "./mapped-turn.ts";
 import type { BlockRecord, MessageRecord } from "./message-records.ts";
 import { beginMessage, endBlock, endMessage, pass, pushRetracted } from "./model-output.ts";
+import type { ReportedFailure } from "./turn-notes.ts";
 
 export function mapAssistant(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void {
   for (const retraction of turn.messages.retractLines(textsAt(body, "supersedes"))) {
@@ -44,7 +45,7 @@ function synthetic(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void {
   const error = wordOf(textAt(body, "error"));
   if (reportsFailure(body)) {
     const failure = reportedFailure(turn, body, texts.join("\n"));
-    if (parent === "") turn.failure = failure;
+    if (parent === "") turn.notes.failed(failure);
     texts = [turn.told(failure.text, failure.sentence)];
   }
   if (!turn.wantsAll) return;
@@ -77,7 +78,7 @@ function reportedFailure(turn: MappedTurn, body: JsonObject, text: string): Repo
     refusalCategory: textAt(details, "category"),
     refusalExplanation: textAt(details, "explanation"),
   };
-  return { ...failure, sentence: reportSentence(failure, turn.retryCount + 1, turn.model) };
+  return { ...failure, sentence: reportSentence(failure, turn.notes.retryCount + 1, turn.notes.model) };
 }
 
 function ofSubAgent(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void {
@@ -203,12 +204,12 @@ function pushWhole(
     const toolUseId = textAt(content, "id");
     const toolName = textAt(content, "name");
     turn.toolNames.set(toolUseId, toolName);
-    turn.contentStreamed = true;
+    turn.notes.passedOn();
     const told = content.input ?? {};
     const unparsable = isObject(told) && "__unparsedToolInput" in told;
     const exact = streamed?.partialJson.join("") ?? "";
     if (streamed !== undefined) streamed.partialJson = [];
-    if (toolName === "StructuredOutput" && parent === "") turn.structuredInputJson = exact;
+    if (toolName === "StructuredOutput" && parent === "") turn.notes.structuredInput(exact);
     if (!turn.wantsAll) return;
     const inputJson = exact !== "" ? exact : unparsable ? unparsedText(told) : jsonText(told);
     // What the model wrote: the CLI's own account of the input has its defaults filled in.

@@ -247,8 +247,7 @@ function messageStop(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void
 
 export function noteRefusal(turn: MappedTurn, details: JsonObject): void {
   if (details.type !== "refusal") return;
-  turn.refusalCategory = textAt(details, "category");
-  turn.refusalExplanation = textAt(details, "explanation");
+  turn.notes.refused(textAt(details, "category"), textAt(details, "explanation"));
 }
 
 export function blockKindOf(rawKind: string): BlockKind {

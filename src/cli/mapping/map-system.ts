@@ -20,12 +20,13 @@ import { type MappedTurn, withParent } from "./mapped-turn.ts";
 import { pushRetracted } from "./model-output.ts";
 
 export function mapInit(turn: MappedTurn, body: JsonObject): TurnEvent {
-  turn.cliVersion = textAt(body, "claude_code_version");
-  turn.model = textAt(body, "model");
+  const cliVersion = textAt(body, "claude_code_version");
+  const model = textAt(body, "model");
+  turn.notes.initialised(cliVersion, model);
   return {
     kind: "init",
-    cliVersion: turn.cliVersion,
-    model: turn.model,
+    cliVersion,
+    model,
     upstreamSessionId: textAt(body, "session_id"),
     permissionMode: textAt(body, "permissionMode"),
     tools: textsAt(body, "tools"),
@@ -59,7 +60,7 @@ export function mapStatus(turn: MappedTurn, body: JsonObject): TurnEvent {
 }
 
 export function mapApiRetry(turn: MappedTurn, body: JsonObject): TurnEvent {
-  turn.retryCount += 1;
+  turn.notes.retried();
   return {
     kind: "apiRetry",
     attempt: countAt(body, "attempt"),
@@ -88,11 +89,10 @@ export function mapRateLimit(body: JsonObject): TurnEvent {
 /** The model was changed, or would have been. Deltas of the old one's answer may be void. */
 export function mapModelSwitched(turn: MappedTurn, name: string, body: JsonObject, out: TurnEvent[]): void {
   // A switch because of a refusal stays with the process; one because of overload should not happen as it is launched.
-  if (name !== "system/model_refusal_no_fallback") turn.taint ??= "model_switched";
+  if (name !== "system/model_refusal_no_fallback") turn.notes.tainted("model_switched");
   const refusalCategory = textAt(body, "api_refusal_category");
   const refusalExplanation = textAt(body, "api_refusal_explanation");
-  if (refusalCategory !== "") turn.refusalCategory = refusalCategory;
-  if (refusalExplanation !== "") turn.refusalExplanation = refusalExplanation;
+  turn.notes.refusalExplained(refusalCategory, refusalExplanation);
   for (const retraction of turn.messages.retractLines(textsAt(body, "retracted_message_uuids"))) {
     pushRetracted(turn, retraction, "refusal", out);
   }
@@ -108,7 +108,7 @@ export function mapModelSwitched(turn: MappedTurn, name: string, body: JsonObjec
 }
 
 export function mapCompacted(turn: MappedTurn, body: JsonObject): TurnEvent {
-  turn.taint ??= "compacted";
+  turn.notes.tainted("compacted");
   const metadata = objectAt(body, "compact_metadata");
   return {
     kind: "compacted",
@@ -162,7 +162,7 @@ export function mapTask(turn: MappedTurn, name: string, body: JsonObject): TurnE
 export function mapBackgroundTasks(turn: MappedTurn, body: JsonObject): TurnEvent {
   const taskIds = objectsAt(body, "tasks").map((task) => textAt(task, "task_id"));
   // They would report into the next conversation, also after a reset.
-  if (taskIds.length > 0) turn.taint ??= "background_tasks";
+  if (taskIds.length > 0) turn.notes.tainted("background_tasks");
   return { kind: "backgroundTasks", taskIds };
 }
 
@@ -182,7 +182,7 @@ export function mapToolProgress(body: JsonObject): TurnEvent {
 
 export function mapInformational(turn: MappedTurn, body: JsonObject): TurnEvent {
   const outcome = isObject(body.prompt_submit_outcome) ? body.prompt_submit_outcome : {};
-  if (flagAt(body, "prevent_continuation") || outcome.kind === "blocked_by_hook") turn.blockedByHook = true;
+  if (flagAt(body, "prevent_continuation") || outcome.kind === "blocked_by_hook") turn.notes.hookBlocked();
   const level = textAt(body, "level");
   return {
     kind: "notice",

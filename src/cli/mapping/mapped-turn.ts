@@ -1,12 +1,10 @@
 /**
- * What the mappers of one turn share: its settings, its messages, its meter, and what they found out on the way that
- * decides how the turn ended.
+ * What the mappers of one turn share: its settings, its messages, its meter, and their notes.
  */
 
 import { redactSecrets } from "../../redact.ts";
 import type { Detail } from "../../turn.ts";
 import type { TurnEvent, TurnEventBody } from "../../turn-event.ts";
-import type { ResetFailure } from "../../worker-process.ts";
 import type { CliMessage } from "../protocol/cli-messages.ts";
 import type { HostPaths } from "../protocol/host-paths.ts";
 import { type JsonObject, textAt } from "../protocol/json-members.ts";
@@ -14,44 +12,12 @@ import { toldLine } from "../upstream/upstream-words.ts";
 import { AnswerText } from "./answer-text.ts";
 import { TurnMessages } from "./message-records.ts";
 import type { TurnMeter } from "./meter.ts";
+import { TurnNotes } from "./turn-notes.ts";
 
 /** Shorter words of the model API are replaced where they are reported only. */
 const minNotedWords = 16;
 /** What is told of a failure that nothing was said about. */
 const failed = "the model API failed";
-
-/** An error that the CLI reported as a message of its own. The last one of a turn explains its result. */
-export interface ReportedFailure {
-  /** The CLI's words and those of the model API. */
-  readonly text: string;
-  /** What is told in their place. */
-  readonly sentence: string;
-  readonly cliError: string;
-  readonly httpStatus: number | undefined;
-  readonly apiError: string;
-  readonly apiErrorType: string;
-  readonly apiErrorParams: JsonObject;
-  readonly requestId: string;
-  readonly stopReason: string;
-  readonly refusalCategory: string;
-  readonly refusalExplanation: string;
-}
-
-/** Why a process cannot be reset after this turn. */
-export type Taint = Extract<
-  ResetFailure,
-  | "compacted"
-  | "model_switched"
-  | "background_tasks"
-  | "conversation_reset"
-  | "foreign_turn"
-  | "second_result"
-  | "stale_events"
-  | "garbage"
-  | "cost_unknown"
-  | "idle_not_confirmed"
-  | "unexpected_end"
->;
 
 export interface MappedTurnOptions {
   readonly detail: Detail;
@@ -70,34 +36,25 @@ export class MappedTurn {
   readonly onUnknown: (name: string) => void;
   readonly messages = new TurnMessages();
   readonly answer = new AnswerText();
-  /** The input of the last use of the tool for structured output, as the model wrote it; empty when it was not streamed. */
-  structuredInputJson = "";
+  readonly notes = new TurnNotes();
   /** The names of the tools that were used, by the id of the use. */
   readonly toolNames = new Map<string, string>();
 
-  /** What is replaced in texts that the CLI filled in: paths, and words of the model API that were seen in the turn. */
-  paths: HostPaths;
-  cliVersion = "";
-  model = "";
-  /** Whether text or a tool use of the model was passed on. */
-  contentStreamed = false;
-  failure: ReportedFailure | undefined;
-  /** A hook blocked the prompt. */
-  blockedByHook = false;
-  /** How many retries of model calls there were. */
-  retryCount = 0;
-  refusalCategory = "";
-  refusalExplanation = "";
-  taint: Taint | undefined;
+  #paths: HostPaths;
   readonly #toldNotices = new Set<string>();
   #isMuted = false;
 
   constructor(options: MappedTurnOptions) {
     this.detail = options.detail;
-    this.paths = options.paths;
+    this.#paths = options.paths;
     this.forOperator = options.forOperator ?? false;
     this.meter = options.meter;
     this.onUnknown = options.onUnknown;
+  }
+
+  /** What is replaced in texts that the CLI filled in: paths, and words of the model API that were seen in the turn. */
+  get paths(): HostPaths {
+    return this.#paths;
   }
 
   /** Whether more than text is wanted. What is not wanted is not built; it is counted all the same. */
@@ -109,13 +66,14 @@ export class MappedTurn {
   told(words: string, sentence: string): string {
     if (this.forOperator) return redactSecrets(words);
     // What is shorter may be in any text.
-    if (words.length >= minNotedWords) this.paths = this.paths.with(words, sentence);
+    if (words.length >= minNotedWords) this.#paths = this.#paths.with(words, sentence);
     return sentence;
   }
 
   /** A line as it is told at full detail. */
   rawLine(message: CliMessage, line: string): string {
-    return this.paths.line(message, toldLine(message, line, this.forOperator, this.failure?.sentence ?? failed));
+    const sentence = this.notes.failure?.sentence ?? failed;
+    return this.#paths.line(message, toldLine(message, line, this.forOperator, sentence));
   }
 
   /** Whether what the model writes is no longer passed on, since the turn is being ended. */

@@ -54,7 +54,7 @@ export function beginMessage(
     retractLost(turn, current, out);
   }
   const message = turn.messages.begin(id, model, isStreamed);
-  if (message.model !== "") turn.model = message.model;
+  turn.notes.answers(message.model);
   return message;
 }
 
@@ -104,7 +104,7 @@ function push(
       block.text += text;
       block.textBytes += Buffer.byteLength(text);
       turn.answer.add(at.messageIndex, at.blockIndex, text);
-      turn.contentStreamed = true;
+      turn.notes.passedOn();
       out.push({ kind: "textDelta", text, ...at });
       break;
     case "thinking":

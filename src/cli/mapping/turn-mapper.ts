@@ -84,7 +84,7 @@ export function mapMessage(turn: MappedTurn, message: CliMessage, out: TurnEvent
       tell(mapThinkingTokens(body));
       break;
     case "conversationReset":
-      turn.taint ??= "conversation_reset";
+      turn.notes.tainted("conversation_reset");
       break;
     case "result":
     case "controlRequest":

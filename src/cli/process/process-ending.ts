@@ -8,18 +8,24 @@ import type { ChildProcess } from "./child-process.ts";
 /** How long a process that is stopped may take after the end of its input, in milliseconds; 30 as a rule. */
 const endOfInputMs = 1_000;
 
+export interface ProcessEndingOptions {
+  readonly clock: Clock;
+  /** How long each step from TERM on may take, in milliseconds. */
+  readonly stopTimeoutMs: number;
+  /** It is being killed: what it still says was decided without. */
+  readonly killed: () => void;
+}
+
 export class ProcessEnding {
   readonly #process: ChildProcess;
-  readonly #clock: Clock;
-  readonly #stopTimeoutMs: number;
+  readonly #options: ProcessEndingOptions;
   readonly #timers: Timers;
   #killedFor: string | undefined;
 
-  constructor(process: ChildProcess, clock: Clock, stopTimeoutMs: number) {
+  constructor(process: ChildProcess, options: ProcessEndingOptions) {
     this.#process = process;
-    this.#clock = clock;
-    this.#stopTimeoutMs = stopTimeoutMs;
-    this.#timers = new Timers(clock);
+    this.#options = options;
+    this.#timers = new Timers(options.clock);
   }
 
   /** Why it was killed first, if it was. */
@@ -30,18 +36,20 @@ export class ProcessEnding {
   kill(why: string): void {
     this.#killedFor ??= why;
     this.#process.signalGroup("SIGKILL");
+    this.#options.killed();
   }
 
   /** Ends it in steps. Resolves with `gone`, or when it has to be left to the system. */
   async stop(gone: Promise<unknown>): Promise<void> {
+    const { clock, stopTimeoutMs } = this.#options;
     this.#process.endInput();
-    this.#timers.after(Math.min(endOfInputMs, this.#stopTimeoutMs), () => {
+    this.#timers.after(Math.min(endOfInputMs, stopTimeoutMs), () => {
       this.#process.signalGroup("SIGTERM");
-      this.#timers.after(this.#stopTimeoutMs, () => this.kill("it did not end when it was told to"));
+      this.#timers.after(stopTimeoutMs, () => this.kill("it did not end when it was told to"));
     });
     const { promise: givenUp, resolve } = Promise.withResolvers<void>();
     // A process that even SIGKILL does not end is left to the system.
-    const cancelTimer = this.#clock.after(2 * this.#stopTimeoutMs + 2 * endOfInputMs, resolve);
+    const cancelTimer = clock.after(2 * stopTimeoutMs + 2 * endOfInputMs, resolve);
     await Promise.race([gone, givenUp]);
     cancelTimer();
     this.gone();

@@ -28,14 +28,20 @@ export class OpenedResources {
   async open<R extends OpenResource>(resource: WorkerResource<R>, signal?: AbortSignal): Promise<R> {
     signal?.throwIfAborted();
     const { name } = resource;
-    const opened = await resource.open(this.#worker, signal).catch((cause: unknown) => {
-      signal?.throwIfAborted();
-      throw startFailed(`its ${name} could not be made`, cause);
-    });
     const others = this.variables;
+    const opened = await this.#openOne(resource, signal);
     this.#opened.push({ name, resource: opened });
     checkNames(name, opened.variables, others);
     return opened;
+  }
+
+  async #openOne<R extends OpenResource>(resource: WorkerResource<R>, signal: AbortSignal | undefined): Promise<R> {
+    try {
+      return await resource.open(this.#worker, signal);
+    } catch (cause) {
+      signal?.throwIfAborted();
+      throw startFailed(`its ${resource.name} could not be made`, cause);
+    }
   }
 
   /** The variables of all. */

@@ -4,7 +4,7 @@
  * Each line of the process is looked at here; nearly all change nothing, and then the state is the same object. Leaves out
  * what the lines mean to the turn's reader, and what is decided here: interrupts, limits, questions, kills.
  */
-import type { Taint } from "../mapping/mapped-turn.ts";
+import type { Taint } from "../mapping/turn-notes.ts";
 import type { CliMessage } from "../protocol/cli-messages.ts";
 import { textAt } from "../protocol/json-members.ts";
 import type { Charge } from "./charges.ts";

@@ -28,24 +28,25 @@ export interface EndedTurn {
 
 export function turnEnd(ended: EndedTurn): TurnEnd {
   const { mapped, result, charge, cause, death } = ended;
+  const { notes } = mapped;
   const verdict = judge({
     result,
     cause,
     death,
     silentMs: ended.silentMs,
-    failure: mapped.failure,
-    blockedByHook: mapped.blockedByHook,
+    failure: notes.failure,
+    blockedByHook: notes.blockedByHook,
     wantsStructuredOutput: ended.wantsStructuredOutput,
-    contentStreamed: mapped.contentStreamed,
+    contentStreamed: notes.contentStreamed,
     lastStopReason: mapped.messages.current?.stopReason ?? "",
-    retryCount: mapped.retryCount,
-    cliVersion: mapped.cliVersion,
-    model: mapped.model,
+    retryCount: notes.retryCount,
+    cliVersion: notes.cliVersion,
+    model: notes.model,
     wallNowMs: ended.wallNowMs,
   });
   const structuredOutput: Json | undefined = result?.structured_output;
   const structuredOutputJson =
-    structuredOutput === undefined ? "" : exactText(structuredOutput, mapped.structuredInputJson);
+    structuredOutput === undefined ? "" : exactText(structuredOutput, notes.structuredInputJson);
   return {
     ...verdict,
     text: structuredOutput === undefined ? mapped.answer.text : structuredOutputJson,
@@ -64,8 +65,8 @@ export function turnEnd(ended: EndedTurn): TurnEnd {
       toolName: textAt(denial, "tool_name"),
       toolUseId: textAt(denial, "tool_use_id"),
     })),
-    refusalCategory: mapped.refusalCategory,
-    refusalExplanation: mapped.refusalExplanation,
+    refusalCategory: notes.refusalCategory,
+    refusalExplanation: notes.refusalExplanation,
     apiMs: charge?.apiMs,
     // Its key may have been replaced; a fresh process starts with what is right now.
     workerReusable: ended.isUsable && verdict.error?.reason !== "UPSTREAM_AUTH",

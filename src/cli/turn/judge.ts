@@ -9,7 +9,7 @@
 import { redactSecrets } from "../../redact.ts";
 import { RunnerError, type RunnerReason } from "../../runner-error.ts";
 import type { EndCause, Outcome, UpstreamFailure } from "../../turn-end.ts";
-import type { ReportedFailure } from "../mapping/mapped-turn.ts";
+import type { ReportedFailure } from "../mapping/turn-notes.ts";
 import { flagAt, isObject, type JsonObject, numberAt, objectAt, textAt, toCount } from "../protocol/json-members.ts";
 import { failureSentence, wordOf } from "../upstream/failure-sentence.ts";
 import { upstreamReason } from "../upstream/upstream-reason.ts";

@@ -20,8 +20,9 @@ import type { Turn } from "../../turn.ts";
 import type { EndCause, TurnEnd } from "../../turn-end.ts";
 import type { TurnEvent } from "../../turn-event.ts";
 import type { RunningTurn } from "../../worker-process.ts";
-import { MappedTurn, type Taint } from "../mapping/mapped-turn.ts";
+import { MappedTurn } from "../mapping/mapped-turn.ts";
 import { TurnMeter } from "../mapping/meter.ts";
+import type { Taint } from "../mapping/turn-notes.ts";
 import type { CliMessage } from "../protocol/cli-messages.ts";
 import { type JsonObject, listAt } from "../protocol/json-members.ts";
 import { advance, type OwnPrompt, oddityOf } from "./advance.ts";
@@ -146,7 +147,7 @@ export class TurnRun implements RunningTurn {
 
   /** Why the process cannot be reset after this turn, as far as is known. */
   get taint(): Taint | undefined {
-    return this.#mapped.taint;
+    return this.#mapped.notes.taint;
   }
 
   /** Whether the prompt is in the conversation of the process. */
@@ -169,7 +170,7 @@ export class TurnRun implements RunningTurn {
     const state = this.#state;
     if (state.kind === "idle" || state.kind === "abandoned") return;
     const { kind, body } = message;
-    this.#mapped.taint ??= oddityOf(state, this.#prompt, message);
+    this.#mapped.notes.tainted(oddityOf(state, this.#prompt, message));
     if (kind === "result") {
       const next = advance(state, this.#prompt, message, line, charge);
       if (next !== state) {
@@ -177,7 +178,7 @@ export class TurnRun implements RunningTurn {
         return;
       }
     } else if (this.#isStale(message)) {
-      this.#mapped.taint ??= "stale_events";
+      this.#mapped.notes.tainted("stale_events");
       return;
     }
     if (kind !== "controlResponse") this.#silence.heard();
@@ -255,7 +256,7 @@ export class TurnRun implements RunningTurn {
       case "resulted": {
         this.#unwatch();
         // Counts that are text, from some gateways, make its sum no number for the rest of its life: no limit could be kept.
-        if (state.result.message.body.total_cost_usd === null) this.#mapped.taint ??= "cost_unknown";
+        if (state.result.message.body.total_cost_usd === null) this.#mapped.notes.tainted("cost_unknown");
         const { session, lifeIsOver } = state;
         if (this.#turn.detail === "full") this.#awaitIdle();
         else this.#become({ kind: "settling", hasStarted: true, session, lifeIsOver });
@@ -288,7 +289,7 @@ export class TurnRun implements RunningTurn {
   #awaitIdle(): void {
     this.#timers.clear();
     this.#timers.after(idleConfirmMs, () => {
-      this.#mapped.taint ??= "idle_not_confirmed";
+      this.#mapped.notes.tainted("idle_not_confirmed");
       this.#become({ kind: "idle", hasStarted: this.hasStarted });
     });
   }
@@ -309,7 +310,7 @@ export class TurnRun implements RunningTurn {
       death: death?.why,
       wantsStructuredOutput: this.#turn.binding.outputSchemaJson !== undefined,
       wallNowMs: this.#host.clock.wallNow(),
-      isUsable: death === undefined && this.#mapped.taint === undefined && this.#host.isClean(),
+      isUsable: death === undefined && this.#mapped.notes.taint === undefined && this.#host.isClean(),
       promptNumber: promptNumberOf(from),
       cutModelCall: early?.cutModelCall ?? (isCut ? this.#modelCall.cut() : undefined),
       silentMs: early?.silentMs ?? death?.silentMs,
