@@ -59,7 +59,7 @@ describe("the command line", () => {
     });
     expect(exitCode).toBe(exitCodes.usage);
     expect(stderr).toContain("3 settings are wrong");
-    expect(stderr).toContain("--grpc-port: grpc.port has to be a whole number");
+    expect(stderr).toContain("--grpc-port: grpc.port must be a whole number");
     expect(stderr).toContain("did you mean `grpc.port`?");
     expect(stderr).toContain("CLAUDE_RUNNER_WEB_PORT: web.port is 70000");
   });
@@ -245,7 +245,7 @@ describe("doctor", () => {
       ANTHROPIC_API_KEY: "sk-ant-api03-0123456789abcdef",
       ANTHROPIC_BASE_URL: "https://me:hunter2@gateway.example/path",
     });
-    expect(stdout).toContain("ANTHROPIC_BASE_URL must not hold a name or a password");
+    expect(stdout).toContain("ANTHROPIC_BASE_URL must not contain a user name or a password");
     expect(stdout).not.toContain("hunter2");
   });
 
