@@ -101,11 +101,16 @@ describe("a command that cannot do its work says so in a line:", () => {
     [/--token-file: cannot read folder/, 2, ["chat", "--token-file", "folder", "hi"]],
     [/--ca-file: cannot read folder/, 2, ["pool", "--ca-file", "folder"]],
     [/--history: cannot read folder/, 2, ["chat", "--history", "folder", "hi"]],
-    [/--schema: junk is no JSON/, 2, ["chat", "--schema", "junk", "hi"]],
-    [/token file \S+ is a pipe, not a file; name another with --token-file/, 2, ["chat", "hi"], { HOME: "odd-home" }],
+    [/--schema: junk is not JSON/, 2, ["chat", "--schema", "junk", "hi"]],
+    [
+      /token file \S+ is a pipe, not a file; name another one with --token-file/,
+      2,
+      ["chat", "hi"],
+      { HOME: "odd-home" },
+    ],
     [/the temporary folder \/nonexistent cannot be written/, 1, ["verify"], { TMPDIR: "/nonexistent" }],
     [/the program .* is missing or not executable/, 1, ["verify", "--cli", "junk"]],
-    [/Has to be a name/, 2, ["token", "--tenant", "../x"]],
+    [/Must be a name/, 2, ["token", "--tenant", "../x"]],
   ])("%s", async (words, code, args, env = {}) => {
     const home = env.HOME === "odd-home" ? { HOME: join(folder, "odd-home") } : {};
     const ended = await run(args, { ...env, ...home });

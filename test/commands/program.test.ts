@@ -107,7 +107,7 @@ describe("pool", () => {
     [["--watch", "--once"], "exclude each other"],
     [["--turns", "101"], "from 0 to 100"],
     [["--interval", "soon"], "a number of seconds"],
-    [["--url", "ftp://x"], "--url has to be"],
+    [["--url", "ftp://x"], "--url must be"],
   ])("refuses %j before it calls anybody", async (args, why) => {
     const { exitCode, stderr } = await run(["pool", ...args]);
     expect(exitCode).toBe(exitCodes.usage);
@@ -189,7 +189,7 @@ describe("chat", () => {
   it.each([["ftp://example.com"], ["http://"], [":7433"]])("refuses %s as a server", async (url) => {
     const { exitCode, stderr } = await run(["chat", "--url", url, "hi"]);
     expect(exitCode).toBe(exitCodes.usage);
-    expect(stderr).toContain("--url has to be host:port");
+    expect(stderr).toContain("--url must be host:port");
   });
 
   it("says what to do when no server answers", async () => {
