@@ -126,7 +126,7 @@ export const ends: readonly Behaviour[] = [
     },
   },
   {
-    title: "tells that the worker died in mid-turn, and which turn it was",
+    title: "tells that the worker died mid-turn, and which turn it was",
     async holds(client, lab) {
       const scene = await lab.main();
       const { labels, booked } = markedTurn(scene);

@@ -37,7 +37,7 @@ export class ProcessEnding {
     this.#process.endInput();
     this.#timers.after(Math.min(endOfInputMs, this.#stopTimeoutMs), () => {
       this.#process.signalGroup("SIGTERM");
-      this.#timers.after(this.#stopTimeoutMs, () => this.kill("it did not end when it was told to"));
+      this.#timers.after(this.#stopTimeoutMs, () => this.kill("it did not end when it was asked to"));
     });
     const { promise: givenUp, resolve } = Promise.withResolvers<void>();
     // A process that even SIGKILL does not end is left to the system.

@@ -40,7 +40,7 @@ export class TurnLog implements TurnObserver {
   takenOver(workerId: string, error: Error): void {
     this.#log.warn(
       { ...who(this.#turn), workerId, why: error.message },
-      "worker died before it had the prompt; another takes the turn",
+      "the worker died before it had the prompt; another one takes the turn",
     );
   }
 
