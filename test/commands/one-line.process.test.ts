@@ -72,7 +72,7 @@ describe("a command that cannot do its work says so in a line:", () => {
     [/--config: the settings file folder is a folder/, 2, ["serve", "--config", "folder"]],
     [/--config: the settings file pipe is a pipe/, 2, ["settings", "--config", "pipe"]],
     [/--config: the settings file dangling is a link that leads nowhere/, 2, ["doctor", "--config", "dangling"]],
-    [/half\.yaml:\d: is no valid YAML/, 2, ["verify", "--config", "half.yaml"]],
+    [/half\.yaml:\d: is not valid YAML/, 2, ["verify", "--config", "half.yaml"]],
     [/circle\.yaml:1: grpc\.x is an anchor that contains itself/, 2, ["serve", "--config", "circle.yaml"]],
     [/cli\.workFolder: \S+junk is no folder/, 1, ["serve", ...anyPorts, "--set", "cli.workFolder=junk"]],
     [/cli\.workFolder: .*\/nonexistent is no folder/, 1, ["serve", ...anyPorts], { TMPDIR: "/nonexistent" }],
