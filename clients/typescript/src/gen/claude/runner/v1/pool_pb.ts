@@ -674,11 +674,11 @@ export const StartsStateSchema: GenEnum<StartsState> = /*@__PURE__*/
 /**
  * Reports the state of the worker pool. Needs a bearer token, as ClaudeRunner does.
  *
- * A caller sees the recent turns of its own tenant. Its counts and workers cover,
- * in the profiles that its token names, what belongs to its tenant or to nobody:
- * its own workers and waiting turns, and the workers that have served nobody yet.
+ * A caller sees the recent turns of its tenant. Its counts and workers cover, in
+ * the profiles that its token names, what belongs to its tenant or to nobody: the
+ * tenant's workers and waiting turns, and the workers that have served nobody yet.
  * For a token that the settings mark as an operator's, counts and workers are
- * those of all tenants; the recent turns are still those of its own tenant only.
+ * those of all tenants; the recent turns are still those of one tenant only.
  *
  * @generated from service claude.runner.v1.PoolService
  */
