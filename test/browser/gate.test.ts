@@ -48,7 +48,7 @@ describeInBrowser("the token gate", (browser) => {
     await visit.page.keyboard.press("Enter");
     await visit.page
       .getByRole("alert")
-      .getByText(/no blanks/)
+      .getByText(/no spaces/)
       .waitFor();
   });
 
