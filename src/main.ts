@@ -266,7 +266,7 @@ async function openWorkFolders({ cli }: Settings, log: Log): Promise<WorkFolders
     if (code === undefined) throw error;
     const which = cli.workFolder ?? `the system's temporary folder ${tmpdir()}`;
     const why = code === "ENOENT" || code === "ENOTDIR" ? "is no folder" : `cannot be written (${code})`;
-    throw new ServerStartError(`cli.workFolder: ${which} ${why}; name another one`, { cause: error });
+    throw new ServerStartError(`cli.workFolder: ${which} ${why}; name another folder`, { cause: error });
   }
 }
 

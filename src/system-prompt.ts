@@ -11,9 +11,9 @@ const billingLine = "x-anthropic-billing-header:";
 /** What is wrong with a system prompt, in words; `undefined` when nothing is. */
 export function systemPromptProblem(text: string): string | undefined {
   if (text.trim() === "") return "must not be only white space";
-  if (text.trim() === marker) return `must not be ${marker} alone: Claude Code would leave it out`;
+  if (text.trim() === marker) return `must not be only ${marker}: Claude Code would leave it out`;
   if (text.trimStart().toLowerCase().startsWith(billingLine)) {
-    return `must not begin with ${billingLine}: Claude Code would take it for a line of its own`;
+    return `must not begin with ${billingLine}: Claude Code would mistake it for its own billing line`;
   }
   return undefined;
 }

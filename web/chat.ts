@@ -49,7 +49,7 @@ export class Chat {
     this.#welcome = el(
       "div",
       { class: "welcome" },
-      el("p", { class: "welcome-head" }, "What shall Claude Code do?"),
+      el("p", { class: "welcome-head" }, "What should Claude Code do?"),
       el("p", {}, "A process that is already running answers. The conversation is kept in this page only."),
       el("p", { class: "small" }, versions(info)),
     );

@@ -61,7 +61,7 @@ export class Composer {
       el(
         "p",
         { class: "hints" },
-        el("span", { id: "prompt-keys" }, "Enter sends, Shift+Enter begins a line, Escape cancels."),
+        el("span", { id: "prompt-keys" }, "Enter sends, Shift+Enter starts a new line, Escape cancels."),
         this.#length,
         this.#anew,
       ),

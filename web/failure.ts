@@ -35,8 +35,8 @@ export interface CallFailure {
 
 const busy = "Nothing was sent to the model. Try again in a moment.";
 const begun =
-  "The turn had begun: it may have cost something, or run a tool. Look at what came before you send it again.";
-const operatorsAccount = "This is about the operator's account with the model API: tell the operator.";
+  "The turn had begun: it may have cost something, or run a tool. Check what has arrived before you send it again.";
+const operatorsAccount = "This concerns the operator's account with the model API: tell the operator.";
 const shorten = "Start a new conversation, or shorten the prompt.";
 
 /** What to do about a reason, and no more: the title and the server's own message say what happened. */
@@ -46,12 +46,12 @@ const adviceOf: Readonly<Record<string, string>> = {
   NOT_ALLOWED: "Choose another profile, or ask the operator for this one.",
   UNIMPLEMENTED: "Reload the page: the server may be of another version.",
   SERVICE_NOT_FOUND: "Ask for the health of a service that the server has.",
-  QUOTA_EXCEEDED: "Your tenant has as many turns running as it may. Wait until one of them has ended.",
+  QUOTA_EXCEEDED: "Your tenant has reached its limit of running turns. Wait until one of them has ended.",
   QUEUE_FULL: busy,
   QUEUE_TIMEOUT: busy,
   POOL_DRAINING: "The server is shutting down. Try again when it is back.",
-  WORKER_START_FAILED: "Claude Code does not start at the moment. The server goes on trying; its log says why.",
-  CLI_UNAVAILABLE: "The server has no Claude Code that it can use. Tell the operator what the message says.",
+  WORKER_START_FAILED: "Claude Code does not start at the moment. The server keeps trying; its log says why.",
+  CLI_UNAVAILABLE: "The server has no usable Claude Code. Tell the operator what the message says.",
   NOT_SUPPORTED_BY_CLI: "Leave out what the message names, or ask the operator for a newer Claude Code.",
   WORKER_DIED: begun,
   DRAINED: begun,
@@ -60,7 +60,7 @@ const adviceOf: Readonly<Record<string, string>> = {
   REQUEST_TOO_LARGE: shorten,
   CANCELLED: "",
   DEADLINE_EXCEEDED: "Give the turn more time under Options.",
-  INTERNAL: "This is a mistake of the server's. Give the operator the trace id.",
+  INTERNAL: "This is a bug in the server. Give the operator the trace id.",
   UPSTREAM_INVALID_REQUEST: "Change the prompt, or tell the operator.",
   UPSTREAM_CONTEXT_TOO_LONG: shorten,
   UPSTREAM_REQUEST_TOO_LARGE: shorten,
@@ -74,8 +74,8 @@ const adviceOf: Readonly<Record<string, string>> = {
   UPSTREAM_UNREACHABLE: "Try again, or tell the operator.",
   UPSTREAM_TIMEOUT: "Try again in a moment.",
   UPSTREAM_CONFLICT: "Try again.",
-  UPSTREAM_MALFORMED: "Try again; if it stays, give the operator the trace id.",
-  UPSTREAM_UNKNOWN: "Try again; if it stays, give the operator the trace id.",
+  UPSTREAM_MALFORMED: "Try again; if it keeps failing, give the operator the trace id.",
+  UPSTREAM_UNKNOWN: "Try again; if it keeps failing, give the operator the trace id.",
 };
 
 /** Where the same request would only fail in the same way. */
@@ -117,7 +117,7 @@ export function failureOf(error: unknown, { hasBegun }: { readonly hasBegun: boo
     reason: info.reason,
     title: titleOf(info.reason),
     // The message of the status repeats the violations, for clients that read nothing else.
-    message: violations.length > 0 ? "The request breaks rules:" : failed.rawMessage,
+    message: violations.length > 0 ? "The request breaks these rules:" : failed.rawMessage,
     violations,
     advice: adviceOf[info.reason] ?? "",
     facts: Object.entries(info.metadata).sort(([a], [b]) => a.localeCompare(b)),
@@ -144,7 +144,7 @@ function onTheWay(
   if (failed.code === Code.DeadlineExceeded) {
     return {
       title: "Deadline exceeded",
-      message: "The deadline passed, and the server has not said how far it had come.",
+      message: "The deadline passed, and the server did not report how far the turn had come.",
       advice: "Give the turn more time under Options.",
       isRepeatable: true,
     };
@@ -153,15 +153,15 @@ function onTheWay(
   if (hasBegun) {
     return {
       title: "Connection lost",
-      message: "The connection to the server broke off in mid-turn.",
-      advice: `What had come until then is above. ${begun}`,
+      message: "The connection to the server broke off mid-turn.",
+      advice: `What had arrived until then is above. ${begun}`,
       isRepeatable: true,
     };
   }
   return {
     title: "No answer",
     message: "The server cannot be reached.",
-    advice: "See whether it is running and whether this machine is on the network, then try again.",
+    advice: "Check that it is running and that this machine is on the network, then try again.",
     isRepeatable: true,
   };
 }
@@ -172,9 +172,9 @@ function refused(status: string): Pick<CallFailure, "title" | "message" | "advic
     case "HTTP 403":
       return {
         title: "Refused",
-        message: "The server does not take calls from a page at this address.",
+        message: "The server does not accept calls from a page at this address.",
         advice:
-          "Open the page at the address that the server itself has. Behind a proxy, set behindProxy and pass on the Host header, or add this address to web.allowedOrigins.",
+          "Open the page at the server's own address. Behind a proxy, set behindProxy and pass on the Host header, or add this address to web.allowedOrigins.",
       };
     case "HTTP 421":
       return {
@@ -185,8 +185,8 @@ function refused(status: string): Pick<CallFailure, "title" | "message" | "advic
     default:
       return {
         title: "Unexpected answer",
-        message: `What answered is not claude-runner, or not it alone: ${status}.`,
-        advice: "If there is a proxy in between, look there.",
+        message: `Something other than claude-runner answered, or answered as well: ${status}.`,
+        advice: "If there is a proxy in between, check it.",
       };
   }
 }

@@ -46,7 +46,7 @@ export class Gate {
       el(
         "p",
         { id: "token-help" },
-        "This server wants a token. It printed one at its first start, or its operator has one for you.",
+        "This server needs a token. It printed one at its first start, or its operator has one for you.",
       ),
       el("label", { for: "token" }, "Token"),
       el("div", { class: "token-line" }, this.#token, show),
@@ -63,7 +63,7 @@ export class Gate {
       // What was pasted often has a line end, or the word that stands before it in a header.
       const token = this.#token.value.trim().replace(/^Bearer\s+/i, "");
       if (!/^[\x21-\x7e]+$/.test(token))
-        return this.showProblem("That is no token: it has no blanks and plain letters only.");
+        return this.showProblem("That is not a token: a token has no spaces, and only plain characters.");
       this.showProblem("");
       this.#submit.disabled = true;
       onToken(token);

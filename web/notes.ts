@@ -45,7 +45,7 @@ export function noteOf(event: StreamChatResponse["event"]): Note | undefined {
       return { text, tone: toneOf(level === NoticeLevel.WARNING), topic: "" };
     }
     case "syntheticPrompt":
-      return info(`Claude Code went on by itself with: ${event.value.text}`);
+      return info(`Claude Code continued on its own with: ${event.value.text}`);
     case "hook": {
       const { hookName, hookEvent, phase, outcome } = event.value;
       return { text: `Hook ${hookName} (${hookEvent}): ${outcome || phase}`, tone: "info", topic: `hook ${hookName}` };

@@ -10,8 +10,8 @@ const outcomeWords: Readonly<Partial<Record<Outcome, string>>> = {
   [Outcome.REFUSED]: "refused by the model",
   [Outcome.MAX_OUTPUT_TOKENS]: "cut off at the model's output limit",
   [Outcome.CONTEXT_WINDOW]: "stopped: the context window is full",
-  [Outcome.INCOMPLETE]: "ended without a word that it is complete",
-  [Outcome.MODEL_CALL_LIMIT]: "stopped: as many model calls as it may make",
+  [Outcome.INCOMPLETE]: "ended, but nothing says that the answer is complete",
+  [Outcome.MODEL_CALL_LIMIT]: "stopped: it made as many model calls as it may",
   [Outcome.COST_LIMIT]: "stopped: it cost as much as it may",
   [Outcome.OUTPUT_LIMIT]: "stopped: it wrote as much as it may",
   [Outcome.DURATION_LIMIT]: "stopped: it took as long as it may",
@@ -23,7 +23,7 @@ const outcomeWords: Readonly<Partial<Record<Outcome, string>>> = {
   [Outcome.WORKER_DIED]: "the worker died",
   [Outcome.DRAINED]: "the server shut down",
   [Outcome.CLIENT_STALLED]: "the caller did not read",
-  [Outcome.INTERNAL_ERROR]: "a mistake of the server's",
+  [Outcome.INTERNAL_ERROR]: "a bug in the server",
 };
 
 export function outcomeText(outcome: Outcome): string {

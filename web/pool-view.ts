@@ -133,7 +133,7 @@ export class PoolView {
     if (nextTryMs === undefined) {
       const isMissing = isUnknownCall(failure);
       const words = isMissing
-        ? "This server has no view of its pool: it does not serve claude.runner.v1.PoolService."
+        ? "This server does not show its pool: it does not serve claude.runner.v1.PoolService."
         : `${failure.title}. ${failure.message} ${failure.advice}`;
       this.#problem.replaceChildren(el("p", {}, words));
       setShown(this.#problem, true);
@@ -145,7 +145,7 @@ export class PoolView {
     if (this.#connection.dataset.tone !== "bad")
       this.#announcer.say("The connection to the server is lost. Trying again.");
     this.#connection.dataset.tone = "bad";
-    const what = this.#state === undefined ? "No answer" : "Connection lost: what is below is old";
+    const what = this.#state === undefined ? "No answer" : "Connection lost: the state below is old";
     setText(this.#connection, `${what}. Trying again in ${timeText(nextTryMs)}.`);
   }
 

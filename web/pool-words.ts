@@ -74,9 +74,9 @@ const claimKeys: Readonly<Partial<Record<ClaimSource, string>>> = {
 export function startsProblem(starts: StartsState): string {
   switch (starts) {
     case StartsState.FAILING:
-      return "Workers fail to start: one is tried at a time, until one succeeds.";
+      return "Workers fail to start: they are tried one at a time until one succeeds.";
     case StartsState.CLI_UNAVAILABLE:
-      return "There is no usable Claude Code program; the server looks again by itself.";
+      return "There is no usable Claude Code program; the server keeps looking for one.";
     default:
       return "";
   }

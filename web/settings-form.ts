@@ -78,7 +78,7 @@ export class SettingsForm {
     if (!this.#deadline.checkValidity()) {
       this.element.setAttribute("open", "");
       this.#deadline.focus();
-      return { problem: `The deadline has to be between 1 and ${this.#deadline.max} seconds.` };
+      return { problem: `The deadline must be between 1 and ${this.#deadline.max} seconds.` };
     }
     const seconds = this.#deadline.valueAsNumber;
     return {

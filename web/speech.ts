@@ -17,6 +17,6 @@ export class TurnSpeech {
     this.#spokenChars += words.length;
     if (this.#spokenChars <= maxSpokenChars) return words;
     const room = maxSpokenChars - (this.#spokenChars - words.length);
-    return `${words.slice(0, room)} … The answer goes on.`;
+    return `${words.slice(0, room)} … The answer continues.`;
   }
 }

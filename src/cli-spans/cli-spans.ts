@@ -68,13 +68,13 @@ export async function openCliSpans(options: CliSpansOptions): Promise<CliSpans |
     receiver = await startReceiver({
       refused: (why) => {
         failed(why);
-        warnOnce("refused", { why }, "something was sent to the port for Claude Code's spans that is not taken");
+        warnOnce("refused", { why }, "something that is not accepted was sent to the port for Claude Code's spans");
       },
       ...(options.port !== undefined && { port: options.port }),
     });
   } catch (error) {
     failed("cannot_listen");
-    log.warn({ err: error }, "the port for Claude Code's spans cannot be opened; traces go on without them");
+    log.warn({ err: error }, "the port for Claude Code's spans cannot be opened; traces continue without them");
     return undefined;
   }
 
@@ -90,7 +90,7 @@ export async function openCliSpans(options: CliSpansOptions): Promise<CliSpans |
     dropped(count, why) {
       instruments().cliSpansDropped.add(count, { [attributeNames.cliSpanDropReason]: why });
       if (why === "mismatch") {
-        warnOnce(why, { count }, "spans of Claude Code do not fit the turn that they name; such are dropped");
+        warnOnce(why, { count }, "spans of Claude Code do not fit the turn that they name and are dropped");
       }
     },
     missed() {

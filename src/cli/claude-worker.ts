@@ -256,7 +256,7 @@ export class ClaudeWorker implements WorkerProcess {
       onBroken: (why, error) => {
         this.#ending.kill(why);
         if (error === undefined) return;
-        log.error({ workerId: this.id, err: error }, "the output of a worker could not be taken");
+        log.error({ workerId: this.id, err: error }, "the output of a worker could not be read");
       },
     });
   }
@@ -366,7 +366,7 @@ export class ClaudeWorker implements WorkerProcess {
     try {
       await this.#process.write(line);
     } catch (cause) {
-      throw new RunnerError("WORKER_DIED", "the worker does not take its input", { cause });
+      throw new RunnerError("WORKER_DIED", "the worker does not read its input", { cause });
     }
   }
 

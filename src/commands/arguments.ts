@@ -6,14 +6,13 @@ import { isCollectorBase } from "../config/setting-parts.ts";
 
 export function portArgument(text: string): number {
   const port = Number(text);
-  if (!/^\d+$/.test(text) || port > 65_535)
-    throw new InvalidArgumentError("Has to be a whole number from 0 to 65,535.");
+  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError("Must be a whole number from 0 to 65,535.");
   return port;
 }
 
 export function secondsArgument(text: string): number {
   const seconds = Number(text);
-  if (!/^\d+(\.\d+)?$/.test(text) || seconds <= 0) throw new InvalidArgumentError("Has to be a number of seconds.");
+  if (!/^\d+(\.\d+)?$/.test(text) || seconds <= 0) throw new InvalidArgumentError("Must be a number of seconds.");
   return seconds;
 }
 

@@ -72,24 +72,24 @@ function schemeHint({ rawMessage }: ConnectError, { url, isTls }: CallTarget): s
   const cause = ` (${rawMessage})`;
   if (isTls) {
     const isPlain = /wrong version number|packet length too long|EPROTO/i.test(rawMessage);
-    return isPlain ? `the port does not seem to speak TLS: try --url http://${url}${cause}` : "";
+    return isPlain ? `the port does not seem to use TLS: try --url http://${url}${cause}` : "";
   }
   const isCut = /stream closed with error code|ECONNRESET|socket hang up|protocol error|closed before/i.test(
     rawMessage,
   );
-  return isCut ? `does the port speak TLS? then --url https://${url}${cause}` : "";
+  return isCut ? `if the port uses TLS, name it as --url https://${url}${cause}` : "";
 }
 
 function unreachableHint(error: ConnectError): string {
   const cause = error.rawMessage === "" ? "" : ` (${error.rawMessage})`;
-  return `start one with \`claude-runner serve\`, or name another with --url${cause}`;
+  return `start one with \`claude-runner serve\`, or name another one with --url${cause}`;
 }
 
 function hintFor(code: Code, { hasToken }: CallTarget, retryAfterMs: number | undefined): string {
   if (code === Code.Unauthenticated) {
     const how = "--token-file, CLAUDE_RUNNER_TOKEN or --token";
     return hasToken
-      ? `the server does not take the token that was sent; name another with ${how}`
+      ? `the server does not accept the token that was sent; name another one with ${how}`
       : `no token was found; name one with ${how}`;
   }
   if (code === Code.Unimplemented) return "the server is older than this program: update it";

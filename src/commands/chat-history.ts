@@ -60,7 +60,7 @@ function readConversation(file: string): readonly Said[] {
     if (code === "ENOENT") return [];
     throw new UsageError(`--history: cannot read ${file} (${code})`);
   }
-  const rule = `--history: ${file} has to be a JSON list of {"role": "user" | "assistant", "text": "…"}`;
+  const rule = `--history: ${file} must be a JSON list of {"role": "user" | "assistant", "text": "…"}`;
   try {
     return fileSchema.parse(JSON.parse(text));
   } catch {

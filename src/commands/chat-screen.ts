@@ -161,7 +161,7 @@ export class ChatScreen {
     if (shownAndVoid.length === 0) return;
     const characters = shownAndVoid.reduce((sum, { text }) => sum + text.length, 0);
     this.warn(
-      `↑ void: the last ${characters.toLocaleString("en-US")} characters were retracted; what follows replaces them`,
+      `↑ void: the last ${characters.toLocaleString("en-US")} characters were retracted, and what follows replaces them`,
     );
   }
 

@@ -126,7 +126,7 @@ const outcomeWords: Readonly<Partial<Record<number, string>>> = {
   [Outcome.MAX_OUTPUT_TOKENS]: "the answer was cut off at the model's output limit",
   [Outcome.CONTEXT_WINDOW]: "the model's context window is full",
   [Outcome.MODEL_CALL_LIMIT]: "stopped: the turn made as many model calls as it may",
-  [Outcome.INCOMPLETE]: "the model API does not say that the answer is complete",
+  [Outcome.INCOMPLETE]: "the model API did not say that the answer is complete",
   [Outcome.COST_LIMIT]: "stopped: the turn cost as much as it may",
   [Outcome.OUTPUT_LIMIT]: "stopped: the turn wrote as much as it may",
   [Outcome.DURATION_LIMIT]: "stopped: the turn took as long as it may",

@@ -45,8 +45,8 @@ export const chat: CommandEntry = {
       .option("-m, --model <name>", "the model, by its full name")
       .addOption(new Option("-e, --effort <level>", "how much effort the model spends").choices(Object.keys(efforts)))
       .option("-s, --system <text>", "the system prompt")
-      .option("--schema <file>", "a JSON Schema that the answer has to follow; prints the JSON")
-      .option("--history <file>", "go on with the conversation in this file, and keep it there")
+      .option("--schema <file>", "a JSON Schema that the answer must follow; prints the JSON")
+      .option("--history <file>", "continue the conversation in this file, and keep it there")
       .option("--timeout <seconds>", "the call's deadline", secondsArgument)
       .optionsGroup("Output:")
       .option("--json", "print every event as a line of JSON")
@@ -56,7 +56,7 @@ export const chat: CommandEntry = {
       .addHelpText(
         "after",
         helpSection("Keys:", [
-          "Ctrl-C   interrupts the turn; once more, or between turns, leaves",
+          "Ctrl-C   interrupts the turn; a second one, or one between turns, leaves",
           "Ctrl-D   leaves the conversation",
         ]) +
           helpSection("\nExamples:", [
@@ -181,7 +181,7 @@ function readSchema(file: string): string {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new UsageError(
-      code === undefined ? `--schema: ${file} is no JSON` : `--schema: cannot read ${file} (${code})`,
+      code === undefined ? `--schema: ${file} is not JSON` : `--schema: cannot read ${file} (${code})`,
     );
   }
 }

@@ -66,7 +66,11 @@ function addressOf({ url, env }: ConnectionOptions): NamedAddress {
   if (url !== undefined) return { text: url, by: "--url" };
   if (env[address]) return { text: env[address], by: address };
   if (!env[formerName]) return { text: defaultUrl, by: "--url" };
-  return { text: env[formerName], by: formerName, notice: `${formerName} is called ${address} now, and still works` };
+  return {
+    text: env[formerName],
+    by: formerName,
+    notice: `${formerName} is now called ${address}; the old name still works`,
+  };
 }
 
 /** Throws UsageError. */
@@ -80,7 +84,7 @@ export function serverUrl(text: string, by = "--url"): URL {
   }
   const isUsable = url !== undefined && ["http:", "https:"].includes(url.protocol) && url.hostname !== "";
   if (!isUsable || url === undefined) {
-    throw new UsageError(`${by} has to be host:port, or a URL that begins with http:// or https://`);
+    throw new UsageError(`${by} must be host:port, or a URL that begins with http:// or https://`);
   }
   return url;
 }
@@ -103,7 +107,7 @@ async function findToken(options: ConnectionOptions, url: URL): Promise<string |
   } catch (error) {
     if (!(error instanceof TokenFileError)) throw error;
     throw new UsageError(
-      `the token file ${path} ${error.problem}; name another with --token-file or CLAUDE_RUNNER_TOKEN`,
+      `the token file ${path} ${error.problem}; name another one with --token-file or CLAUDE_RUNNER_TOKEN`,
     );
   }
 }

@@ -22,13 +22,13 @@ export const demo: CommandEntry = {
   declare(command) {
     command
       .description(
-        "Runs the real Claude Code behind the real server, with a stand-in on this machine in the model's place: " +
+        "Runs the real Claude Code and the real server, with a stand-in on this machine in place of the model: " +
           "one cold turn, several warm ones, and where the time went. Takes half a minute and leaves nothing behind.",
       )
-      .option("--serve", "stay up afterwards and say how to call it")
-      .option("--grpc-port <port>", "the gRPC port; 0 takes any free one", portArgument, 0)
-      .option("--web-port <port>", "the web port; 0 takes any free one", portArgument, 0)
-      .option("--admin-port <port>", "open the admin port too, with /metrics; 0 takes any free one", portArgument)
+      .option("--serve", "keep running afterwards and show how to call it")
+      .option("--grpc-port <port>", "the gRPC port; 0 means any free port", portArgument, 0)
+      .option("--web-port <port>", "the web port; 0 means any free port", portArgument, 0)
+      .option("--admin-port <port>", "open the admin port too, with /metrics; 0 means any free port", portArgument)
       .option(
         "--otlp-endpoint <url>",
         "send traces and metrics to this collector, such as http://127.0.0.1:4318",

@@ -67,7 +67,7 @@ export async function openDemoScene(ports: DemoPorts, log: Log, otlpEndpoint?: s
           maxWorkers: 6,
         },
         cold: {
-          description: "Cold: every turn starts a process of its own.",
+          description: "Cold: every turn starts a new process.",
           model: demoModel,
           minSpares: 0,
           reuse: false,

@@ -83,7 +83,7 @@ async function untilWarm({ runner }: DemoScene, { write, dim }: DemoScreen, sign
     const workers = runner.pool.snapshot().profiles.find(({ profile }) => profile === "default")?.workers;
     return workers?.starting === 0 && workers.spare > 0 && runner.cli().capabilities !== undefined;
   };
-  write(dim("Starting two workers and trying what this Claude Code can do "));
+  write(dim("Starting two workers and testing what this Claude Code can do "));
   for (let ticks = 0; !isWarm(); ticks += 1) {
     if (systemClock.now() - startedMs > 60_000) throw new Error("no worker was ready within a minute");
     if (ticks % 10 === 0) write(dim("·"));
@@ -95,10 +95,10 @@ async function untilWarm({ runner }: DemoScene, { write, dim }: DemoScreen, sign
 function summary(turns: readonly DemoTurn[], { write, bold, dim }: DemoScreen): void {
   const [cold, ...others] = turns as [DemoTurn, ...DemoTurn[]];
   const reused = others.filter(({ claim }) => claim.startsWith("reused"));
-  if (reused.length === 0) throw new Error("no turn got a worker that was used before");
+  if (reused.length === 0) throw new Error("no turn got a worker that had been used before");
   write(`\n${bold("From the call to its first text")}\n${comparison(turns).join("\n")}\n`);
   write(
-    `A reused worker answered ${bold(`${timesFaster(cold, reused).toFixed(0)} times faster`)} than a process that was started for the turn.\n`,
+    `A reused worker answered ${bold(`${timesFaster(cold, reused).toFixed(0)} times faster`)} than a process that was started for its turn.\n`,
   );
   write(`${dim("The stand-in answers at once: a real model adds its own time to each.")}\n`);
 }

@@ -69,13 +69,13 @@ export const checks: readonly Check[] = (
 
 function notLookedAt(error: unknown): readonly Finding[] {
   const why = error instanceof Error ? error.message : String(error);
-  return [problem("doctor", `something could not be looked at: ${why}`)];
+  return [problem("doctor", `something could not be checked: ${why}`)];
 }
 
 async function checkNode(): Promise<readonly Finding[]> {
   const major = Number(process.versions.node.split(".")[0]);
   const text = `Node ${process.versions.node}`;
-  return [major >= 24 ? ok("node", text) : problem("node", text, "Node 24 or newer is needed")];
+  return [major >= 24 ? ok("node", text) : problem("node", text, "Node 24 or newer is required")];
 }
 
 /**
@@ -120,7 +120,7 @@ async function checkCredentials({ settings, env }: Patient): Promise<readonly Fi
       return problem(
         `credential ${name}`,
         why,
-        "set it where the server is started; `claude-runner demo` works without one",
+        "set it where the server is started; `claude-runner demo` works without it",
       );
     }
   });
@@ -129,7 +129,7 @@ async function checkCredentials({ settings, env }: Patient): Promise<readonly Fi
 
 /** Scheme and host only: the rest of a URL can hold a password. */
 function hostOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).origin : "an address that is no URL";
+  return URL.canParse(url) ? new URL(url).origin : "an address that is not a URL";
 }
 
 async function checkPorts({ settings }: Patient): Promise<readonly Finding[]> {
@@ -148,7 +148,7 @@ async function checkPorts({ settings }: Patient): Promise<readonly Finding[]> {
         const own = await askPort(settings, { name, host, port });
         if (own?.isServing) return ok(`${name} port`, `${where} is a claude-runner that is running`);
         if (own !== undefined) {
-          const advice = "what keeps it from serving is among the other lines, or in its log";
+          const advice = "the other lines, or its log, say what keeps it from serving";
           return note(`${name} port`, `${where} is a claude-runner that is running and cannot serve turns`, advice);
         }
         const other = `stop it, or choose another port with --${name}-port`;
@@ -179,31 +179,31 @@ function tryListen(host: string, port: number): Promise<string | undefined> {
 
 async function checkExposure({ settings }: Patient): Promise<readonly Finding[]> {
   const problems = exposureProblems(settings);
-  return problems.map((text) => problem("addresses", text, "the server refuses to start like this"));
+  return problems.map((text) => problem("addresses", text, "the server does not start with these settings"));
 }
 
 async function checkTokens({ settings }: Patient): Promise<readonly Finding[]> {
   const { tokens, insecureNoAuth, tokenFile } = settings.auth;
-  if (insecureNoAuth) return [warning("tokens", "anybody on this machine may call", "remove auth.insecureNoAuth")];
+  if (insecureNoAuth) return [warning("tokens", "anyone on this machine may call", "remove auth.insecureNoAuth")];
   if (tokens.length > 0) {
     const tenants = new Set(tokens.map(({ tenant }) => tenant));
     return [ok("tokens", `${counted(tokens.length, "token")} of ${counted(tenants.size, "tenant")}`)];
   }
   if (tokenFile === undefined)
-    return [problem("tokens", "there is no home folder for the first one", noTokenFileAdvice)];
+    return [problem("tokens", "there is no home folder for the token of the first start", noTokenFileAdvice)];
   try {
     const file = await readTokenFile(tokenFile, { mayClose: false });
-    if (file === undefined) return [ok("tokens", `one will be made at first start, in ${tokenFile}`)];
+    if (file === undefined) return [ok("tokens", `the first start will make one, in ${tokenFile}`)];
     const [open] = file.warnings;
     if (open === undefined) return [ok("tokens", `the one in ${tokenFile}`)];
-    return [warning("tokens", open, "the next start closes it; delete it to get a new one")];
+    return [warning("tokens", open, "the next start closes it to others; delete it to get a new token")];
   } catch (error) {
     if (!(error instanceof TokenFileError)) throw error;
     return [problem("tokens", `${tokenFile} ${error.problem}`, noTokenFileAdvice)];
   }
 }
 
-const noTokenFileAdvice = "name another place in auth.tokenFile, or put tokens into auth.tokens";
+const noTokenFileAdvice = "name another file in auth.tokenFile, or put tokens into auth.tokens";
 
 async function checkWorkFolder({ settings }: Patient): Promise<readonly Finding[]> {
   const parent = settings.cli.workFolder ?? tmpdir();
@@ -212,13 +212,13 @@ async function checkWorkFolder({ settings }: Patient): Promise<readonly Finding[
     await rm(folder, { recursive: true });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    return [problem("work folder", `${parent} cannot be written (${code})`, "name another one in cli.workFolder")];
+    return [problem("work folder", `${parent} cannot be written (${code})`, "name another folder in cli.workFolder")];
   }
   const { bavail, bsize } = await statfs(parent);
   const freeBytes = bavail * bsize;
   const text = `${parent}, ${sizeText(freeBytes)} free`;
   if (freeBytes < 512 * mebibytes)
-    return [warning("work folder", text, "make room, or name another one in cli.workFolder")];
+    return [warning("work folder", text, "free some space, or name another folder in cli.workFolder")];
   return [ok("work folder", text)];
 }
 
@@ -248,7 +248,7 @@ async function checkCores(): Promise<readonly Finding[]> {
   const hasAutogroup = await canUse("/proc/self/autogroup", constants.W_OK);
   if (hasAutogroup) return [ok("cores", `${text}; starting workers give way to running turns`)];
   return [
-    note("cores", `${text}; this kernel has no autogroups, so that starting workers slow running turns down a little`),
+    note("cores", `${text}; this kernel has no autogroups, so starting workers slow down running turns a little`),
   ];
 }
 

@@ -12,14 +12,14 @@ import { type Terminal, withoutControls } from "./terminal.ts";
 
 export const doctor: CommandEntry = {
   usage: "doctor",
-  summary: "look for what keeps a server from working, and what to do",
+  summary: "find what keeps a server from working, and what to do about it",
   group: "Set up",
   declare(command) {
     command
       .description(
-        "Checks Claude Code, credentials, ports, folders, memory and settings. Changes nothing, asks no model, " +
-          "shows no secret. The one program that it runs is Claude Code, for its version, and it says which one first. " +
-          "Exit code 1 when there is a problem.",
+        "Checks Claude Code, credentials, ports, folders, memory and settings. Changes nothing, asks no model and " +
+          "shows no secret. It runs only Claude Code, to get its version, and first says which program that is. " +
+          "Exits with 1 if there is a problem.",
       )
       .option("--deep", "also prove that nothing crosses from one turn to the next, as `verify` does; takes a minute")
       .option("--json", "print one JSON object");

@@ -27,7 +27,7 @@ export const exitCodeHelp: readonly (readonly [code: ExitCode, meaning: string])
   [exitCodes.failed, "failed: the server, Claude Code or the model API"],
   [exitCodes.usage, "the command line or a setting is wrong"],
   [exitCodes.unavailable, "the server cannot be reached or is full: try again later"],
-  [exitCodes.denied, "the token is missing, unknown or not good for the profile"],
-  [exitCodes.incomplete, "the turn ended without a whole answer: a refusal or a bound"],
+  [exitCodes.denied, "the token is missing, unknown or not valid for the profile"],
+  [exitCodes.incomplete, "the turn ended without a complete answer: a refusal or a limit"],
   [exitCodes.interrupted, "interrupted with Ctrl-C"],
 ];

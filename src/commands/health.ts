@@ -18,8 +18,8 @@ export const health: CommandEntry = {
   declare(command) {
     command
       .description(
-        "Asks grpc.health.v1.Health of a running server, which needs no token. Exit code 0 when turns can be served, " +
-          "3 when not or when nobody answers.",
+        "Asks grpc.health.v1.Health of a running server, which needs no token. Exits with 0 if turns can be served, and " +
+          "with 3 if they cannot, or if no server answers.",
       )
       .option("--alive", "succeed as soon as the server answers, whether it can serve turns or not")
       .option("--timeout <seconds>", "how long the answer may take", secondsArgument, 5);

@@ -13,6 +13,6 @@ export function missingKeyLines(
     const users = Object.keys(profiles).filter((name) => profiles[name]?.credential === credential);
     const isAll = users.length === Object.keys(profiles).length;
     const what = isAll ? "no turn can be served" : `no turn of ${users.join(", ")} can be served`;
-    return `${what}: ${why}; set it and start again, or see it work without one: \`claude-runner demo\``;
+    return `${what}: ${why}; set it and start again, or see the server work without one: \`claude-runner demo\``;
   });
 }

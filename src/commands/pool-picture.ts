@@ -67,7 +67,10 @@ function head({ pool, columns, style, sinceMs }: PictureParts, { url, notice }: 
         { text: url },
         notice === undefined ? stateOf(pool, style) : { text: "not answering", paint: style.red },
         { text: `up ${ageText(uptimeMs)}`, paint: style.dim },
-        { text: pool.coversAllTenants ? "all tenants" : "your tenant, and what is nobody's", paint: style.dim },
+        {
+          text: pool.coversAllTenants ? "all tenants" : "your tenant, and workers that belong to nobody",
+          paint: style.dim,
+        },
       ],
       columns,
     ),

@@ -112,7 +112,7 @@ export async function live(options: PoolViewOptions): Promise<ExitCode> {
             const failure = callFailure(error, connection);
             if (signal.aborted || screen === undefined || failure.exitCode !== exitCodes.unavailable) throw error;
             const atMs = lost?.atMs ?? clock.now();
-            lost = { notice: `${failure.message}; trying again. What follows is from before.`, atMs };
+            lost = { notice: `${failure.message}; trying again. The state below is the last one received.`, atMs };
             screen.draw();
           }
           // Unlike a timer of the clock this keeps the program alive, which has no connection now.

@@ -23,12 +23,12 @@ export const pool: CommandEntry = {
   declare(command) {
     command
       .description(
-        "Shows the workers of each profile, who waits, how turns got their workers, and where the time of your tenant's " +
-          "recent turns went. In a terminal it goes on until Ctrl-C; elsewhere it prints the state of now.",
+        "Shows the workers of each profile, the queue, how turns got their workers, and where the time of your tenant's " +
+          "recent turns went. In a terminal it continues until Ctrl-C; elsewhere it prints the current state.",
       )
       .optionsGroup("Output:")
-      .option("-w, --watch", "go on, also where nobody looks: a state whenever something has changed")
-      .option("--once", "print the state of now, also in a terminal")
+      .option("-w, --watch", "continue outside a terminal too: print a state after each change")
+      .option("--once", "print the current state and exit, in a terminal too")
       .option("--json", "print GetPoolResponse as JSON; with --watch a line of JSON for each state")
       .option("--turns <count>", "how many recent turns to ask for, 0 to 100 (20)", turnsArgument)
       .option("--interval <seconds>", "the shortest time between two states, 0.1 to 60 (1)", secondsArgument);
@@ -37,8 +37,8 @@ export const pool: CommandEntry = {
       .addHelpText(
         "after",
         helpSection("Whose:", [
-          "your tenant's workers and turns, and workers that are nobody's yet; with a token that is",
-          "an operator's (auth.tokens[].operator) the workers and counts of all tenants",
+          "your tenant's workers and turns, and workers that belong to nobody yet; with an operator's",
+          "token (auth.tokens[].operator), the workers and counts of all tenants",
         ]) +
           helpSection("\nExamples:", [
             "claude-runner pool",
@@ -78,6 +78,6 @@ export const pool: CommandEntry = {
 
 function turnsArgument(text: string): number {
   const count = Number(text);
-  if (!/^\d+$/.test(text) || count > 100) throw new InvalidArgumentError("Has to be a whole number from 0 to 100.");
+  if (!/^\d+$/.test(text) || count > 100) throw new InvalidArgumentError("Must be a whole number from 0 to 100.");
   return count;
 }

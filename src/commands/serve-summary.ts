@@ -42,7 +42,7 @@ export function startSummary(loaded: LoadedSettings, server: Pick<Runner, StartF
   }
   if (server.tokenNotice?.isNew) {
     row("token", style.green(server.tokenNotice.token));
-    row("", style.dim(`shown this once; kept in ${server.tokenNotice.file}, where \`claude-runner chat\` finds it`));
+    row("", style.dim(`shown only once; kept in ${server.tokenNotice.file}, where \`claude-runner chat\` finds it`));
   } else if (!settings.auth.insecureNoAuth) {
     const count = settings.auth.tokens.length;
     row(

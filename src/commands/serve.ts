@@ -33,7 +33,7 @@ export const serve: CommandEntry = {
     command.addHelpText(
       "after",
       helpSection("Signals:", [
-        "SIGTERM, SIGINT   accept no more, let running turns end (120 s), stop",
+        "SIGTERM, SIGINT   accept no more calls, let running turns end (120 s by default), stop",
         "  once more       give them 10 s; a third time, end them now",
         "SIGQUIT           end them now",
         "SIGHUP            read tokens and certificates again",
@@ -158,7 +158,7 @@ export class ServerControl {
 
   /** After an error that nobody caught nothing is certain: what runs may end, and whoever watches starts it anew. */
   fail(error: unknown): void {
-    this.#log.error({ err: error }, "a mistake of claude-runner's own: it stops, running turns have 10 seconds");
+    this.#log.error({ err: error }, "a bug in claude-runner: it stops, and running turns have 10 seconds left");
     this.#hasFailed = true;
     this.#stopRequestCount = Math.max(2, this.#stopRequestCount);
     this.#stop();
@@ -197,17 +197,17 @@ export class ServerControl {
       const { tokens, insecureNoAuth } = settings.auth;
       this.#log.info(
         { tokenCount: tokens.length, isAuthenticationOn: !insecureNoAuth },
-        "tokens, certificates and keys were read again: the new ones are in force",
+        "tokens, certificates and keys were read again and are in force",
       );
     } catch (error) {
       const why = error instanceof SettingsError ? { violations: error.message.split("\n") } : { err: error };
-      this.#log.error(why, "tokens, certificates and keys were not read again: all of the old ones stay");
+      this.#log.error(why, "tokens, certificates and keys were not read again: all the old ones stay in force");
     }
   }
 }
 
 const stopWords = [
-  "stopping: running turns may end; once more to hurry",
+  "stopping: running turns may end; send the signal again to hurry",
   "hurrying: running turns have 10 seconds",
   "ending running turns now",
 ] as const;

@@ -40,7 +40,7 @@ const switchText: Readonly<Record<string, string>> = {
   "--no-web": "do not open the web port",
   "--no-admin": "do not open the admin port",
   "--behind-proxy": "a proxy in front does TLS",
-  "--insecure-no-auth": "let anybody on this machine call",
+  "--insecure-no-auth": "let anyone on this machine call",
 };
 
 function argumentOf(path: string): string {
@@ -65,7 +65,7 @@ export function settingsOf(terminal: Terminal, command: Command): LoadedSettings
   }
   for (const text of (options.set as readonly string[] | undefined) ?? []) {
     const setting = flagSettingOf(text);
-    if (setting === undefined) throw new UsageError(`--set ${text.split("=", 1)[0]}: has to be path=value`);
+    if (setting === undefined) throw new UsageError(`--set ${text.split("=", 1)[0]}: must be path=value`);
     flags.push(setting);
   }
   const configFile = options.config as string | undefined;

@@ -25,13 +25,13 @@ export const settings: CommandEntry = {
   declare(command) {
     command
       .description(
-        "Shows the settings with their values and sources: default, line of the settings file, variable or flag; first " +
-          "the essential ones, then those that are seldom changed. Those for tests are shown where they are changed. " +
-          "Fails with all mistakes when there are some, so that it checks a settings file as well.",
+        "Shows the settings with their values and sources (default, line of the settings file, variable or flag): first " +
+          "the essential ones, then those that are seldom changed, and those for tests if they are changed. " +
+          "Fails and names all errors if there are any, so it can also check a settings file.",
       )
-      .option("--all", "also those that only tests change")
-      .option("--changed", "only what is not at its default")
-      .option("--json", "print one JSON object, with all: path to value, source and tier")
+      .option("--all", "also show settings that only tests change")
+      .option("--changed", "only settings that differ from their defaults")
+      .option("--json", "print one JSON object with all settings: path to value, source and tier")
       .option("--schema", "print the JSON Schema of the settings file, for editors");
     addSettingsOptions(command);
     command.addHelpText(

@@ -22,8 +22,8 @@ export const standin: CommandEntry = {
         "Answers like the model API on a loopback port: scripted, without a key, without cost. A prompt that " +
           "contains [[scenario NAME]] gets the scenario of that name.",
       )
-      .option("-p, --port <port>", "the port; 0 takes any free one", portArgument, 0)
-      .option("--scenarios <file>", "rules and scenarios of your own, YAML or JSON")
+      .option("-p, --port <port>", "the port; 0 means any free port", portArgument, 0)
+      .option("--scenarios <file>", "your own rules and scenarios, in YAML or JSON")
       .option("--list", "list the built-in scenarios")
       .addHelpText(
         "after",
@@ -58,7 +58,7 @@ export const standin: CommandEntry = {
     terminal.stdout.write(`${cyan(running.url)}\n`);
     terminal.stderr.write(
       `${dim(terminal.asTyped(`ANTHROPIC_BASE_URL=${running.url} ANTHROPIC_API_KEY=stand-in claude-runner serve`))}\n` +
-        `${dim("`--list` names the scenarios; Ctrl-C stops.")}\n`,
+        `${dim("`--list` lists the scenarios; Ctrl-C stops it.")}\n`,
     );
     await told.promise;
     await running.close();

@@ -24,11 +24,11 @@ export const token: CommandEntry = {
   declare(command) {
     command
       .description(
-        "Makes a random token. The settings hold its SHA-256 only, so that a settings file gives nothing away.",
+        "Makes a random token. The settings have only its SHA-256, so that a settings file gives nothing away.",
       )
-      .option("-t, --tenant <name>", "the tenant that the token stands for", nameArgument, "default")
+      .option("-t, --tenant <name>", "the tenant that the token belongs to", nameArgument, "default")
       .option("-p, --profile <name...>", "the profiles that it may name (default: all)", namesArgument)
-      .option("--operator", "its holder runs the server, and sees the pool's counts and workers of all tenants")
+      .option("--operator", "an operator's token, which shows the pool's counts and workers of all tenants")
       .option("--json", "print one JSON object")
       .addHelpText(
         "after",
@@ -57,7 +57,7 @@ export const token: CommandEntry = {
     terminal.stdout.write(
       [
         `${terminal.out.bold("Token")}  ${terminal.out.green(made)}`,
-        terminal.out.dim("Give it to the caller; it is kept nowhere."),
+        terminal.out.dim("Give it to the caller; it is not stored anywhere."),
         "",
         terminal.out.bold("Settings"),
         "auth:",
@@ -73,7 +73,7 @@ export const token: CommandEntry = {
   },
 };
 
-const rule = "Has to be a name out of a-z, 0-9, - and _.";
+const rule = "Must be a name of characters from a-z, 0-9, - and _.";
 
 function nameArgument(text: string): string {
   if (!isName(text)) throw new InvalidArgumentError(rule);

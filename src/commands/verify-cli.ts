@@ -28,15 +28,15 @@ export const verify: CommandEntry = {
     command
       .description(
         "Plays a hundred situations on the installed Claude Code and compares, byte by byte, what the model API gets " +
-          "from a worker that was reset with what it gets from a fresh one. Offline: a stand-in on this machine takes " +
-          "the model API's place. Exit code 1 when something is left over.",
+          "from a worker that was reset with what it gets from a fresh one. Works offline: a stand-in on this machine takes " +
+          "the place of the model API. Exits with 1 if something is left over.",
       )
-      .option("--cli <path>", "the Claude Code program to look at; else the one that the server would use")
+      .option("--cli <path>", "the Claude Code program to verify; by default the one that the server would use")
       .option("--only <text>", "only cases whose name or group contains this")
-      .option("--seed <number>", "of the random walks; else a new one, which is told")
-      .option("--clear", "reset by /clear, as `acceptClearResidue` allows: shows what that leaves, and so fails")
+      .option("--seed <number>", "the seed of the random walks; by default a new one, which is printed")
+      .option("--clear", "reset by /clear, as `acceptClearResidue` allows; fails, because it shows what /clear leaves")
       .option("--json", "print one JSON object")
-      .option("-c, --config <file>", "the settings file, for the program that it names")
+      .option("-c, --config <file>", "the settings file, which names the program")
       .addHelpText(
         "after",
         helpSection("Examples:", [
@@ -51,7 +51,7 @@ export const verify: CommandEntry = {
     const passedOver = passedOverText(loaded);
     if (passedOver !== undefined) terminal.stderr.write(`${terminal.err.yellow(passedOver)}\n`);
     const { cli, only, seed, clear, json } = command.opts<VerifyCommandOptions>();
-    if (seed !== undefined && !/^\d{1,9}$/.test(seed)) throw new UsageError(`--seed ${seed}: has to be a number`);
+    if (seed !== undefined && !/^\d{1,9}$/.test(seed)) throw new UsageError(`--seed ${seed}: must be a number`);
     const report = await verifyInstalled(terminal, loaded.settings, {
       // A bare name is looked for on PATH.
       cliPath: cli?.includes("/") ? resolve(terminal.workingFolder, cli) : cli,

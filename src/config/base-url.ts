@@ -16,10 +16,10 @@ export function baseUrlProblem(text: string): string | undefined {
   if (!URL.canParse(written)) return "is not a URL";
   const { username, password, search, hash, pathname } = new URL(written);
   if (username !== "" || password !== "") {
-    return "must not hold a name or a password: use `authTokenEnv`, or `passEnv: [ANTHROPIC_CUSTOM_HEADERS]`";
+    return "must not contain a user name or a password: use `authTokenEnv`, or `passEnv: [ANTHROPIC_CUSTOM_HEADERS]`";
   }
-  if (search !== "" || written.includes("?")) return "must not have a query (`?…`): Claude Code adds a path behind it";
-  if (hash !== "" || written.includes("#")) return "must not have a fragment (`#…`): Claude Code adds a path behind it";
+  if (search !== "" || written.includes("?")) return "must not have a query (`?…`): Claude Code appends a path";
+  if (hash !== "" || written.includes("#")) return "must not have a fragment (`#…`): Claude Code appends a path";
   if (/\/v1(\/messages)?\/*$/i.test(pathname)) {
     return "must not end in `/v1` or `/v1/messages`: Claude Code adds `/v1/messages` itself";
   }

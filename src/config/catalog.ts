@@ -142,7 +142,7 @@ export function ruleOf(node: SchemaNode, key = ""): string {
   }
   if (node.format === "uri") return "a URL";
   if (node.format === "starts_with") return "an absolute path";
-  if (node.pattern === namePattern) return "a name out of a-z, 0-9, `-` and `_`, at most 63 characters";
+  if (node.pattern === namePattern) return "a name of at most 63 characters from a-z, 0-9, `-` and `_`";
   if (key.endsWith("Env")) return "the name of an environment variable";
   return isFileKey(key) ? "the path of a file" : "text";
 }

@@ -25,7 +25,7 @@ export interface CheckResult {
 /** Built-in tools that change files or can do so. */
 const writingTools: readonly string[] = ["Bash", "Edit", "MultiEdit", "NotebookEdit", "Write"];
 
-export const noAuthentication = "authentication is off: anybody on this machine may call";
+export const noAuthentication = "authentication is off: anyone on this machine may call";
 
 /** Settings of which a credential may have only one. */
 export const alternatives: readonly (readonly string[])[] = [
@@ -48,13 +48,13 @@ export function checkSettings(settings: Settings): CheckResult {
   if (settings.calls.defaultTimeoutMs > settings.calls.maxTimeoutMs) {
     broken.push({
       path: ["calls", "defaultTimeoutMs"],
-      problem: `is ${settings.calls.defaultTimeoutMs}, above \`calls.maxTimeoutMs\`, which is ${settings.calls.maxTimeoutMs}`,
+      problem: `is ${settings.calls.defaultTimeoutMs}, which is more than \`calls.maxTimeoutMs\`, ${settings.calls.maxTimeoutMs}`,
     });
   }
   if (settings.calls.maxRequestBytesInFlight < 2 * settings.calls.maxRequestBytes) {
     broken.push({
       path: ["calls", "maxRequestBytesInFlight"],
-      problem: `is ${settings.calls.maxRequestBytesInFlight}, less than twice \`calls.maxRequestBytes\`, which is ${settings.calls.maxRequestBytes}`,
+      problem: `is ${settings.calls.maxRequestBytesInFlight}, which is less than twice \`calls.maxRequestBytes\`, ${settings.calls.maxRequestBytes}`,
     });
   }
   return { broken, warnings: warningsOf(settings) };
@@ -82,7 +82,7 @@ function unreadable(file: string): string | undefined {
 
 function checkAdmin({ admin }: Settings): readonly BrokenRule[] {
   if (!admin.enabled || isLoopback(admin.host) || admin.allowedAddresses.length > 0) return [];
-  const problem = `is ${admin.host}, which other machines can reach: name those that may read it in \`admin.allowedAddresses\``;
+  const problem = `is ${admin.host}, which other machines can reach: list the addresses that may read it in \`admin.allowedAddresses\``;
   return [{ path: ["admin", "host"], problem }];
 }
 
@@ -92,7 +92,8 @@ function checkTokens(settings: Settings): readonly BrokenRule[] {
   for (const [at, token] of settings.auth.tokens.entries()) {
     const path = ["auth", "tokens", at];
     const first = seen.get(token.sha256);
-    if (first !== undefined) broken.push({ path: [...path, "sha256"], problem: `is that of token ${first} again` });
+    if (first !== undefined)
+      broken.push({ path: [...path, "sha256"], problem: `is the same as that of token ${first}` });
     seen.set(token.sha256, first ?? at);
     for (const [position, name] of token.profiles.entries()) {
       if (name === "*") continue;
@@ -120,7 +121,7 @@ function checkCredentials(settings: Settings): readonly BrokenRule[] {
       const given = keys.filter((key) => credential[key as keyof typeof credential] !== undefined);
       if (given.length < 2) return [];
       const list = given.map((key) => `\`${key}\``).join(" and ");
-      return [{ path: ["credentials", name, given[1] ?? ""], problem: `is one too many: ${list} exclude each other` }];
+      return [{ path: ["credentials", name, given[1] ?? ""], problem: `must not be set: ${list} exclude each other` }];
     }),
   );
 }
@@ -132,26 +133,26 @@ function checkProfile(settings: Settings, profile: ProfileSettings, path: readon
 
   if (!Object.hasOwn(settings.credentials, profile.credential)) {
     const names = existing(settings.credentials);
-    rule("credential", `names \`${profile.credential}\`, which \`credentials\` does not have${names}`);
+    rule("credential", `names \`${profile.credential}\`, which is not in \`credentials\`${names}`);
   }
   if (profile.isolation === "sandbox") {
-    rule("isolation", "is `sandbox`, which does not exist yet; `none` lets tools do whatever the server's user may");
+    rule("isolation", "is `sandbox`, which does not exist yet; `none` lets tools do whatever the server's user may do");
   }
   if (profile.isolation === "none" && profile.tenant === undefined) {
-    rule("isolation", "is `none`, which needs `tenant`: tools without isolation are for one named tenant");
+    rule("isolation", "is `none`, which requires `tenant`: tools without isolation are for one named tenant");
   }
   if (profile.tools.length > 0 && profile.workspace === undefined) {
-    rule("tools", "need `workspace`, the folder in which they work");
+    rule("tools", "require `workspace`, the folder in which they work");
   }
   if (profile.tools.length > 0 && profile.isolation === undefined) {
-    rule("tools", "need `isolation`: say what keeps them from the rest of the machine");
+    rule("tools", "require `isolation`, which says what separates them from the rest of the machine");
   }
   if (profile.workspace?.access === "read-only") {
     const writing = profile.tools.filter((tool) => writingTools.includes(tool));
-    if (writing.length > 0) rule("tools", `may not have ${writing.join(", ")}: the workspace is read-only`);
+    if (writing.length > 0) rule("tools", `must not include ${writing.join(", ")}: the workspace is read-only`);
   }
   if (profile.workspace !== undefined && !isFolder(profile.workspace.path)) {
-    rule(["workspace", "path"], `names ${profile.workspace.path}, which is no folder`);
+    rule(["workspace", "path"], `names ${profile.workspace.path}, which is not a folder`);
   }
   for (const [at, allowed] of profile.allowedTools.entries()) {
     const tool = allowed.split("(", 1)[0] ?? "";
@@ -163,7 +164,7 @@ function checkProfile(settings: Settings, profile: ProfileSettings, path: readon
     const value = profile.defaultLimits[key];
     const most = profile.maxLimits[key];
     if (value !== undefined && most !== undefined && value > most) {
-      rule(["defaultLimits", key], `is ${value}, above the profile's \`maxLimits.${key}\`, which is ${most}`);
+      rule(["defaultLimits", key], `is ${value}, which is more than the profile's \`maxLimits.${key}\`, ${most}`);
     }
   }
   return broken;
@@ -185,7 +186,7 @@ function warningsOf(settings: Settings): readonly string[] {
   for (const [name, profile] of Object.entries(settings.profiles)) {
     if (profile.isolation === "none" && profile.tools.length > 0) {
       warnings.push(
-        `profile ${name}: its tools (${profile.tools.join(", ")}) run without isolation and can read what this server's user can, its credentials included`,
+        `profile ${name}: its tools (${profile.tools.join(", ")}) run without isolation and can read everything that this server's user can, including its credentials`,
       );
     }
     const bounds = workerBounds(profile);
@@ -193,26 +194,26 @@ function warningsOf(settings: Settings): readonly string[] {
       const why =
         bounds.maxWorkers < profile.maxWorkers
           ? "turns in a `read-write` workspace run one at a time"
-          : "`maxWorkers` says so";
+          : "that is its `maxWorkers`";
       const most = bounds.maxWorkers === 1 ? "one worker" : `${bounds.maxWorkers} workers`;
       warnings.push(
-        `profile ${name}: \`minSpares\` is ${profile.minSpares} and counts as ${bounds.minSpares}, since it has ${most} at most: ${why}`,
+        `profile ${name}: \`minSpares\` is ${profile.minSpares} but counts as ${bounds.minSpares}, because the profile has at most ${most}: ${why}`,
       );
     }
     if (profile.reuse === true && profile.tools.length > 0) {
       warnings.push(
-        `profile ${name}: its workers are reused although it has tools, which leave traces outside of Claude Code`,
+        `profile ${name}: its workers are reused although it has tools, which can leave traces outside Claude Code`,
       );
     }
   }
   if (settings.telemetry.cliSpans && settings.telemetry.otlpEndpoint === undefined) {
     warnings.push(
-      "`telemetry.cliSpans` does nothing without `telemetry.otlpEndpoint`: there is nobody to send spans to",
+      "`telemetry.cliSpans` has no effect without `telemetry.otlpEndpoint`: there is no collector to send spans to",
     );
   }
   if (settings.behindProxy && settings.trustedProxies.length === 0) {
     warnings.push(
-      "`behindProxy` is set and `trustedProxies` names no address: all callers behind the proxy share what one address may have",
+      "`behindProxy` is set but `trustedProxies` is empty: all callers behind the proxy share the places of a single address",
     );
   }
   const { admin } = settings;

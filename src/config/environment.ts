@@ -75,7 +75,7 @@ export function settingsFromEnvironment(env: NodeJS.ProcessEnv, known: KnownName
     const source: SettingSource = { kind: "variable", name };
     if (found === undefined) {
       const similar = didYouMean(nearest(name, [...byVariable.keys(), ...otherVariables]));
-      violations.push({ source, path: "", problem: `is no setting${similar || hintForNames(name)}` });
+      violations.push({ source, path: "", problem: `is not a setting${similar || hintForNames(name)}` });
     } else addParsed(found, text, source, { assignments, violations });
   }
   return { assignments, violations };
@@ -103,7 +103,7 @@ export function settingsFromFlags(flags: readonly FlagSetting[]): Assignments {
           settingsCatalog.map((one) => one.path.join(".")),
         ),
       );
-      violations.push({ source, path: "", problem: `\`${dotted}\` is no setting${similar}` });
+      violations.push({ source, path: "", problem: `\`${dotted}\` is not a setting${similar}` });
     } else addParsed({ setting, path }, value, source, { assignments, violations });
   }
   return { assignments, violations };
@@ -161,7 +161,7 @@ function addParsed(
 
 /** The text as the kind of value that the setting has. Whether the value is allowed is the schema's business. */
 function parse(setting: Setting, text: string): { readonly value: unknown } | { readonly problem: string } {
-  const problem = `has to be ${setting.rule}`;
+  const problem = `must be ${setting.rule}`;
   switch (setting.kind) {
     case "text":
     case "file":

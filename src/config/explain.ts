@@ -16,15 +16,18 @@ export function explainIssue(issue: Issue, input: unknown): readonly BrokenRule[
   const path = issue.path;
   switch (issue.code) {
     case "unrecognized_keys":
-      return issue.keys.map((key) => ({ path: [...path, key], problem: `is no setting${unknownKeyHint(path, key)}` }));
+      return issue.keys.map((key) => ({
+        path: [...path, key],
+        problem: `is not a setting${unknownKeyHint(path, key)}`,
+      }));
     case "invalid_key":
-      return [{ path, problem: `has to be ${ruleOf(nodeAt(["profiles", "x", "credential"]) ?? {})}` }];
+      return [{ path, problem: `must be ${ruleOf(nodeAt(["profiles", "x", "credential"]) ?? {})}` }];
     case "custom":
-      return [{ path, problem: `${shown(path, input)}has to be ${issue.message}` }];
+      return [{ path, problem: `${shown(path, input)}must be ${issue.message}` }];
     case "invalid_format":
       // A pattern's message is ours and says more than the rule.
       if (issue.format === "regex" && !issue.message.startsWith("Invalid")) {
-        return [{ path, problem: `${shown(path, input)}has to be ${issue.message}` }];
+        return [{ path, problem: `${shown(path, input)}must be ${issue.message}` }];
       }
       break;
     case "too_big":
@@ -36,13 +39,13 @@ export function explainIssue(issue: Issue, input: unknown): readonly BrokenRule[
   }
   const value = valueAt(input, path);
   if (value === undefined) return [{ path, problem: "is missing" }];
-  if (value === null) return [{ path, problem: "is empty; leave it out to have its default" }];
+  if (value === null) return [{ path, problem: "is empty; leave it out to get the default" }];
   const key = String(path.at(-1) ?? "");
-  return [{ path, problem: `${shown(path, input)}has to be ${ruleOf(nodeAt(path) ?? {}, key)}` }];
+  return [{ path, problem: `${shown(path, input)}must be ${ruleOf(nodeAt(path) ?? {}, key)}` }];
 }
 
 function lengthProblem(issue: Extract<Issue, { code: "too_big" | "too_small" }>): string {
-  if (issue.code === "too_small") return "may not be empty";
+  if (issue.code === "too_small") return "must not be empty";
   return `is longer than ${issue.maximum.toLocaleString("en-US")} characters`;
 }
 
@@ -66,7 +69,7 @@ function unknownKeyHint(path: readonly PropertyKey[], key: string): string {
   const siblings = Object.keys(nodeAt(path)?.properties ?? {});
   const near = nearest(key, siblings);
   if (holdsSecret && near[0]?.toLowerCase() !== key.toLowerCase()) {
-    return "; a secret is not written here: `apiKeyEnv` names the variable, `apiKeyFile` the file that holds it";
+    return "; a secret must not be written here: name the variable in `apiKeyEnv`, or the file in `apiKeyFile`, that holds it";
   }
   if (near.length > 0) return didYouMean(near);
   // The right word in the wrong place.

@@ -109,7 +109,7 @@ function read(file: string, workingFolder: string, askedBy: SettingSource): Sett
   const content = contentOf(document, name, sourceOf);
   if (!isObject(content)) {
     throw new SettingsError([
-      { source: { kind: "file", file: name, line: 1 }, path: "", problem: "has to hold settings, such as `grpc:`" },
+      { source: { kind: "file", file: name, line: 1 }, path: "", problem: "must hold settings, such as `grpc:`" },
     ]);
   }
   return { name, folder: dirname(path), settings: content, sourceOf };
@@ -134,7 +134,7 @@ function invalidYaml(name: string, errors: readonly YAMLError[], lines: LineCoun
     errors.slice(0, maxYamlErrors).map((error) => ({
       source: { kind: "file", file: name, line: lines.linePos(error.pos[0]).line },
       path: "",
-      problem: `is no valid YAML: ${error.message}`,
+      problem: `is not valid YAML: ${error.message}`,
     })),
   );
 }
@@ -149,7 +149,7 @@ function contentOf(document: Document, name: string, sourceOf: SettingsFile["sou
     const source: SettingSource = isPlaced ? sourceOf(error.path) : { kind: "file", file: name, line: undefined };
     const problem = error instanceof Error ? error.message : String(error);
     const path = isPlaced ? error.path.slice(0, 8).join(".") : "";
-    throw new SettingsError([{ source, path, problem: isPlaced ? problem : `is no valid YAML: ${problem}` }]);
+    throw new SettingsError([{ source, path, problem: isPlaced ? problem : `is not valid YAML: ${problem}` }]);
   }
 }
 

@@ -228,7 +228,9 @@ function check(input: Record<string, unknown>): Checked {
 function forbiddenNames(value: unknown, path: readonly PropertyKey[] = []): readonly BrokenRule[] {
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, child]) =>
-    key === "__proto__" ? [{ path: [...path, key], problem: "is no setting" }] : forbiddenNames(child, [...path, key]),
+    key === "__proto__"
+      ? [{ path: [...path, key], problem: "is not a setting" }]
+      : forbiddenNames(child, [...path, key]),
   );
 }
 

@@ -29,11 +29,11 @@ export function plainCopy(value: unknown): unknown {
   const copy = (one: unknown, path: readonly PropertyKey[]): unknown => {
     count += 1;
     if (count > maxValues) {
-      throw new NoTreeError(path, `is where it gets larger than ${maxValues.toLocaleString("en-US")} values`);
+      throw new NoTreeError(path, `is where the settings exceed ${maxValues.toLocaleString("en-US")} values`);
     }
     if (typeof one !== "object" || one === null) return one;
     if (above.has(one)) throw new NoTreeError(path, "is an anchor that contains itself");
-    if (above.size >= maxDepth) throw new NoTreeError(path.slice(0, 4), `goes more than ${maxDepth} levels down`);
+    if (above.size >= maxDepth) throw new NoTreeError(path.slice(0, 4), `is nested more than ${maxDepth} levels deep`);
     above.add(one);
     const copied = Array.isArray(one)
       ? one.map((item, at) => copy(item, [...path, at]))

@@ -46,7 +46,7 @@ export const forTests = described("forTests");
 
 export const name = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, "1 to 63 characters out of a-z, 0-9, - and _, not beginning with - or _");
+  .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, "1 to 63 characters from a-z, 0-9, - and _, not starting with - or _");
 export const ms = (max = 24 * 3_600_000) => z.number().int().min(0).max(max);
 export const port = z.number().int().min(0).max(65_535);
 export const file = z.string().min(1);
@@ -58,11 +58,11 @@ export const origin = z.string().refine((text) => isOrigin(text), "an origin suc
 export const hostName = z
   .string()
   .refine((text) => /^(\[[0-9a-fA-F:.]+\]|[^\s:/?#@*[\]\\]+|[0-9a-fA-F:]*:[0-9a-fA-F:.]+)$/.test(text), {
-    message: "a host name such as `runner.example.com`, without scheme and port",
+    message: "a host name such as `runner.example.com`, without a scheme or a port",
   });
 /** A collector's base address; what the signals are sent to is below it. */
 export const collectorUrl = z.url().refine((text) => isCollectorBase(text), {
-  message: "a collector's base address such as `http://127.0.0.1:4318`: `/v1/traces` and `/v1/metrics` are added to it",
+  message: "a collector's base address such as `http://127.0.0.1:4318`: the server adds `/v1/traces` and `/v1/metrics`",
 });
 
 function isOrigin(text: string): boolean {

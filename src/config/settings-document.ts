@@ -13,24 +13,24 @@ const sections: readonly { readonly key: string; readonly title: string; readonl
   { key: "admin", title: "The admin port" },
   { key: "behindProxy", title: "Behind a proxy" },
   { key: "trustedProxies", title: "Addresses of proxies" },
-  { key: "forwardedHeader", title: "What proxies forward" },
+  { key: "forwardedHeader", title: "Forwarded addresses" },
   { key: "connections", title: "Connections" },
-  { key: "auth", title: "Who may call" },
+  { key: "auth", title: "Authentication and quotas" },
   { key: "cli", title: "Claude Code" },
   {
     key: "credentials",
     title: "Credentials",
     intro:
-      "Each has a name; profiles choose one. Without any there is `default`, with `apiKeyEnv: ANTHROPIC_API_KEY` and " +
-      "`baseUrlEnv: ANTHROPIC_BASE_URL`. A secret is never a setting: a setting names the variable or the file that holds it. " +
-      "Both are read for each worker that starts, so that a key can be changed without a restart.",
+      "Each credential has a name, by which profiles choose it. If the settings name none, there is `default` with " +
+      "`apiKeyEnv: ANTHROPIC_API_KEY` and `baseUrlEnv: ANTHROPIC_BASE_URL`. A setting never holds a secret: it names the " +
+      "variable or the file that does. Both are read for each worker that starts, so a key can be changed without a restart.",
   },
   {
     key: "profiles",
     title: "Profiles",
     intro:
-      "Each has a name, which a request puts into its field `profile`. Without any there is `default`, with every default " +
-      "of this table. Whoever sets one of the limits keeps the others.",
+      "Each profile has a name, which a request gives in its field `profile`. If the settings name none, there is `default` " +
+      "with every default of this table. Setting one of the limits leaves the others at their defaults.",
   },
   { key: "pool", title: "The pool" },
   { key: "queue", title: "The queue" },
@@ -40,10 +40,10 @@ const sections: readonly { readonly key: string; readonly title: string; readonl
 ];
 
 const essentialIntro =
-  "What a server is usually given. Nothing has to be set: with the defaults it serves this machine.";
+  "The settings that most servers need. None of them is required: with the defaults the server serves this machine.";
 const forTestsIntro =
-  "Nobody who runs a server has a reason to change these: they let tests wait for less. `claude-runner settings` shows " +
-  "them with `--all`, and those that are changed always.";
+  "There is no reason to change these on a server that people use: they let tests wait for less. `claude-runner settings` " +
+  "always shows those that are changed, and the others with `--all`.";
 
 /** Markdown, from `### Essential` on. */
 export function settingsReference(): string {

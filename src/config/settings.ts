@@ -33,29 +33,29 @@ const tls = z.strictObject({
   keyFile: essential(file, "The private key, a PEM file."),
   clientCaFile: about(
     file.optional(),
-    "Clients need a certificate signed by one of these authorities (mutual TLS), a PEM file.",
+    "The authorities for mutual TLS, a PEM file. Clients must present a certificate that one of them has signed.",
   ),
 });
 
 const token = z.strictObject({
-  tenant: about(name, "The tenant that the token stands for."),
+  tenant: about(name, "The tenant that the token belongs to."),
   sha256: about(
     z.string().regex(/^[0-9a-f]{64}$/, "64 hexadecimal digits in lower case"),
-    "The SHA-256 of the token; `claude-runner token` makes both.",
+    "The SHA-256 of the token. `claude-runner token` makes a token and its hash.",
   ),
   profiles: about(
     z.array(z.union([name, z.literal("*")])).default(["*"]),
-    "The profiles that the token may name; `*` for all that are not another tenant's.",
+    "The profiles that a caller with this token may name; `*` means all that are not another tenant's.",
   ),
   operator: about(
     z.boolean().default(false),
-    "Whether PoolService tells its holder about all tenants: their names, workers and counts, never their turns.",
-    "For whoever runs the server. It gives nothing else.",
+    "Whether PoolService shows the workers and counts of all tenants, with their names, to callers with this token. It never shows another tenant's turns.",
+    "For the people who run the server. Such a token may call nothing that others may not.",
   ),
   weight: about(
     z.number().min(0.01).max(100).default(1),
-    "How large a part of the workers and of the queue the tenant gets when several want them, in comparison with other tenants. The largest weight of a tenant's tokens counts.",
-    "2 for a tenant that is to get twice what each of the others gets.",
+    "The tenant's share of the workers and of the queue when several tenants want them, relative to the others. The largest weight among a tenant's tokens counts.",
+    "Set 2 for a tenant that should get twice as much as each of the others.",
   ),
 });
 
@@ -65,22 +65,22 @@ export const settingsSchema = z.strictObject({
       host: essential(
         z.string().min(1).default("127.0.0.1"),
         "The address of the gRPC port.",
-        "Anything but a loopback address needs TLS (or `behindProxy`) and a configured token.",
+        "An address other than loopback needs TLS (or `behindProxy`) and a token in the settings.",
       ),
-      port: essential(port.default(7433), "The gRPC port. 0 takes any free one."),
-      tls: about(tls.optional(), "TLS of the gRPC port."),
-      maxConcurrentStreams: about(z.number().int().min(1).default(100), "Calls at once on one connection."),
+      port: essential(port.default(7433), "The gRPC port. 0 means any free port."),
+      tls: about(tls.optional(), "The certificate and key of the gRPC port. Absent: no TLS."),
+      maxConcurrentStreams: about(z.number().int().min(1).default(100), "The most calls at once on one connection."),
       maxConnectionAgeMs: about(
         ms().default(1_800_000),
-        "After this time, in milliseconds and with a jitter of 10 %, a client is asked to connect anew. 0: never.",
+        "The age of a connection, in milliseconds and give or take 10 %, at which the client is asked to connect again. 0: never.",
       ),
       keepaliveTimeMs: forTests(
         ms().min(1000).default(30_000),
-        "A silent connection is pinged after this time, in milliseconds.",
+        "How long a connection may be silent before it is pinged, in milliseconds.",
       ),
       keepaliveTimeoutMs: forTests(
         ms().min(100).default(20_000),
-        "A ping without an answer for this long, in milliseconds, ends the connection.",
+        "How long a ping may stay unanswered before its connection is closed, in milliseconds.",
       ),
     })
     .prefault({}),
@@ -90,27 +90,30 @@ export const settingsSchema = z.strictObject({
       host: essential(z.string().min(1).default("127.0.0.1"), "The address of the web port.", "As for `grpc.host`."),
       port: essential(
         port.default(7434),
-        "The web port: Connect, gRPC-Web, JSON and gRPC, over HTTP/1.1 and HTTP/2. 0 takes any free one.",
+        "The web port: Connect, gRPC-Web, JSON and gRPC, over HTTP/1.1 and HTTP/2. 0 means any free port.",
       ),
-      tls: about(tls.optional(), "TLS of the web port. Browsers hold only six connections per server without it."),
+      tls: about(
+        tls.optional(),
+        "The certificate and key of the web port. Absent: no TLS, and browsers then open at most six connections to the server.",
+      ),
       allowedHosts: essential(
         z.array(hostName).default([]),
-        "Host names that a request may be addressed to, beside the loopback names.",
-        "Add the public name; it keeps other sites' names from being pointed at this server.",
+        "Host names that a request may be addressed to, in addition to the loopback names.",
+        "Add the public name of the server. Requests to any other name are refused, so that no other site can point its name at this server.",
       ),
       allowedOrigins: essential(
         z.array(origin).default([]),
-        "Web origins, such as `https://app.example.com`, that browsers may call from. Exact; no wildcards.",
+        "Web origins that browsers may call from, such as `https://app.example.com`. Exact, without wildcards.",
       ),
       allowUnknownJsonFields: about(
         z.boolean().default(false),
-        "Whether a field that a JSON request has and its type does not is ignored. Without it such a request is refused, and the answer names the field.",
-        "For clients that are newer than the server. A misspelt limit is then no limit.",
+        "Whether unknown fields of a JSON request are ignored. If not, such a request is refused, and the error names the field.",
+        "For clients that are newer than the server. A misspelt limit then has no effect.",
       ),
       page: about(
         z.boolean().default(true),
-        "Whether the web port has a page for a browser at `/`: chat and the pool. It calls this server as any client does.",
-        "It needs no token to load; everything that it calls does.",
+        "Whether the web port serves a page for browsers at `/`, with a chat and a view of the pool. The page calls this server as any client does.",
+        "Loading the page needs no token, but everything that it calls does.",
       ),
     })
     .prefault({}),
@@ -118,61 +121,61 @@ export const settingsSchema = z.strictObject({
     .strictObject({
       enabled: about(
         z.boolean().default(true),
-        "Whether the admin port is opened: /metrics, /healthz, /readyz. It has no authentication.",
+        "Whether the admin port is opened. It serves /metrics, /healthz and /readyz, without authentication.",
       ),
       host: about(
         z.string().min(1).default("127.0.0.1"),
         "The address of the admin port.",
-        "Anything but a loopback address needs `admin.allowedAddresses`.",
+        "An address other than loopback needs `admin.allowedAddresses`.",
       ),
       allowedAddresses: about(
         z.array(addressRange).default([]),
-        "Addresses, beside loopback, that may read /metrics, /healthz and /readyz: there is nothing else, and no authentication.",
-        "For Prometheus or a cluster's probes on other machines; keep the ranges as small as they are.",
+        "Addresses that may use the admin port, in addition to loopback. It has no authentication.",
+        "For Prometheus, or a cluster's probes, on other machines. Keep the ranges as small as possible.",
       ),
-      port: about(port.default(7435), "The admin port. 0 takes any free one."),
+      port: about(port.default(7435), "The admin port. 0 means any free port."),
     })
     .prefault({}),
   behindProxy: essential(
     z.boolean().default(false),
-    "Whether a proxy in front does TLS, so that addresses other than loopback may be opened without it.",
+    "Whether a proxy in front of the server does TLS, so that addresses other than loopback may be opened without it.",
   ),
   trustedProxies: about(
     z.array(addressRange).default([]),
-    "The addresses of the proxies in front of this server. What comes from them counts for the address that they forward.",
-    "Set it behind a proxy: connections, calls and bytes are shared out by address, and without it all callers behind the proxy are one.",
+    "The addresses of the proxies in front of this server. Traffic from them counts for the address that they forward.",
+    "Set it behind a proxy. Connections, calls and bytes are shared by address, so without it all callers behind the proxy count as one.",
   ),
   forwardedHeader: about(
     z.enum(forwardedHeaders).default("x-forwarded-for"),
-    "The header in which the `trustedProxies` name that address. It is believed from them only, and from its right end.",
-    "The proxy must set or extend this very header: what it passes on untouched, a caller can invent.",
+    "The header in which the `trustedProxies` forward the caller's address. It is trusted only from them, and read from its right end.",
+    "The proxy must set or extend exactly this header: a caller can invent whatever the proxy passes on unchanged.",
   ),
   connections: z
     .strictObject({
       maxPerPort: about(
         z.number().int().min(10).max(100_000).default(1_000),
-        "Connections at once on each of the gRPC and the web port. An address may hold no more than are left free: half of them if it comes alone, a third if two want all.",
-        "Raise it with the limit on open files. An IPv6 address counts by its /64; `trustedProxies` are not held to the share.",
+        "The most connections at once on the gRPC port, and on the web port. One address may hold no more than are left free: half of them if it is alone, a third if two addresses want all.",
+        "Raise it together with the limit on open files. An IPv6 address counts by its /64; `trustedProxies` are not held to a share.",
       ),
       anonymousIdleTimeoutMs: about(
         ms().min(100).default(20_000),
-        "A connection on which no call has shown a good token ends when it has done nothing for this long, in milliseconds. Pings are nothing; health checks and open health watches count.",
-        "Longer than the interval of a load balancer's health checks, if it should keep its connection between them; connecting anew does no harm.",
+        "How long a connection on which no call has presented a valid token may be idle before it is closed, in milliseconds. Health checks and open health watches count as activity; pings do not.",
+        "Set it above the interval of a load balancer's health checks if the load balancer should keep its connection between them. Connecting again does no harm.",
       ),
     })
     .prefault({}),
   auth: z
     .strictObject({
-      tokens: essential(z.array(token).default([]), "Who may call. Read again on SIGHUP."),
+      tokens: essential(z.array(token).default([]), "The tokens that callers may use. Read again on SIGHUP."),
       tokenFile: about(
         file.optional(),
-        "Where the token that is made at first start is kept, with mode 0600.",
+        "The file for the token that the first start makes. It has mode 0600.",
         undefined,
         "`token` in the state folder",
       ),
       insecureNoAuth: about(
         z.boolean().default(false),
-        "Whether anybody may call, as the tenant `anonymous` and with an operator's view of the pool. Loopback addresses only.",
+        "Whether calls need no token. Every caller is then the tenant `anonymous`, with an operator's view of the pool. Allowed on loopback addresses only.",
       ),
       maxTurnsInFlightPerTenant: about(
         z
@@ -181,13 +184,13 @@ export const settingsSchema = z.strictObject({
           .min(1)
           .max(100_000)
           .default(Math.max(16, 8 * cores)),
-        "Turns of one tenant at once, waiting ones included.",
-        "More than that is RESOURCE_EXHAUSTED.",
+        "The most turns of one tenant at once, waiting ones included.",
+        "One more fails with RESOURCE_EXHAUSTED.",
         "8 per core, at least 16",
       ),
       reflection: about(
         z.enum(["auto", "on", "off"]).default("auto"),
-        "Whether server reflection is served. `auto`: only while every address is loopback.",
+        "Whether server reflection is served. `auto` serves it only while every address is loopback.",
       ),
     })
     .prefault({}),
@@ -195,11 +198,11 @@ export const settingsSchema = z.strictObject({
     .strictObject({
       path: about(
         file.optional(),
-        "The Claude Code program. Absent: the one that was installed with claude-runner, else `claude` on PATH.",
+        "The Claude Code program. Absent: the one installed with claude-runner, or else `claude` on PATH.",
       ),
       recheckIntervalMs: forTests(
         ms().min(100).default(5_000),
-        "How often a missing or unusable program is looked for again, in milliseconds.",
+        "How often the server looks again for a missing or unusable program, in milliseconds.",
       ),
       maxLineBytes: forTests(
         z
@@ -207,12 +210,12 @@ export const settingsSchema = z.strictObject({
           .int()
           .min(65_536)
           .default(32 * mebibytes),
-        "The longest line that a worker may write, in bytes. A longer one ends the worker.",
+        "The longest line that a worker may write, in bytes. A worker that writes a longer one is ended.",
       ),
       workFolder: about(
         file.optional(),
-        "Where the private folders of the workers are made.",
-        "A fast local disk; tmpfs is good.",
+        "The folder in which the private folders of workers are made.",
+        "Use a fast local disk, for instance tmpfs.",
         "the system's temporary folder",
       ),
     })
@@ -221,67 +224,70 @@ export const settingsSchema = z.strictObject({
     z
       .record(name, credential)
       .default({ default: { apiKeyEnv: "ANTHROPIC_API_KEY", baseUrlEnv: "ANTHROPIC_BASE_URL", passEnv: [] } }),
-    "Where the model API is and what opens it, by name.",
+    "The addresses of model APIs and what gives access to them, by name.",
   ),
   profiles: about(
     z.record(name, profile).prefault({ default: {} }),
-    "What callers choose from, by name. A request that names none gets `default`.",
+    "The profiles that callers choose from, by name. A request that names none gets `default`.",
   ),
   pool: z
     .strictObject({
       maxStartingWorkers: about(
         z.number().int().min(1).default(cores),
-        "Workers that start at once.",
-        "More than there are cores slows running turns down.",
+        "The most workers that may be starting at once.",
+        "More than there are cores slows down running turns.",
         "the number of cores",
       ),
       memoryBudgetBytes: about(
         z.number().int().min(minMemoryBudgetBytes).default(defaultMemoryBudgetBytes(machineMemory())),
-        "The memory that all workers together may use. Beyond it idle ones end, the least recently used first, and none is started.",
+        "The memory that all workers together may use, in bytes. Beyond it idle workers are ended, the least recently used first, and none is started.",
         undefined,
         "half of the machine's memory, or of the container's limit",
       ),
       workerNice: about(
         z.number().int().min(0).max(19).default(5),
-        "How much less of a busy CPU a worker gets than the server, as a nice value; on Linux with autogroups. The server answers callers and health checks for all workers, and uses little itself.",
-        "10 where nothing else runs on the machine: with eight busy workers on two cores health checks are then answered two to four times as fast, at the same turns per second. 0 where other programs must not take from the workers. `npm run bench -- --only health` shows what it changes.",
+        "The nice value of workers: the higher it is, the less of a busy CPU they get compared with the server, which answers callers and health checks for all of them and itself uses little. On Linux with autogroups only.",
+        "Set 10 if nothing else runs on the machine: with eight busy workers on two cores, health checks are then answered two to four times as fast at the same number of turns per second. Set 0 if other programs must not take CPU from the workers. `npm run bench -- --only health` measures the difference.",
       ),
       startTimeoutMs: about(
         ms().min(100).default(20_000),
-        "How long a worker may take until it answers, in milliseconds.",
+        "How long a worker may take from its start to its first answer, in milliseconds.",
       ),
       startFailuresToBreak: forTests(
         z.number().int().min(1).default(5),
-        "After so many failed starts in a row, whatever ended them, workers of the profile are started one at a time, with a pause before each. A start that succeeds ends it.",
+        "After this number of failed starts in a row, whatever their cause, workers of the profile are started one at a time, with a pause before each, until a start succeeds.",
       ),
       startRetryMs: forTests(
         ms().min(100).default(15_000),
-        "That pause, in milliseconds. Where workers have started before, the first pause is a sixteenth of it, and each further one twice as long as the last; waiting turns are refused only after a minute of failing, or five while each start was killed by somebody.",
+        "The pause between start attempts while starts are failing, in milliseconds. If workers of the profile have started before, the first pause is a sixteenth of it and each further one twice as long as the last, and waiting turns are refused only after starts have failed for a minute, or for five minutes if something killed each start.",
       ),
       checkIdleAfterMs: forTests(
         ms().min(100).default(30_000),
-        "A worker that has been idle for longer than this, in milliseconds, has to answer before it is given out.",
+        "A worker that has been idle for longer than this, in milliseconds, must answer a check before it is given a turn.",
       ),
-      checkTimeoutMs: forTests(ms().min(10).default(1_000), "How long it may take to, in milliseconds."),
+      checkTimeoutMs: forTests(
+        ms().min(10).default(1_000),
+        "How long an idle worker may take to answer the check of `pool.checkIdleAfterMs`, in milliseconds.",
+      ),
       resetWaitMs: forTests(
         ms().default(250),
-        "How long a turn waits, in milliseconds, for a fitting worker that is just being reset, before it takes a spare.",
+        "How long a turn waits for a suitable worker that is being reset before it takes a spare, in milliseconds.",
       ),
       warmWorkerMs: about(
         ms().default(10_000),
-        "For how long a tenant's last idle worker is kept, in milliseconds, from tenants that have as many workers.",
-        "Raise it where warm workers matter more than turns at once.",
+        "How long a tenant's last idle worker is kept for it, in milliseconds, while other tenants that have as many workers need a place.",
+        "Raise it if warm workers matter more than the number of turns at once.",
       ),
       maxTurnsPerWorker: about(
         z.number().int().min(1).default(5_000),
-        "A worker ends after so many turns.",
-        "Old workers are faster than young ones: recycle rarely.",
+        "A worker is ended after this number of turns.",
+        "Keep it high: old workers are faster than young ones.",
       ),
       maxWorkerAgeMs: about(
         ms(30 * 24 * 3_600_000)
           .min(1000)
           .default(4 * 3_600_000),
-        "A worker ends at this age, in milliseconds, give or take 10 %; never in mid-turn.",
+        "A worker is ended at this age, in milliseconds and give or take 10 %, but never mid-turn.",
       ),
       maxWorkerMemoryBytes: about(
         z
@@ -289,37 +295,37 @@ export const settingsSchema = z.strictObject({
           .int()
           .min(64 * mebibytes)
           .default(600 * mebibytes),
-        "A worker with more private memory than this ends after its turn.",
+        "A worker with more private memory than this, in bytes, is ended after its turn.",
       ),
       maxIdleCpuPercent: forTests(
         z.number().min(1).max(100).default(20),
-        "A worker that uses more of a core than this while idle, in percent over 10 seconds, ends.",
+        "An idle worker that uses more than this share of a core, in percent over 10 seconds, is ended.",
       ),
       sampleIntervalMs: forTests(
         ms().min(100).default(10_000),
-        "How often the workers' memory and CPU are looked at, in milliseconds.",
+        "How often the memory and CPU of workers are measured, in milliseconds.",
       ),
       boundIdleTimeoutMs: about(
         ms()
           .min(1000)
           .default(30 * 60_000),
-        "A bound worker that nobody has used for this long, in milliseconds, ends.",
+        "A bound worker that has been idle for this long, in milliseconds, is ended.",
       ),
       silenceTimeoutMs: forTests(
         ms().min(1000).default(120_000),
-        "A worker that says nothing for this long in a turn, in milliseconds, is asked whether it is there, and taken for dead when it does not answer. While it answers, a silent model is waited for as long as the profile's `upstreamIdleTimeoutMs` allows, and a tool as long as the turn may take. A worker that waits for neither is taken for dead at once.",
+        "A worker that is silent for this long during a turn, in milliseconds, is asked whether it is alive, and is considered dead if it does not answer. If it answers, the turn waits for a silent model as long as the profile's `upstreamIdleTimeoutMs` allows, and for a tool as long as the turn may take. A silent worker that waits for neither is considered dead at once.",
       ),
       controlTimeoutMs: forTests(
         ms().min(100).default(10_000),
-        "How long a worker may take to answer a control request or to take a line, in milliseconds.",
+        "How long a worker may take to answer a control request or to read a line, in milliseconds.",
       ),
       interruptTimeoutMs: forTests(
         ms().min(100).default(5_000),
-        "How long an interrupted turn may take to end, in milliseconds, before its worker is killed.",
+        "How long an interrupted turn may take to end before its worker is killed, in milliseconds.",
       ),
       stopTimeoutMs: forTests(
         ms().min(10).default(5_000),
-        "How long a worker may take to end after SIGTERM, in milliseconds, before SIGKILL.",
+        "How long a worker may take to exit after SIGTERM before it gets SIGKILL, in milliseconds.",
       ),
     })
     .prefault({}),
@@ -327,48 +333,48 @@ export const settingsSchema = z.strictObject({
     .strictObject({
       maxLength: about(
         z.number().int().min(0).max(100_000).default(64),
-        "Turns that may wait for a worker, per profile.",
-        "More than that is UNAVAILABLE with the reason QUEUE_FULL.",
+        "The most turns of a profile that may wait for a worker.",
+        "One more fails with UNAVAILABLE and the reason QUEUE_FULL.",
       ),
       timeoutMs: about(
         ms().default(30_000),
-        "How long a turn may wait for a worker, in milliseconds. A shorter deadline on the call wins. 0: never wait.",
+        "How long a turn may wait for a worker, in milliseconds. If the call's deadline is shorter, it applies. 0: turns never wait.",
         "Lower it when callers retry elsewhere.",
       ),
       overtakeMs: forTests(
         ms(60_000).default(1_000),
-        "For how long turns that fit an idle worker may overtake a waiting one of the same tenant that does not, in milliseconds.",
+        "How long turns that fit an idle worker may overtake a waiting turn of the same tenant that does not fit it, in milliseconds.",
       ),
       maxOvertakeMs: about(
         ms(60_000).default(10_000),
-        "How much more of the workers a tenant whose turns fit idle ones may get, in milliseconds of one worker, before a waiting tenant that needs a new worker gets a place.",
-        "Within this bound it is the time of ten starts, so that changes of tenant cost little. Lower it where tenants that seldom call must not wait, at the price of more starts under load.",
+        "How much more worker time a tenant whose turns fit idle workers may get before a waiting tenant that needs a new worker gets a place, in milliseconds of one worker.",
+        "Within this bound the server uses the time of ten starts, so that changes of tenant cost little. Lower it if tenants that seldom call must not wait, at the price of more starts under load.",
       ),
     })
     .prefault({}),
   calls: z
     .strictObject({
-      defaultTimeoutMs: about(ms().min(1).default(600_000), "The deadline of a call that sets none, in milliseconds."),
+      defaultTimeoutMs: about(ms().min(1).default(600_000), "The deadline of calls that set none, in milliseconds."),
       maxTimeoutMs: about(
         ms().min(1).default(3_600_000),
-        "The longest deadline, in milliseconds; longer ones are shortened to it.",
+        "The longest deadline that a call may have, in milliseconds. Longer ones are shortened to it.",
       ),
       heartbeatMs: about(
         ms().min(100).default(10_000),
-        "A stream that has been silent for this long, in milliseconds, gets a heartbeat.",
+        "How long a turn's stream may be silent before it gets a heartbeat, in milliseconds.",
       ),
       stalledReaderMs: about(
         ms().min(100).default(60_000),
-        "A caller who keeps a turn from going on by not reading for this long, in milliseconds, is given up.",
+        "How long a caller may hold up a turn by not reading, in milliseconds. After that the turn is ended with the reason CLIENT_STALLED.",
       ),
       eventBufferSize: forTests(
         z.number().int().min(16).default(512),
-        "Events that are held for a slow caller before the worker's output is no longer read.",
+        "The number of events that are held for a slow caller before the server stops reading the worker's output.",
       ),
       maxEventsPerTurn: about(
         z.number().int().min(100).default(200_000),
-        "What Claude Code may report in one turn: its lines, and the blocks in them. Beyond it the turn ends as at its limit of output.",
-        "Raise it for turns that write more than about half a million tokens. It bounds what a model API can cost that sends its answer byte by byte.",
+        "The most that Claude Code may report in one turn, counted in lines and in the blocks within them. Beyond it the turn ends as at its output limit.",
+        "Raise it for turns that write more than about half a million tokens. It bounds the cost of a model API that sends its answer byte by byte.",
       ),
       maxRequestBytes: about(
         z
@@ -376,8 +382,8 @@ export const settingsSchema = z.strictObject({
           .int()
           .min(1024)
           .default(32 * mebibytes),
-        "The largest request of StreamChat and Chat, in bytes, as sent and unpacked. Other methods take 8 KiB.",
-        "A packed request (gzip, deflate) may unpack to 1 MiB and 100 times what was sent, and to this at most.",
+        "The largest request of StreamChat and Chat, in bytes, both as sent and uncompressed. Requests of other methods may have 8 KiB.",
+        "A compressed request (gzip, deflate) may expand to 1 MiB plus 100 times what was sent, and to this size at most.",
       ),
       maxRequestBytesInFlight: about(
         z
@@ -385,18 +391,18 @@ export const settingsSchema = z.strictObject({
           .int()
           .min(1024)
           .default(256 * mebibytes),
-        "The bytes of all requests that are being read, together. Those of one tenant, or of one address, may be no more than are left free: half of it if they come alone.",
-        "At least twice `calls.maxRequestBytes`.",
+        "The most bytes of all requests that are being read, together. Those of one tenant, or of one address, may be no more than are left free: half of them if it is alone.",
+        "Must be at least twice `calls.maxRequestBytes`.",
       ),
       requestTimeoutMs: about(
         ms().min(1_000).default(30_000),
-        "How long a request may take to arrive, in milliseconds. Requests that are a stream have no such limit.",
+        "How long a request may take to arrive, in milliseconds. Streamed requests have no such limit.",
         "Raise it for large pictures and documents on slow lines: 24 MiB within 30 seconds need 6.7 Mbit/s.",
       ),
       maxOpen: about(
         z.number().int().min(10).max(1_000_000).default(4_096),
-        "Calls at once, on both ports together. One tenant, or one address, may have no more than are left free: half of them if it comes alone.",
-        "Turns have a separate cap, `auth.maxTurnsInFlightPerTenant`. Health checks are counted apart.",
+        "The most calls at once on both ports together. One tenant, or one address, may have no more than are left free: half of them if it is alone.",
+        "Turns have a separate limit, `auth.maxTurnsInFlightPerTenant`. Health checks are counted separately.",
       ),
     })
     .prefault({}),
@@ -404,34 +410,37 @@ export const settingsSchema = z.strictObject({
     .strictObject({
       noticeMs: about(
         ms().default(0),
-        "How long the server says NOT_SERVING before it stops to accept, in milliseconds, so that load balancers notice.",
-        "5000 behind a load balancer.",
+        "How long the server reports NOT_SERVING before it stops accepting calls, in milliseconds, so that load balancers notice.",
+        "Set 5000 behind a load balancer.",
       ),
-      drainTimeoutMs: about(ms().default(120_000), "How long running turns may take to end, in milliseconds."),
+      drainTimeoutMs: about(
+        ms().default(120_000),
+        "How long running turns may take to end at shutdown, in milliseconds.",
+      ),
     })
     .prefault({}),
   telemetry: z
     .strictObject({
       otlpEndpoint: essential(
         collectorUrl.optional(),
-        "Where traces and metrics go: an OTLP collector over HTTP, such as `http://127.0.0.1:4318`. Absent: nowhere.",
+        "The OTLP collector, over HTTP, that traces and metrics are sent to, such as `http://127.0.0.1:4318`. Absent: they are not sent.",
       ),
       serviceName: about(z.string().min(1).default("claude-runner"), "The service name on traces and metrics."),
       traceSampleRatio: about(
         z.number().min(0).max(1).default(1),
-        "The share of turns without a sampled parent that are traced.",
+        "The share of turns that are traced, from 0 to 1. If the caller sends a trace context, the caller's decision applies.",
       ),
       cliSpans: about(
         z.boolean().default(false),
-        "Whether the spans of Claude Code itself (model requests with their retries, tools, sub-agents) join the traces of turns. Beta, as they are in Claude Code.",
-        "To see what a slow turn did inside of Claude Code. Costs 2 to 3 ms of CPU per turn and 9 MB per worker; needs `telemetry.otlpEndpoint`.",
+        "Whether the spans that Claude Code itself makes (model requests with their retries, tools, sub-agents) join the traces of turns. A beta feature, as it is in Claude Code.",
+        "Set it to see what a slow turn did inside Claude Code. Costs 2 to 3 ms of CPU per turn and 9 MB per worker, and needs `telemetry.otlpEndpoint`.",
       ),
       tracesIntervalMs: forTests(ms().min(10).default(5_000), "How often spans are sent, in milliseconds."),
       metricsIntervalMs: forTests(ms().min(100).default(15_000), "How often metrics are sent, in milliseconds."),
       prometheus: about(z.boolean().default(true), "Whether the admin port serves /metrics."),
       logLevel: essential(
         z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
-        "How much is logged, as JSON lines on stderr.",
+        "The lowest level that is logged. The log is JSON lines on stderr.",
       ),
     })
     .prefault({}),

@@ -74,12 +74,12 @@ export class Authenticator {
     if (authorization === undefined || authorization === "") {
       throw new RunnerError(
         "UNAUTHENTICATED",
-        "a bearer token is needed: send the header `authorization: Bearer <token>`",
+        "a bearer token is required: send the header `authorization: Bearer <token>`",
       );
     }
     const token = /^bearer +([\x21-\x7e]+)$/i.exec(authorization)?.[1];
     if (token === undefined) {
-      throw new RunnerError("UNAUTHENTICATED", "the authorization header holds no bearer token: `Bearer <token>`");
+      throw new RunnerError("UNAUTHENTICATED", "the authorization header has no bearer token: `Bearer <token>`");
     }
     const digest = createHash("sha256").update(token, "utf8").digest();
     // Every entry is looked at, so that the time tells nothing about which one was nearly right.

@@ -52,7 +52,7 @@ export class TurnsInFlight extends TenantCap {
   constructor(maxPerTenant: number) {
     super(
       maxPerTenant,
-      (count, limit) => `${count} turns in flight, and this tenant may have ${limit}: wait for one to end`,
+      (count, limit) => `${count} turns are in flight, and this tenant may have ${limit}: wait until one ends`,
     );
   }
 }

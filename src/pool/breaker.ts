@@ -150,7 +150,7 @@ export class StartBreaker {
       return new RunnerError("CLI_UNAVAILABLE", message, { facts, retryAfterMs, cause: state.error });
     }
     const failureCount = this.#failureCount;
-    return new RunnerError("WORKER_START_FAILED", `workers do not start: ${failureCount} starts in a row failed`, {
+    return new RunnerError("WORKER_START_FAILED", `workers do not start: the last ${failureCount} starts failed`, {
       facts: { failureCount },
       retryAfterMs,
     });

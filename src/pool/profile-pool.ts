@@ -154,7 +154,7 @@ export class ProfilePool {
     const leftMs = this.queue.leftMs(turn);
     if (waitMs === undefined || waitMs <= leftMs) return undefined;
     const facts = { waiting: position, estimatedWaitMs: Math.round(waitMs), allowedWaitMs: Math.round(leftMs) };
-    const message = `queue is too long: about ${facts.estimatedWaitMs} ms to wait, ${facts.allowedWaitMs} ms allowed`;
+    const message = `the queue is too long: a turn would wait for about ${facts.estimatedWaitMs} ms, and ${facts.allowedWaitMs} ms are allowed`;
     const error = new RunnerError("QUEUE_FULL", message, { facts, retryAfterMs: this.#pushBackMs() });
     return { shedReason: "wait_too_long", error };
   }
@@ -216,7 +216,7 @@ export class ProfilePool {
     if (newBindingCount !== undefined) {
       log.warn(
         { profile: this.name, tenant: request.tenant, newBindingCount, claimCount: 100 },
-        "most turns bring a new system prompt or schema, so workers are not reused: put what changes into the prompt",
+        "most turns bring a new system prompt or schema, so workers are not reused: put whatever changes in the prompt",
       );
     }
     this.queue.give(
@@ -261,8 +261,8 @@ export class ProfilePool {
 
   #queueFull({ waiting, limit, isTenants }: QueueFullness): Refusal {
     const message = isTenants
-      ? `this tenant's part of the queue is full: ${waiting} of its turns waiting, the places left are for other tenants`
-      : `queue is full: ${waiting} turns waiting, limit ${limit}`;
+      ? `this tenant's part of the queue is full: ${waiting} of its turns are waiting, and the places left are for other tenants`
+      : `the queue is full: ${waiting} turns are waiting, limit ${limit}`;
     const options = { facts: { waiting, limit }, retryAfterMs: this.#pushBackMs() };
     return { shedReason: "queue_full", error: withoutStack(() => new RunnerError("QUEUE_FULL", message, options)) };
   }

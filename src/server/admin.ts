@@ -35,7 +35,7 @@ export async function startAdmin({ settings, metrics, isReady }: AdminOptions): 
   const server = createServer(
     { maxHeaderSize: maxHeaderBytes, headersTimeout: handshakeTimeoutMs, requestTimeout: handshakeTimeoutMs },
     (request, response) => {
-      if (brokenHeader(request.rawHeaders) !== undefined) return answer(response, 400, "a header is there twice");
+      if (brokenHeader(request.rawHeaders) !== undefined) return answer(response, 400, "a header was sent twice");
       const { remoteAddress = "", localAddress } = request.socket;
       // A name that was pointed at this machine is how a web page would get here; other machines may call it by any name.
       const isNamedWell =

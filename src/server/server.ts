@@ -213,7 +213,7 @@ class Drain {
 
     await openCalls.none(this.#patience.signal);
     if (openCalls.count > 0) {
-      log.warn({ openCallCount: openCalls.count }, "calls were still running when the drain was over: they are ended");
+      log.warn({ openCallCount: openCalls.count }, "calls were still running when the drain ended: they are ended now");
       openCalls.endAll(drained());
     }
     const graceOver = new AbortController();
@@ -243,4 +243,4 @@ const shuttingDown = (): ConnectError =>
 
 /** For turns; the service tells those that had not begun from those that had. */
 const drained = (): ConnectError =>
-  toConnectError(new RunnerError("DRAINED", "the server shut down before the call had ended"));
+  toConnectError(new RunnerError("DRAINED", "the server shut down before the call ended"));

@@ -32,7 +32,7 @@ export class TokenFileError extends Error {
 }
 
 const elsewhere =
-  "name another place in auth.tokenFile, or put the token's hash into auth.tokens (`claude-runner token` makes both)";
+  "name another file in auth.tokenFile, or put the token's hash into auth.tokens (`claude-runner token` makes both)";
 
 /** Secret scanners and people know it by the prefix. */
 const tokenPattern = /^crt_[A-Za-z0-9_-]{43}$/;
@@ -63,7 +63,7 @@ async function makeTokenFile(path: string): Promise<Omit<TokenFile, "isNew"> & {
     throw new TokenFileError(path, `cannot be made (${codeOf(error)})`);
   }
   const others = await readTokenFile(path);
-  if (others === undefined) throw new TokenFileError(path, "was there and is gone again");
+  if (others === undefined) throw new TokenFileError(path, "was deleted while it was read");
   return others;
 }
 
@@ -110,11 +110,14 @@ export async function readTokenFile(
     const { bytesRead, buffer } = await file.read(Buffer.alloc(maxFileBytes), 0, maxFileBytes, 0);
     const token = buffer.toString("utf8", 0, bytesRead).trimEnd();
     if (bytesRead === maxFileBytes || !tokenPattern.test(token)) {
-      const how = "delete it to get a new one; a token of your own goes into auth.tokens, by its SHA-256";
-      throw new TokenFileError(path, "holds no token that this server made", how);
+      const how = "delete it to get a new one; put the SHA-256 of your own token into auth.tokens";
+      throw new TokenFileError(path, "does not contain a token that this server made", how);
     }
     const isOpen = (found.mode & 0o077) !== 0;
-    return { token, warnings: isOpen ? [mayClose ? await closed(file, path) : `${path} can be read by others`] : [] };
+    return {
+      token,
+      warnings: isOpen ? [mayClose ? await closed(file, path) : `${path} can be read by other users`] : [],
+    };
   } catch (error) {
     throw error instanceof TokenFileError ? error : new TokenFileError(path, `cannot be read (${codeOf(error)})`);
   } finally {
@@ -126,9 +129,9 @@ export async function readTokenFile(
 async function closed(file: FileHandle, path: string): Promise<string> {
   try {
     await file.chmod(0o600);
-    return `the token file ${path} could be read by others; it is closed to them now`;
+    return `the token file ${path} could be read by other users; it no longer can`;
   } catch (error) {
-    return `the token file ${path} can be read by others, and that cannot be changed (${codeOf(error)})`;
+    return `the token file ${path} can be read by other users, and this cannot be changed (${codeOf(error)})`;
   }
 }
 
@@ -136,7 +139,7 @@ async function folderWarnings(path: string): Promise<readonly string[]> {
   const folder = dirname(path);
   const found = await stat(folder).catch(() => undefined);
   if (found === undefined || !isOpenToOthers(found)) return [];
-  return [`others may write to ${folder}, the token file's folder, and so take the token away: chmod 700 closes it`];
+  return [`other users may write to ${folder}, the folder of the token file, and so replace the token: use chmod 700`];
 }
 
 /** With the sticky bit, as in /tmp, others cannot touch what is not theirs. */

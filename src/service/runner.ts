@@ -147,7 +147,7 @@ function openTurn<R>(
 /** Throws NOT_SUPPORTED_BY_CLI for a history that the CLI is known not to take. */
 function checkSeeding({ history }: Turn, { seeds, version = "" }: CliInfo): void {
   if (history.length === 0 || seeds !== false) return;
-  const message = `Claude Code ${version} does not take a history; a newer version may`;
+  const message = `Claude Code ${version} does not accept a history; a newer version may`;
   throw new RunnerError("NOT_SUPPORTED_BY_CLI", message, { facts: { cliVersion: version } });
 }
 
@@ -245,7 +245,7 @@ function reasonOf(error: unknown): RunnerReason | undefined {
 function refusal(error: unknown, { log }: RunnerParts): ConnectError {
   const cause = causeOf(error);
   if (!isRunnerError(cause) && !(cause instanceof ConnectError))
-    log.error({ err: cause }, "call failed by a mistake of ours");
-  else if (isRunnerError(cause, "INTERNAL")) log.error({ err: cause }, "turn failed by a mistake of ours");
+    log.error({ err: cause }, "a call failed because of a bug in the server");
+  else if (isRunnerError(cause, "INTERNAL")) log.error({ err: cause }, "a turn failed because of a bug in the server");
   return error instanceof TurnFailure ? toConnectError(error.error, error.stage) : toConnectError(error);
 }

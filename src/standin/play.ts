@@ -181,7 +181,7 @@ function playError(answer: ErrorAnswer, exchange: Exchange): void {
     type: "error",
     error: {
       type: answer.type ?? errorTypes[answer.status] ?? (answer.status >= 500 ? "api_error" : "invalid_request_error"),
-      message: answer.message ?? `The stand-in was told to fail with ${answer.status}.`,
+      message: answer.message ?? `The scenario makes the stand-in fail with ${answer.status}.`,
     },
     request_id: requestId,
   });

@@ -73,7 +73,7 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
           url: signalUrl(settings.otlpEndpoint, "metrics"),
           timeoutMs: exportTimeoutMs,
           clock,
-          refused: () => log.info({}, "the collector takes no metrics (404): only traces are sent"),
+          refused: () => log.info({}, "the collector does not accept metrics (404): only traces are sent"),
         }),
         exportIntervalMillis: settings.metricsIntervalMs,
         exportTimeoutMillis: Math.min(exportTimeoutMs, settings.metricsIntervalMs),

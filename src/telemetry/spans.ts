@@ -22,7 +22,7 @@ const failure = [names.errorReason];
 
 export const aboutSpans: Readonly<Record<SpanKey, AboutSpan>> = {
   call: {
-    meaning: "The call, from its request having been read until its caller has the last of its answer.",
+    meaning: "The call, from when its request has been read until its caller has the end of the answer.",
     attributes: [
       names.rpcSystem,
       names.rpcMethod,
@@ -51,50 +51,54 @@ export const aboutSpans: Readonly<Record<SpanKey, AboutSpan>> = {
   },
   check: {
     parent: "call",
-    meaning: "The request is checked, and the tenant's cap on turns in flight looked at.",
+    meaning: "The check of the request, and of the tenant's limit on turns in flight.",
     attributes: failure,
   },
   queueWait: {
     parent: "call",
-    meaning: "The wait for a worker. Failed: the turn was refused.",
+    meaning: "The wait for a worker. An error if the turn was refused.",
     attributes: [names.queueLength, ...failure],
   },
   claim: {
     parent: "call",
-    meaning: "From the pool's giving a worker to the turn's having it.",
+    meaning: "From when the pool gives a worker until the turn has it.",
     attributes: [...claim, ...failure],
   },
   bind: {
     parent: "call",
-    meaning: "A worker without a system prompt and schema gets them. Absent when it was reused.",
+    meaning: "Giving the worker its system prompt and schema. Absent if the worker is reused.",
     attributes: failure,
   },
   configure: {
     parent: "call",
-    meaning: "Model and effort are set, where they differ from what the worker has.",
+    meaning: "Setting the model and the effort, if they differ from the worker's.",
     attributes: failure,
   },
   seedHistory: {
     parent: "call",
-    meaning: "The worker takes the history. Absent when there is none.",
+    meaning: "Handing the history to the worker. Absent if there is none.",
     attributes: [names.seededMessageCount, ...failure],
   },
-  stdinWrite: { parent: "call", meaning: "The prompt is written to the worker.", attributes: failure },
+  stdinWrite: { parent: "call", meaning: "Writing the prompt to the worker.", attributes: failure },
   turn: {
     parent: "call",
-    meaning: `Claude Code works, from the written prompt to its result. Has an event \`${retryEventName}\` for each request to the model API that it repeats.`,
+    meaning: `The work of Claude Code, from the written prompt to its result. Has an event \`${retryEventName}\` for each request to the model API that it repeats.`,
     attributes: failure,
   },
   reply: {
     parent: "call",
-    meaning: "From the result, or the refusal, until the caller has it. Long: the caller does not read.",
+    meaning: "From the result, or the refusal, until the caller has it. Long if the caller does not read.",
     attributes: [],
   },
-  firstEvent: { parent: "turn", meaning: "Until Claude Code says its first word.", attributes: [] },
-  firstText: { parent: "turn", meaning: "Until the first text of the answer. Absent when none came.", attributes: [] },
+  firstEvent: { parent: "turn", meaning: "From the written prompt to the first event of Claude Code.", attributes: [] },
+  firstText: {
+    parent: "turn",
+    meaning: "From the written prompt to the first text of the answer. Absent if there was none.",
+    attributes: [],
+  },
   tool: {
     parent: "turn",
-    meaning: "A tool use, from the model's wish to the tool's answer. Absent at the detail `text`.",
+    meaning: "A tool use, from the model's request to the tool's answer. Absent at the detail `text`.",
     attributes: [names.toolName, names.toolIsError, names.toolWasCut],
   },
 };

@@ -29,7 +29,7 @@ export interface TurnObserver extends Partial<StageListener> {
   began?(times: Readonly<StageTimes>): void;
   /** It has a worker. One that dies before it has the prompt is followed by another. */
   claimed?(claim: Claim, atMs: number): void;
-  /** That worker died before it had the prompt; another takes the turn. */
+  /** That the worker died before it had the prompt; another one takes the turn. */
   takenOver?(workerId: string, error: Error): void;
   /** An event of a kind that it wants is on its way to the reader. */
   saw?(event: TurnEvent, atMs: number): void;

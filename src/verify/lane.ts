@@ -85,7 +85,10 @@ export class Lane implements AsyncDisposable {
   playOnce(resetCase: ResetCase, isCompared: boolean): Promise<CaseOutcome> {
     const { needs } = resetCase;
     if (needs !== undefined && !this.#options.capabilities[needs]) {
-      return Promise.resolve({ kind: "notApplicable", reason: `this Claude Code lacks what it needs: ${needs}` });
+      return Promise.resolve({
+        kind: "notApplicable",
+        reason: `this Claude Code lacks a capability that it needs: ${needs}`,
+      });
     }
     return this.#guarded(async () => {
       const question = this.#nextQuestion();
@@ -162,7 +165,7 @@ export class Lane implements AsyncDisposable {
     if (keepsConnections(sent) || !keepsConnections(fresh)) return { kind: "identical" };
     // It is so for the rest of its life, and would be told again of every case after this one.
     await this.#end();
-    return { kind: "identical", note: "it keeps no connection open any more" };
+    return { kind: "identical", note: "it no longer keeps a connection open" };
   }
 
   /** What a worker sends that has never been asked anything. It is ended then. */

@@ -93,7 +93,7 @@ export class Lease {
     const expected = [asked.outcome ?? (interruptAt === undefined ? "completed" : "cancelled")].flat();
     this.expect(
       expected.includes(end.outcome),
-      `a turn that was to end as ${expected.join(" or ")} ended as ${end.outcome}`,
+      `a turn that should end as ${expected.join(" or ")} ended as ${end.outcome}`,
     );
     return { end, events, requests: requestsSince(standin, first) };
   }

@@ -78,11 +78,11 @@ function wordsOf(outcome: CaseOutcome, style: ReportStyle): string {
     case "ended":
       return outcome.expected
         ? `worker ended: ${outcome.why}`
-        : style.yellow(`worker ended, though it could be reset: ${outcome.why}`);
+        : style.yellow(`worker ended although it could be reset: ${outcome.why}`);
     case "leak":
       return style.red(`LEAK: ${outcome.what}`);
     case "notEnded":
-      return style.red("the worker had to end and would have been used again");
+      return style.red("the worker should have ended but would have been used again");
     case "notApplicable":
       return style.dim(`not applicable: ${outcome.reason}`);
     case "broken":
@@ -108,12 +108,14 @@ function verdict(report: VerifyReport, style: ReportStyle): string {
     [counts.ended, "ended the worker"],
     [counts.notApplicable, "not applicable"],
     [counts.leak, counts.leak === 1 ? "LEAK" : "LEAKS"],
-    [counts.notEnded, "without the end that was due"],
+    [counts.notEnded, "without the expected end"],
     [counts.broken, "could not be carried out"],
   ] as const;
   const told = parts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
   const seconds = (report.durationMs / 1000).toFixed(1);
   const summary = `${report.results.length} cases in ${seconds} s, seed ${report.seed}: ${told.join(", ")}.`;
-  const words = report.hasPassed ? "Nothing crossed from one turn to another." : "Do not use workers again with this.";
+  const words = report.hasPassed
+    ? "Nothing crossed from one turn to another."
+    : "Do not reuse workers with this version.";
   return `${summary}\n${report.hasPassed ? style.green(words) : style.red(words)}`;
 }

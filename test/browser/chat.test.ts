@@ -263,7 +263,7 @@ describeInBrowser("the chat", (browser) => {
     expect(await visit.main.getByLabel("Profile").inputValue()).toBe("default");
     await visit.main.getByLabel("Deadline in seconds").fill("0");
     await visit.say("Hello");
-    await visit.main.getByText(/The deadline has to be between 1 and \d+ seconds/).waitFor();
+    await visit.main.getByText(/The deadline must be between 1 and \d+ seconds/).waitFor();
     clean();
   });
 });

@@ -72,7 +72,7 @@ describeInBrowser("a connection that is lost", (browser) => {
     cable.cut();
     await visit.lastTurn.getByText("Connection lost").waitFor();
     expect(await visit.lastTurn.locator(".text").innerText()).toBe(before);
-    expect(await visit.lastTurn.locator(".failure").innerText()).toContain("broke off in mid-turn");
+    expect(await visit.lastTurn.locator(".failure").innerText()).toContain("broke off mid-turn");
     // The server notices as well: the worker is interrupted and serves again.
     await expect.poll(() => scene.workers().claimed).toBe(0);
     expect(await visit.ask(scenario("text", { text: "Back again." }))).toContain("Back again.");

@@ -70,7 +70,7 @@ describeInBrowser("the token gate", (browser) => {
     await visit.page.keyboard.press("Enter");
     await visit.page
       .getByRole("alert")
-      .getByText(/no blanks/)
+      .getByText(/no spaces/)
       .waitFor();
     await settled();
     expect(calls).toEqual([]);

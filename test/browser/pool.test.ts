@@ -108,7 +108,7 @@ describeInBrowser("the view of the pool", (browser) => {
     await card("default").waitFor();
     const { port } = new URL(servers.webUrl);
     await servers.stop();
-    await visit.main.getByText(/Connection lost: what is below is old/).waitFor();
+    await visit.main.getByText(/Connection lost: the state below is old/).waitFor();
     servers = await startTestServers({
       pool: [pool.service],
       change: ({ web }) => {
@@ -171,7 +171,7 @@ describeInBrowser("a server without PoolService", (browser) => {
       await visit.page.getByRole("link", { name: "Pool", exact: true }).click();
       await visit.page
         .locator(".pool-problem")
-        .getByText(/This server has no view of its pool/)
+        .getByText(/This server does not show its pool/)
         .waitFor();
       expect(visit.problems).toEqual([]);
     } finally {

@@ -124,7 +124,7 @@ describe("spans of Claude Code", () => {
     const endpoint = variables.OTEL_EXPORTER_OTLP_ENDPOINT ?? "";
     const { said, log } = warnings();
     expect(await openCliSpans({ settings: on, log, port: Number(new URL(endpoint).port) })).toBeUndefined();
-    expect(said).toEqual([expect.stringContaining("traces go on without them")]);
+    expect(said).toEqual([expect.stringContaining("traces continue without them")]);
   });
 
   it("stand junk: refused each time, mentioned once", async () => {

@@ -36,8 +36,8 @@ describe("the program", () => {
 
   it.each([
     ["is too old", "echo 2.1.268", /2\.1\.268, older than 2\.1\.300/],
-    ["fails", "exit 3", /does not tell its version/],
-    ["says something else", "echo hello", /does not tell its version/],
+    ["fails", "exit 3", /does not report its version/],
+    ["says something else", "echo hello", /does not report its version/],
   ])("is refused when it %s", async (_, text, why) => {
     expect(await locate(await script("other", text))).toMatchObject({
       kind: "unavailable",

@@ -43,7 +43,7 @@ describe("a failed call", () => {
   it("tells a missing token from a wrong one", () => {
     const error = toConnectError(new RunnerError("UNAUTHENTICATED", "no"));
     expect(callFailure(error, { ...target, hasToken: false }).hint).toContain("no token was found");
-    expect(callFailure(error, target).hint).toContain("does not take the token");
+    expect(callFailure(error, target).hint).toContain("does not accept the token");
   });
 
   it("tells a server that is not there from one that is busy", () => {

@@ -66,7 +66,7 @@ describe("the screen of a chat", () => {
     show(retracted(0, 1));
     text("right", 0, 1);
     expect(written.stdout).toBe("kept wrong\nright");
-    expect(written.stderr).toBe("↑ void: the last 5 characters were retracted; what follows replaces them\n");
+    expect(written.stderr).toBe("↑ void: the last 5 characters were retracted, and what follows replaces them\n");
     expect(screen.text).toBe("kept right");
   });
 

@@ -34,8 +34,8 @@ describe("the server that a command calls", () => {
   });
 
   it("is told by the name of who named it when it is none", async () => {
-    await expect(connected({ CLAUDE_RUNNER_ADDRESS: "http://[" })).rejects.toThrow(/^CLAUDE_RUNNER_ADDRESS has to be/);
-    await expect(connected({}, "ftp://x")).rejects.toThrow(/^--url has to be/);
+    await expect(connected({ CLAUDE_RUNNER_ADDRESS: "http://[" })).rejects.toThrow(/^CLAUDE_RUNNER_ADDRESS must be/);
+    await expect(connected({}, "ftp://x")).rejects.toThrow(/^--url must be/);
   });
 
   it("gets the token of CLAUDE_RUNNER_TOKEN, else of the file of CLAUDE_RUNNER_TOKEN_FILE", async () => {

@@ -72,7 +72,7 @@ describe("a command that cannot do its work says so in a line:", () => {
     [/--config: the settings file folder is a folder/, 2, ["serve", "--config", "folder"]],
     [/--config: the settings file pipe is a pipe/, 2, ["settings", "--config", "pipe"]],
     [/--config: the settings file dangling is a link that leads nowhere/, 2, ["doctor", "--config", "dangling"]],
-    [/half\.yaml:\d: is no valid YAML/, 2, ["verify", "--config", "half.yaml"]],
+    [/half\.yaml:\d: is not valid YAML/, 2, ["verify", "--config", "half.yaml"]],
     [/circle\.yaml:1: grpc\.x is an anchor that contains itself/, 2, ["serve", "--config", "circle.yaml"]],
     [/cli\.workFolder: \S+junk is no folder/, 1, ["serve", ...anyPorts, "--set", "cli.workFolder=junk"]],
     [/cli\.workFolder: .*\/nonexistent is no folder/, 1, ["serve", ...anyPorts], { TMPDIR: "/nonexistent" }],
@@ -101,11 +101,16 @@ describe("a command that cannot do its work says so in a line:", () => {
     [/--token-file: cannot read folder/, 2, ["chat", "--token-file", "folder", "hi"]],
     [/--ca-file: cannot read folder/, 2, ["pool", "--ca-file", "folder"]],
     [/--history: cannot read folder/, 2, ["chat", "--history", "folder", "hi"]],
-    [/--schema: junk is no JSON/, 2, ["chat", "--schema", "junk", "hi"]],
-    [/token file \S+ is a pipe, not a file; name another with --token-file/, 2, ["chat", "hi"], { HOME: "odd-home" }],
+    [/--schema: junk is not JSON/, 2, ["chat", "--schema", "junk", "hi"]],
+    [
+      /token file \S+ is a pipe, not a file; name another one with --token-file/,
+      2,
+      ["chat", "hi"],
+      { HOME: "odd-home" },
+    ],
     [/the temporary folder \/nonexistent cannot be written/, 1, ["verify"], { TMPDIR: "/nonexistent" }],
     [/the program .* is missing or not executable/, 1, ["verify", "--cli", "junk"]],
-    [/Has to be a name/, 2, ["token", "--tenant", "../x"]],
+    [/Must be a name/, 2, ["token", "--tenant", "../x"]],
   ])("%s", async (words, code, args, env = {}) => {
     const home = env.HOME === "odd-home" ? { HOME: join(folder, "odd-home") } : {};
     const ended = await run(args, { ...env, ...home });

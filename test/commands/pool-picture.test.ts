@@ -52,7 +52,7 @@ describe("the picture of a pool", () => {
 
   it("says for a tenant whose the view is, and shows no free places, which it cannot know", () => {
     const lines = draw({ pool: busyPool({ coversAllTenants: false, memoryBytes: 0n, memoryBudgetBytes: 0n }) });
-    expect(lines[0]).toContain("your tenant, and what is nobody's");
+    expect(lines[0]).toContain("your tenant, and workers that belong to nobody");
     expect(lines.join("\n")).not.toContain("memory 0");
     expect(lines).toContain("default  3 workers");
     expect(lines).toContain("  ▶○○");

@@ -59,7 +59,7 @@ describe("the command line", () => {
     });
     expect(exitCode).toBe(exitCodes.usage);
     expect(stderr).toContain("3 settings are wrong");
-    expect(stderr).toContain("--grpc-port: grpc.port has to be a whole number");
+    expect(stderr).toContain("--grpc-port: grpc.port must be a whole number");
     expect(stderr).toContain("did you mean `grpc.port`?");
     expect(stderr).toContain("CLAUDE_RUNNER_WEB_PORT: web.port is 70000");
   });
@@ -107,7 +107,7 @@ describe("pool", () => {
     [["--watch", "--once"], "exclude each other"],
     [["--turns", "101"], "from 0 to 100"],
     [["--interval", "soon"], "a number of seconds"],
-    [["--url", "ftp://x"], "--url has to be"],
+    [["--url", "ftp://x"], "--url must be"],
   ])("refuses %j before it calls anybody", async (args, why) => {
     const { exitCode, stderr } = await run(["pool", ...args]);
     expect(exitCode).toBe(exitCodes.usage);
@@ -189,7 +189,7 @@ describe("chat", () => {
   it.each([["ftp://example.com"], ["http://"], [":7433"]])("refuses %s as a server", async (url) => {
     const { exitCode, stderr } = await run(["chat", "--url", url, "hi"]);
     expect(exitCode).toBe(exitCodes.usage);
-    expect(stderr).toContain("--url has to be host:port");
+    expect(stderr).toContain("--url must be host:port");
   });
 
   it("says what to do when no server answers", async () => {
@@ -245,7 +245,7 @@ describe("doctor", () => {
       ANTHROPIC_API_KEY: "sk-ant-api03-0123456789abcdef",
       ANTHROPIC_BASE_URL: "https://me:hunter2@gateway.example/path",
     });
-    expect(stdout).toContain("ANTHROPIC_BASE_URL must not hold a name or a password");
+    expect(stdout).toContain("ANTHROPIC_BASE_URL must not contain a user name or a password");
     expect(stdout).not.toContain("hunter2");
   });
 

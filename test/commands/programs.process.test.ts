@@ -130,7 +130,7 @@ describe("serve and chat", () => {
     const talk = new Run(["chat", "--url", url, "--json", "[[scenario silence]] hi"], {});
     await talk.says(/"started"/);
     run.child.kill("SIGTERM");
-    await run.says(/once more to hurry/);
+    await run.says(/send the signal again to hurry/);
     run.child.kill("SIGTERM");
     await run.says(/have 10 seconds/);
     run.child.kill("SIGTERM");

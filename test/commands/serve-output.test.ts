@@ -43,7 +43,7 @@ describe("what a person sees of a server", () => {
     const text = startSummary(loaded(), { ...places, missingCredentials: [{ credential: "default", why }] }, plain);
     const last = text.trimEnd().split("\n").at(-1);
     expect(last).toBe(
-      `error: no turn can be served: ${why}; set it and start again, or see it work without one: \`claude-runner demo\``,
+      `error: no turn can be served: ${why}; set it and start again, or see the server work without one: \`claude-runner demo\``,
     );
     expect(text).not.toContain("Try it in another terminal");
   });

@@ -214,7 +214,7 @@ describe("the settings file", () => {
 
   it("names the line of a mistake in YAML", () => {
     expect(problems({ yaml: "grpc:\n  port: [1\nweb: 2\n" })[0]).toMatch(
-      /^claude-runner\.yaml:[34]: is no valid YAML: /,
+      /^claude-runner\.yaml:[34]: is not valid YAML: /,
     );
   });
 
@@ -231,13 +231,11 @@ describe("the settings file", () => {
     const levels = Array.from({ length: 40 }, (_, at) => `l${at + 1}: &l${at + 1} [${`*l${at},`.repeat(9)}]`);
     const wide = problems({ yaml: ["l0: &l0 [x]", ...levels].join("\n") });
     expect(wide).toHaveLength(1);
-    expect(wide[0]).toMatch(/^claude-runner\.yaml:\d+: l\d+\S* is where it gets larger than 500,000 values$/);
+    expect(wide[0]).toMatch(/^claude-runner\.yaml:\d+: l\d+\S* is where the settings exceed 500,000 values$/);
     const deep = problems({ yaml: `grpc: ${"{ a: ".repeat(100)}1${" }".repeat(100)}` });
-    expect(deep).toEqual(["claude-runner.yaml:1: grpc.a.a.a goes more than 64 levels down"]);
+    expect(deep).toEqual(["claude-runner.yaml:1: grpc.a.a.a is nested more than 64 levels deep"]);
     const deepVariable = { CLAUDE_RUNNER_AUTH_TOKENS: `${"[".repeat(50_000)}${"]".repeat(50_000)}` };
-    expect(problems({ env: deepVariable })).toEqual([
-      "CLAUDE_RUNNER_AUTH_TOKENS: has to be a list of objects, as JSON",
-    ]);
+    expect(problems({ env: deepVariable })).toEqual(["CLAUDE_RUNNER_AUTH_TOKENS: must be a list of objects, as JSON"]);
   });
 
   it("that is far from YAML names the first mistakes, not hundreds", () => {
@@ -246,7 +244,7 @@ describe("the settings file", () => {
 
   it.each(["profiles", "credentials", "grpc"])("may not call anything in %s __proto__", (group) => {
     expect(problems({ yaml: `${group}:\n  __proto__: {}\n` })).toContain(
-      `claude-runner.yaml:2: ${group}.__proto__ is no setting`,
+      `claude-runner.yaml:2: ${group}.__proto__ is not a setting`,
     );
   });
 
@@ -256,12 +254,12 @@ describe("the settings file", () => {
       "names the profile `constructor`, which does",
     );
     expect(problems({ yaml: "profiles: { default: { credential: constructor } }" })[0]).toContain(
-      "names `constructor`, which `credentials` does not have",
+      "names `constructor`, which is not in `credentials`",
     );
   });
 
-  it("has to hold settings", () => {
-    expect(problems({ yaml: "- 1\n" })).toEqual(["claude-runner.yaml:1: has to hold settings, such as `grpc:`"]);
+  it("must hold settings", () => {
+    expect(problems({ yaml: "- 1\n" })).toEqual(["claude-runner.yaml:1: must hold settings, such as `grpc:`"]);
   });
 
   it("takes relative paths from its own folder and those of variables from the working folder", () => {
@@ -357,8 +355,10 @@ describe("variables", () => {
     expect(load({ yaml: "profiles: { x-service-port: {} }", env }).settings.profiles["x-service-port"]?.model).toBe(
       "m",
     );
-    expect(problems({ env: { CLAUDE_RUNNER_PORT: "7433" } })[0]).toMatch(/^CLAUDE_RUNNER_PORT: is no setting; did you/);
-    expect(problems({ env: { CLAUDE_RUNNER_GRPC_PORT: "http://x" } })[0]).toContain("has to be a whole number");
+    expect(problems({ env: { CLAUDE_RUNNER_PORT: "7433" } })[0]).toMatch(
+      /^CLAUDE_RUNNER_PORT: is not a setting; did you/,
+    );
+    expect(problems({ env: { CLAUDE_RUNNER_GRPC_PORT: "http://x" } })[0]).toContain("must be a whole number");
   });
 
   it("of clients are left alone, which may share the environment", () => {
@@ -369,7 +369,7 @@ describe("variables", () => {
 
   it("that nobody knows are refused, with the name that was meant", () => {
     expect(problems({ env: { CLAUDE_RUNNER_GRPC_PROT: "1" } })).toEqual([
-      "CLAUDE_RUNNER_GRPC_PROT: is no setting; did you mean `CLAUDE_RUNNER_GRPC_PORT`?",
+      "CLAUDE_RUNNER_GRPC_PROT: is not a setting; did you mean `CLAUDE_RUNNER_GRPC_PORT`?",
     ]);
     expect(problems({ env: { CLAUDE_RUNNER_PROFILES_UNHEARD_MODEL: "x" } })[0]).toContain(
       "profiles and credentials of",
@@ -377,10 +377,10 @@ describe("variables", () => {
   });
 
   it.each([
-    ["CLAUDE_RUNNER_GRPC_PORT", "0x10", "has to be a whole number from 0 to 65,535"],
-    ["CLAUDE_RUNNER_GRPC_PORT", "1e3", "has to be a whole number from 0 to 65,535"],
-    ["CLAUDE_RUNNER_WEB_ENABLED", "yes", "has to be true or false"],
-    ["CLAUDE_RUNNER_AUTH_TOKENS", "crt_abc", "has to be a list of objects, as JSON"],
+    ["CLAUDE_RUNNER_GRPC_PORT", "0x10", "must be a whole number from 0 to 65,535"],
+    ["CLAUDE_RUNNER_GRPC_PORT", "1e3", "must be a whole number from 0 to 65,535"],
+    ["CLAUDE_RUNNER_WEB_ENABLED", "yes", "must be true or false"],
+    ["CLAUDE_RUNNER_AUTH_TOKENS", "crt_abc", "must be a list of objects, as JSON"],
   ])("%s=%s is refused with what is right", (name, value, problem) => {
     expect(problems({ env: { [name]: value } })).toEqual([`${name}: ${problem}`]);
   });
@@ -389,7 +389,7 @@ describe("variables", () => {
 describe("flags", () => {
   it("that name no setting are refused, with the one that was meant", () => {
     expect(problems({ flags: [flag("--set grcp.port", "grcp.port", "1")] })).toEqual([
-      "--set grcp.port: `grcp.port` is no setting; did you mean `grpc.port`?",
+      "--set grcp.port: `grcp.port` is not a setting; did you mean `grpc.port`?",
     ]);
   });
 
@@ -399,8 +399,8 @@ describe("flags", () => {
   });
 
   it("cannot reach beyond the settings", () => {
-    expect(problems({ flags: [flag("--set", "profiles.__proto__.model", "x")] })[0]).toContain("is no setting");
-    expect(problems({ flags: [flag("--set", "constructor.name", "x")] })[0]).toContain("is no setting");
+    expect(problems({ flags: [flag("--set", "profiles.__proto__.model", "x")] })[0]).toContain("is not a setting");
+    expect(problems({ flags: [flag("--set", "constructor.name", "x")] })[0]).toContain("is not a setting");
   });
 });
 
@@ -418,13 +418,13 @@ describe("what is wrong", () => {
     ].join("\n");
     const env = { CLAUDE_RUNNER_WEB_PORT: "many" };
     expect(problems({ yaml, env, flags: [flag("--admin-port", "admin.port", "-1")] })).toEqual([
-      "CLAUDE_RUNNER_WEB_PORT: has to be a whole number from 0 to 65,535",
-      "--admin-port: admin.port is -1; has to be a whole number from 0 to 65,535",
-      "claude-runner.yaml:2: grpc.port is 70000; has to be a whole number from 0 to 65,535",
-      "claude-runner.yaml:3: grpc.prot is no setting; did you mean `port`?",
-      "claude-runner.yaml:6: profiles.default.credential names `bedrock`, which `credentials` does not have; there is `default`",
-      'claude-runner.yaml:7: profiles.default.effort is "extreme"; has to be one of `low`, `medium`, `high`, `xhigh`, `max`',
-      "claude-runner.yaml:8: port is no setting; did you mean `grpc.port` or `web.port` or `admin.port`?",
+      "CLAUDE_RUNNER_WEB_PORT: must be a whole number from 0 to 65,535",
+      "--admin-port: admin.port is -1; must be a whole number from 0 to 65,535",
+      "claude-runner.yaml:2: grpc.port is 70000; must be a whole number from 0 to 65,535",
+      "claude-runner.yaml:3: grpc.prot is not a setting; did you mean `port`?",
+      "claude-runner.yaml:6: profiles.default.credential names `bedrock`, which is not in `credentials`; there is `default`",
+      'claude-runner.yaml:7: profiles.default.effort is "extreme"; must be one of `low`, `medium`, `high`, `xhigh`, `max`',
+      "claude-runner.yaml:8: port is not a setting; did you mean `grpc.port` or `web.port` or `admin.port`?",
     ]);
   });
 
@@ -434,14 +434,14 @@ describe("what is wrong", () => {
     const text = problems({ yaml, env: { CLAUDE_RUNNER_GRPC_PORT: secret, CLAUDE_RUNNER_WEB_HOST: "x" } }).join("\n");
     expect(text).not.toContain("0123456789");
     expect(text).not.toContain("pass@");
-    expect(text).toContain("`apiKeyEnv` names the variable");
+    expect(text).toContain("name the variable in `apiKeyEnv`");
   });
 
   it.each([
-    ["tools without a folder and isolation", "tools: [Read]", ["need `workspace`", "need `isolation`"]],
+    ["tools without a folder and isolation", "tools: [Read]", ["require `workspace`", "require `isolation`"]],
     ["a sandbox", "isolation: sandbox", ["does not exist yet"]],
-    ["no isolation for everybody", "isolation: none", ["needs `tenant`"]],
-    ["a folder that is not there", "workspace: { path: /nonexistent/folder }", ["is no folder"]],
+    ["no isolation for everybody", "isolation: none", ["requires `tenant`"]],
+    ["a folder that is not there", "workspace: { path: /nonexistent/folder }", ["is not a folder"]],
     [
       "a permission for a tool that it does not have",
       'allowedTools: ["Bash(ls)"]',
@@ -450,11 +450,11 @@ describe("what is wrong", () => {
     [
       "a default above its maximum",
       "{ defaultLimits: { maxModelCallCount: 9 }, maxLimits: { maxModelCallCount: 8 } }",
-      ["is 9, above the profile's `maxLimits.maxModelCallCount`, which is 8"],
+      ["is 9, which is more than the profile's `maxLimits.maxModelCallCount`, 8"],
     ],
     ["an empty value", "model:", ["is empty"]],
     ["a system prompt of white space", 'systemPrompt: " "', ["must not be only white space"]],
-    ["a system prompt that is no text", "systemPrompt: 5", ["is 5; has to be text"]],
+    ["a system prompt that is no text", "systemPrompt: 5", ["is 5; must be text"]],
   ])("refuses a profile with %s", (_what, profile, expected) => {
     const body = profile.startsWith("{") ? profile : `\n    ${profile}`;
     const found = problems({ yaml: `profiles:\n  default: ${body}\n` });
@@ -465,7 +465,7 @@ describe("what is wrong", () => {
   it("refuses tools that write in a read-only folder", () => {
     const profile = `{ tools: [Read, Bash, Edit], tenant: t, isolation: none, workspace: { path: ${folder}, access: read-only } }`;
     expect(problems({ yaml: `profiles: { default: ${profile} }` })).toEqual([
-      "claude-runner.yaml:1: profiles.default.tools may not have Bash, Edit: the workspace is read-only",
+      "claude-runner.yaml:1: profiles.default.tools must not include Bash, Edit: the workspace is read-only",
     ]);
   });
 
@@ -480,7 +480,7 @@ describe("what is wrong", () => {
     ].join("\n");
     const found = problems({ yaml });
     expect(found[0]).toMatch(/^claude-runner.yaml:4: auth.tokens.0.profiles.0 .* belongs to the tenant `b`$/);
-    expect(found[1]).toContain("auth.tokens.1.sha256 is that of token 0 again");
+    expect(found[1]).toContain("auth.tokens.1.sha256 is the same as that of token 0");
     expect(found[2]).toContain("names the profile `gone`");
   });
 
@@ -526,7 +526,7 @@ describe("what is wrong", () => {
   it.each(["https://runner.example", "runner.example:7434", "*.example", "runner.example/x"])(
     "refuses %j as a host name, which would never match",
     (text) => {
-      expect(problems({ yaml: `web: { allowedHosts: ["${text}"] }` })[0]).toContain("without scheme and port");
+      expect(problems({ yaml: `web: { allowedHosts: ["${text}"] }` })[0]).toContain("without a scheme or a port");
     },
   );
 
@@ -534,14 +534,14 @@ describe("what is wrong", () => {
     "refuses a collector's address that ends in %s, to which more is added",
     (end) => {
       const yaml = `telemetry: { otlpEndpoint: "http://127.0.0.1:4318${end}" }`;
-      expect(problems({ yaml })[0]).toContain("`/v1/traces` and `/v1/metrics` are added to it");
+      expect(problems({ yaml })[0]).toContain("the server adds `/v1/traces` and `/v1/metrics`");
       expect(problems({ env: { CLAUDE_RUNNER_TELEMETRY_OTLP_ENDPOINT: "ftp://x" } })[0]).toContain("base address");
     },
   );
 
   it("refuses an admin port that others can reach unless it is said who may read it, and warns where it is", () => {
     expect(problems({ yaml: "admin: { host: 0.0.0.0 }" })[0]).toContain(
-      "name those that may read it in `admin.allowed",
+      "list the addresses that may read it in `admin.allowed",
     );
     expect(problems({ yaml: "admin: { host: 0.0.0.0, allowedAddresses: [everybody] }" })[0]).toContain("a range of");
     const { warnings } = load({ yaml: "admin: { host: 0.0.0.0, allowedAddresses: [10.0.0.0/8, 'fd00::7'] }" });
@@ -586,7 +586,7 @@ describe("spares", () => {
     const profile = `{ tools: [Read], tenant: t, isolation: none, workspace: { path: ${folder} }, minSpares: 3 }`;
     const { warnings } = load({ yaml: `profiles: { coder: ${profile} }` });
     expect(warnings.join("\n")).toContain(
-      "profile coder: `minSpares` is 3 and counts as 1, since it has one worker at most: turns in a `read-write` workspace run one at a time",
+      "profile coder: `minSpares` is 3 but counts as 1, because the profile has at most one worker: turns in a `read-write` workspace run one at a time",
     );
   });
 });
@@ -594,7 +594,7 @@ describe("spares", () => {
 describe("warnings", () => {
   it("name a proxy whose address nobody knows: all its callers would share what one address may have", () => {
     expect(load({ yaml: "behindProxy: true" }).warnings).toEqual([
-      expect.stringContaining("`trustedProxies` names no"),
+      expect.stringContaining("`trustedProxies` is empty"),
     ]);
     expect(load({ yaml: "behindProxy: true\ntrustedProxies: [10.0.0.0/8]" }).warnings).toEqual([]);
   });
@@ -610,7 +610,7 @@ describe("warnings", () => {
   it("name spans of Claude Code that would go nowhere", () => {
     const { warnings } = load({ yaml: "telemetry: { cliSpans: true }" });
     expect(warnings).toEqual([
-      expect.stringContaining("`telemetry.cliSpans` does nothing without `telemetry.otlpEndpoint`"),
+      expect.stringContaining("`telemetry.cliSpans` has no effect without `telemetry.otlpEndpoint`"),
     ]);
     const endpoint = "http://127.0.0.1:4318";
     expect(load({ yaml: `telemetry: { cliSpans: true, otlpEndpoint: "${endpoint}" }` }).warnings).toEqual([]);

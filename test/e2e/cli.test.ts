@@ -289,7 +289,7 @@ describe("a profile that asks for what is not there", () => {
     [
       "a workspace that is not there",
       { tools: ["Read"], workspace: { path: "/no/such/folder" }, isolation: "none", tenant: "acme" },
-      /no folder/,
+      /not a folder/,
     ],
     ["permissions for tools that it does not have", { allowedTools: ["Bash(ls)"] }, /Bash/],
     ["a credential that is not there", { credential: "nowhere" }, /credential/],

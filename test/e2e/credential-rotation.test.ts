@@ -116,7 +116,7 @@ describe("a key that is replaced while the server runs", () => {
     await mount("two words");
     await scene.client.chat({ prompt: "Still there?" });
     await scene.client.chat({ prompt: "And now?" });
-    const told = scene.book.lines.slice(from).filter(({ message }) => message.includes("cannot be read any more"));
+    const told = scene.book.lines.slice(from).filter(({ message }) => message.includes("can no longer be read"));
     expect(told).toMatchObject([{ level: "warn", why: expect.stringContaining("more than one word") }]);
     await mount(accepted);
   });

@@ -59,7 +59,9 @@ describe("a worker that dies", () => {
       expect(turn.failure).toBeUndefined();
       expect(turn.text).toBe(`You said: ${prompt}`);
       expect(turn.started.claimSource).toBe(ClaimSource.COLD_POOL_OFF);
-      expect(scene.book.since(from, "worker died before it had the prompt; another takes the turn")).toHaveLength(1);
+      expect(
+        scene.book.since(from, "the worker died before it had the prompt; another one takes the turn"),
+      ).toHaveLength(1);
       expect(scene.book.since(from, "turn ended")).toHaveLength(1);
       // The prompt was written once, to the second one.
       const prompts = await recorded(scene.fake, ({ in: line }) => JSON.stringify(line ?? "").includes(prompt));
@@ -79,7 +81,9 @@ describe("a worker that dies", () => {
       expect(turn.failure).toBeUndefined();
       expect(turn.text).toBe("You said: And then?");
       expect(turn.started.seededMessageCount).toBe(2);
-      expect(scene.book.since(from, "worker died before it had the prompt; another takes the turn")).toHaveLength(1);
+      expect(
+        scene.book.since(from, "the worker died before it had the prompt; another one takes the turn"),
+      ).toHaveLength(1);
       await endBound("cold");
     });
 

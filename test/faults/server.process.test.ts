@@ -120,7 +120,7 @@ describe("a server in its own process", () => {
     const server = await serve({ shutdown: { noticeMs: 1_500 } });
     const { reading } = await begin(server, '[[fake answer {"flood":{"deltas":250,"chars":10},"perSecond":100}]]');
     server.process.kill("SIGTERM");
-    await server.said("stopping: running turns may end; once more to hurry");
+    await server.said("stopping: running turns may end; send the signal again to hurry");
 
     expect((await server.client.checkHealth("")).status).toBe(Status.NOT_SERVING);
     const refused = await failureOf(server.client.streamChat({ prompt: "One more?" }));
@@ -140,7 +140,7 @@ describe("a server in its own process", () => {
     const server = await serve();
     const { reading } = await begin(server, slowAnswer);
     server.process.kill("SIGTERM");
-    await server.said("stopping: running turns may end; once more to hurry");
+    await server.said("stopping: running turns may end; send the signal again to hurry");
     server.process.kill("SIGINT");
     await server.said("hurrying: running turns have 10 seconds");
     server.process.kill("SIGTERM");
@@ -171,7 +171,7 @@ describe("a server in its own process", () => {
     expect(isAlive(grandchild!)).toBe(true);
 
     const second = await serve();
-    const swept = await second.said("swept what a server that was killed had left");
+    const swept = await second.said("removed what a server that was killed had left");
     expect(swept.endedCount).toBeGreaterThanOrEqual(1);
     await untilGone(pid!);
     await untilGone(grandchild!);

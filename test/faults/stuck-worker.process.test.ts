@@ -84,7 +84,9 @@ describe("a worker that is stuck", () => {
     const turn = await run(`[[fake answer {"text":"Taken."}]] No pipe holds this: ${"x".repeat(900_000)}`, "cold");
     expect(turn.failure).toBeUndefined();
     expect(turn.text).toBe("Taken.");
-    expect(scene.book.since(from, "worker died before it had the prompt; another takes the turn")).toHaveLength(1);
+    expect(scene.book.since(from, "the worker died before it had the prompt; another one takes the turn")).toHaveLength(
+      1,
+    );
   });
 
   it("and does not answer when it is bound costs its caller nothing either", async () => {

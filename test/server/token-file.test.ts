@@ -36,7 +36,10 @@ describe("the token file", () => {
     const { token } = await ensureTokenFile(path);
     await chmod(path, 0o644);
     const seen = await readTokenFile(path);
-    expect(seen).toEqual({ token, warnings: [expect.stringContaining("could be read by others; it is closed")] });
+    expect(seen).toEqual({
+      token,
+      warnings: [expect.stringContaining("could be read by other users; it no longer can")],
+    });
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect(await readTokenFile(path)).toEqual({ token, warnings: [] });
   });
@@ -45,10 +48,10 @@ describe("the token file", () => {
     [
       "a link, as secret volumes have them",
       (at) => symlink("..data/token", at),
-      /is a symbolic link; name another place/,
+      /is a symbolic link; name another file/,
     ],
-    ["a token of one's own", (at) => writeFile(at, "my-own-token\n"), /holds no token .* goes into auth\.tokens/],
-    ["something long", (at) => writeFile(at, `crt_${"a".repeat(43)}${"\n".repeat(9000)}x`), /holds no token/],
+    ["a token of one's own", (at) => writeFile(at, "my-own-token\n"), /does not contain a token .* into auth\.tokens/],
+    ["something long", (at) => writeFile(at, `crt_${"a".repeat(43)}${"\n".repeat(9000)}x`), /does not contain a token/],
     ["a folder", (at) => mkdir(at), /is a folder, not a file; .*auth\.tokens/],
     ["a pipe, at once", (at) => promisify(execFile)("mkfifo", [at]), /is a pipe, not a file; .*auth\.tokens/],
   ])("is refused in words that say what to do when it is %s", async (_what, make, words) => {
@@ -68,7 +71,7 @@ describe("the token file", () => {
   it("is warned about in a folder where others could take it away, but not in one like /tmp", async () => {
     await ensureTokenFile(path);
     await chmod(join(folder, "state"), 0o777);
-    expect((await ensureTokenFile(path)).warnings).toEqual([expect.stringContaining("others may write to")]);
+    expect((await ensureTokenFile(path)).warnings).toEqual([expect.stringContaining("other users may write to")]);
     await chmod(join(folder, "state"), 0o1777);
     expect((await ensureTokenFile(path)).warnings).toEqual([]);
   });

@@ -77,7 +77,7 @@ describe.skipIf(path === undefined)("the real CLI, against the stand-in,", () =>
       ["stream-reset-once", "It worked in the end."],
       ["stream-error", "This is the whole text, not streamed."],
       ["stream-malformed", "This is the whole text, not streamed."],
-      ["stream-garbage", "This text breaks off before it is complete, as it was told to."],
+      ["stream-garbage", "This text breaks off before it is complete, as the scenario says."],
       ["stream-cut-after-block", "And this is how it goes on."],
       ["max-tokens-once", "and the second half."],
     ])("gets over %s", async (scenario, text) => {

@@ -122,7 +122,7 @@ describe("telemetry", () => {
     const metricCount = () => received.filter(({ path }) => path === "/v1/metrics").length;
     await expect.poll(metricCount).toBe(1);
     await expect.poll(() => lines.length).toBe(1);
-    expect(lines[0]).toContain("takes no metrics");
+    expect(lines[0]).toContain("does not accept metrics");
     nowMs = 11 * 60_000;
     await expect.poll(metricCount).toBe(2);
     tracer().startSpan("x").end();

@@ -42,14 +42,14 @@ describe("the report", () => {
       "reused  that",
     ]);
     expect(lines.at(-2)).toBe("2 cases in 1.2 s, seed 7: 1 identical, 1 LEAK.");
-    expect(lines.at(-1)).toContain("Do not use workers again");
+    expect(lines.at(-1)).toContain("Do not reuse workers");
   });
 
   it("tells an end that was due from one that was not", () => {
     const ended = (expected: boolean): CaseOutcome => ({ kind: "ended", expected, why: "compacted" });
     const text = reportText(reportOf(ended(true), ended(false)), style);
     expect(text).toMatch(/✓ case 1 .* worker ended: compacted/);
-    expect(text).toMatch(/! case 2 .* though it could be reset: compacted/);
+    expect(text).toMatch(/! case 2 .* although it could be reset: compacted/);
   });
 
   it("counts for programs what fails", () => {

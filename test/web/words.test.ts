@@ -61,7 +61,7 @@ describe("what is read out of an answer", () => {
     const speech = new TurnSpeech();
     expect(speech.paragraph("  Hello. ")).toBe("Hello.");
     expect(speech.paragraph(" ")).toBeUndefined();
-    expect(speech.paragraph("x".repeat(5_000))).toMatch(/^x{1994} … The answer goes on\.$/);
+    expect(speech.paragraph("x".repeat(5_000))).toMatch(/^x{1994} … The answer continues\.$/);
     expect(speech.paragraph("More.")).toBeUndefined();
   });
 });

@@ -92,7 +92,7 @@ export const answers: readonly Behaviour[] = [
     },
   },
   {
-    title: "iterates over the text alone, piece by piece",
+    title: "iterates over the text only, piece by piece",
     async holds(client, lab) {
       const text = "One piece, another piece, and the rest.";
       const prompt = scenario("text", { text, deltas: 3, betweenDeltasMs: 20 });

@@ -43,7 +43,7 @@ async function nextClaim(scene: Scene, from: number): Promise<string> {
 
 export const ends: readonly Behaviour[] = [
   {
-    title: "cancels in mid-text, and the worker is free again",
+    title: "cancels mid-text, and the worker is free again",
     async holds(client, lab) {
       const answer = await endedByCaller(client, lab, { cancelAfterTextDeltas: 5 });
       expect(errorOf(answer)).toMatchObject({ code: "CANCELLED", mayRetry: false });
@@ -71,7 +71,7 @@ export const ends: readonly Behaviour[] = [
     },
   },
   {
-    title: "tells the server the call's deadline, or leaves it to the server",
+    title: "sends the server the call's deadline, or leaves it to the server",
     async holds(client) {
       const told: (number | undefined)[] = [];
       await using server = await scriptedServer((_, call) => {
@@ -87,7 +87,7 @@ export const ends: readonly Behaviour[] = [
     },
   },
   {
-    title: "takes a limit that was reached for a result, not for an error",
+    title: "treats a limit that was reached as a result, not as an error",
     async holds(client, lab) {
       const request = { prompt: endless, limits: { maxOutputBytes: "200" } };
       const answer = await client.stream(targetOf(await lab.main()), request);
@@ -97,7 +97,7 @@ export const ends: readonly Behaviour[] = [
     },
   },
   {
-    title: "takes the model's refusal for a result, not for an error",
+    title: "treats the model's refusal as a result, not as an error",
     async holds(client, lab) {
       const answer = await client.stream(targetOf(await lab.main()), { prompt: scenario("refusal") });
       expectWell(answer);
@@ -105,7 +105,7 @@ export const ends: readonly Behaviour[] = [
     },
   },
   {
-    title: "tells that the model API failed, with the turn's result, and does not repeat the turn",
+    title: "reports a model API failure with the turn's result, and does not repeat the turn",
     async holds(client, lab) {
       const scene = await lab.main();
       const { labels, booked } = markedTurn(scene);
@@ -126,7 +126,7 @@ export const ends: readonly Behaviour[] = [
     },
   },
   {
-    title: "tells that the worker died in mid-turn, and which turn it was",
+    title: "reports that the worker died mid-turn, and which turn it was",
     async holds(client, lab) {
       const scene = await lab.main();
       const { labels, booked } = markedTurn(scene);

@@ -37,7 +37,7 @@ const otherAuthority = fileURLToPath(new URL("../../../test/fixtures/tls/renewed
 
 export const refusals: readonly Behaviour[] = [
   {
-    title: "tells every rule that a request breaks, by field",
+    title: "reports every rule that a request breaks, by field",
     async holds(client, lab) {
       const scene = await lab.main();
       const claims = scene.claimCount();
@@ -54,7 +54,7 @@ export const refusals: readonly Behaviour[] = [
     },
   },
   {
-    title: "tells that a token is missing or unknown, without showing it",
+    title: "reports a missing or unknown token without revealing it",
     async holds(client, lab) {
       const scene = await lab.main();
       const wrong = "an-unknown-token-0123456789";
@@ -75,7 +75,7 @@ export const refusals: readonly Behaviour[] = [
     },
   },
   {
-    title: "tells that a profile is another tenant's",
+    title: "reports a profile of another tenant as not allowed",
     async holds(client, lab) {
       const error = errorOf(await client.stream(targetOf(await lab.main()), { profile: "secret", prompt: "x" }));
       expect(error).toMatchObject({
@@ -109,7 +109,7 @@ export const refusals: readonly Behaviour[] = [
     },
   },
   {
-    title: "speaks TLS to a server whose authority it is given, and to no other",
+    title: "uses TLS with a server whose authority it is given, and with no other",
     async holds(client, lab) {
       const scene = await lab.overTls();
       const trusting = targetOf(scene, { caFile: testTls.certFile });

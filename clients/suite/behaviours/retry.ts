@@ -32,7 +32,7 @@ async function occupy(scene: Scene): Promise<{ readonly leave: () => Promise<voi
 
 export const retry: readonly Behaviour[] = [
   {
-    title: "tells that the queue is full, and when to come again",
+    title: "reports that the queue is full, and when to try again",
     async holds(client, lab) {
       const scene = await lab.crowded();
       const running = await occupy(scene);
@@ -50,7 +50,7 @@ export const retry: readonly Behaviour[] = [
     },
   },
   {
-    title: "gets through by its own retry once the queue has room",
+    title: "gets through with its own retry once the queue has room",
     async holds(client, lab) {
       const scene = await lab.crowded();
       const running = await occupy(scene);
@@ -82,7 +82,7 @@ export const retry: readonly Behaviour[] = [
     },
   },
   {
-    title: "backs off by itself where the server says nothing",
+    title: "backs off on its own if the server says nothing",
     async holds(client) {
       await using server = await scriptedServer((attempt) =>
         attempt < 3 ? refused(refusal(undefined)) : goodTurn("Let in."),
@@ -115,7 +115,7 @@ export const retry: readonly Behaviour[] = [
     },
   },
   {
-    title: "never repeats when the server says not to, or what cannot be read",
+    title: "never repeats when the server says not to, or says something that cannot be read",
     async holds(client) {
       // gRPC core reports a header that it cannot read as INTERNAL.
       const codes = { "-1": ["UNAVAILABLE"], soon: ["UNAVAILABLE", "INTERNAL"] };
@@ -129,7 +129,7 @@ export const retry: readonly Behaviour[] = [
     },
   },
   {
-    title: "never repeats other codes than UNAVAILABLE",
+    title: "never repeats a code other than UNAVAILABLE",
     async holds(client) {
       await using server = await scriptedServer(() => refused(refusal(undefined, "QUOTA_EXCEEDED")));
       const error = errorOf(await client.stream(server.target, { prompt: "x" }));
@@ -169,7 +169,7 @@ export const retry: readonly Behaviour[] = [
     },
   },
   {
-    title: "repeats nothing with its retry turned off",
+    title: "repeats nothing with its retry switched off",
     async holds(client) {
       await using server = await scriptedServer((attempt) => (attempt === 1 ? refused(refusal("10")) : goodTurn("x")));
       const error = errorOf(await client.stream(server.target, { prompt: "x" }, { retry: false }));

@@ -37,7 +37,7 @@ export const services: readonly Behaviour[] = [
     },
   },
   {
-    title: "tells what the server is and what the caller may use",
+    title: "reports what the server is and what the caller may use",
     async holds(client, lab) {
       const { response, error } = await client.call<"info">({ do: "info", target: targetOf(await lab.main()) });
       expect(error).toBeUndefined();
@@ -50,7 +50,7 @@ export const services: readonly Behaviour[] = [
     },
   },
   {
-    title: "tells what the pool does",
+    title: "reports the state of the pool",
     isServed: servesPool,
     async holds(client, lab) {
       const scene = await lab.main();

@@ -78,7 +78,7 @@ export class CliConversation {
   /** Rejects, before anything is written, when the CLI does not take a history. */
   async checkSeeding(): Promise<void> {
     if ((await this.#host.capabilities())?.seeding === false) {
-      throw new RunnerError("NOT_SUPPORTED_BY_CLI", "the installed Claude Code does not take a history");
+      throw new RunnerError("NOT_SUPPORTED_BY_CLI", "the installed Claude Code does not accept a history");
     }
   }
 

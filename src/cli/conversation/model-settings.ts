@@ -37,12 +37,12 @@ export async function applySettings(
   await ask({ subtype: "apply_flag_settings", settings }, options);
   const applied = await readSettings(ask, options);
   if (applied.model !== wanted.model && applied.model !== modelAlso) {
-    throw new RunnerError("NOT_SUPPORTED_BY_CLI", `Claude Code does not take the model ${wanted.model}`, {
+    throw new RunnerError("NOT_SUPPORTED_BY_CLI", `Claude Code does not accept the model ${wanted.model}`, {
       facts: { model: wanted.model, appliedModel: applied.model },
     });
   }
   if (applied.effort !== "" && applied.effort !== wanted.effort) {
-    throw new RunnerError("NOT_SUPPORTED_BY_CLI", `the model does not take the effort ${wanted.effort}`, {
+    throw new RunnerError("NOT_SUPPORTED_BY_CLI", `the model does not accept the effort ${wanted.effort}`, {
       facts: { model: wanted.model, effort: wanted.effort, appliedEffort: applied.effort },
     });
   }

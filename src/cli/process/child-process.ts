@@ -118,7 +118,7 @@ export class ChildProcess {
 
   async #putAll(pieces: Iterable<string>): Promise<void> {
     for (const piece of pieces) {
-      if (this.#isGivenUp) throw new Error("an earlier line was not taken");
+      if (this.#isGivenUp) throw new Error("an earlier line was not read");
       await this.#put(piece);
     }
     await this.#put("\n");
@@ -142,7 +142,7 @@ export class ChildProcess {
       const { clock, writeTimeoutMs } = this.#options;
       const cancelTimer = clock.after(writeTimeoutMs, () => {
         this.#isGivenUp = true;
-        reject(new Error(`the process did not take its input within ${writeTimeoutMs} ms`));
+        reject(new Error(`the process did not read its input within ${writeTimeoutMs} ms`));
       });
       written.finally(cancelTimer).then(resolve, reject);
     });

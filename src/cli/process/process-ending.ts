@@ -45,7 +45,7 @@ export class ProcessEnding {
     this.#process.endInput();
     this.#timers.after(Math.min(endOfInputMs, stopTimeoutMs), () => {
       this.#process.signalGroup("SIGTERM");
-      this.#timers.after(stopTimeoutMs, () => this.kill("it did not end when it was told to"));
+      this.#timers.after(stopTimeoutMs, () => this.kill("it did not end when it was asked to"));
     });
     const { promise: givenUp, resolve } = Promise.withResolvers<void>();
     // A process that even SIGKILL does not end is left to the system.

@@ -99,7 +99,7 @@ export class CliKeeper {
     else
       log.warn(
         fields,
-        "Claude Code cannot do everything that reuse needs: turns get a process of their own, or no history",
+        "Claude Code cannot do everything that reuse needs: each turn gets a fresh process, or no history",
       );
     return found;
   }

@@ -152,7 +152,7 @@ async function fingerprintOf(path: string): Promise<string | undefined> {
 async function tryVersion({ path, source }: Candidate, fingerprint: string, clock: Clock): Promise<LocatedCli> {
   const home = await mkdtemp(join(tmpdir(), "claude-runner-version-")).catch(() => undefined);
   if (home === undefined) {
-    const whatToDo = "make it, or name another one in the variable TMPDIR";
+    const whatToDo = "create it, or name another one in the variable TMPDIR";
     return { kind: "unavailable", why: `the temporary folder ${tmpdir()} cannot be written`, whatToDo };
   }
   try {
@@ -167,7 +167,7 @@ async function tryVersion({ path, source }: Candidate, fingerprint: string, cloc
     });
     const version = /\b(\d+\.\d+\.\d+)\b/.exec(stdout)?.[1];
     if (exit.code !== 0 || version === undefined) {
-      return { kind: "unavailable", why: "the program does not tell its version", whatToDo: install };
+      return { kind: "unavailable", why: "the program does not report its version", whatToDo: install };
     }
     if (isOlder(version, oldestVersion)) {
       return { kind: "unavailable", why: `the program is ${version}, older than ${oldestVersion}`, whatToDo: install };

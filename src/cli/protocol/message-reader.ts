@@ -42,7 +42,7 @@ export class MessageReader {
       this.#splitter.push(chunk);
     } catch (error) {
       this.#options.onBroken(
-        error instanceof LineTooLongError ? "a line is too long" : "a line could not be taken",
+        error instanceof LineTooLongError ? "a line is too long" : "a line could not be read",
         error,
       );
     }
@@ -81,6 +81,6 @@ export class MessageReader {
     if (line.trim() === "") return;
     this.#garbageCount += 1;
     this.#options.onGarbage(line.length, this.#garbageCount);
-    if (this.#garbageCount > maxGarbageLines) this.#options.onBroken("it writes what is not JSON");
+    if (this.#garbageCount > maxGarbageLines) this.#options.onBroken("it writes lines that are not JSON");
   }
 }

@@ -53,7 +53,7 @@ function problemOf(variables: Readonly<Record<string, string>>, missing: readonl
     return `${missing.join(" and ")} of the server's environment names a file that does not exist`;
   const hasProfileFile = "AWS_SHARED_CREDENTIALS_FILE" in variables || "AWS_CONFIG_FILE" in variables;
   if (!("AWS_PROFILE" in variables) || hasProfileFile) return undefined;
-  return "AWS_PROFILE is passed on, and neither .aws/credentials nor .aws/config is in the home of the server's user: set AWS_SHARED_CREDENTIALS_FILE or AWS_CONFIG_FILE";
+  return "AWS_PROFILE is passed on, but the home folder of the server's user has neither .aws/credentials nor .aws/config: set AWS_SHARED_CREDENTIALS_FILE or AWS_CONFIG_FILE";
 }
 
 /** Where a named profile of AWS is: workers have another home, so they are told. */

@@ -109,8 +109,8 @@ function secret(
   if (value === "") throw new CredentialError(name, `${where} is empty`, true);
   const wrong = (why: string) => new CredentialError(name, `${where} ${why}`, false);
   // It becomes a header: anything else in it would be a mistake that is hard to find later.
-  if (!/^[\x21-\x7e]+$/.test(value)) throw wrong("holds more than one word, or something that no key has");
-  if (/^(["']).*\1$/.test(value)) throw wrong("holds a key in quotes: leave the quotes out");
+  if (!/^[\x21-\x7e]+$/.test(value)) throw wrong("has more than one word, or characters that no key has");
+  if (/^(["']).*\1$/.test(value)) throw wrong("has quotes around the key: leave the quotes out");
   if (value.startsWith("sk-ant-oat")) throw wrong(`holds ${subscriptionToken}`);
   return value;
 }

@@ -148,7 +148,7 @@ export class Credentials {
       const why = error instanceof Error ? error.message : String(error);
       if (this.#broken.get(name) === why) return;
       this.#broken.set(name, why);
-      const what = before === undefined ? "cannot be read" : "cannot be read any more; the one from before is used";
+      const what = before === undefined ? "cannot be read" : "can no longer be read; the previous one is used";
       log.warn({ credential: name, why }, `a credential ${what}`);
     }
   }
@@ -174,7 +174,7 @@ export class Credentials {
     this.#secrets = new Secrets([...this.#values.values()].flat(2));
     const keys = [variables.ANTHROPIC_API_KEY, variables.ANTHROPIC_AUTH_TOKEN];
     if (keys.every((key) => key === undefined || isFindable(key))) return;
-    const why = "a key is so short or plain that ordinary text may hold it: it is not taken out of answers";
+    const why = "a key is so short or plain that ordinary text may contain it: it is not removed from answers";
     this.#options.log.warn({ credential: name }, why);
   }
 }

@@ -105,7 +105,7 @@ function checkTools({ tools, workspace, isolation }: ProfileSettings): void {
   if (tools.length === 0) return;
   if (workspace === undefined || isolation !== "none") {
     throw new RunnerError("INTERNAL", "internal error", {
-      cause: new Error("a profile with tools needs a workspace and an isolation that exists"),
+      cause: new Error("a profile with tools needs a workspace and an existing isolation"),
     });
   }
 }

@@ -90,7 +90,7 @@ export class WorkFolders {
       }
     }
     endedCount += await endLeftovers(base);
-    this.#log.warn({ endedCount }, "swept what a server that was killed had left");
+    this.#log.warn({ endedCount }, "removed what a server that was killed had left");
     await this.#remove(base);
   }
 
@@ -102,7 +102,7 @@ export class WorkFolders {
       // A tool may have taken a folder's rights away.
       await openFolders(path);
       await rm(path, options).catch((error: unknown) =>
-        this.#log.warn({ err: error, firstError: String(first) }, "could not sweep a worker's folder"),
+        this.#log.warn({ err: error, firstError: String(first) }, "could not remove a worker's folder"),
       );
     }
   }

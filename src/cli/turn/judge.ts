@@ -60,7 +60,7 @@ function ofCause(cause: EndCause, facts: TurnFacts): Verdict {
     case "cancelled":
       return fail("cancelled", "CANCELLED", "the turn was cancelled", facts);
     case "deadlineExceeded":
-      return fail("deadlineExceeded", "DEADLINE_EXCEEDED", "the deadline passed in mid-turn", facts);
+      return fail("deadlineExceeded", "DEADLINE_EXCEEDED", "the deadline passed mid-turn", facts);
     case "drained":
       return fail("drained", "DRAINED", "the server is shutting down", facts);
     case "clientStalled":
@@ -73,7 +73,7 @@ function ofCause(cause: EndCause, facts: TurnFacts): Verdict {
       return fail(
         "structuredOutputFailed",
         "NOT_SUPPORTED_BY_CLI",
-        "the installed Claude Code does not take this output schema: the turn was ended before the model was asked",
+        "the installed Claude Code does not accept this output schema: the turn was ended before the model was asked",
         facts,
       );
     case "modelCallLimit":
@@ -99,7 +99,7 @@ function ofResult(result: JsonObject, facts: TurnFacts): Verdict {
     case "error_max_structured_output_retries":
       return limitReached("structuredOutputFailed");
     default:
-      return fail("internalError", "INTERNAL", "Claude Code ended the turn by itself", facts);
+      return fail("internalError", "INTERNAL", "Claude Code ended the turn on its own", facts);
   }
 }
 
@@ -109,7 +109,7 @@ function ofSuccess(result: JsonObject, facts: TurnFacts): Verdict {
   // No model was asked: by a hook's will, or for a command of the CLI's own.
   if (numberAt(result, "num_turns") === 0) return limitReached(facts.blockedByHook ? "blockedByHook" : "completed");
   if (terminalReason.startsWith("aborted")) {
-    return fail("internalError", "INTERNAL", "Claude Code broke the turn off by itself", facts);
+    return fail("internalError", "INTERNAL", "Claude Code broke off the turn on its own", facts);
   }
   const outcome = outcomeOfStop.get(stopReason.toLowerCase()) ?? "incomplete";
   if (!facts.wantsStructuredOutput || (outcome !== "completed" && outcome !== "incomplete"))
@@ -194,7 +194,7 @@ function upstreamAuth(facts: TurnFacts): Verdict {
 function upstreamSilent(facts: TurnFacts): Verdict {
   const silentMs = facts.silentMs ?? 0;
   const upstreamFailure = { httpStatus: undefined, cliError: "", apiErrorType: "", requestId: "" };
-  const message = `the model API sent nothing for ${silentMs} ms: try again; where answers take that long, the operator can raise upstreamIdleTimeoutMs`;
+  const message = `the model API sent nothing for ${silentMs} ms: try again; if answers take that long, the operator can raise upstreamIdleTimeoutMs`;
   return {
     outcome: "upstreamError",
     error: new RunnerError("UPSTREAM_TIMEOUT", message, { facts: { ...commonFacts(facts), silentMs } }),
@@ -204,8 +204,8 @@ function upstreamSilent(facts: TurnFacts): Verdict {
 
 function deathWords({ silentMs }: TurnFacts): string {
   return silentMs === undefined
-    ? "the worker died in mid-turn"
-    : `the worker was ended mid-turn: it said nothing for ${silentMs} ms`;
+    ? "the worker died mid-turn"
+    : `the worker was ended mid-turn because it said nothing for ${silentMs} ms`;
 }
 
 function upstreamFailureOf({ result, failure }: TurnFacts): UpstreamFailure {

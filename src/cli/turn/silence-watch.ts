@@ -46,7 +46,7 @@ export function silenceNotice(silentMs: number, { upstreamIdleTimeoutMs }: Silen
   const seconds = (ms: number) => Math.floor(ms / 1_000);
   const text =
     `The model API has sent nothing for ${seconds(silentMs)} s. After ${seconds(upstreamIdleTimeoutMs)} s ` +
-    "without a byte Claude Code sends the request again; each attempt may be charged.";
+    "without a byte, Claude Code sends the request again; each attempt may be charged.";
   return { kind: "notice", level: "warning", noticeKind: "upstream_silent", text };
 }
 

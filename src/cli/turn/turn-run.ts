@@ -355,7 +355,7 @@ export class TurnRun implements RunningTurn {
 
   /** Does not wait for the process to be gone: one that does not die would keep the caller. */
   #giveUp(why: string, silentMs?: number): void {
-    this.#host.log.warn({ turnId: this.#turn.id, why }, "ending a worker in mid-turn");
+    this.#host.log.warn({ turnId: this.#turn.id, why }, "ending a worker mid-turn");
     this.#host.kill(why);
     const state = this.#state;
     if (state.kind === "abandoned" || state.kind === "idle") return;
@@ -364,7 +364,7 @@ export class TurnRun implements RunningTurn {
 
   /** The CLI does not say when it asks again because no byte came: what is known of it is how long that takes. */
   #reportSilence(silentMs: number): void {
-    this.#host.log.warn({ turnId: this.#turn.id, silentMs }, "the model is silent in mid-turn");
+    this.#host.log.warn({ turnId: this.#turn.id, silentMs }, "the model is silent mid-turn");
     if (!isShown(this.#state) || !this.#output.hasInit || this.#turn.detail === "text") return;
     this.#output.say(silenceNotice(silentMs, this.#host.bounds));
   }

@@ -50,10 +50,7 @@ const rules: readonly Rule[] = [
     counted((n) => `a picture is larger than ${n} MB`, "limitMb"),
   ],
   [/\btoo many images\b|\bimages?\b.{0,80}\bmaximum (?:number|of)\b/is, said("there are too many pictures")],
-  [
-    /\bimage\b.{0,200}\b(?:media[_ ]type|appears to be)\b/is,
-    said("a picture is of another type than its media type says"),
-  ],
+  [/\bimage\b.{0,200}\b(?:media[_ ]type|appears to be)\b/is, said("the type of a picture differs from its media type")],
   [
     /\bcould not process (?:the )?image\b|\bimage\b.{0,60}\b(?:invalid|corrupt|not valid|unsupported)/is,
     said("a picture cannot be read"),
@@ -65,7 +62,7 @@ const rules: readonly Rule[] = [
     said("a PDF cannot be read"),
   ],
   [/\binvalid base64\b/i, said("data is not valid base64")],
-  [/\bmax_tokens\b/i, said("the answer may not be as long as was asked for")],
+  [/\bmax_tokens\b/i, said("the answer must not be as long as was asked for")],
   [
     /\b(?:input_)?schema\b/i,
     (match) => ({ text: `the output schema is refused${keywordsIn(match.input)}`, facts: {} }),
@@ -74,7 +71,7 @@ const rules: readonly Rule[] = [
     /\b(?:must|should|has to|cannot) (?:be|have|contain)\b.{0,40}\b(?:non-empty|empty|non-whitespace)/is,
     said("a text is empty"),
   ],
-  [/\bprefill/i, said("it ends with words of the assistant, which this model does not take")],
+  [/\bprefill/i, said("it ends with words of the assistant, which this model does not accept")],
 ];
 
 const keywords =

@@ -42,7 +42,8 @@ const sentences = {
   UPSTREAM_UNREACHABLE: "the model API cannot be reached; try again later",
   UPSTREAM_TIMEOUT: "the model API did not answer in time; try again later",
   UPSTREAM_CONFLICT: "the model API reported a conflict; try again",
-  UPSTREAM_MALFORMED: "what answered in the model API's place is not the model API, or its answer made no sense",
+  UPSTREAM_MALFORMED:
+    "whatever answered at the model API's address is not the model API, or its answer could not be read",
   UPSTREAM_UNKNOWN: "the model API failed in an unknown way",
 } as const satisfies Record<UpstreamReason, string>;
 
@@ -70,7 +71,7 @@ export function failureSentence(failure: ToldFailure): FailureSentence {
 /** Statuses that were not given by the model API itself, which names a class with each, have words of their own. */
 function sentenceOf({ reason, httpStatus, apiErrorType }: ToldFailure): string {
   if (httpStatus === 404 && reason === "UPSTREAM_MALFORMED") {
-    return "what answers at the model API's address does not know the path: the operator's base URL is wrong, or a cloud does not offer the model";
+    return "whatever answers at the model API's address does not know the path: the operator's base URL is wrong, or a cloud does not offer the model";
   }
   if (httpStatus === 403 && apiErrorType === "") {
     return "the request was refused on its way to the model API, by a firewall or a gateway, or the operator's credential may not be used";
@@ -85,7 +86,7 @@ export function reportSentence(
   model: string,
 ): string {
   if (failure.stopReason === "refusal") return "Claude refused to answer";
-  if (failure.apiError === "max_output_tokens") return "the answer reached the most that the model may write";
+  if (failure.apiError === "max_output_tokens") return "the answer reached the most that the model can write";
   return failureSentence({ ...failure, reason: upstreamReason(failure), attemptCount, model }).text;
 }
 

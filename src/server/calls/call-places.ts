@@ -55,6 +55,6 @@ export function tooMany({ holder, held, limit }: ShareRefusal, what: string): Ru
   if (holder === undefined) {
     return new RunnerError("QUEUE_FULL", `the server has ${held} ${what}, limit ${limit}`, { facts: { held, limit } });
   }
-  const words = `${holder} would have ${held} ${what}, limit ${limit}: nobody may have more than are left for others`;
+  const words = `${holder} would have ${held} ${what}, limit ${limit}: no caller may have more than are left for others`;
   return new RunnerError("QUOTA_EXCEEDED", words, { facts: { subject: holder, held, limit } });
 }

@@ -50,7 +50,7 @@ export function brokenHeader(raw: RawHeaders): RunnerError | undefined {
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const name = (raw[at] ?? "").toLowerCase();
     if (!singleHeaders.has(name)) continue;
-    if (seen.has(name)) return refused(name, `the header ${name} is there twice; send it once`);
+    if (seen.has(name)) return refused(name, `the header ${name} was sent twice; send it once`);
     seen.set(name, raw[at + 1] ?? "");
   }
   for (const name of ["host", "content-type"]) {

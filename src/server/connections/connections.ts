@@ -140,7 +140,7 @@ export class Connections {
     if (nowMs - this.#saidAtMs < logIntervalMs) return;
     this.#saidAtMs = nowMs;
     const fields = { port: portName, address, refusedCount: this.#refusedCount, limit, maxPerPort: maxCount };
-    log.warn(fields, "connections are refused: an address may hold no more than are left free");
+    log.warn(fields, "connections are refused: one address may hold no more than are left free");
   }
 }
 

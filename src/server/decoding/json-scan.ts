@@ -102,7 +102,7 @@ class JsonScan {
     if (key === undefined) throw this.#notJson("a key has an escape that does not exist");
     container.at = key;
     if (keys.has(key)) this.#broken("is given twice");
-    else if (key === "__proto__") this.#broken("is no name of a field");
+    else if (key === "__proto__") this.#broken("is not the name of a field");
     keys.add(key);
     this.#skipSpace();
     if (this.#bytes[this.#at] !== 0x3a) throw this.#notJson("a colon is missing");
@@ -134,9 +134,13 @@ class JsonScan {
   #open(keys: Set<string> | undefined, closing: number): void {
     const { maxDepth } = this.#bounds;
     if (this.#stack.length >= maxDepth) {
-      throw new RunnerError("INVALID_REQUEST", `lists and objects stand more than ${maxDepth} deep in the request`, {
-        facts: { limitDepth: maxDepth },
-      });
+      throw new RunnerError(
+        "INVALID_REQUEST",
+        `lists and objects are nested more than ${maxDepth} deep in the request`,
+        {
+          facts: { limitDepth: maxDepth },
+        },
+      );
     }
     this.#at += 1;
     const container: Container = { keys, at: keys === undefined ? 0 : "" };
@@ -176,7 +180,7 @@ class JsonScan {
     const second = unit < 0xdc00 ? this.#codeUnit(at + 6) : undefined;
     if (second !== undefined && second >= 0xdc00 && second <= 0xdfff) return at + 12;
     if (key !== undefined) key.at = "";
-    this.#broken("has half of a surrogate pair, which is no text");
+    this.#broken("has half of a surrogate pair, which is not text");
     return at + 6;
   }
 

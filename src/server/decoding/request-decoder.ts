@@ -56,7 +56,7 @@ export class RequestDecoder {
       return fromBinary(input, bytes, { readUnknownFields: false });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      throw new RunnerError("INVALID_REQUEST", `the request is no message of its type: ${why}`, { cause: error });
+      throw new RunnerError("INVALID_REQUEST", `the request is not a message of its type: ${why}`, { cause: error });
     }
   }
 

@@ -26,12 +26,12 @@ export async function unpack(packed: Uint8Array, encoding: string, maxBytes: num
     return await unpacker(packed, { maxOutputLength: Math.min(maxBytes, ratioBytes) });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ERR_BUFFER_TOO_LARGE") {
-      throw new RunnerError("INVALID_REQUEST", `a message cannot be decompressed: it is no ${encoding} data`, {
+      throw new RunnerError("INVALID_REQUEST", `a message cannot be decompressed: it is not ${encoding} data`, {
         cause: error,
       });
     }
     if (maxBytes <= ratioBytes) throw requestTooLarge(maxBytes);
-    const message = `the request decompresses to more than ${ratioBytes} bytes: 1 MiB and 100 times its ${packed.length} bytes`;
+    const message = `the request decompresses to more than ${ratioBytes} bytes: 1 MiB plus 100 times its ${packed.length} bytes`;
     throw new RunnerError("REQUEST_TOO_LARGE", message, {
       facts: { limitBytes: ratioBytes, packedBytes: packed.length },
     });

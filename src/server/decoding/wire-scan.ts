@@ -154,7 +154,7 @@ class WireScan {
   #message(plan: MessagePlan, end: number): void {
     const { maxDepth } = this.#bounds;
     if (this.#path.length >= maxDepth) {
-      throw new RunnerError("INVALID_REQUEST", `messages stand more than ${maxDepth} deep in the request`, {
+      throw new RunnerError("INVALID_REQUEST", `messages are nested more than ${maxDepth} deep in the request`, {
         facts: { limitDepth: maxDepth },
       });
     }
@@ -210,7 +210,7 @@ class WireScan {
       }
       default:
         // Groups are of proto2, and no client that knows our types sends one.
-        throw this.#malformed(`has a field of the wire type ${wireType}, which is not understood`);
+        throw this.#malformed(`has a field of the wire type ${wireType}, which is unknown`);
     }
   }
 
@@ -246,7 +246,7 @@ class WireScan {
     if (textBytes > field.maxBytes) {
       this.#broken(field, `must have at most ${field.maxBytes} bytes; it has ${textBytes}`);
     } else if (this.#textBytes > maxTextBytes) {
-      throw new RunnerError("REQUEST_TOO_LARGE", `the request holds more than ${maxTextBytes} bytes of text`, {
+      throw new RunnerError("REQUEST_TOO_LARGE", `the request has more than ${maxTextBytes} bytes of text`, {
         facts: { limitTextBytes: maxTextBytes },
       });
     } else if (!isUtf8(this.#bytes.subarray(this.#at, stop))) {
@@ -295,8 +295,12 @@ class WireScan {
   }
 
   #malformed(why: string): RunnerError {
-    return new RunnerError("INVALID_REQUEST", `the request is no message of its type: it ${why} at byte ${this.#at}`, {
-      facts: { atByte: this.#at },
-    });
+    return new RunnerError(
+      "INVALID_REQUEST",
+      `the request is not a message of its type: it ${why} at byte ${this.#at}`,
+      {
+        facts: { atByte: this.#at },
+      },
+    );
   }
 }

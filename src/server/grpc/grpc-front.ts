@@ -63,6 +63,8 @@ function refuse(stream: http2.ServerHttp2Stream, refusal: RunnerError, clock: Cl
 function refuseType(stream: http2.ServerHttp2Stream, clock: Clock): void {
   stream.on("error", () => {});
   stream.respond({ ":status": 415, "content-type": "text/plain; charset=utf-8" });
-  stream.end("this is the gRPC port: it speaks application/grpc; Connect, gRPC-Web and JSON are on the web port\n");
+  stream.end(
+    "this is the gRPC port, which serves application/grpc only; Connect, gRPC-Web and JSON are on the web port\n",
+  );
   endUnread(stream, clock);
 }

@@ -34,7 +34,7 @@ export function openPage(log: ServerLog): StaticFiles {
     return makePage(log);
   } catch (error) {
     const problem =
-      "web.page: the page's files are not all there; install claude-runner anew, or set web.page to false";
+      "web.page: some of the page's files are missing; install claude-runner again, or set web.page to false";
     throw new ServerStartError(`${problem} (${error instanceof Error ? error.message : error})`, { cause: error });
   }
 }

@@ -48,14 +48,14 @@ export function answerUnspoken(request: WebRequest, response: WebResponse, metho
     return;
   }
   const connect = streamsResponses(method)
-    ? "application/connect+json or application/connect+proto (each message behind a flag byte and four length bytes)"
+    ? "application/connect+json or application/connect+proto (each message after a flag byte and four length bytes)"
     : "application/json or application/proto";
   const type = String(request.headers["content-type"] ?? "none").slice(0, 100);
   const hint = streamsResponses(method)
-    ? "Clients of Connect, gRPC and gRPC-Web do this by themselves; one JSON answer without a stream comes from Chat."
-    : "The text form of gRPC-Web (application/grpc-web-text) is not spoken, only the binary one.";
+    ? "Clients of Connect, gRPC and gRPC-Web do this on their own; for one JSON answer without a stream, call Chat."
+    : "The text form of gRPC-Web (application/grpc-web-text) is not supported, only the binary one.";
   const text =
-    `${method.name} does not speak the content type ${type}. It speaks ${connect}, application/grpc, ` +
+    `${method.name} does not support the content type ${type}. It supports ${connect}, application/grpc, ` +
     `application/grpc-web, and the last two with +proto or +json. ${hint}`;
   // Of Connect's types the other kind of method speaks this one: no stream has begun.
   if (isConnect(request)) answerJson(response, 415, toConnectError(new RunnerError("INVALID_REQUEST", text)));

@@ -42,7 +42,7 @@ export function judge(request: WebRequest, { web: settings, behindProxy }: WebSe
   if (!authorities.every((authority) => isAllowedHost(authority, rules))) {
     const broken = brokenHeader(request.rawHeaders);
     if (broken?.facts.header === "host") return refused(400, broken);
-    return forbidden(421, "this server does not answer for that host: add it to web.allowedHosts");
+    return forbidden(421, "this server does not answer for that host: add the host to web.allowedHosts");
   }
   const broken = brokenHeader(request.rawHeaders) ?? differingHosts(authorities);
   if (broken !== undefined) return refused(broken.reason === "DEADLINE_EXCEEDED" ? 504 : 400, broken);
@@ -55,7 +55,7 @@ export function judge(request: WebRequest, { web: settings, behindProxy }: WebSe
     return allowed({}); // the page of this server: it is no cross-origin call, and CORS has no say
   }
   if (!isAllowedOrigin(origin, settings.allowedOrigins)) {
-    return forbidden(403, "web pages of this origin may not call: add it to web.allowedOrigins");
+    return forbidden(403, "web pages of this origin may not call this server: add the origin to web.allowedOrigins");
   }
   return allowed({
     ...(settings.allowedOrigins.length > 0 && { vary: "Origin" }),

@@ -23,7 +23,7 @@ export function checkPicture(mediaType: string, data: Uint8Array, maxPixels: num
   if (seen.size === undefined) {
     return {
       pixelCount: 0,
-      problem: `is not a whole picture: ${mediaType} by its first bytes, and broken or cut off after them`,
+      problem: `is not a complete picture: ${mediaType} by its first bytes, but broken or cut off after them`,
     };
   }
   const { width, height } = seen.size;

@@ -152,7 +152,7 @@ function toHistory(request: StreamChatRequest | ChatRequest, broken: Broken): Hi
     if (role !== expected && (role === Role.USER || role === Role.ASSISTANT)) {
       broken(
         `history[${at}].role`,
-        `must be ${expected === Role.USER ? "ROLE_USER" : "ROLE_ASSISTANT"}: roles alternate and begin with the user`,
+        `must be ${expected === Role.USER ? "ROLE_USER" : "ROLE_ASSISTANT"}: roles alternate and start with the user`,
       );
     }
     // Claude Code drops an empty assistant text and merges its neighbours (measured).

@@ -18,15 +18,15 @@ export interface BrokenRule {
 export const patternWords: ReadonlyMap<string, string> = new Map([
   [
     "^([a-z0-9][a-z0-9_-]{0,62})?$",
-    "must be the name of a profile: up to 63 of the characters a-z, 0-9, - and _, beginning with a letter or digit",
+    "must be the name of a profile: up to 63 characters from a-z, 0-9, - and _, starting with a letter or digit",
   ],
   [
     "^([A-Za-z0-9][A-Za-z0-9._:@/\\[\\]-]{0,127})?$",
-    "must be the name of a model: up to 128 letters, digits and . _ : @ / [ ] -, beginning with a letter or digit",
+    "must be the name of a model: up to 128 letters, digits and . _ : @ / [ ] -, starting with a letter or digit",
   ],
   [
     "^[a-z0-9][a-z0-9_.-]{0,62}$",
-    "must have a name of 1 to 63 of the characters a-z, 0-9, _, . and -, beginning with a letter or digit",
+    "must have a name of 1 to 63 characters from a-z, 0-9, _, . and -, starting with a letter or digit",
   ],
 ]);
 

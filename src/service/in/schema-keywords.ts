@@ -78,13 +78,13 @@ export const keywords: ReadonlyMap<string, Keyword> = new Map<string, Keyword>([
   ["maxProperties", count],
   ["uniqueItems", { content: "value", problem: must(isBoolean, "true or false") }],
   ["pattern", { content: "value", problem: patternProblem }],
-  ["format", { content: "value", problem: must(isString, "a text") }],
+  ["format", { content: "value", problem: must(isString, "text") }],
   [
     "required",
-    { content: "value", problem: must(isStrings, "a list of names: it stands in the object, not in its property") },
+    { content: "value", problem: must(isStrings, "a list of names: it belongs in the object, not in its property") },
   ],
   ["nullable", { content: "value", problem: must(isBoolean, "true or false") }],
-  ["$ref", { content: "value", problem: must(isString, "a text") }],
+  ["$ref", { content: "value", problem: must(isString, "text") }],
   ["properties", { content: "map" }],
   ["patternProperties", { content: "map" }],
   ["additionalProperties", { content: "schema" }],
@@ -153,7 +153,7 @@ const insteadOf: ReadonlyMap<string, string> = new Map([
   ["$dynamicRef", anchors],
   ["$recursiveAnchor", anchors],
   ["$recursiveRef", anchors],
-  ["$id", `it can stand at the top only: ${anchors}`],
+  ["$id", `it is allowed at the top only: ${anchors}`],
   ["$async", "leave it out"],
   ["components", anchors],
   ["formatMinimum", "use `pattern`"],
@@ -163,7 +163,8 @@ const insteadOf: ReadonlyMap<string, string> = new Map([
 /** What to write in the place of a keyword that is not applied. */
 export function insteadOfKeyword(keyword: string): string {
   return (
-    insteadOf.get(keyword) ?? "check the spelling; a note to other programs is left out if its name begins with `x-`"
+    insteadOf.get(keyword) ??
+    "check the spelling; annotations for other programs are left out if their names start with `x-`"
   );
 }
 
@@ -176,7 +177,7 @@ export function isKnownDialect(value: unknown): boolean {
 
 /** What is wrong with a regular expression, in words; `undefined` when nothing is. */
 export function patternProblem(value: unknown): string | undefined {
-  if (typeof value !== "string") return "must be a text";
+  if (typeof value !== "string") return "must be text";
   // The engine of Claude Code refuses some that this one takes.
   if (/\{(?:\d{10,}|\d+,\d{10,})/.test(value)) return "repeats something more than 999999999 times";
   try {
@@ -184,7 +185,7 @@ export function patternProblem(value: unknown): string | undefined {
     return undefined;
   } catch (error) {
     const [, why] = /: ([^:]*)$/.exec(error instanceof Error ? error.message : "") ?? [];
-    return `is no regular expression of JavaScript in Unicode mode${why === undefined ? "" : ` (${why})`}`;
+    return `is not a JavaScript regular expression in Unicode mode${why === undefined ? "" : ` (${why})`}`;
   }
 }
 

@@ -66,7 +66,7 @@ export class SchemaTree {
     }
     if (!isComplete) return;
     if (this.#countWithCopies() > this.#maxCount) {
-      yield `has more than ${this.#maxCount} schemas in it, what each \`$ref\` stands for included`;
+      yield `has more than ${this.#maxCount} schemas in it, counting what each \`$ref\` stands for`;
       return;
     }
     const applied = new Map<SchemaNode, number>();
@@ -103,7 +103,7 @@ export class SchemaTree {
       return { problem: "that is not percent-encoded properly" };
     }
     const target = this.#nodes.get(names.map(pathPart).join("/"));
-    return target === undefined ? { problem: "that leads to no schema" } : { target };
+    return target === undefined ? { problem: "that does not lead to a schema" } : { target };
   }
 
   /** All schemas, with what is copied in the place of references. */

@@ -267,7 +267,7 @@ class Walk {
     const patterns = Object.keys(patternProperties);
     this.#count(patterns.length);
     if (names.length * patterns.length > maxPatternChecks) {
-      this.#fatal(`has ${patterns.length} patterns beside ${names.length} properties (at ${short(path)}): too many`);
+      this.#fatal(`has too many patterns (${patterns.length}) for ${names.length} properties (at ${short(path)})`);
     }
     for (const pattern of patterns) {
       const problem = patternProblem(pattern);
@@ -276,7 +276,7 @@ class Walk {
       } else if (mayMatch(pattern, names)) {
         this.#problem(
           `has the pattern ${short(pattern)} (at ${short(path)}/patternProperties), which may match a name under \`properties\`: ` +
-            "Claude Code takes only patterns that match none of them",
+            "Claude Code accepts only patterns that match none of them",
         );
       }
     }

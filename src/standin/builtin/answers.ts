@@ -204,7 +204,7 @@ export const answers = [
     {
       text: z.string().default("I would rather"),
       category: z.string().default("cyber"),
-      explanation: z.string().default("The stand-in was told to refuse."),
+      explanation: z.string().default("The scenario makes the stand-in refuse."),
     },
     ({ text: content, category, explanation }) =>
       always(

@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { Breakage, ScenarioInput } from "../scenario.ts";
 import { always, type BuiltIn, builtIn, message, text } from "./define.ts";
 
-const brokenText = "This text breaks off before it is complete, as it was told to.";
+const brokenText = "This text breaks off before it is complete, as the scenario says.";
 const rescueText = "This is the whole text, not streamed.";
 
 const statuses: Readonly<Record<number, string>> = {

@@ -41,7 +41,7 @@ export class TurnLog implements TurnObserver {
   takenOver(workerId: string, error: Error): void {
     this.#log.warn(
       { ...who(this.#turn), workerId, reason: label("WORKER_DIED"), why: error.message },
-      "worker died before it had the prompt; another takes the turn",
+      "the worker died before it had the prompt; another one takes the turn",
     );
   }
 

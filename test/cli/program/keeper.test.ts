@@ -67,7 +67,7 @@ test("whoever asks what a program can do waits for the probe", async () => {
 test("a probe that fails means that the program can do nothing of the kind", async () => {
   const { keeper, seen } = scene(() => Promise.reject(new Error("no start")));
   expect(await keeper.capabilitiesOf(found("a"))).toMatchObject({ rewind: false, seeding: false, detail: "no start" });
-  expect(seen.log.at(-1)).toMatch(/a process of their own/);
+  expect(seen.log.at(-1)).toMatch(/a fresh process/);
 });
 
 test("a program that is missing, comes and goes is told once each time", async () => {

@@ -47,7 +47,7 @@ describe("the reader of messages", () => {
     push("again\n");
     expect(happened.slice(3)).toEqual([
       { lineLength: 5, garbageCount: 4 },
-      { broken: "it writes what is not JSON", error: undefined },
+      { broken: "it writes lines that are not JSON", error: undefined },
     ]);
   });
 
@@ -60,7 +60,7 @@ describe("the reader of messages", () => {
       throw new Error("bug");
     });
     failing.push('{"type":"a"}\n');
-    expect(failing.happened).toEqual([{ broken: "a line could not be taken", error: new Error("bug") }]);
+    expect(failing.happened).toEqual([{ broken: "a line could not be read", error: new Error("bug") }]);
   });
 
   it("gives nothing more once it is closed, also what it held back", () => {

@@ -42,8 +42,8 @@ describe("a key with something around it", () => {
   it.each([
     ["two words", "sk-one sk-two", "more than one word"],
     ["two lines", "sk-one\nsk-two", "more than one word"],
-    ["quotes", '"sk-ant-quoted"', "in quotes"],
-    ["letters that no header has", "sk-ключ", "something that no key has"],
+    ["quotes", '"sk-ant-quoted"', "quotes around"],
+    ["letters that no header has", "sk-ключ", "characters that no key has"],
     ["the token of a subscription", "sk-ant-oat01-abcdefgh", "subscription"],
   ])("is refused in words that do not repeat it: %s", async (_what, text, words) => {
     const apiKeyFile = join(folder, "bad");
@@ -227,6 +227,6 @@ describe("credentials while the server runs", () => {
 
   it("warn of a key that ordinary text may hold", async () => {
     const { lines } = await opened({ apiKeyEnv: "KEY" }, { KEY: "dummy" });
-    expect(lines).toMatchObject([{ level: "warn", message: expect.stringContaining("not taken out of answers") }]);
+    expect(lines).toMatchObject([{ level: "warn", message: expect.stringContaining("not removed from answers") }]);
   });
 });

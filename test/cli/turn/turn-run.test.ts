@@ -611,7 +611,7 @@ describe("a process that fails its turn", () => {
     expect(happened).toEqual([]);
     const notices = (await all(run.events)).flatMap((event) => (event.kind === "notice" ? [event.text] : []));
     expect(notices).toEqual([
-      expect.stringMatching(/sent nothing for 21 s. After 20 s without a byte Claude Code sends the request again/),
+      expect.stringMatching(/sent nothing for 21 s. After 20 s without a byte, Claude Code sends the request again/),
       expect.stringMatching(/sent nothing for 41 s/),
     ]);
   });

@@ -106,7 +106,7 @@ describe.each(["grpc", "web"] as const)("on the %s port", (port) => {
     const origin = name === "origin" ? ([["origin", "https://app.example.com"]] as const) : [];
     const answer = await call(port, [...lines, ...origin, [name, value]]);
     expect(answer).toMatchObject({ status: 3, reason: "INVALID_REQUEST" });
-    expect(answer.message).toBe(`the header ${name} is there twice; send it once`);
+    expect(answer.message).toBe(`the header ${name} was sent twice; send it once`);
     expect(await call(port, [...lines, ...origin])).toMatchObject({ status: 0 });
   });
 
@@ -177,14 +177,14 @@ describe("HTTP/1.1 on the web port", () => {
   it("two Authorization headers are refused, in any order and equal ones too", async () => {
     expect(await chat("Host: localhost", auth)).toMatch(/^HTTP\/1\.1 200 /);
     for (const second of ["Authorization: Bearer wrong", auth, "AUTHORIZATION: "]) {
-      expect(await chat("Host: localhost", auth, second)).toMatch(/^HTTP\/1\.1 400 .*authorization is there twice/s);
+      expect(await chat("Host: localhost", auth, second)).toMatch(/^HTTP\/1\.1 400 .*authorization was sent twice/s);
       expect(await chat("Host: localhost", second, auth)).toMatch(/^HTTP\/1\.1 400 /);
     }
     expect(test.runner.calls).toHaveLength(1);
   });
 
   it("two Hosts are refused, as two lines and as one", async () => {
-    expect(await chat("Host: localhost", "Host: evil.example", auth)).toMatch(/^HTTP\/1\.1 400 .*host is there twice/s);
+    expect(await chat("Host: localhost", "Host: evil.example", auth)).toMatch(/^HTTP\/1\.1 400 .*host was sent twice/s);
     expect(await chat("Host: evil.example", "Host: localhost", auth)).toMatch(/^HTTP\/1\.1 400 /);
     expect(await chat("Host: localhost", "Host: localhost", auth)).toMatch(/^HTTP\/1\.1 400 /);
     expect(await chat("Host: localhost, evil.example", auth)).toMatch(/^HTTP\/1\.1 400 .*host has two values/s);

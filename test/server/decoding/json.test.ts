@@ -120,18 +120,18 @@ describe("a request in JSON", () => {
 
   it("may not have __proto__ for a key, and nothing is changed by one", () => {
     expect(faults('{"prompt":"x","labels":{"__proto__":"polluted"}}')).toContain(
-      "labels.__proto__: is no name of a field",
+      "labels.__proto__: is not the name of a field",
     );
-    expect(faults('{"__pro\\u0074o__":{"polluted":true}}')[0]).toBe("__proto__: is no name of a field");
+    expect(faults('{"__pro\\u0074o__":{"polluted":true}}')[0]).toBe("__proto__: is not the name of a field");
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
   });
 
   it("must be UTF-8, and may not have halves of surrogate pairs", () => {
     expect(refusal(Buffer.from('{"prompt":"h\xe9"}', "latin1")).message).toContain("UTF-8");
     expect(refusal(Buffer.from('{"prompt":"x"}', "utf16le")).reason).toBe("INVALID_REQUEST");
-    expect(faults('{"prompt":"\\ud83d"}')).toEqual(["prompt: has half of a surrogate pair, which is no text"]);
+    expect(faults('{"prompt":"\\ud83d"}')).toEqual(["prompt: has half of a surrogate pair, which is not text"]);
     expect(faults('{"history":[{"text":"\\ude00\\ud83d"}]}')[0]).toBe(
-      "history[0].text: has half of a surrogate pair, which is no text",
+      "history[0].text: has half of a surrogate pair, which is not text",
     );
     expect(message('{"prompt":"\\ud83d\\ude00 \\\\ud83d \\""}').prompt).toBe('😀 \\ud83d "');
   });

@@ -309,11 +309,11 @@ describe("what people and proxies need to be told", () => {
     for (const type of ["text/plain", "application/json", "application/grpc-web-text"]) {
       const answer = await http1({ path: stream, headers: { "content-type": type }, body: "{}" });
       expect(answer.status).toBe(415);
-      expect(answer.text).toContain(`StreamChat does not speak the content type ${type}`);
+      expect(answer.text).toContain(`StreamChat does not support the content type ${type}`);
       expect(answer.text).toContain("application/connect+json");
     }
     const once = await http1({ headers: { "content-type": "text/plain" }, body: "{}" });
-    expect([once.status, once.text]).toEqual([415, expect.stringContaining("It speaks application/json or")]);
+    expect([once.status, once.text]).toEqual([415, expect.stringContaining("It supports application/json or")]);
   });
 
   it("404 and 405 say what this is and where its API is", async () => {

@@ -338,7 +338,7 @@ describe("a picture", () => {
   test("that is cut off is named with its place, instead of a sentence that the model would get for it", () => {
     const cut = png(30, 20).subarray(0, 40);
     expect(violations({ content: [image(png(3, 2)), image(cut)] })).toEqual({
-      "content[1].image.data": expect.stringMatching(/not a whole picture: image\/png by its first bytes/),
+      "content[1].image.data": expect.stringMatching(/not a complete picture: image\/png by its first bytes/),
     });
   });
 

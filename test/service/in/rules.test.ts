@@ -85,9 +85,9 @@ describe("a broken rule is told in words", () => {
     );
     expect(words).toEqual({
       profile:
-        "must be the name of a profile: up to 63 of the characters a-z, 0-9, - and _, beginning with a letter or digit",
+        "must be the name of a profile: up to 63 characters from a-z, 0-9, - and _, starting with a letter or digit",
       model:
-        "must be the name of a model: up to 128 letters, digits and . _ : @ / [ ] -, beginning with a letter or digit",
+        "must be the name of a model: up to 128 letters, digits and . _ : @ / [ ] -, starting with a letter or digit",
       effort: "must be one of EFFORT_LOW, EFFORT_MEDIUM, EFFORT_HIGH, EFFORT_XHIGH, EFFORT_MAX",
       detail: "must be one of DETAIL_TEXT, DETAIL_STANDARD, DETAIL_FULL",
       system_prompt: "must not be empty",
@@ -97,7 +97,7 @@ describe("a broken rule is told in words", () => {
       "content[0].block": "must have one of text, image, document",
       "content[1].image.media_type": "must be one of image/png, image/jpeg, image/gif, image/webp",
       'labels["Bad Key"]':
-        "must have a name of 1 to 63 of the characters a-z, 0-9, _, . and -, beginning with a letter or digit",
+        "must have a name of 1 to 63 characters from a-z, 0-9, _, . and -, starting with a letter or digit",
       "limits.max_model_call_count": "must be from 1 to 1000",
       "limits.max_output_bytes": "must be at least 1",
       "limits.max_duration": "must be more than 0s",

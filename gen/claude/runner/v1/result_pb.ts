@@ -19,8 +19,8 @@ export const file_claude_runner_v1_result: GenFile = /*@__PURE__*/
   fileDesc("Ch1jbGF1ZGUvcnVubmVyL3YxL3Jlc3VsdC5wcm90bxIQY2xhdWRlLnJ1bm5lci52MSLMBQoKVHVyblJlc3VsdBIqCgdvdXRjb21lGAEgASgOMhkuY2xhdWRlLnJ1bm5lci52MS5PdXRjb21lEgwKBHRleHQYAiABKAkSFgoOdGV4dF90cnVuY2F0ZWQYAyABKAgSFwoPdGV4dF9zaXplX2J5dGVzGAQgASgDEjEKEXN0cnVjdHVyZWRfb3V0cHV0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEh4KFnN0cnVjdHVyZWRfb3V0cHV0X2pzb24YBiABKAkSJgoFdXNhZ2UYByABKAsyFy5jbGF1ZGUucnVubmVyLnYxLlVzYWdlEhcKD2Nvc3RfdXNkX21pY3JvcxgIIAEoAxIYChBjb3N0X2lzX2VzdGltYXRlGAkgASgIEjEKC21vZGVsX3VzYWdlGAogAygLMhwuY2xhdWRlLnJ1bm5lci52MS5Nb2RlbFVzYWdlEhgKEG1vZGVsX2NhbGxfY291bnQYCyABKAUSKAoGc3RhZ2VzGAwgASgLMhguY2xhdWRlLnJ1bm5lci52MS5TdGFnZXMSEwoLc3RvcF9yZWFzb24YDSABKAkSFwoPdGVybWluYWxfcmVhc29uGA4gASgJEhMKC2NsaV9zdWJ0eXBlGA8gASgJEioKBWVycm9yGBAgASgLMhsuY2xhdWRlLnJ1bm5lci52MS5UdXJuRXJyb3ISPgoScGVybWlzc2lvbl9kZW5pYWxzGBEgAygLMiIuY2xhdWRlLnJ1bm5lci52MS5QZXJtaXNzaW9uRGVuaWFsEhgKEHJlZnVzYWxfY2F0ZWdvcnkYEiABKAkSGwoTcmVmdXNhbF9leHBsYW5hdGlvbhgTIAEoCRIVCg1sYXN0X3NlcXVlbmNlGBQgASgFEjEKC3dvcmtlcl9mYXRlGBUgASgOMhwuY2xhdWRlLnJ1bm5lci52MS5Xb3JrZXJGYXRlIrQBCglUdXJuRXJyb3ISLQoGcmVhc29uGAEgASgOMh0uY2xhdWRlLnJ1bm5lci52MS5FcnJvclJlYXNvbhIPCgdtZXNzYWdlGAIgASgJEhgKC2h0dHBfc3RhdHVzGAMgASgFSACIAQESEQoJY2xpX2Vycm9yGAQgASgJEhYKDmFwaV9lcnJvcl90eXBlGAUgASgJEhIKCnJlcXVlc3RfaWQYBiABKAlCDgoMX2h0dHBfc3RhdHVzIs4BCgVVc2FnZRIZChFpbnB1dF90b2tlbl9jb3VudBgBIAEoAxIaChJvdXRwdXRfdG9rZW5fY291bnQYAiABKAMSJAocY2FjaGVfcmVhZF9pbnB1dF90b2tlbl9jb3VudBgDIAEoAxIoCiBjYWNoZV9jcmVhdGlvbl9pbnB1dF90b2tlbl9jb3VudBgEIAEoAxIcChR0aGlua2luZ190b2tlbl9jb3VudBgFIAEoAxIgChh3ZWJfc2VhcmNoX3JlcXVlc3RfY291bnQYBiABKAUicAoKTW9kZWxVc2FnZRINCgVtb2RlbBgBIAEoCRImCgV1c2FnZRgCIAEoCzIXLmNsYXVkZS5ydW5uZXIudjEuVXNhZ2USFwoPY29zdF91c2RfbWljcm9zGAMgASgDEhIKCmNvc3RfYmFzaXMYBCABKAkiOgoQUGVybWlzc2lvbkRlbmlhbBIRCgl0b29sX25hbWUYASABKAkSEwoLdG9vbF91c2VfaWQYAiABKAki/wMKBlN0YWdlcxItCgpxdWV1ZV93YWl0GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEigKBWNsYWltGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEicKBGJpbmQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoMc2VlZF9oaXN0b3J5GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC3N0ZGluX3dyaXRlGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC2ZpcnN0X2V2ZW50GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi0KCmZpcnN0X3RleHQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SOAoVYXJyaXZhbF90b19maXJzdF90ZXh0GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEicKBHR1cm4YCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAoFdG90YWwYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDYXBpGAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uKogECgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIVChFPVVRDT01FX0NPTVBMRVRFRBABEhMKD09VVENPTUVfUkVGVVNFRBACEh0KGU9VVENPTUVfTUFYX09VVFBVVF9UT0tFTlMQAxIaChZPVVRDT01FX0NPTlRFWFRfV0lORE9XEAQSHAoYT1VUQ09NRV9NT0RFTF9DQUxMX0xJTUlUEAUSFgoST1VUQ09NRV9DT1NUX0xJTUlUEAYSGAoUT1VUQ09NRV9PVVRQVVRfTElNSVQQBxIaChZPVVRDT01FX0RVUkFUSU9OX0xJTUlUEAgSJAogT1VUQ09NRV9TVFJVQ1RVUkVEX09VVFBVVF9GQUlMRUQQCRIbChdPVVRDT01FX0JMT0NLRURfQllfSE9PSxAKEhUKEU9VVENPTUVfQ0FOQ0VMTEVEEAsSHQoZT1VUQ09NRV9ERUFETElORV9FWENFRURFRBAMEhoKFk9VVENPTUVfVVBTVFJFQU1fRVJST1IQDRIXChNPVVRDT01FX1dPUktFUl9ESUVEEA4SEwoPT1VUQ09NRV9EUkFJTkVEEA8SGgoWT1VUQ09NRV9DTElFTlRfU1RBTExFRBAQEhoKFk9VVENPTUVfSU5URVJOQUxfRVJST1IQERIWChJPVVRDT01FX0lOQ09NUExFVEUQEipaCgpXb3JrZXJGYXRlEhsKF1dPUktFUl9GQVRFX1VOU1BFQ0lGSUVEEAASFQoRV09SS0VSX0ZBVEVfUkVTRVQQARIYChRXT1JLRVJfRkFURV9SRUNZQ0xFRBACQmIKGWlvLmdpdGh1Yi5jbGF1ZGVydW5uZXIudjFQAVpDZ2l0aHViLmNvbS9jbGF1ZGUtcnVubmVyL2NsYXVkZS1ydW5uZXIvY2xpZW50cy9nby9ydW5uZXJ2MTtydW5uZXJ2MWIGcHJvdG8z", [file_claude_runner_v1_error, file_google_protobuf_duration, file_google_protobuf_struct]);
 
 /**
- * The end of a turn: the last event of its stream, also before a failing
- * status. Without its texts it is among the details of such a status too.
+ * The end of a turn: the last event of its stream, even before a failing status.
+ * The details of such a status have it as well, without its texts.
  *
  * @generated from message claude.runner.v1.TurnResult
  */
@@ -33,21 +33,20 @@ export type TurnResult = Message<"claude.runner.v1.TurnResult"> & {
   outcome: Outcome;
 
   /**
-   * The final answer: the text that was streamed and not retracted since the
-   * last tool result, or since the turn began. Empty when there is none. It may
-   * be of several blocks and, when Claude Code asked the model to go on after a
-   * cut or at its output limit, of several messages; thinking is no part of it.
-   * With an output schema that was followed it is the JSON text of the
-   * structured output instead.
-   * After a failing status it may have text whose deltas were not sent any more.
-   * At most 256 KiB here; the deltas have all of it.
+   * The final answer: the text that was streamed, and not retracted, since the
+   * last tool result or else since the turn began. Empty when there is none. It can
+   * come from several blocks and, if Claude Code asked the model to go on after a
+   * cut or at its output limit, from several messages; thinking is not part of it.
+   * If the answer follows an output schema, it is the JSON text of the structured
+   * output instead. Before a failing status it may have text whose deltas were no
+   * longer sent. At most 256 KiB here; the deltas have all of it.
    *
    * @generated from field: string text = 2;
    */
   text: string;
 
   /**
-   * Whether `text` was cut.
+   * Whether `text` was cut at its 256 KiB.
    *
    * @generated from field: bool text_truncated = 3;
    */
@@ -61,57 +60,57 @@ export type TurnResult = Message<"claude.runner.v1.TurnResult"> & {
   textSizeBytes: bigint;
 
   /**
-   * The answer that follows the request's output schema. Unset without a schema
-   * and when the model gave none. A number is a double here and the order of
-   * members is lost: `structured_output_json` is exact. Unset when it is too large or too deeply
-   * nested: see event.proto.
+   * The answer that follows the request's output schema. Numbers are doubles and
+   * the order of members is lost; `structured_output_json` is exact. Unset without
+   * a schema, when the model gave no such answer, and when the answer is too large
+   * or too deeply nested (see event.proto).
    *
    * @generated from field: google.protobuf.Value structured_output = 5;
    */
   structuredOutput?: Value | undefined;
 
   /**
-   * The same as JSON text, as the model wrote it: numbers keep all their digits,
-   * members their order, and a key that comes twice comes twice. An answer that
-   * was not streamed is given as Claude Code has it, with numbers as doubles
-   * (`1e400` is null there). At most 256 KiB; empty when it is larger.
+   * The same answer as the JSON text that the model wrote: numbers keep all their
+   * digits, members keep their order, and repeated keys stay repeated. An answer
+   * that was not streamed is given as Claude Code reports it, with numbers as
+   * doubles (`1e400` becomes null). At most 256 KiB; empty when it is larger.
    *
    * @generated from field: string structured_output_json = 6;
    */
   structuredOutputJson: string;
 
   /**
-   * Tokens of all model calls of this turn, sub-agents included.
+   * The tokens of all model calls of this turn, including those of sub-agents.
    *
    * @generated from field: claude.runner.v1.Usage usage = 7;
    */
   usage?: Usage | undefined;
 
   /**
-   * What the turn cost by Claude Code's own estimate at list price, in
-   * millionths of a US dollar.
+   * What the turn cost by Claude Code's own estimate at list prices, in millionths
+   * of a US dollar: 2936 means 0.002936 USD.
    *
    * @generated from field: int64 cost_usd_micros = 8;
    */
   costUsdMicros: bigint;
 
   /**
-   * Whether the cost is a guess: a model without a known price, or a turn that
-   * was cut off before Claude Code could account for it.
+   * Whether the cost is less certain than that: the price of a model is not known,
+   * or the turn was cut off before Claude Code could account for it.
    *
    * @generated from field: bool cost_is_estimate = 9;
    */
   costIsEstimate: boolean;
 
   /**
-   * The same by model.
+   * The usage and the cost of each model that took part.
    *
    * @generated from field: repeated claude.runner.v1.ModelUsage model_usage = 10;
    */
   modelUsage: ModelUsage[];
 
   /**
-   * How many model calls the main conversation made.
+   * How many model calls the main conversation made, without those of sub-agents.
    *
    * @generated from field: int32 model_call_count = 11;
    */
@@ -125,8 +124,8 @@ export type TurnResult = Message<"claude.runner.v1.TurnResult"> & {
   stages?: Stages | undefined;
 
   /**
-   * Why the last message ended, in the model API's words. Empty when it does not
-   * say, or not as text.
+   * Why the last message ended, in the model API's words, such as `end_turn`. Empty
+   * if the model API gave no reason, or not as text.
    *
    * @generated from field: string stop_reason = 13;
    */
@@ -140,50 +139,51 @@ export type TurnResult = Message<"claude.runner.v1.TurnResult"> & {
   terminalReason: string;
 
   /**
-   * The kind of result, in Claude Code's words. An open set; not to be judged
-   * by: see `outcome`.
+   * The kind of result, in Claude Code's words. An open set, for diagnosis only:
+   * rely on `outcome`.
    *
    * @generated from field: string cli_subtype = 15;
    */
   cliSubtype: string;
 
   /**
-   * What went wrong, when something did.
+   * What went wrong. Unset when nothing did.
    *
    * @generated from field: claude.runner.v1.TurnError error = 16;
    */
   error?: TurnError | undefined;
 
   /**
-   * Every tool use that was denied. At most 100.
+   * Every tool use that was denied. At most the first 100.
    *
    * @generated from field: repeated claude.runner.v1.PermissionDenial permission_denials = 17;
    */
   permissionDenials: PermissionDenial[];
 
   /**
-   * For a refusal: its category.
+   * The category of a refusal, in the model API's words. Empty otherwise.
    *
    * @generated from field: string refusal_category = 18;
    */
   refusalCategory: string;
 
   /**
-   * For a refusal: the explanation.
+   * The model API's explanation of a refusal, at most 4 KiB. Empty otherwise.
    *
    * @generated from field: string refusal_explanation = 19;
    */
   refusalExplanation: string;
 
   /**
-   * The sequence of the last event before this one.
+   * The sequence of the last event before this one. A client that received fewer
+   * events has missed some.
    *
    * @generated from field: int32 last_sequence = 20;
    */
   lastSequence: number;
 
   /**
-   * What becomes of the worker.
+   * What happens to the worker after the turn.
    *
    * @generated from field: claude.runner.v1.WorkerFate worker_fate = 21;
    */
@@ -204,44 +204,46 @@ export const TurnResultSchema: GenMessage<TurnResult> = /*@__PURE__*/
  */
 export type TurnError = Message<"claude.runner.v1.TurnError"> & {
   /**
-   * The reason, the same as in the status's details.
+   * The reason, the same as in the details of the status.
    *
    * @generated from field: claude.runner.v1.ErrorReason reason = 1;
    */
   reason: ErrorReason;
 
   /**
-   * What happened, in words for a person. May change. An operator's token gets
-   * the model API's own words as well.
+   * What happened, for a person to read; programs use `reason`, because this text
+   * may change. At most 4 KiB. An operator's token gets the model API's own words
+   * as well.
    *
    * @generated from field: string message = 2;
    */
   message: string;
 
   /**
-   * The HTTP status of the model API. Unset when there was none.
+   * The HTTP status of the model API. Unset when it gave none.
    *
    * @generated from field: optional int32 http_status = 3;
    */
   httpStatus?: number | undefined;
 
   /**
-   * The class of error, in Claude Code's words.
+   * The class of error, in Claude Code's words. Empty when it gives none.
    *
    * @generated from field: string cli_error = 4;
    */
   cliError: string;
 
   /**
-   * The class of error, in the model API's words. Empty when it is not one word.
+   * The class of error, in the model API's words, such as `overloaded_error`. Empty
+   * when it is not a single word.
    *
    * @generated from field: string api_error_type = 5;
    */
   apiErrorType: string;
 
   /**
-   * The model API's id of the failed request. Empty when it is not made like an
-   * id.
+   * The model API's id of the failed request. Empty when there is none, or it does
+   * not look like an id.
    *
    * @generated from field: string request_id = 6;
    */
@@ -256,49 +258,50 @@ export const TurnErrorSchema: GenMessage<TurnError> = /*@__PURE__*/
   messageDesc(file_claude_runner_v1_result, 1);
 
 /**
- * Tokens, as the model API counts them. Gateways may count in fractions or
- * write no numbers at all: counts are rounded, and 0 stands for what is none.
+ * Tokens as the model API counts them. A gateway may report fractions, or values
+ * that are not numbers: fractions are rounded, and the others count as 0.
  *
  * @generated from message claude.runner.v1.Usage
  */
 export type Usage = Message<"claude.runner.v1.Usage"> & {
   /**
-   * Read by the model, cached ones not included.
+   * Tokens that the model read, without those read from or written to the prompt
+   * cache.
    *
    * @generated from field: int64 input_token_count = 1;
    */
   inputTokenCount: bigint;
 
   /**
-   * Written by the model, thinking included.
+   * Tokens that the model wrote, thinking included.
    *
    * @generated from field: int64 output_token_count = 2;
    */
   outputTokenCount: bigint;
 
   /**
-   * Read from the prompt cache.
+   * Tokens that were read from the prompt cache.
    *
    * @generated from field: int64 cache_read_input_token_count = 3;
    */
   cacheReadInputTokenCount: bigint;
 
   /**
-   * Written to the prompt cache.
+   * Tokens that were written to the prompt cache.
    *
    * @generated from field: int64 cache_creation_input_token_count = 4;
    */
   cacheCreationInputTokenCount: bigint;
 
   /**
-   * Of the output: thinking. 0 when unknown.
+   * The part of `output_token_count` that was thinking. 0 when unknown.
    *
    * @generated from field: int64 thinking_token_count = 5;
    */
   thinkingTokenCount: bigint;
 
   /**
-   * Web searches that the model API ran.
+   * How many web searches the model API ran.
    *
    * @generated from field: int32 web_search_request_count = 6;
    */
@@ -319,21 +322,22 @@ export const UsageSchema: GenMessage<Usage> = /*@__PURE__*/
  */
 export type ModelUsage = Message<"claude.runner.v1.ModelUsage"> & {
   /**
-   * The model.
+   * The model, by its full name.
    *
    * @generated from field: string model = 1;
    */
   model: string;
 
   /**
-   * Its tokens.
+   * The tokens of this model's calls.
    *
    * @generated from field: claude.runner.v1.Usage usage = 2;
    */
   usage?: Usage | undefined;
 
   /**
-   * Its cost in millionths of a US dollar, by Claude Code's estimate.
+   * The cost of this model's calls in millionths of a US dollar, by Claude Code's
+   * estimate.
    *
    * @generated from field: int64 cost_usd_micros = 3;
    */
@@ -361,14 +365,14 @@ export const ModelUsageSchema: GenMessage<ModelUsage> = /*@__PURE__*/
  */
 export type PermissionDenial = Message<"claude.runner.v1.PermissionDenial"> & {
   /**
-   * The tool.
+   * The tool's name, such as `Bash`.
    *
    * @generated from field: string tool_name = 1;
    */
   toolName: string;
 
   /**
-   * The tool use.
+   * The id of the tool use.
    *
    * @generated from field: string tool_use_id = 2;
    */
@@ -384,33 +388,36 @@ export const PermissionDenialSchema: GenMessage<PermissionDenial> = /*@__PURE__*
 
 /**
  * Where the time of a turn went. A stage that did not happen is unset.
+ * `queue_wait`, `claim`, `bind`, `seed_history`, `stdin_write` and `turn` follow
+ * each other; `first_event`, `first_text` and `api` are parts of `turn`.
  *
  * @generated from message claude.runner.v1.Stages
  */
 export type Stages = Message<"claude.runner.v1.Stages"> & {
   /**
-   * In the queue, for a worker.
+   * Waiting in the queue for a worker.
    *
    * @generated from field: google.protobuf.Duration queue_wait = 1;
    */
   queueWait?: Duration | undefined;
 
   /**
-   * From having a worker to its being the turn's.
+   * From the end of the wait until the worker is claimed for this turn.
    *
    * @generated from field: google.protobuf.Duration claim = 2;
    */
   claim?: Duration | undefined;
 
   /**
-   * Giving the worker its system prompt and schema; a reused one has them.
+   * Giving the worker its system prompt and schema. Unset for a reused worker,
+   * which has them already.
    *
    * @generated from field: google.protobuf.Duration bind = 3;
    */
   bind?: Duration | undefined;
 
   /**
-   * Handing over the history.
+   * Handing the history to the worker.
    *
    * @generated from field: google.protobuf.Duration seed_history = 4;
    */
@@ -424,7 +431,7 @@ export type Stages = Message<"claude.runner.v1.Stages"> & {
   stdinWrite?: Duration | undefined;
 
   /**
-   * From the written prompt to the first word of Claude Code.
+   * From the written prompt to the first event of Claude Code.
    *
    * @generated from field: google.protobuf.Duration first_event = 6;
    */
@@ -438,7 +445,8 @@ export type Stages = Message<"claude.runner.v1.Stages"> & {
   firstText?: Duration | undefined;
 
   /**
-   * From the arrival of the call to its first text: what a caller waits for.
+   * From the arrival of the call to the first text of the answer: what a caller
+   * waits for.
    *
    * @generated from field: google.protobuf.Duration arrival_to_first_text = 8;
    */
@@ -459,7 +467,7 @@ export type Stages = Message<"claude.runner.v1.Stages"> & {
   total?: Duration | undefined;
 
   /**
-   * In requests to the model API, by Claude Code's account.
+   * The time of all requests to the model API together, by Claude Code's account.
    *
    * @generated from field: google.protobuf.Duration api = 11;
    */
@@ -474,9 +482,8 @@ export const StagesSchema: GenMessage<Stages> = /*@__PURE__*/
   messageDesc(file_claude_runner_v1_result, 5);
 
 /**
- * What came of a turn. Those marked OK end the call with status OK: Claude or
- * the caller's own bounds decided them. The others come before a failing
- * status.
+ * What came of a turn. Those marked OK end the call with status OK, because Claude
+ * or the caller's bounds decided them. The others come before a failing status.
  *
  * @generated from enum claude.runner.v1.Outcome
  */
@@ -489,8 +496,9 @@ export const Outcome = {
   UNSPECIFIED: 0,
 
   /**
-   * OK: Claude answered, and its stop reason says that this is all: `end_turn`,
-   * `stop_sequence`, `tool_use` of a structured output, `stop` of some gateways.
+   * OK: Claude answered, and the stop reason says that the answer is complete:
+   * `end_turn`, `stop_sequence`, `tool_use` for a structured output, `stop` of some
+   * gateways.
    *
    * @generated from enum value: OUTCOME_COMPLETED = 1;
    */
@@ -533,7 +541,7 @@ export const Outcome = {
   COST_LIMIT: 6,
 
   /**
-   * OK: `limits.max_output_bytes` was reached, or the server's bound on what
+   * OK: `limits.max_output_bytes` was reached, or the server's bound on how much
    * Claude Code may report in one turn.
    *
    * @generated from enum value: OUTCOME_OUTPUT_LIMIT = 7;
@@ -576,7 +584,7 @@ export const Outcome = {
   DEADLINE_EXCEEDED: 12,
 
   /**
-   * The model API failed. The status depends on how.
+   * The model API failed. The status depends on the reason: see error.proto.
    *
    * @generated from enum value: OUTCOME_UPSTREAM_ERROR = 13;
    */
@@ -597,23 +605,23 @@ export const Outcome = {
   DRAINED: 15,
 
   /**
-   * The caller stopped reading for 60 seconds. Status ABORTED.
+   * The caller stopped reading for too long (60 seconds by default). Status ABORTED.
    *
    * @generated from enum value: OUTCOME_CLIENT_STALLED = 16;
    */
   CLIENT_STALLED: 16,
 
   /**
-   * A mistake of the server's. Status INTERNAL.
+   * A bug in the server. Status INTERNAL.
    *
    * @generated from enum value: OUTCOME_INTERNAL_ERROR = 17;
    */
   INTERNAL_ERROR: 17,
 
   /**
-   * OK: the answer ended without a word that it is complete. Its stop reason is
-   * `pause_turn`, one that this server does not know, or missing; `stop_reason`
-   * has it as far as it is text. What came of the answer is in `text`.
+   * OK: the answer ended, but nothing says that it is complete. The stop reason is
+   * missing, `pause_turn`, or one that this server does not know; `stop_reason` has
+   * it if it is text. `text` has the part of the answer that arrived.
    *
    * @generated from enum value: OUTCOME_INCOMPLETE = 18;
    */
@@ -621,9 +629,8 @@ export const Outcome = {
 } as const;
 
 /**
- * What came of a turn. Those marked OK end the call with status OK: Claude or
- * the caller's own bounds decided them. The others come before a failing
- * status.
+ * What came of a turn. Those marked OK end the call with status OK, because Claude
+ * or the caller's bounds decided them. The others come before a failing status.
  *
  * @generated from enum claude.runner.v1.Outcome
  */
@@ -636,8 +643,7 @@ export const OutcomeSchema: GenEnum<Outcome> = /*@__PURE__*/
   enumDesc(file_claude_runner_v1_result, 0);
 
 /**
- * What becomes of the worker after a turn. Told as far as it is known when the
- * turn ends.
+ * What happens to the worker after a turn, as planned when the turn ends.
  *
  * @generated from enum claude.runner.v1.WorkerFate
  */
@@ -650,14 +656,14 @@ export const WorkerFate = {
   UNSPECIFIED: 0,
 
   /**
-   * It is reset and serves again.
+   * The worker is reset and serves further turns of its tenant.
    *
    * @generated from enum value: WORKER_FATE_RESET = 1;
    */
   RESET: 1,
 
   /**
-   * It is ended and another one started in its place.
+   * The worker ends, and another one may start in its place.
    *
    * @generated from enum value: WORKER_FATE_RECYCLED = 2;
    */
@@ -665,8 +671,7 @@ export const WorkerFate = {
 } as const;
 
 /**
- * What becomes of the worker after a turn. Told as far as it is known when the
- * turn ends.
+ * What happens to the worker after a turn, as planned when the turn ends.
  *
  * @generated from enum claude.runner.v1.WorkerFate
  */
