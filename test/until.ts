@@ -7,6 +7,8 @@ import { inspect } from "node:util";
 import { TestRunner } from "vitest";
 
 const lookAgainAfterMs = 5;
+/** What is left of a test's time when it gives up: enough to say so also on a machine that stands still for a moment. */
+const timeToSayMs = 1_000;
 /** In a hook, whose timeout is not to be known. */
 const hookPatienceMs = 50_000;
 
@@ -39,5 +41,5 @@ function patienceMs(): number {
   const test = TestRunner.getCurrentTest();
   if (test === undefined) return hookPatienceMs;
   const usedMs = Date.now() - (test.result?.startTime ?? Date.now());
-  return Math.max(0, test.timeout * 0.95 - usedMs);
+  return Math.max(0, test.timeout - timeToSayMs - usedMs);
 }
