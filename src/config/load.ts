@@ -7,6 +7,7 @@
 import { join, resolve } from "node:path";
 import { anyName, findSetting, isName, isObject, nodeAt, type Setting, settingsCatalog } from "./catalog.ts";
 import { alternatives, type BrokenRule, checkSettings } from "./checks.ts";
+import { machineDisk } from "./disk.ts";
 import { type Assignment, type FlagSetting, settingsFromEnvironment, settingsFromFlags } from "./environment.ts";
 import { explainIssue } from "./explain.ts";
 import { passedOver, readSettingsFile, type SettingsFile } from "./file.ts";
@@ -214,12 +215,12 @@ interface Checked {
 function check(input: Record<string, unknown>): Checked {
   const whole = settingsSchema.safeParse(input);
   const unnamed = forbiddenNames(input);
-  if (whole.success && unnamed.length === 0) return { settings: whole.data, ...checkSettings(whole.data) };
+  if (whole.success && unnamed.length === 0) return { settings: whole.data, ...checkSettings(whole.data, machineDisk) };
   const issues = whole.success ? [] : whole.error.issues.flatMap((issue) => explainIssue(issue, input));
   const isNamed = ({ path }: BrokenRule) => path.at(-1) !== "__proto__";
   const broken = [...unnamed, ...issues.filter(isNamed)];
   const remaining = withoutBroken(input);
-  const further = remaining === undefined ? [] : checkSettings(remaining).broken;
+  const further = remaining === undefined ? [] : checkSettings(remaining, machineDisk).broken;
   const isNew = (rule: BrokenRule) => !broken.some(({ path }) => overlaps(path, rule.path));
   return { settings: undefined, broken: [...broken, ...further.filter(isNew)], warnings: [] };
 }
