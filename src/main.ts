@@ -12,6 +12,7 @@ import { createWorkerFactory } from "./cli/worker-factory.ts";
 import { openCliSpans } from "./cli-spans/cli-spans.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { checkSettings, noAuthentication } from "./config/checks.ts";
+import { machineDisk } from "./config/disk.ts";
 import { probeSettings } from "./config/probe-settings.ts";
 import { reusesWorkers, workerBounds } from "./config/profile-settings.ts";
 import type { Settings } from "./config/settings.ts";
@@ -83,7 +84,7 @@ export interface Runner {
 /** Starts a server, or throws and leaves nothing behind. Settings that contradict each other are refused. */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
   const { settings, env, log, clock = systemClock, signal } = options;
-  const { broken, warnings } = checkSettings(settings);
+  const { broken, warnings } = checkSettings(settings, machineDisk);
   if (broken.length > 0) {
     throw new Error(broken.map(({ path, problem }) => `${path.join(".")}: ${problem}`).join("\n"));
   }

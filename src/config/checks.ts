@@ -1,12 +1,12 @@
 /**
- * Rules between settings: what the schema of a single one cannot say.
+ * Rules between settings: what the schema of a single one cannot say. Pure: what they have to know of the disk they are
+ * given (`disk.ts`).
  *
  * Leaves out what needs the listeners (which addresses may be opened how: `server/`) and whether Claude Code or the
  * model API is there (the server starts without them and says so).
  */
-import { statSync } from "node:fs";
 import { isLoopback } from "../policy/hosts.ts";
-import { readRegularFile, UnreadableFileError } from "../regular-file.ts";
+import type { Disk } from "./disk.ts";
 import { type ProfileSettings, workerBounds } from "./profile-settings.ts";
 import type { Settings, TlsSettings } from "./settings.ts";
 
@@ -34,15 +34,15 @@ export const alternatives: readonly (readonly string[])[] = [
   ["authTokenEnv", "authTokenFile"],
 ];
 
-export function checkSettings(settings: Settings): CheckResult {
+export function checkSettings(settings: Settings, disk: Disk): CheckResult {
   const broken: BrokenRule[] = [
-    ...checkTls(settings.grpc.tls, ["grpc", "tls"]),
-    ...checkTls(settings.web.tls, ["web", "tls"]),
+    ...checkTls(settings.grpc.tls, ["grpc", "tls"], disk),
+    ...checkTls(settings.web.tls, ["web", "tls"], disk),
     ...checkAdmin(settings),
     ...checkTokens(settings),
     ...checkCredentials(settings),
     ...Object.entries(settings.profiles).flatMap(([name, profile]) =>
-      checkProfile(settings, profile, ["profiles", name]),
+      checkProfile(settings, profile, ["profiles", name], disk),
     ),
   ];
   if (settings.calls.defaultTimeoutMs > settings.calls.maxTimeoutMs) {
@@ -60,24 +60,13 @@ export function checkSettings(settings: Settings): CheckResult {
   return { broken, warnings: warningsOf(settings) };
 }
 
-function checkTls(tls: TlsSettings | undefined, path: readonly string[]): readonly BrokenRule[] {
+function checkTls(tls: TlsSettings | undefined, path: readonly string[], disk: Disk): readonly BrokenRule[] {
   if (tls === undefined) return [];
-  return (["certFile", "keyFile", "clientCaFile"] as const)
-    .map((key) => ({ path: [...path, key], problem: tls[key] === undefined ? undefined : unreadable(tls[key]) }))
-    .filter((rule): rule is BrokenRule & { path: string[] } => rule.problem !== undefined);
-}
-
-/** Larger ones are no certificates, in bytes. */
-const maxPemBytes = 4 * 1024 * 1024;
-
-function unreadable(file: string): string | undefined {
-  try {
-    readRegularFile(file, { maxBytes: maxPemBytes });
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof UnreadableFileError)) throw error;
-    return `names ${file}, which ${error.problem}`;
-  }
+  return (["certFile", "keyFile", "clientCaFile"] as const).flatMap((key) => {
+    const file = tls[key];
+    const problem = file === undefined ? undefined : disk.pemProblem(file);
+    return problem === undefined ? [] : [{ path: [...path, key], problem: `names ${file}, which ${problem}` }];
+  });
 }
 
 function checkAdmin({ admin }: Settings): readonly BrokenRule[] {
@@ -126,7 +115,12 @@ function checkCredentials(settings: Settings): readonly BrokenRule[] {
   );
 }
 
-function checkProfile(settings: Settings, profile: ProfileSettings, path: readonly string[]): readonly BrokenRule[] {
+function checkProfile(
+  settings: Settings,
+  profile: ProfileSettings,
+  path: readonly string[],
+  { isFolder }: Disk,
+): readonly BrokenRule[] {
   const broken: BrokenRule[] = [];
   const rule = (key: string | readonly string[], problem: string) =>
     broken.push({ path: [...path, ...[key].flat()], problem });
@@ -171,10 +165,6 @@ function checkProfile(settings: Settings, profile: ProfileSettings, path: readon
 }
 
 const limitKeys = ["maxModelCallCount", "maxCostUsdMicros", "maxOutputBytes", "maxDurationMs"] as const;
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-}
 
 function existing(record: Readonly<Record<string, unknown>>): string {
   const names = Object.keys(record);

@@ -4,12 +4,15 @@
  * Reports everything that is wrong at once, each with the file and line, variable or flag that it came from. Nothing
  * but the program's start calls this; everybody else is handed the result.
  */
-import { join, resolve } from "node:path";
-import { anyName, findSetting, isName, isObject, nodeAt, type Setting, settingsCatalog } from "./catalog.ts";
-import { alternatives, type BrokenRule, checkSettings } from "./checks.ts";
+import { join } from "node:path";
+import { anyName, isName, isObject, type Setting, settingsCatalog } from "./catalog.ts";
+import { type BrokenRule, checkSettings } from "./checks.ts";
+import { withDerivedDefaults } from "./derived-defaults.ts";
+import { machineDisk } from "./disk.ts";
 import { type Assignment, type FlagSetting, settingsFromEnvironment, settingsFromFlags } from "./environment.ts";
 import { explainIssue } from "./explain.ts";
 import { passedOver, readSettingsFile, type SettingsFile } from "./file.ts";
+import { builtInLayer, fileLayer, type Layer, merged, overlayLayer } from "./layers.ts";
 import { type Settings, settingsSchema } from "./settings.ts";
 import { type SettingSource, SettingsError, type SettingViolation } from "./source.ts";
 import { stateFolder } from "./user-folders.ts";
@@ -47,17 +50,15 @@ export interface SettingEntry {
 /** Throws SettingsError. */
 export function loadSettings(options: LoadOptions): LoadedSettings {
   const file = readSettingsFile(options);
-  const input = structuredClone(file?.settings ?? {});
-  openEmptyGroups(input);
-  const known = { profiles: namesIn(input.profiles), credentials: namesIn(input.credentials) };
+  const written = fileLayer(file?.settings ?? {}, file?.folder ?? options.workingFolder);
+  const known = { profiles: namesIn(written.profiles), credentials: namesIn(written.credentials) };
   const fromEnvironment = settingsFromEnvironment(options.env, known);
   const fromFlags = settingsFromFlags(options.flags ?? []);
-  const overlay = [...fromEnvironment.assignments, ...fromFlags.assignments];
-  const sources = sourcesOf(file, overlay);
-  resolvePaths(input, file?.folder ?? options.workingFolder);
-  if (!("credentials" in input)) keepDefaultCredential(input, overlay);
-  for (const assignment of overlay) assign(input, assignment, options.workingFolder);
-  fillLimits(input);
+  const assigned = [...fromEnvironment.assignments, ...fromFlags.assignments];
+  const sources = sourcesOf(file, assigned);
+  const input = withDerivedDefaults(
+    merged(builtInLayer(written, assigned), written, overlayLayer(assigned, options.workingFolder)),
+  );
 
   const violations: SettingViolation[] = [...fromEnvironment.violations, ...fromFlags.violations];
   const checked = check(input);
@@ -116,92 +117,8 @@ function isIn(value: unknown, path: readonly PropertyKey[]): boolean {
   return true;
 }
 
-/** `default:` with nothing below it is a profile that has all its defaults. */
-function openEmptyGroups(value: Record<string, unknown>, path: readonly string[] = []): void {
-  for (const [key, child] of Object.entries(value)) {
-    const below = [...path, key];
-    if (child === null && nodeAt(below)?.type === "object") value[key] = {};
-    else if (isObject(child)) openEmptyGroups(child, below);
-  }
-}
-
 function namesIn(record: unknown): readonly string[] {
   return [...new Set(["default", ...(isObject(record) ? Object.keys(record).filter(isName) : [])])];
-}
-
-/** Paths in a file start at its folder, those of variables and flags at the working folder. */
-function resolvePaths(value: Record<string, unknown>, folder: string, path: readonly string[] = []): void {
-  for (const [key, child] of Object.entries(value)) {
-    const below = [...path, key];
-    if (isObject(child)) resolvePaths(child, folder, below);
-    else value[key] = resolved(below, child, folder);
-  }
-}
-
-function resolved(path: readonly string[], value: unknown, folder: string): unknown {
-  if (typeof value !== "string" || value === "") return value;
-  // A program without a slash is looked for on PATH.
-  const isPath = findSetting(path)?.kind === "file" || (path.join(".") === "cli.path" && value.includes("/"));
-  return isPath ? resolve(folder, value) : value;
-}
-
-/** A variable that changes one thing of the built-in credential leaves the rest of it, except what it replaces. */
-function keepDefaultCredential(input: Record<string, unknown>, overlay: readonly Assignment[]): void {
-  const touched = overlay.filter(({ path }) => path[0] === "credentials").map(({ path }) => path.at(-1));
-  if (touched.length === 0) return;
-  const builtIn = structuredClone(nodeAt(["credentials"])?.default) as { default: Record<string, unknown> };
-  for (const group of alternatives) {
-    if (!group.some((key) => touched.includes(key))) continue;
-    for (const key of group) delete builtIn.default[key];
-  }
-  input.credentials = builtIn;
-}
-
-function assign(input: Record<string, unknown>, { path, value }: Assignment, workingFolder: string): void {
-  let target = input;
-  for (const segment of path.slice(0, -1)) {
-    if (!isObject(target[segment])) target[segment] = {};
-    target = target[segment] as Record<string, unknown>;
-  }
-  target[path.at(-1) ?? ""] = resolved(path, value, workingFolder);
-}
-
-/**
- * Whoever sets one bound of a profile keeps the others: an object replaces a default as a whole, and bounds would go
- * missing without a word. A default that nobody wrote gives way to a maximum that somebody did.
- */
-function fillLimits(input: Record<string, unknown>): void {
-  if (isObject(input.calls) && typeof input.calls.maxTimeoutMs === "number") {
-    const usual = nodeAt(["calls", "defaultTimeoutMs"])?.default as number;
-    input.calls.defaultTimeoutMs ??= Math.min(usual, input.calls.maxTimeoutMs);
-  }
-  if (!isObject(input.profiles)) return;
-  for (const profile of Object.values(input.profiles)) {
-    if (!isObject(profile)) continue;
-    const most = { ...defaultLimits("maxLimits"), ...(isObject(profile.maxLimits) ? profile.maxLimits : {}) };
-    const usual: Record<string, unknown> = {};
-    for (const [key, value] of Object.entries(defaultLimits("defaultLimits"))) {
-      const bound = most[key];
-      usual[key] = typeof bound === "number" ? Math.min(value, bound) : value;
-    }
-    if (profile.minSpares === undefined) fillMinSpares(profile);
-    if (profile.maxLimits === undefined || isObject(profile.maxLimits)) profile.maxLimits = most;
-    if (profile.defaultLimits === undefined || isObject(profile.defaultLimits)) {
-      profile.defaultLimits = { ...usual, ...profile.defaultLimits };
-    }
-  }
-}
-
-/** Spares that nobody asked for give way to the most workers that the profile can have. */
-function fillMinSpares(profile: Record<string, unknown>): void {
-  const usual = nodeAt(["profiles", anyName, "minSpares"])?.default as number;
-  const isOneAtATime = isObject(profile.workspace) && profile.workspace.access !== "read-only";
-  const most = isOneAtATime ? 1 : profile.maxWorkers;
-  if (typeof most === "number" && Number.isInteger(most) && most > 0 && most < usual) profile.minSpares = most;
-}
-
-function defaultLimits(key: "defaultLimits" | "maxLimits"): Record<string, number> {
-  return nodeAt(["profiles", anyName, key])?.default as Record<string, number>;
 }
 
 interface Checked {
@@ -211,15 +128,15 @@ interface Checked {
 }
 
 /** The schema's rules, and the rules between settings as far as the schema lets them be looked at. */
-function check(input: Record<string, unknown>): Checked {
+function check(input: Layer): Checked {
   const whole = settingsSchema.safeParse(input);
   const unnamed = forbiddenNames(input);
-  if (whole.success && unnamed.length === 0) return { settings: whole.data, ...checkSettings(whole.data) };
+  if (whole.success && unnamed.length === 0) return { settings: whole.data, ...checkSettings(whole.data, machineDisk) };
   const issues = whole.success ? [] : whole.error.issues.flatMap((issue) => explainIssue(issue, input));
   const isNamed = ({ path }: BrokenRule) => path.at(-1) !== "__proto__";
   const broken = [...unnamed, ...issues.filter(isNamed)];
   const remaining = withoutBroken(input);
-  const further = remaining === undefined ? [] : checkSettings(remaining).broken;
+  const further = remaining === undefined ? [] : checkSettings(remaining, machineDisk).broken;
   const isNew = (rule: BrokenRule) => !broken.some(({ path }) => overlaps(path, rule.path));
   return { settings: undefined, broken: [...broken, ...further.filter(isNew)], warnings: [] };
 }
@@ -235,7 +152,7 @@ function forbiddenNames(value: unknown, path: readonly PropertyKey[] = []): read
 }
 
 /** What is left when everything that the schema refuses has its default; `undefined` when that is not enough. */
-function withoutBroken(input: Record<string, unknown>): Settings | undefined {
+function withoutBroken(input: Layer): Settings | undefined {
   const rest = structuredClone(input);
   // A value first, then the group around it: one that lacks something cannot be mended by taking more out.
   for (let levelsUp = 0; levelsUp < 3; levelsUp += 1) {
