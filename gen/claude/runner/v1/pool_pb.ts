@@ -390,7 +390,8 @@ export type PoolWorker = Message<"claude.runner.v1.PoolWorker"> & {
   age?: Duration | undefined;
 
   /**
-   * The turns that it has begun.
+   * How many turns it was given, with the one that it runs and those that it did
+   * not finish. `Started.worker_turn_count` counts finished turns only.
    *
    * @generated from field: int32 turn_count = 6;
    */

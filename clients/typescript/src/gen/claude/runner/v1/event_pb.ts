@@ -56,7 +56,7 @@ export type Started = Message<"claude.runner.v1.Started"> & {
   workerId: string;
 
   /**
-   * How many turns the worker had served before this one.
+   * How many turns the worker had finished before this one.
    *
    * @generated from field: int32 worker_turn_count = 3;
    */
