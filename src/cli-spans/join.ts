@@ -9,10 +9,10 @@ import type { Clock } from "../clock.ts";
 import type { JoiningTurn, SpannedTurn } from "../span-joiner.ts";
 import { sequenceKey } from "./allow-list.ts";
 import { type HeldTrace, settle } from "./attribute.ts";
-import { SpanBudget } from "./budget.ts";
 import { type CliSpan, isInteraction } from "./cli-span.ts";
 import type { DropReason } from "./drop-reason.ts";
 import { type PlacedSpan, place } from "./place.ts";
+import { SpanAllowance } from "./span-allowance.ts";
 
 /** How long behind the end of a turn its spans are waited for, in milliseconds. They take 10 as a rule. */
 export const holdMs = 250;
@@ -38,14 +38,14 @@ interface GrowingTrace extends HeldTrace {
 }
 
 interface HeldWorker {
-  readonly budget: SpanBudget;
+  readonly allowance: SpanAllowance;
   readonly traces: Map<string, GrowingTrace>;
   settledNumber: number;
 }
 
 export class SpanJoin {
   readonly #options: JoinOptions;
-  readonly #budget = new SpanBudget(limits);
+  readonly #allowance = new SpanAllowance(limits);
   readonly #workers = new Map<string, HeldWorker>();
   readonly #waiting = new Set<WaitingTurn>();
 
@@ -55,7 +55,7 @@ export class SpanJoin {
 
   openWorker(workerId: string): void {
     this.#workers.set(workerId, {
-      budget: new SpanBudget(workerLimits, this.#budget),
+      allowance: new SpanAllowance(workerLimits, this.#allowance),
       traces: new Map(),
       settledNumber: 0,
     });
@@ -89,7 +89,7 @@ export class SpanJoin {
       over: (trace, tools) => {
         this.#waiting.delete(waiting);
         this.#finish(turn, trace, tools);
-        for (const span of trace?.spans.values() ?? []) worker?.budget.give(span);
+        for (const span of trace?.spans.values() ?? []) worker?.allowance.give(span);
       },
     });
     this.#waiting.add(waiting);
@@ -119,7 +119,7 @@ export class SpanJoin {
   #hold(worker: HeldWorker, span: CliSpan): void {
     const trace = worker.traces.get(span.traceId);
     if (trace?.spans.has(span.spanId)) return; // Sent twice.
-    if (!worker.budget.take(span)) {
+    if (!worker.allowance.take(span)) {
       this.#options.dropped(1, "full");
       return;
     }
@@ -144,7 +144,7 @@ export class SpanJoin {
     const trace = worker.traces.get(traceId);
     if (trace === undefined) return;
     worker.traces.delete(traceId);
-    for (const span of trace.spans.values()) worker.budget.give(span);
+    for (const span of trace.spans.values()) worker.allowance.give(span);
     this.#options.dropped(trace.spans.size, why);
   }
 

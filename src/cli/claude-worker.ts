@@ -38,7 +38,7 @@ import { type CliQuestion, type OnRequest, Questions } from "./protocol/question
 import type { Secrets } from "./protocol/secrets.ts";
 import { promptLine } from "./protocol/user-line.ts";
 import type { OpenFolder } from "./start/folder-resource.ts";
-import { type Charge, Ledger } from "./turn/charges.ts";
+import { type Charge, Charges } from "./turn/charges.ts";
 import type { EarlierLine, TurnHost } from "./turn/turn-host.ts";
 import { TurnRun } from "./turn/turn-run.ts";
 
@@ -101,7 +101,7 @@ export class ClaudeWorker implements WorkerProcess {
   readonly #questions: Questions;
   readonly #expectations: Expectations;
   readonly #conversation: CliConversation;
-  readonly #ledger = new Ledger();
+  readonly #charges = new Charges();
   #activity: Activity = { kind: "idle" };
   /** Why this process cannot be used again. There is no way back from it. */
   #unclean: ResetFailure | undefined;
@@ -267,8 +267,8 @@ export class ClaudeWorker implements WorkerProcess {
     if (kind === "controlResponse") this.#control.receiveResponse(body);
     else if (kind === "controlRequest") this.#questions.receive(body);
     else if (kind === "controlCancel") this.#questions.receiveCancel(body);
-    else if (kind === "conversationReset") this.#ledger.conversationReset();
-    else if (kind === "result") charge = this.#ledger.book(body);
+    else if (kind === "conversationReset") this.#charges.conversationReset();
+    else if (kind === "result") charge = this.#charges.book(body);
     else if (kind === "lifecycle") this.#conversation.noteLifecycle(body);
     this.#expectations.receive(message);
     const activity = this.#activity;
@@ -316,7 +316,7 @@ export class ClaudeWorker implements WorkerProcess {
       log,
       paths: this.#paths,
       bounds: { ...timeouts, upstreamIdleTimeoutMs, upstreamTimeoutMs, eventBufferSize, maxEventsPerTurn },
-      chargedUsdMicros: this.#ledger.totalCostUsdMicros,
+      chargedUsdMicros: this.#charges.totalCostUsdMicros,
       takenLineCount: () => this.#conversation.takenLineCount,
       request: this.#ask,
       pause: () => this.#process.pause(),

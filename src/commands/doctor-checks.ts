@@ -224,16 +224,16 @@ async function checkWorkFolder({ settings }: Patient): Promise<readonly Finding[
 
 async function checkMemory({ settings }: Patient): Promise<readonly Finding[]> {
   const { bytes: availableBytes, isContainerLimit } = machineMemory();
-  const budgetBytes = settings.pool.memoryBudgetBytes;
+  const limitBytes = settings.pool.memoryBudgetBytes;
   const spares = Object.values(settings.profiles).reduce((sum, profile) => sum + workerBounds(profile).minSpares, 0);
   const text =
     `${sizeText(availableBytes)}${isContainerLimit ? " (this container's limit)" : ""}, of which workers may use ` +
-    `${sizeText(budgetBytes)}: about ${Math.floor(budgetBytes / workerBytes)} of them`;
+    `${sizeText(limitBytes)}: about ${Math.floor(limitBytes / workerBytes)} of them`;
   const findings: Finding[] = [];
-  if (budgetBytes > availableBytes * 0.8) {
+  if (limitBytes > availableBytes * 0.8) {
     findings.push(warning("memory", text, `set pool.memoryBudgetBytes to ${Math.floor(availableBytes / 2)} or so`));
   }
-  if (spares * workerBytes > budgetBytes) {
+  if (spares * workerBytes > limitBytes) {
     const advice = "lower minSpares, or raise pool.memoryBudgetBytes";
     findings.push(
       warning("memory", `${counted(spares, "spare")} need about ${sizeText(spares * workerBytes)}`, advice),

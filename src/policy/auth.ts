@@ -7,9 +7,10 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { RunnerError } from "../runner-error.ts";
 
-/** Who a token stands for: what the services know as the caller. */
-export interface Identity {
+/** Who calls, as the token says. */
+export interface Caller {
   readonly tenant: string;
+  /** The profiles that the token names; `*` stands for all that are not another tenant's. */
   readonly profiles: readonly string[];
   /** Whether it may see the counts and workers of all tenants. */
   readonly isOperator: boolean;
@@ -34,7 +35,7 @@ export interface AuthRules {
 export const defaultTenant = "default";
 
 /** The caller of a server without authentication. All callers are this one, so nobody is there to be kept from. */
-export const anonymousCaller: Identity = { tenant: "anonymous", profiles: ["*"], isOperator: true };
+export const anonymousCaller: Caller = { tenant: "anonymous", profiles: ["*"], isOperator: true };
 
 /** What is stored of a token. */
 export function sha256Of(token: string): string {
@@ -48,7 +49,7 @@ export function defaultToken(token: string): KnownToken {
 
 interface Entry {
   readonly digest: Buffer;
-  readonly caller: Identity;
+  readonly caller: Caller;
 }
 
 export class Authenticator {
@@ -69,7 +70,7 @@ export class Authenticator {
   }
 
   /** The caller that an `authorization` header names. Throws UNAUTHENTICATED. */
-  authenticate(authorization: string | undefined): Identity {
+  authenticate(authorization: string | undefined): Caller {
     if (this.#insecureNoAuth) return anonymousCaller;
     if (authorization === undefined || authorization === "") {
       throw new RunnerError(
@@ -83,7 +84,7 @@ export class Authenticator {
     }
     const digest = createHash("sha256").update(token, "utf8").digest();
     // Every entry is looked at, so that the time tells nothing about which one was nearly right.
-    let caller: Identity | undefined;
+    let caller: Caller | undefined;
     for (const entry of this.#entries) {
       if (entry.digest.length === digest.length && timingSafeEqual(entry.digest, digest)) caller ??= entry.caller;
     }

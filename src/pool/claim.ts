@@ -60,7 +60,7 @@ export interface Claim extends Disposable {
   readonly worker: WorkerProcess;
   readonly source: ClaimSource;
   readonly holds: Holding;
-  /** Turns that it served before. */
+  /** Turns that it has finished before: `Started.worker_turn_count`. */
   readonly turnCount: number;
   /** How long the turn waited, in milliseconds. */
   readonly queueWaitMs: number;

@@ -18,7 +18,7 @@ interface IdleWorkers<W> {
  * Bound idle workers of all profiles, those of the tenant with the most workers for its weight first and of those the
  * least recently used; then spares beyond what a profile is to keep: its minimum unless said otherwise.
  */
-export function givenUpFirst<W extends OwnedWorker = Worker>(
+export function evictedFirst<W extends OwnedWorker = Worker>(
   profiles: Iterable<IdleWorkers<W>>,
   options: { readonly sparesToKeep?: number; readonly weightOf?: (tenant: string) => number } = {},
 ): W[] {

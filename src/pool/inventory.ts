@@ -6,7 +6,7 @@
  */
 import type { Clock } from "../clock.ts";
 import type { Settings } from "../config/settings.ts";
-import { givenUpFirst } from "./eviction.ts";
+import { evictedFirst } from "./eviction.ts";
 import type { ProfilePool } from "./profile-pool.ts";
 import type { WeightOf } from "./shares.ts";
 import { type MemoryUse, memoryRoom, type Sizing } from "./sizing.ts";
@@ -48,20 +48,20 @@ export class Inventory {
     );
     const memoryCount = memoryRoom(this.memory());
     const others = this.#profiles.filter((other) => other !== profile);
-    const memoryCountSoon = memoryCount + this.count("stopping") + givenUpFirst(others, { sparesToKeep: 0 }).length;
+    const memoryCountSoon = memoryCount + this.count("stopping") + evictedFirst(others, { sparesToKeep: 0 }).length;
     return { counts, unfittedCount, room: { startCount: Math.max(0, startCount), memoryCount, memoryCountSoon } };
   }
 
   /** Idle workers that end when there is not enough memory, in that order. */
-  givenUpFirst(): Worker[] {
-    return givenUpFirst(this.#profiles, { weightOf: this.#weightOf });
+  evictedFirst(): Worker[] {
+    return evictedFirst(this.#profiles, { weightOf: this.#weightOf });
   }
 
   /** The idle workers that end for a waiting turn of the profile when there is no memory, in that order. */
-  givenUpForTurnsOf(profile: ProfilePool): Worker[] {
+  evictedForTurnsOf(profile: ProfilePool): Worker[] {
     // A turn that waits is worth more than another profile's last spare.
     const others = this.#profiles.filter((other) => other !== profile);
-    return [...new Set([...this.givenUpFirst(), ...givenUpFirst(others, { sparesToKeep: 0 })])];
+    return [...new Set([...this.evictedFirst(), ...evictedFirst(others, { sparesToKeep: 0 })])];
   }
 
   memory(): MemoryUse {
@@ -79,18 +79,15 @@ export class Inventory {
     return {
       workerCount,
       usedBytes: measuredBytes + (workerCount - measuredCount) * estimateBytes,
-      budgetBytes: this.#settings.memoryBudgetBytes,
+      limitBytes: this.#settings.memoryBudgetBytes,
       estimateBytes,
     };
   }
 
   /** What the workers use beyond the budget, those that are being ended left out. */
   excessBytes(): number {
-    const { usedBytes, budgetBytes, estimateBytes } = this.memory();
+    const { usedBytes, limitBytes, estimateBytes } = this.memory();
     const leaving = this.workers().filter(({ state }) => !isLiving(state.kind));
-    return leaving.reduce(
-      (excess, { memoryBytes }) => excess - (memoryBytes ?? estimateBytes),
-      usedBytes - budgetBytes,
-    );
+    return leaving.reduce((excess, { memoryBytes }) => excess - (memoryBytes ?? estimateBytes), usedBytes - limitBytes);
   }
 }

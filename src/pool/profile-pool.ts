@@ -11,10 +11,10 @@ import { BindingChurn } from "./binding-churn.ts";
 import { StartBreaker } from "./breaker.ts";
 import type { Claim, ClaimRequest, ClaimSource, Holding, Release } from "./claim.ts";
 import { ClaimCounts } from "./claim-counts.ts";
-import { DrainRate, jitteredPushBackMs } from "./drain-rate.ts";
 import { type Matching, type MatchingInput, matchTurns } from "./matching.ts";
 import type { PoolOptions, PoolProfile } from "./pool-options.ts";
 import { type QueueFullness, TurnQueue, type WaitingTurn } from "./queue.ts";
+import { jitteredPushBackMs, QueuePace } from "./queue-pace.ts";
 import { Readiness } from "./readiness.ts";
 import { needsReset } from "./reset-timing.ts";
 import { TenantShares } from "./shares.ts";
@@ -55,7 +55,7 @@ export class ProfilePool {
   readonly #shares: TenantShares;
   /** How long starts take, the newest counting for a quarter. */
   #startMs = 0;
-  readonly #drainRate = new DrainRate();
+  readonly #queuePace = new QueuePace();
   readonly #churn = new BindingChurn();
 
   constructor(options: ProfilePoolOptions) {
@@ -150,7 +150,7 @@ export class ProfilePool {
     }
     if (!isCrowded) return undefined;
     const position = this.queue.position(turn);
-    const waitMs = this.#drainRate.waitMs(position, now);
+    const waitMs = this.#queuePace.waitMs(position, now);
     const leftMs = this.queue.leftMs(turn);
     if (waitMs === undefined || waitMs <= leftMs) return undefined;
     const facts = { waiting: position, estimatedWaitMs: Math.round(waitMs), allowedWaitMs: Math.round(leftMs) };
@@ -161,7 +161,7 @@ export class ProfilePool {
 
   /** Lets a turn wait for which there is no worker at once. */
   keep(turn: WaitingTurn<Claim>): void {
-    if (this.queue.length === 1) this.#drainRate.begin(this.#options.clock.now());
+    if (this.queue.length === 1) this.#queuePace.begin(this.#options.clock.now());
     this.queue.keep(turn);
   }
 
@@ -208,7 +208,7 @@ export class ProfilePool {
     const source = this.#sourceOf(turn, worker);
     worker.claim(request);
     this.#shares.began(request.tenant, now);
-    if (turn.endWait !== undefined) this.#drainRate.served(now);
+    if (turn.endWait !== undefined) this.#queuePace.served(now);
     this.claimCounts.claimed(request.tenant, source);
     instruments().claims.add(1, { [attributeNames.claimSource]: label(source), [attributeNames.profile]: this.name });
     if (!isBound) instruments().bindings.add(1, { [attributeNames.profile]: this.name });
@@ -225,7 +225,7 @@ export class ProfilePool {
         worker: worker.process,
         source,
         holds,
-        turnCount: worker.turnCount,
+        turnCount: worker.finishedTurnCount,
         queueWaitMs: now - turn.arrivedAtMs,
         queueLengthSeen: turn.lengthSeen,
         finish: () => {
@@ -293,7 +293,7 @@ export class ProfilePool {
 
   #pushBackMs(): number {
     const { clock, random } = this.#options;
-    return this.#drainRate.pushBackMs(this.queue.length, clock.now(), random);
+    return this.#queuePace.pushBackMs(this.queue.length, clock.now(), random);
   }
 
   #countShed(reason: ShedReason): void {

@@ -13,7 +13,7 @@ export interface RecyclingLimits {
 
 export interface AgingWorker {
   readonly state: WorkerState;
-  readonly turnCount: number;
+  readonly finishedTurnCount: number;
   readonly startedAtMs: number;
   readonly ageLimitMs: number;
   readonly memoryBytes: number | undefined;
@@ -28,7 +28,7 @@ export type RecycleReason = Extract<
 
 /** Whether the worker has done its share, whatever it is doing now. */
 export function wornOut(worker: AgingWorker, limits: RecyclingLimits, nowMs: number): RecycleReason | undefined {
-  if (worker.turnCount >= limits.maxTurnsPerWorker) return "max_turns";
+  if (worker.finishedTurnCount >= limits.maxTurnsPerWorker) return "max_turns";
   if (nowMs - worker.startedAtMs >= worker.ageLimitMs) return "max_age";
   if ((worker.memoryBytes ?? 0) > limits.maxWorkerMemoryBytes) return "memory";
   return undefined;

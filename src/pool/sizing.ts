@@ -35,7 +35,7 @@ export interface MemoryUse {
   readonly workerCount: number;
   /** Measured where a worker was measured, else estimated. */
   readonly usedBytes: number;
-  readonly budgetBytes: number;
+  readonly limitBytes: number;
   /** What one more worker will take. */
   readonly estimateBytes: number;
 }
@@ -102,7 +102,7 @@ export function workersToEndForMemory(now: Sizing, limits: SizingLimits, stoppin
 
 /** For how many more workers the memory budget has room. One is always allowed. */
 export function memoryRoom(now: MemoryUse): number {
-  const count = Math.max(0, Math.floor((now.budgetBytes - now.usedBytes) / now.estimateBytes));
+  const count = Math.max(0, Math.floor((now.limitBytes - now.usedBytes) / now.estimateBytes));
   return now.workerCount === 0 ? Math.max(1, count) : count;
 }
 

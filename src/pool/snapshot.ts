@@ -21,8 +21,8 @@ export interface WorkerSnapshot {
   readonly tenant: string | undefined;
   /** The turn that it runs. */
   readonly turnId: string | undefined;
-  /** Turns that it was given. */
-  readonly turnCount: number;
+  /** Turns that it was given, those included that it did not finish: `PoolWorker.turn_count`. */
+  readonly givenTurnCount: number;
   /** At the last sample; `undefined` while there was none. */
   readonly memoryBytes: number | undefined;
 }
@@ -59,7 +59,7 @@ export interface PoolSnapshot {
   readonly isDraining: boolean;
   /** Measured where a worker was measured, else estimated. */
   readonly memoryBytes: number;
-  readonly memoryBudgetBytes: number;
+  readonly memoryLimitBytes: number;
   /** The most turns that may wait in one profile. */
   readonly maxWaitingCount: number;
   readonly profiles: readonly ProfileSnapshot[];

@@ -20,7 +20,7 @@ export interface UpkeepOptions {
   /** What the living workers use beyond the memory budget. */
   readonly excessBytes: () => number;
   /** The idle workers that end for it, in that order. */
-  readonly givenUpFirst: () => readonly Worker[];
+  readonly evictedFirst: () => readonly Worker[];
   /** Makes an idle worker forget the conversation that it has kept. */
   readonly reset: (profile: ProfilePool, worker: Worker) => void;
   /** Called after each round, and after each worker that was checked. */
@@ -91,7 +91,7 @@ export class Upkeep {
     this.#isMeasuring = false;
     if (!this.#isRunning) return;
     for (const profile of profiles) this.#recycle(profile);
-    this.#giveUpMemory();
+    this.#evictForMemory();
     done();
   }
 
@@ -110,9 +110,9 @@ export class Upkeep {
     }
   }
 
-  #giveUpMemory(): void {
-    const { excessBytes, givenUpFirst } = this.#options;
-    for (const worker of givenUpFirst()) {
+  #evictForMemory(): void {
+    const { excessBytes, evictedFirst } = this.#options;
+    for (const worker of evictedFirst()) {
       if (excessBytes() <= 0) return;
       worker.stop("memory_limit");
     }

@@ -10,7 +10,7 @@ import type { RunnerError } from "../runner-error.ts";
 import { attributeNames, instruments } from "../telemetry/instruments.ts";
 import { label } from "../telemetry/label.ts";
 import type { Claim, ClaimRequest, Release, WorkerPool } from "./claim.ts";
-import { givenUpFirst } from "./eviction.ts";
+import { evictedFirst } from "./eviction.ts";
 import { Inventory } from "./inventory.ts";
 import { isIdleOutdated, isOutdated } from "./outdated.ts";
 import type { PoolOptions } from "./pool-options.ts";
@@ -77,7 +77,7 @@ export class Pool implements WorkerPool {
       settings: options.settings.pool,
       profiles,
       excessBytes: () => this.#inventory.excessBytes(),
-      givenUpFirst: () => this.#inventory.givenUpFirst(),
+      evictedFirst: () => this.#inventory.evictedFirst(),
       reset: (profile, worker) => void this.#reset(profile, worker),
       done: () => {
         this.#serve();
@@ -168,13 +168,13 @@ export class Pool implements WorkerPool {
   }
 
   snapshot(): PoolSnapshot {
-    const { usedBytes, budgetBytes } = this.#inventory.memory();
+    const { usedBytes, limitBytes } = this.#inventory.memory();
     const workers = this.#inventory.workers().sort((one, other) => one.startOrder - other.startOrder);
     return {
       isServing: this.isServing(),
       isDraining: this.#phase !== "open",
       memoryBytes: usedBytes,
-      memoryBudgetBytes: budgetBytes,
+      memoryLimitBytes: limitBytes,
       maxWaitingCount: this.#options.settings.queue.maxLength,
       profiles: [...this.#profiles.values()].map((profile) => ({
         profile: profile.name,
@@ -273,7 +273,7 @@ export class Pool implements WorkerPool {
     const now = this.#inventory.sizing(profile, unfittedCount);
     const endCount = workersToEndForMemory(now, profile.profile, this.#inventory.count("stopping"));
     if (endCount > 0) {
-      for (const worker of this.#inventory.givenUpForTurnsOf(profile).slice(0, endCount)) worker.stop("evicted");
+      for (const worker of this.#inventory.evictedForTurnsOf(profile).slice(0, endCount)) worker.stop("evicted");
     }
     this.#start(profile, workersToStart(this.#inventory.sizing(profile, unfittedCount), profile.profile, 0));
   }
@@ -284,7 +284,7 @@ export class Pool implements WorkerPool {
     const endCount = placesToFreeForSpares(now, profile.profile);
     if (endCount > 0) {
       const longAgoMs = this.#options.clock.now() - placeForSparesAfterMs;
-      const unused = givenUpFirst([profile]).filter(({ state }) => state.sinceMs <= longAgoMs);
+      const unused = evictedFirst([profile]).filter(({ state }) => state.sinceMs <= longAgoMs);
       for (const worker of unused.slice(0, endCount)) worker.stop("evicted");
     }
     // While starts fail one is tried now and then also when nobody needs it: who else would find out that they work?
@@ -405,7 +405,7 @@ export class Pool implements WorkerPool {
     const ageMs = Math.round(state.sinceMs - worker.startedAtMs);
     const exit = worker.exit;
     log.info(
-      { workerId: worker.id, profile: worker.profile, why, ageMs, turnCount: worker.turnCount, exit },
+      { workerId: worker.id, profile: worker.profile, why, ageMs, turnCount: worker.finishedTurnCount, exit },
       "recycle",
     );
   }

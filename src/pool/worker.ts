@@ -58,8 +58,8 @@ export class Worker {
   #process: WorkerProcess | undefined;
   #exit: WorkerExit | undefined;
   #tenant: string | undefined;
-  #turnCount = 0;
-  #givenCount = 0;
+  #finishedTurnCount = 0;
+  #givenTurnCount = 0;
   #memoryBytes: number | undefined;
   #idleCpuPercent: number | undefined;
   #cpuBaseline: { readonly order: number; readonly atMs: number; readonly cpuMs: number } | undefined;
@@ -92,13 +92,13 @@ export class Worker {
   }
 
   /** Turns that it finished. */
-  get turnCount(): number {
-    return this.#turnCount;
+  get finishedTurnCount(): number {
+    return this.#finishedTurnCount;
   }
 
   /** Turns that it was given, those included that it did not finish. */
-  get givenCount(): number {
-    return this.#givenCount;
+  get givenTurnCount(): number {
+    return this.#givenTurnCount;
   }
 
   /** Private memory at the last sample. */
@@ -188,7 +188,7 @@ export class Worker {
     }
     if (needsReset(before, turn.conversation)) throw new Error(`bug: worker ${this.id} has another conversation`);
     this.#tenant = turn.tenant;
-    this.#givenCount++;
+    this.#givenTurnCount++;
     this.#become({ kind: "claimed", sinceMs: this.#around.clock.now(), turnId: turn.turnId, affinity });
   }
 
@@ -200,7 +200,7 @@ export class Worker {
 
   /** Counts the claimed turn as served. */
   countTurn(): void {
-    this.#turnCount++;
+    this.#finishedTurnCount++;
   }
 
   /** Lets a claimed worker be idle with the conversation that it has: whoever needs it otherwise has it reset first. */
@@ -302,7 +302,7 @@ export class Worker {
       startedAtMs: this.startedAtMs,
       tenant: this.#tenant,
       turnId: this.#state.kind === "claimed" ? this.#state.turnId : undefined,
-      turnCount: this.#givenCount,
+      givenTurnCount: this.#givenTurnCount,
       memoryBytes: this.#memoryBytes,
     };
   }

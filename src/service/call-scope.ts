@@ -8,7 +8,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../clock.ts";
 import { RunnerError } from "../runner-error.ts";
 import type { CallContext } from "./calls.ts";
-import { type FailureStage, toConnectError } from "./errors.ts";
+import { type CallProgress, toConnectError } from "./errors.ts";
 
 export interface CallLimits {
   readonly defaultTimeoutMs: number;
@@ -48,8 +48,8 @@ export class CallScope implements Disposable {
   }
 
   /** Ends the call itself, with what it failed with: nothing more is sent. */
-  giveUp(failure: { readonly error: unknown; readonly stage: FailureStage }): void {
-    this.#call.giveUp(toConnectError(failure.error, failure.stage));
+  endCall(failure: { readonly error: unknown; readonly progress: CallProgress }): void {
+    this.#call.endCall(toConnectError(failure.error, failure.progress));
   }
 
   get deadlinePassed(): boolean {

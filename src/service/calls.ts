@@ -11,17 +11,9 @@
 
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
+import type { Caller } from "../policy/auth.ts";
 import { RunnerError } from "../runner-error.ts";
 import { toConnectError } from "./errors.ts";
-
-/** Who calls, as the token says. */
-export interface Caller {
-  readonly tenant: string;
-  /** The profiles that the token names; `*` stands for all that are not another tenant's. */
-  readonly profiles: readonly string[];
-  /** Whether it may see the counts and workers of all tenants. */
-  readonly isOperator: boolean;
-}
 
 /** The caller that an `authorization` header names, by the tokens of now. Throws UNAUTHENTICATED. */
 export type Authenticate = (authorization: string | undefined) => Caller;
@@ -54,7 +46,7 @@ export interface CallContext {
    * Ends the call of a caller who does not read, with this status: its stream is reset when it is not read even then.
    * Afterwards nothing that the handler yields is sent.
    */
-  readonly giveUp: (status: ConnectError) => void;
+  readonly endCall: (status: ConnectError) => void;
   /** Absent for services that need no token, such as health. */
   readonly caller: Caller | undefined;
 }

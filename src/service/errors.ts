@@ -97,7 +97,7 @@ const about = {
 export const runnerReasons = Object.keys(about) as readonly RunnerReason[];
 
 /** How far a turn had come when it failed. */
-export interface FailureStage {
+export interface CallProgress {
   /** The turn, as logs and spans name it; absent while the request was not yet one. */
   readonly turnId?: string;
   /** The sequence of the last event that was sent; 0 or absent: none was. */
@@ -114,39 +114,39 @@ export interface FailureStage {
   readonly result: TurnResult | undefined;
 }
 
-const beforeTheTurn: FailureStage = {
+const beforeTheTurn: CallProgress = {
   promptWritten: false,
   contentStreamed: false,
   deadlinePassed: false,
   result: undefined,
 };
 
-/** The status code of a reason at a stage. */
-export function statusCode(reason: RunnerReason, stage: FailureStage = beforeTheTurn): Code {
+/** The status code of a reason at a point of a call. */
+export function statusCode(reason: RunnerReason, progress: CallProgress = beforeTheTurn): Code {
   const { codes }: AboutReason = about[reason];
-  if (stage.contentStreamed) return codes.streamed;
-  if (stage.promptWritten) return codes.written;
-  return (stage.deadlinePassed ? codes.pastDeadline : undefined) ?? codes.refused;
+  if (progress.contentStreamed) return codes.streamed;
+  if (progress.promptWritten) return codes.written;
+  return (progress.deadlinePassed ? codes.pastDeadline : undefined) ?? codes.refused;
 }
 
 /**
  * Any error as the one that a listener sends. What was not meant for the caller becomes a bare INTERNAL; whoever calls
  * this logs the cause.
  */
-export function toConnectError(error: unknown, stage: FailureStage = beforeTheTurn): ConnectError {
+export function toConnectError(error: unknown, progress: CallProgress = beforeTheTurn): ConnectError {
   if (error instanceof ConnectError) return error;
   const known = isRunnerError(error) ? error : new RunnerError("INTERNAL", "internal error");
-  const code = statusCode(known.reason, stage);
-  const retryAfterMs = retryAfter(known, stage);
-  const details = errorDetails(known, { ...stage, retryAfterMs }, about[known.reason].details);
+  const code = statusCode(known.reason, progress);
+  const retryAfterMs = retryAfter(known, progress);
+  const details = errorDetails(known, { ...progress, retryAfterMs }, about[known.reason].details);
   const metadata = new Headers();
-  if (stage.promptWritten) metadata.set(pushbackHeader, "-1");
+  if (progress.promptWritten) metadata.set(pushbackHeader, "-1");
   else if (retryAfterMs !== undefined) metadata.set(pushbackHeader, String(pushbackMs(retryAfterMs)));
-  const message = clipUtf8(messageOf(known, stage), maxMessageBytes);
+  const message = clipUtf8(messageOf(known, progress), maxMessageBytes);
   return withoutStack(() => new ConnectError(message, code, metadata, details, error));
 }
 
-function messageOf(error: RunnerError, { forOperator = false }: FailureStage): string {
+function messageOf(error: RunnerError, { forOperator = false }: CallProgress): string {
   return error.messageFor(forOperator);
 }
 
@@ -154,7 +154,7 @@ function messageOf(error: RunnerError, { forOperator = false }: FailureStage): s
  * When a retry makes sense, in milliseconds, where somebody knows it: whoever refused, or the server for itself. What
  * began is not refused, and when the model API is well again nobody knows but itself.
  */
-function retryAfter(error: RunnerError, { promptWritten }: FailureStage): number | undefined {
+function retryAfter(error: RunnerError, { promptWritten }: CallProgress): number | undefined {
   const { retry }: AboutReason = about[error.reason];
   if (retry === "never") return undefined;
   return error.retryAfterMs ?? (promptWritten || retry === "ifKnown" ? undefined : retry);

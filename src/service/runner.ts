@@ -22,6 +22,7 @@ import {
 } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { type ProfileSettings, reusesWorkers } from "../config/profile-settings.ts";
 import type { Settings } from "../config/settings.ts";
+import type { Caller } from "../policy/auth.ts";
 import type { TurnsInFlight } from "../policy/quota.ts";
 import type { WorkerPool } from "../pool/claim.ts";
 import { isRunnerError, RunnerError, type RunnerReason } from "../runner-error.ts";
@@ -30,7 +31,7 @@ import type { TurnEnd } from "../turn-end.ts";
 import { TurnLife } from "../turns/life.ts";
 import { type ObserverParts, observersOf } from "../turns/observers/turn-observers.ts";
 import { CallScope } from "./call-scope.ts";
-import { type CallContext, type Caller, callerOf, type ServedService, served } from "./calls.ts";
+import { type CallContext, callerOf, type ServedService, served } from "./calls.ts";
 import { toConnectError } from "./errors.ts";
 import { profilesOf, toTurn } from "./in/requests.ts";
 import { prepareRules } from "./in/rules.ts";
@@ -247,5 +248,5 @@ function refusal(error: unknown, { log }: RunnerParts): ConnectError {
   if (!isRunnerError(cause) && !(cause instanceof ConnectError))
     log.error({ err: cause }, "a call failed because of a bug in the server");
   else if (isRunnerError(cause, "INTERNAL")) log.error({ err: cause }, "a turn failed because of a bug in the server");
-  return error instanceof TurnFailure ? toConnectError(error.error, error.stage) : toConnectError(error);
+  return error instanceof TurnFailure ? toConnectError(error.error, error.progress) : toConnectError(error);
 }

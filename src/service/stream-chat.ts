@@ -12,7 +12,7 @@ import type { TurnEvent } from "../turn-event.ts";
 import type { TurnLife } from "../turns/life.ts";
 import { watchForStall } from "../turns/stall.ts";
 import type { CallScope } from "./call-scope.ts";
-import type { FailureStage } from "./errors.ts";
+import type { CallProgress } from "./errors.ts";
 import { heartbeat, toStarted } from "./out/proto-events.ts";
 import type { ResponseStream } from "./out/response-stream.ts";
 import { toResult } from "./out/result.ts";
@@ -20,10 +20,10 @@ import { toResult } from "./out/result.ts";
 /** What a turn failed with, and how far it had come. No error by itself: a stack would cost every refusal, and tell nothing. */
 export class TurnFailure {
   readonly error: unknown;
-  readonly stage: FailureStage;
-  constructor(error: unknown, stage: FailureStage) {
+  readonly progress: CallProgress;
+  constructor(error: unknown, progress: CallProgress) {
     this.error = error;
-    this.stage = stage;
+    this.progress = progress;
   }
 }
 
@@ -97,7 +97,7 @@ export async function* relayTurn<R>(open: () => TurnCall<R>): AsyncGenerator<R, 
       { clock, stalledReaderMs: times.stalledReaderMs },
       (error) => {
         scope.end(error);
-        void ended.then((end) => scope.giveUp(failure(end.error ?? error)));
+        void ended.then((end) => scope.endCall(failure(end.error ?? error)));
       },
     );
     const started = (event: Extract<TurnEvent, { kind: "init" }>) =>

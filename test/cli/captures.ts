@@ -7,7 +7,7 @@ import { mapEnd, mapMessage } from "../../src/cli/mapping/turn-mapper.ts";
 import { parseLine } from "../../src/cli/protocol/cli-messages.ts";
 import { HostPaths } from "../../src/cli/protocol/host-paths.ts";
 import { flagAt, isObject, type JsonObject } from "../../src/cli/protocol/json-members.ts";
-import { Ledger } from "../../src/cli/turn/charges.ts";
+import { Charges } from "../../src/cli/turn/charges.ts";
 import { turnEnd } from "../../src/cli/turn/end-of-turn.ts";
 import type { Detail } from "../../src/turn.ts";
 import type { TurnEnd } from "../../src/turn-end.ts";
@@ -46,7 +46,7 @@ export interface CapturedTurn {
 
 /** The turns of a capture, each up to and with its result, mapped and judged. */
 export function turnsOf(name: string, detail: Detail = "standard"): readonly CapturedTurn[] {
-  const ledger = new Ledger();
+  const ledger = new Charges();
   const turns: CapturedTurn[] = [];
   let [lines, events, mapped] = [[] as string[], [] as TurnEvent[], newTurn(detail)];
   for (const line of linesOf(name)) {

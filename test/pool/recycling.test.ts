@@ -9,7 +9,7 @@ const limits = {
 };
 const spare: AgingWorker = {
   state: { kind: "spare", sinceMs: 0, order: 1, verifiedAtMs: 0 },
-  turnCount: 0,
+  finishedTurnCount: 0,
   startedAtMs: 0,
   ageLimitMs: 5000,
   memoryBytes: 600,
@@ -22,7 +22,7 @@ const bound: AgingWorker = {
 
 test.each([
   ["fit", {}, 4999, undefined],
-  ["max_turns", { turnCount: 100 }, 0, "max_turns"],
+  ["max_turns", { finishedTurnCount: 100 }, 0, "max_turns"],
   ["max_age", {}, 5000, "max_age"],
   ["memory", { memoryBytes: 601 }, 0, "memory"],
   ["fit while nothing was measured", { memoryBytes: undefined }, 0, undefined],

@@ -92,12 +92,12 @@ describe("memory", () => {
   const mebibytes = 1024 * 1024;
 
   test("has room for as many workers as fit by the estimate", () => {
-    const use = { workerCount: 2, usedBytes: 200 * mebibytes, budgetBytes: 700 * mebibytes };
+    const use = { workerCount: 2, usedBytes: 200 * mebibytes, limitBytes: 700 * mebibytes };
     expect(memoryRoom({ ...use, estimateBytes: 150 * mebibytes })).toBe(3);
   });
 
   test("has room for the first worker whatever the budget", () => {
-    const use = { usedBytes: 0, budgetBytes: 100 * mebibytes, estimateBytes: 150 * mebibytes };
+    const use = { usedBytes: 0, limitBytes: 100 * mebibytes, estimateBytes: 150 * mebibytes };
     expect(memoryRoom({ ...use, workerCount: 0 })).toBe(1);
     expect(memoryRoom({ ...use, workerCount: 1 })).toBe(0);
   });

@@ -26,7 +26,7 @@ test("a snapshot tells every worker: whose it is, what it does since when, which
   await t.claim({ tenant: "acme", turnId: "again" });
   await t.clock.advance(500);
   expect(t.pool.snapshot().workers).toEqual([
-    expect.objectContaining({ id: "w1", kind: "spare", tenant: undefined, turnId: undefined, turnCount: 0 }),
+    expect.objectContaining({ id: "w1", kind: "spare", tenant: undefined, turnId: undefined, givenTurnCount: 0 }),
     {
       id: "w2",
       profile: "default",
@@ -35,7 +35,7 @@ test("a snapshot tells every worker: whose it is, what it does since when, which
       startedAtMs: 0,
       tenant: "acme",
       turnId: "again",
-      turnCount: 2,
+      givenTurnCount: 2,
       memoryBytes: 100 * 1024 * 1024,
     },
     expect.objectContaining({ id: "w3", kind: "spare", startedAtMs: 1_000 }),

@@ -85,7 +85,7 @@ test("walks through a life", async () => {
     "stopping",
     "exited",
   ]);
-  expect(t.worker).toMatchObject({ turnCount: 2, state: { why: "max_turns" } });
+  expect(t.worker).toMatchObject({ finishedTurnCount: 2, state: { why: "max_turns" } });
   expect(t.isGone).toBe(true);
   expect(t.clock.pendingTimerCount).toBe(0);
 });

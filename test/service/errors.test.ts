@@ -13,14 +13,14 @@ import {
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
 import { RunnerError, type RunnerReason } from "../../src/runner-error.ts";
-import { type FailureStage, runnerReasons, statusCode, toConnectError } from "../../src/service/errors.ts";
+import { type CallProgress, runnerReasons, statusCode, toConnectError } from "../../src/service/errors.ts";
 import { costGrowth } from "./cpu-cost.ts";
 
 const reasons = Object.keys(ErrorReason)
   .filter((name) => Number.isNaN(Number(name)) && name !== "UNSPECIFIED")
   .map((name) => name as RunnerReason);
 
-const begun: FailureStage = {
+const begun: CallProgress = {
   promptWritten: true,
   contentStreamed: false,
   deadlinePassed: false,
@@ -64,7 +64,7 @@ describe("every reason of the contract", () => {
   });
 
   test("of the model API is ABORTED once content was streamed, and no other changes for that", () => {
-    const streamed: FailureStage = { ...begun, contentStreamed: true };
+    const streamed: CallProgress = { ...begun, contentStreamed: true };
     for (const reason of reasons) {
       const isUpstream = reason.startsWith("UPSTREAM_");
       expect([reason, statusCode(reason, streamed)]).toEqual([

@@ -52,7 +52,7 @@ function scene(options: { workers?: ScriptedWorker[]; maxInFlight?: number; span
     protocolName: "grpc",
     takes: "messages",
     timeoutMs: () => timeoutMs,
-    giveUp: (status) => void givenUp.push(status),
+    endCall: (status) => void givenUp.push(status),
     caller: { tenant: "acme", profiles: ["*"], isOperator: false },
   });
   const open = (init: Init = { prompt: "hi" }, timeoutMs?: number) =>

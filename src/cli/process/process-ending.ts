@@ -47,10 +47,10 @@ export class ProcessEnding {
       this.#process.signalGroup("SIGTERM");
       this.#timers.after(stopTimeoutMs, () => this.kill("it did not end when it was asked to"));
     });
-    const { promise: givenUp, resolve } = Promise.withResolvers<void>();
+    const { promise: waitedEnough, resolve } = Promise.withResolvers<void>();
     // A process that even SIGKILL does not end is left to the system.
     const cancelTimer = clock.after(2 * stopTimeoutMs + 2 * endOfInputMs, resolve);
-    await Promise.race([gone, givenUp]);
+    await Promise.race([gone, waitedEnough]);
     cancelTimer();
     this.gone();
   }

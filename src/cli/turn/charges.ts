@@ -19,7 +19,7 @@ export interface Charge {
   readonly apiMs: number;
 }
 
-export class Ledger {
+export class Charges {
   /** The running account as of the last result, per model. */
   #account: JsonObject = {};
   #totalCostUsd = 0;

@@ -114,7 +114,7 @@ export class TurnRun implements RunningTurn {
     this.#output = new TurnOutput(this.#mapped, earlier, (count) => this.#backpressure.readerTook(count));
     this.written = written.catch((cause: unknown) => {
       // Not whole: nothing of it is a line yet. It must not become one by the end of the input.
-      this.#giveUp("the prompt could not be written");
+      this.#killProcess("the prompt could not be written");
       throw new RunnerError("WORKER_DIED", "the worker died before it had the prompt", { cause });
     });
     // Whoever does not wait for it hears of the death by `ended`.
@@ -126,7 +126,7 @@ export class TurnRun implements RunningTurn {
       ping: () => host.request({ subtype: "get_usage" }),
       onRepeated: (silentMs) => this.#reportSilence(silentMs),
       onModelSilent: (silentMs) => this.#endEarly("upstreamSilent", silentMs),
-      onWorkerSilent: (silentMs) => this.#giveUp(`the worker said nothing for ${silentMs} ms`, silentMs),
+      onWorkerSilent: (silentMs) => this.#killProcess(`the worker said nothing for ${silentMs} ms`, silentMs),
     });
     const { maxDurationMs, maxCostUsdMicros } = turn.limits;
     if (maxCostUsdMicros !== undefined) {
@@ -186,7 +186,8 @@ export class TurnRun implements RunningTurn {
     this.#awaited.see(message);
     if (kind === "init" && !this.#output.hasInit && this.#lacksSchema(body)) {
       // At once, and not by an interrupt: the model is asked within milliseconds.
-      if (this.#beginEnding("schemaNotTaken", "whatCameBefore")) this.#giveUp("it has no tool for the output schema");
+      if (this.#beginEnding("schemaNotTaken", "whatCameBefore"))
+        this.#killProcess("it has no tool for the output schema");
       return;
     }
     const { meter } = this.#mapped;
@@ -343,7 +344,9 @@ export class TurnRun implements RunningTurn {
   #interruptProcess(): void {
     this.#mapped.mute();
     this.#backpressure.resume();
-    this.#timers.after(this.#host.bounds.interruptTimeoutMs, () => this.#giveUp("an interrupt did not end the turn"));
+    this.#timers.after(this.#host.bounds.interruptTimeoutMs, () =>
+      this.#killProcess("an interrupt did not end the turn"),
+    );
     const ask = (): void => {
       this.#host.request({ subtype: "interrupt", cancel_queued: true }).catch(() => {
         // It is repeated, and after that the process is ended.
@@ -354,7 +357,7 @@ export class TurnRun implements RunningTurn {
   }
 
   /** Does not wait for the process to be gone: one that does not die would keep the caller. */
-  #giveUp(why: string, silentMs?: number): void {
+  #killProcess(why: string, silentMs?: number): void {
     this.#host.log.warn({ turnId: this.#turn.id, why }, "ending a worker mid-turn");
     this.#host.kill(why);
     const state = this.#state;

@@ -13,8 +13,9 @@ import {
   ServerInterceptingCall,
   status,
 } from "@grpc/grpc-js";
+import type { Caller } from "../../policy/auth.ts";
 import { RunnerError } from "../../runner-error.ts";
-import type { Caller, ServedService } from "../../service/calls.ts";
+import type { ServedService } from "../../service/calls.ts";
 import { toConnectError } from "../../service/errors.ts";
 import { cancelledByCaller, libraryError, statusOf } from "../calls/call-errors.ts";
 import { type ServerCore, streamsRequests } from "../calls/core.ts";

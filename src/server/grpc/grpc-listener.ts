@@ -200,7 +200,7 @@ function contextOf(call: OnceCall | StreamCall, { abort, caller }: AdmittedCall,
     protocolName: "grpc",
     takes: "bytes",
     timeoutMs: () => (Number.isFinite(endsAtMs) ? endsAtMs - clock.wallNow() : undefined),
-    giveUp: (status) => abort.abort(status),
+    endCall: (status) => abort.abort(status),
     caller,
   };
 }

@@ -185,7 +185,7 @@ function enter(context: HandlerContext, { isEndedAtDrain }: ServedService, core:
     protocolName: context.protocolName,
     takes: "messages",
     timeoutMs: context.timeoutMs,
-    giveUp: (status) => abort.abort(status),
+    endCall: (status) => abort.abort(status),
     caller: webCall.caller,
   };
   const leave = () => {

@@ -5,7 +5,7 @@
 
 import type { DescMethod } from "@bufbuild/protobuf";
 import { type ConnectError, createContextKey, type HandlerContext } from "@connectrpc/connect";
-import type { Caller } from "../../service/calls.ts";
+import type { Caller } from "../../policy/auth.ts";
 import { statusOf } from "../calls/call-errors.ts";
 import { type ServerCore, streamsRequests } from "../calls/core.ts";
 import type { WebRequest, WebResponse } from "../calls/http-exchange.ts";

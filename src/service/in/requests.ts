@@ -16,10 +16,10 @@ import {
   type TurnLimits as TurnLimitsMessage,
 } from "../../../gen/claude/runner/v1/runner_pb.ts";
 import type { ProfileSettings } from "../../config/profile-settings.ts";
+import type { Caller } from "../../policy/auth.ts";
 import { RunnerError, type Violation } from "../../runner-error.ts";
 import { systemPromptProblem } from "../../system-prompt.ts";
 import type { Detail, Effort, HistoryMessage, Turn, TurnLimits } from "../../turn.ts";
-import type { Caller } from "../calls.ts";
 import { milliseconds } from "../protobuf.ts";
 import { type Broken, isBlank, toContent } from "./content.ts";
 import { checkRules, invalidRequest } from "./rules.ts";

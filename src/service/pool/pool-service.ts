@@ -11,12 +11,13 @@ import {
 } from "../../../gen/claude/runner/v1/pool_pb.ts";
 import type { Clock } from "../../clock.ts";
 import type { ProfileSettings } from "../../config/profile-settings.ts";
+import type { Caller } from "../../policy/auth.ts";
 import { OpenWatches } from "../../policy/quota.ts";
 import type { PoolSnapshot } from "../../pool/snapshot.ts";
 import type { ActivityListener } from "../../pool/worker-pool.ts";
 import { isRunnerError, RunnerError } from "../../runner-error.ts";
 import type { RecentTurns } from "../../turns/observers/recent-turns.ts";
-import { type Authenticate, type CallContext, type Caller, callerOf, type ServedService, served } from "../calls.ts";
+import { type Authenticate, type CallContext, callerOf, type ServedService, served } from "../calls.ts";
 import { toConnectError } from "../errors.ts";
 import { profilesOf } from "../in/requests.ts";
 import { checkRules, invalidRequest, prepareRules } from "../in/rules.ts";

@@ -9,7 +9,7 @@ import type { RecentTurn } from "../../turns/observers/recent-turns.ts";
 import { claimSources } from "../out/proto-events.ts";
 import { errorReason, outcomes, toStages, toUsage } from "../out/result.ts";
 import { duration, int64, timestamp } from "../protobuf.ts";
-import type { PoolView, ProfileView, WorkerView } from "./pool-view.ts";
+import type { PoolView, ProfileView } from "./pool-view.ts";
 
 export type PoolStateInit = MessageInitShape<typeof PoolStateSchema>;
 
@@ -78,14 +78,14 @@ function toProfile(of: ProfileView, { maxWaitingCount }: PoolView, { nowMs }: Mo
   };
 }
 
-function toWorker(worker: WorkerView, { nowMs }: Moment) {
+function toWorker(worker: WorkerSnapshot, { nowMs }: Moment) {
   return {
     workerId: worker.id,
     profile: worker.profile,
     state: workerStates[worker.kind],
     stateAge: duration(nowMs - worker.sinceMs),
     age: duration(nowMs - worker.startedAtMs),
-    turnCount: worker.turnCount,
+    turnCount: worker.givenTurnCount,
     turnId: worker.turnId ?? "",
     tenant: worker.tenant ?? "",
     memoryBytes: int64(worker.memoryBytes ?? 0),

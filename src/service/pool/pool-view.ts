@@ -17,9 +17,6 @@ export interface Viewer {
   readonly profiles: readonly string[];
 }
 
-/** A worker whose turn is told only to the tenant whose it is. */
-export type WorkerView = WorkerSnapshot;
-
 export interface ProfileView
   extends Pick<ProfileSnapshot, "profile" | "isReady" | "minSpares" | "maxWorkers" | "starts"> {
   readonly workerCounts: ReadonlyMap<WorkerSnapshot["kind"], number>;
@@ -38,7 +35,7 @@ export interface PoolView extends Pick<PoolSnapshot, "isServing" | "isDraining" 
   /** By name. */
   readonly profiles: readonly ProfileView[];
   /** Oldest first, at most `maxWorkersTold`; the counts are of all. */
-  readonly workers: readonly WorkerView[];
+  readonly workers: readonly WorkerSnapshot[];
 }
 
 /** More workers than anybody reads: with them a state stays well below what clients take. */
@@ -54,7 +51,7 @@ export function poolView(pool: PoolSnapshot, viewer: Viewer): PoolView {
     isDraining: pool.isDraining,
     coversAllTenants: isOperator,
     memoryBytes: isOperator ? pool.memoryBytes : 0,
-    memoryBudgetBytes: isOperator ? pool.memoryBudgetBytes : 0,
+    memoryBudgetBytes: isOperator ? pool.memoryLimitBytes : 0,
     maxWaitingCount: pool.maxWaitingCount,
     profiles: profiles
       .toSorted((one, other) => (one.profile < other.profile ? -1 : 1))

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { TurnMeter } from "../../../src/cli/mapping/meter.ts";
 import type { JsonObject } from "../../../src/cli/protocol/json-members.ts";
-import { type Charge, Ledger } from "../../../src/cli/turn/charges.ts";
+import { type Charge, Charges } from "../../../src/cli/turn/charges.ts";
 import { noUsage } from "../../../src/usage.ts";
 import { entriesOf } from "../captures.ts";
 
 /** What the results of a capture are charged for, perhaps without the member that newer versions have. */
 function charges(name: string, options: { readonly exact: boolean }): readonly Charge[] {
-  const ledger = new Ledger();
+  const ledger = new Charges();
   const booked: Charge[] = [];
   for (const { dir, msg } of entriesOf(name)) {
     if (dir !== "out") continue;
@@ -40,13 +40,13 @@ describe("the ledger", () => {
   });
 
   it("has what all turns cost as the base line for the next", () => {
-    const ledger = new Ledger();
+    const ledger = new Charges();
     ledger.book({ total_cost_usd: 0.25, modelUsage: {} });
     expect(ledger.totalCostUsdMicros).toBe(250_000);
   });
 
   it("marks the price of an unknown model as a guess", () => {
-    const charge = new Ledger().book({ modelUsage: { m: { inputTokens: 1, costUSD: 0.5, costBasis: "unknown" } } });
+    const charge = new Charges().book({ modelUsage: { m: { inputTokens: 1, costUSD: 0.5, costBasis: "unknown" } } });
     expect(charge).toMatchObject({ costUsdMicros: 500_000, costIsEstimate: true });
   });
 });

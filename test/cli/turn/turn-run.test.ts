@@ -3,7 +3,7 @@ import { parseLine } from "../../../src/cli/protocol/cli-messages.ts";
 import type { RequestOptions } from "../../../src/cli/protocol/control.ts";
 import { HostPaths } from "../../../src/cli/protocol/host-paths.ts";
 import type { JsonObject } from "../../../src/cli/protocol/json-members.ts";
-import { Ledger } from "../../../src/cli/turn/charges.ts";
+import { Charges } from "../../../src/cli/turn/charges.ts";
 import type { TurnHost } from "../../../src/cli/turn/turn-host.ts";
 import { TurnRun } from "../../../src/cli/turn/turn-run.ts";
 import { silentLog } from "../../../src/telemetry/log.ts";
@@ -38,7 +38,7 @@ function start({ turn = {}, written = Promise.resolve(), usage, bounds }: Option
   const clock = new FakeClock();
   const requests: string[] = [];
   const happened: string[] = [];
-  const ledger = new Ledger();
+  const ledger = new Charges();
   const host: TurnHost = {
     clock,
     log: silentLog,

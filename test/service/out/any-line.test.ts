@@ -9,7 +9,7 @@ import { GetPoolResponseSchema } from "../../../gen/claude/runner/v1/pool_pb.ts"
 import { ChatResponseSchema, StreamChatResponseSchema } from "../../../gen/claude/runner/v1/runner_pb.ts";
 import { mapEnd, mapMessage } from "../../../src/cli/mapping/turn-mapper.ts";
 import { parseLine } from "../../../src/cli/protocol/cli-messages.ts";
-import { Ledger } from "../../../src/cli/turn/charges.ts";
+import { Charges } from "../../../src/cli/turn/charges.ts";
 import { turnEnd } from "../../../src/cli/turn/end-of-turn.ts";
 import { ResponseStream } from "../../../src/service/out/response-stream.ts";
 import { toResult } from "../../../src/service/out/result.ts";
@@ -36,7 +36,7 @@ function encode<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<D
 function answer(lines: readonly string[]): void {
   const mapped = newTurn("full");
   const stream = new ResponseStream(aTurn({ detail: "full" }), asMessages(), () => 1_700_000_000_123);
-  const ledger = new Ledger();
+  const ledger = new Charges();
   for (const line of lines) {
     const message = parseLine(line);
     if (message === undefined) continue;

@@ -51,7 +51,7 @@ function scene(pool = new ScriptedWatchedPool()) {
     protocolName: "grpc",
     takes: "messages",
     timeoutMs: () => undefined,
-    giveUp: () => {},
+    endCall: () => {},
     caller: authenticator.authenticate(`Bearer ${tenant}-token`),
   });
   const get = async (init: MessageInitShape<typeof GetPoolRequestSchema> = {}, tenant = "acme"): Promise<PoolState> => {
@@ -117,7 +117,7 @@ describe("GetPool", () => {
             kind: "claimed",
             tenant: "acme",
             turnId: "t1",
-            turnCount: 4,
+            givenTurnCount: 4,
             sinceMs: 4_000,
             startedAtMs: 1_000,
             memoryBytes: 123,
@@ -281,7 +281,7 @@ describe("WatchPool", () => {
     const seen = follow(watch({ minInterval: { nanos: 100_000_000 } }));
     await clock.settle();
     for (let n = 1; n <= 20; n += 1) {
-      pool.change({ maxWaitingCount: 100 + n, workers: [workerSnapshot({ turnCount: n })] });
+      pool.change({ maxWaitingCount: 100 + n, workers: [workerSnapshot({ givenTurnCount: n })] });
       await clock.advance(50);
     }
     expect(seen.states).toHaveLength(11);

@@ -28,7 +28,7 @@ const worker: fc.Arbitrary<Omit<WorkerSnapshot, "id" | "turnId">> = fc.record({
   sinceMs: fc.nat(1_000),
   startedAtMs: fc.nat(1_000),
   tenant: fc.option(tenant, { nil: undefined }),
-  turnCount: fc.nat(9),
+  givenTurnCount: fc.nat(9),
   memoryBytes: fc.option(fc.nat(10_000), { nil: undefined }),
 });
 

@@ -15,7 +15,7 @@ export function workerSnapshot(changes: Partial<WorkerSnapshot> = {}): WorkerSna
     startedAtMs: 0,
     tenant: undefined,
     turnId: undefined,
-    turnCount: 0,
+    givenTurnCount: 0,
     memoryBytes: undefined,
     ...changes,
   };
@@ -41,7 +41,7 @@ export function poolSnapshot(changes: Partial<PoolSnapshot> = {}): PoolSnapshot 
     isServing: true,
     isDraining: false,
     memoryBytes: 300,
-    memoryBudgetBytes: 1_000,
+    memoryLimitBytes: 1_000,
     maxWaitingCount: 64,
     profiles: [profileSnapshot()],
     workers: [],

@@ -97,7 +97,7 @@ function scene({ workers = [new ScriptedWorker()], maxInFlight = 8 } = {}) {
     protocolName: "grpc",
     takes: "messages",
     timeoutMs: () => undefined,
-    giveUp: () => {},
+    endCall: () => {},
     caller: { tenant: "acme", profiles: ["*"], isOperator: false },
   };
   type Streaming = (request: unknown, call: CallContext) => AsyncGenerator<Response>;

@@ -58,7 +58,7 @@ export type Started = Message<"claude.runner.v1.Started"> & {
   workerId: string;
 
   /**
-   * How many turns the worker served before this one. 0 for a new worker.
+   * How many turns the worker had finished before this one. 0 for a new worker.
    *
    * @generated from field: int32 worker_turn_count = 3;
    */

@@ -391,7 +391,8 @@ export type PoolWorker = Message<"claude.runner.v1.PoolWorker"> & {
   age?: Duration | undefined;
 
   /**
-   * How many turns it has been given, the current one included.
+   * How many turns it has been given, including the current one and those that it
+   * did not finish. `Started.worker_turn_count` counts finished turns only.
    *
    * @generated from field: int32 turn_count = 6;
    */

@@ -14,9 +14,9 @@ const maxEvidenceAgeMs = 5 * 60_000;
 const minPushBackMs = 250;
 const maxPushBackMs = 30_000;
 /** What is assumed of a queue of which nothing is known. */
-const unknownDrainMs = 1_000;
+const unknownWaitMs = 1_000;
 
-export class DrainRate {
+export class QueuePace {
   #meanIntervalMs = 0;
   #sampleCount = 0;
   #lastMs = 0;
@@ -44,7 +44,7 @@ export class DrainRate {
 
   /** When a refused caller should come back: once the queue will have drained, not all of them at one moment. */
   pushBackMs(queueLength: number, nowMs: number, random: () => number): number {
-    return jitteredPushBackMs(this.waitMs(queueLength, nowMs) ?? unknownDrainMs, random);
+    return jitteredPushBackMs(this.waitMs(queueLength, nowMs) ?? unknownWaitMs, random);
   }
 }
 

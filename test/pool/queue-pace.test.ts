@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { DrainRate, jitteredPushBackMs } from "../../src/pool/drain-rate.ts";
+import { jitteredPushBackMs, QueuePace } from "../../src/pool/queue-pace.ts";
 
 const noJitter = () => 0.5;
 
-function measured(intervalMs: number, count: number): { rate: DrainRate; nowMs: number } {
-  const rate = new DrainRate();
+function measured(intervalMs: number, count: number): { rate: QueuePace; nowMs: number } {
+  const rate = new QueuePace();
   rate.begin(0);
   for (let i = 1; i <= count; i++) rate.served(i * intervalMs);
   return { rate, nowMs: count * intervalMs };
@@ -46,7 +46,7 @@ test("forgets what it saw long ago", () => {
 test("tells refused callers to come back when the queue will have drained", () => {
   const { rate, nowMs } = measured(100, 20);
   expect(rate.pushBackMs(40, nowMs, noJitter)).toBe(4000);
-  expect(new DrainRate().pushBackMs(40, 0, noJitter)).toBe(1000);
+  expect(new QueuePace().pushBackMs(40, 0, noJitter)).toBe(1000);
 });
 
 test("spreads push-back by a fifth each way, between 250 ms and 30 s", () => {

@@ -13,14 +13,14 @@ export interface SpanLimits {
 /** What is kept free for roots. */
 const reservedShare = 1 / 8;
 
-export class SpanBudget {
+export class SpanAllowance {
   readonly #limits: SpanLimits;
-  readonly #whole: SpanBudget | undefined;
+  readonly #whole: SpanAllowance | undefined;
   #spans = 0;
   #bytes = 0;
 
-  /** `whole` is the budget that this one is a part of. */
-  constructor(limits: SpanLimits, whole?: SpanBudget) {
+  /** `whole` is the allowance that this one is a part of. */
+  constructor(limits: SpanLimits, whole?: SpanAllowance) {
     this.#limits = limits;
     this.#whole = whole;
   }
