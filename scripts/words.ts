@@ -14,7 +14,11 @@ interface Rule {
 const rules: readonly Rule[] = [
   { pattern: /\bwho(?:so)?ever\b/, better: "anyone who, the person who" },
   { pattern: /\bin mid-turn\b/, better: "mid-turn" },
-  { pattern: /\bof (?:its|his) own\b/, better: "its own …, a separate …" },
+  // Before a noun it may stand: "the turns of its own tenant".
+  {
+    pattern: /\bof (?:its|his) own(?=[.,;:)]| (?:and|or|with|in|for|that|which|on)\b|$)/,
+    better: "its own …, a separate …",
+  },
   { pattern: /\b(?:has|have|had) to be\b/, better: "must be" },
   { pattern: /\b(?:is|are|was|can|could|may|to) be had\b|\b(?:is|are) had\b/, better: "is available" },
   { pattern: /\bhow-?manieth\b/, better: "which, the number of" },

@@ -48,7 +48,7 @@ func New(address string, options ...Option) (*Client, error) {
 	}
 	if strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://") {
 		// What a URL may hold besides the address is not repeated.
-		return nil, errors.New("clauderunner: the address has to be host:port of the gRPC port, such as " +
+		return nil, errors.New("clauderunner: the address must be host:port of the gRPC port, such as " +
 			DefaultAddress + ", and not a URL; for TLS see WithTLS")
 	}
 	settings := settings{token: os.Getenv(TokenVariable)}

@@ -97,7 +97,7 @@ func readAuthorities(path string) (*x509.CertPool, error) {
 	}
 	authorities := x509.NewCertPool()
 	if !authorities.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("there is no certificate in the CA file %s; it has to be PEM", path)
+		return nil, fmt.Errorf("there is no certificate in the CA file %s; it must be PEM", path)
 	}
 	return authorities, nil
 }

@@ -35,7 +35,7 @@ export const aboutAttributes: Readonly<Record<string, AboutAttribute>> = {
     "What came of the turn: the outcomes of result.proto in lower case, or `not_started` for a turn that was refused or ended before a worker had its prompt; the reason says why.",
   ),
   [names.claimSource]: text(
-    "Where the worker came from: `reused` (it has served this tenant with the same system prompt), `spare`, `cold_no_spare` (its start began after the turn had come) or `cold_pool_off` (the profile keeps no spares).",
+    "Where the worker came from: `reused` (it has served this tenant with the same system prompt), `spare`, `cold_no_spare` (it was started after the turn had arrived) or `cold_pool_off` (the profile keeps no spares).",
   ),
   [names.workerId]: text("The worker's id, the same in the log."),
   [names.workerAgeMs]: integer("ms", "How long ago the worker was started."),
@@ -75,14 +75,14 @@ export const aboutAttributes: Readonly<Record<string, AboutAttribute>> = {
     "Why a worker ended. Ordinary: `single_use`, `max_turns`, `max_age`, `memory`, `idle_cpu`, `idle_timeout`, `surplus`, `evicted`, `memory_limit`, `outdated`, `drained`, `stopped`. `after_` and an outcome: its last turn left it unfit. The others name what went wrong.",
   ),
   [names.resetOutcome]: text(
-    "`clean`, or why the worker was ended instead. `cut_short`: it died or was ended for another reason meanwhile.",
+    "`clean`, or why the worker was ended instead. `cut_short`: it died, or was ended for another reason, meanwhile.",
   ),
   [names.shedReason]: text(
-    "Why the pool refused the turn. `wait_too_long`: it would have waited longer than it may. `deadline`: the caller's passed.",
+    "Why the pool refused the turn. `wait_too_long`: it would have waited longer than allowed. `deadline`: the caller's deadline passed.",
   ),
   [names.workerState]: text("What the worker is doing."),
   [names.cliSpanDropReason]: text(
     "Why a span of Claude Code joined no trace. Ordinary: `not_sampled`, `not_a_turn` (a seeded question, a reset).",
   ),
-  [names.cliSpanFailure]: text("What went wrong at the port for them."),
+  [names.cliSpanFailure]: text("What went wrong at the port for spans of Claude Code."),
 };

@@ -17,6 +17,7 @@ describe("the words that public texts do without", () => {
   it.each([
     "in mid-turn",
     "a thread of its own",
+    "a thread of its own, and a stack",
     "once a worker can be had",
     "the how-manieth turn",
     "it belongs into the prompt",
@@ -34,6 +35,7 @@ describe("the words that public texts do without", () => {
   it.each([
     "mid-turn",
     "its own thread",
+    "the turns of its own tenant",
     "what the turn must be",
     "the script tells you what is missing",
     "Claude Code would mistake it for a flag",

@@ -210,11 +210,11 @@ fn uri_of(address: &str, wants_tls: bool) -> Result<Uri, Error> {
     let url = match address.split_once("://") {
         Some(("http", _)) if wants_tls => return Err(wrong("is without TLS, but a CA file was given: use https://")),
         Some(("http" | "https", _)) => address.to_owned(),
-        Some(_) => return Err(wrong("has to begin with http:// or https://, or with neither")),
+        Some(_) => return Err(wrong("must begin with http:// or https://, or with neither")),
         None if wants_tls => format!("https://{address}"),
         None => format!("http://{address}"),
     };
-    let malformed = || wrong("has to be HOST:PORT, http://HOST:PORT or https://HOST:PORT");
+    let malformed = || wrong("must be HOST:PORT, http://HOST:PORT or https://HOST:PORT");
     let uri: Uri = url.parse().map_err(|_| malformed())?;
     if uri.host().is_none_or(str::is_empty) || uri.path() != "/" || uri.query().is_some() {
         return Err(malformed());

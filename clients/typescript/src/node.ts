@@ -65,5 +65,5 @@ export function grpcTransport(options: NodeOptions = {}): {
 
 function checked(address: string): string {
   if (/^([\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}$/.test(address)) return address;
-  throw new TypeError(`the address has to be host:port, such as 127.0.0.1:7433, not ${JSON.stringify(address)}`);
+  throw new TypeError(`the address must be host:port, such as 127.0.0.1:7433, not ${JSON.stringify(address)}`);
 }

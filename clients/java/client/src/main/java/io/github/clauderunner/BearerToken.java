@@ -28,7 +28,7 @@ final class BearerToken extends CallCredentials implements ClientInterceptor {
   BearerToken(String token) {
     if (token.isEmpty() || !token.chars().allMatch(c -> c > ' ' && c < 0x7f)) {
       throw new IllegalArgumentException(
-          "the token has to be visible ASCII characters only: does it end with a line break, or is"
+          "the token must be visible ASCII characters only: does it end with a line break, or is"
               + " it empty?");
     }
     this.token = token;

@@ -22,7 +22,7 @@ final class ServerAddress {
       return address;
     }
     throw new IllegalArgumentException(
-        "the address has to be host:port, such as "
+        "the address must be host:port, such as "
             + DEFAULT
             + ", but it is \""
             + address
