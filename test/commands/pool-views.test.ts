@@ -65,15 +65,19 @@ function setUp({ watches = [], isTty = false }: { watches?: readonly Watch[]; is
     clock,
     retryAfterMs: 1,
   };
-  /** Waits until something was written to stdout since it was asked last, and gives that. */
+  /** Waits until something was written to stdout since it was asked last, and gives that, to the end of its frame. */
   let seenLength = 0;
   const shown = async (text: string, meanwhile: () => Promise<void> = async () => undefined) => {
-    while (!terminal.written.stdout.slice(seenLength).includes(text)) {
+    const foundAt = () => terminal.written.stdout.indexOf(text, seenLength);
+    while (foundAt() < 0) {
       await meanwhile();
       await new Promise((resolve) => setImmediate(resolve));
     }
-    const part = terminal.written.stdout.slice(seenLength);
-    seenLength = terminal.written.stdout.length;
+    const frameEnd = terminal.written.stdout.indexOf("\x1b[J", foundAt());
+    // What came after it meanwhile is for the next question.
+    const end = frameEnd < 0 ? foundAt() + text.length : frameEnd + 3;
+    const part = terminal.written.stdout.slice(seenLength, end);
+    seenLength = end;
     return part;
   };
   const resize = (columns: number, rows: number) => {
