@@ -3,9 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
 const root = new URL("../", import.meta.url);
-const [words = "", unused = ""] = readFileSync(new URL("docs/glossary.md", root), "utf8").split(
-  "## Words that we do not use",
-);
+const [words = "", unused = ""] = readFileSync(new URL("docs/glossary.md", root), "utf8").split("## Words to avoid");
 
 const sources = readdirSync(new URL("src/", root), { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".ts"))

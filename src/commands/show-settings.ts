@@ -112,7 +112,7 @@ function headOf(loaded: LoadedSettings, { out }: Terminal): string[] {
   const file = loaded.fileName === undefined ? "no settings file" : `settings file ${loaded.fileName}`;
   const passedOver = passedOverText(loaded);
   return [
-    out.dim(`# ${file}; what has no source is a default`),
+    out.dim(`# ${file}; a value without a source is a default`),
     ...(passedOver === undefined ? [] : [out.yellow(`# ${passedOver}`)]),
     ...loaded.warnings.map((warning) => out.yellow(`# warning: ${warning}`)),
   ];

@@ -87,7 +87,11 @@ export const settingsSchema = z.strictObject({
   web: z
     .strictObject({
       enabled: about(z.boolean().default(true), "Whether the web port is opened."),
-      host: essential(z.string().min(1).default("127.0.0.1"), "The address of the web port.", "As for `grpc.host`."),
+      host: essential(
+        z.string().min(1).default("127.0.0.1"),
+        "The address of the web port.",
+        "An address other than loopback needs TLS (or `behindProxy`) and a token in the settings.",
+      ),
       port: essential(
         port.default(7434),
         "The web port: Connect, gRPC-Web, JSON and gRPC, over HTTP/1.1 and HTTP/2. 0 means any free port.",

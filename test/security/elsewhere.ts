@@ -21,19 +21,19 @@ export const elsewhere: readonly ElsewhereGroup[] = [
     title: "Views of the pool",
     tests: [
       {
-        tries: "looking for other tenants in the view of the pool",
+        tries: "a search for other tenants in the view of the pool",
         expects: "finds no name, worker or turn of theirs",
         file: "test/service/pool/pool-view.test.ts",
         test: "is never told another tenant's name, worker or turn",
       },
       {
-        tries: "guessing from one's own view what others do",
-        expects: "shows the same whatever they do",
+        tries: "an attempt to infer from one's own view what others do",
+        expects: "shows the same, whatever they do",
         file: "test/service/pool/pool-view.test.ts",
         test: "is told the same whatever other tenants have and do",
       },
       {
-        tries: "a view that stays open after its token was taken away",
+        tries: "a view that stays open after its token was revoked",
         expects: "ends",
         file: "test/e2e/pool.test.ts",
         test: "sees no more than its token may see by now, and is over when the token is taken away",
@@ -44,14 +44,14 @@ export const elsewhere: readonly ElsewhereGroup[] = [
     title: "Traces, metrics and the log",
     tests: [
       {
-        tries: "looking for prompts, answers, tokens and keys in spans, metrics and the log",
+        tries: "a search for prompts, answers, tokens and keys in spans, metrics and the log",
         expects: "finds none",
         file: "test/e2e/telemetry.test.ts",
         test: "holds nothing of what people and models said, no token and no key; labels are in the log only",
       },
       {
         tries: "credentials in fields, messages, errors and their causes",
-        expects: "are taken out of the log",
+        expects: "are removed from the log",
         file: "test/telemetry/log.test.ts",
         test: "takes credentials out of fields, messages, errors and their causes",
       },
@@ -68,7 +68,7 @@ export const elsewhere: readonly ElsewhereGroup[] = [
     tests: [
       {
         tries: "guessed paths, and a worker's path once it is gone",
-        expects: "are not taken",
+        expects: "are not accepted",
         file: "test/cli-spans/receiver.test.ts",
         test: "takes nothing elsewhere, and nothing any more once the worker is gone",
       },
@@ -80,7 +80,7 @@ export const elsewhere: readonly ElsewhereGroup[] = [
       },
       {
         tries: "bodies without an end",
-        expects: "are read up to a bound",
+        expects: "are read up to a limit",
         file: "test/cli-spans/receiver.test.ts",
         test: "reads no more than a bounded body",
       },
@@ -93,7 +93,7 @@ export const elsewhere: readonly ElsewhereGroup[] = [
     ],
   },
   {
-    title: "What a model writes, in the page",
+    title: "Output of the model in the page",
     tests: [
       {
         tries: "HTML, inline and as a block",
@@ -108,7 +108,7 @@ export const elsewhere: readonly ElsewhereGroup[] = [
         test: "shows the address of a link that leads nowhere, as text",
       },
       {
-        tries: "pictures of other servers",
+        tries: "pictures from other servers",
         expects: "are not loaded",
         file: "test/web/markdown.test.ts",
         test: "loads no pictures: they are links",
@@ -119,7 +119,7 @@ export const elsewhere: readonly ElsewhereGroup[] = [
     title: "Page of another origin",
     tests: [
       {
-        tries: "a name that was pointed at this server (DNS rebinding), Host and Origin agreeing",
+        tries: "a name that was pointed at this server (DNS rebinding), with the same Host and Origin",
         expects: "is refused",
         file: "test/server/page/page.test.ts",
         test: "may not be one of a name that was pointed at this server, though its Host and Origin agree",
@@ -154,19 +154,19 @@ export const elsewhere: readonly ElsewhereGroup[] = [
         test: "need a configured token, and never go without authentication",
       },
       {
-        tries: "workers' folders while they run and after they ended",
+        tries: "workers' folders while they run and after they have ended",
         expects: "are private, and gone",
         file: "test/cli/start/worker-folders.test.ts",
         test: "are private, and gone after the sweep",
       },
       {
-        tries: "links in a worker's folder when it is swept",
-        expects: "lead the sweep nowhere",
+        tries: "links in a worker's folder when the folder is removed",
+        expects: "do not lead the removal outside the folder",
         file: "test/cli/start/worker-folders.test.ts",
         test: "are swept also where a tool took rights away, and nothing behind a link is",
       },
       {
-        tries: "listing processes",
+        tries: "a list of processes",
         expects: "shows nothing of a system prompt",
         file: "test/cli/start/launch.test.ts",
         test: "shows nothing of the profile's system prompt to whoever lists processes",

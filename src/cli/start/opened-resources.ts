@@ -67,7 +67,7 @@ export class OpenedResources {
       } catch (error) {
         this.#log.warn(
           { workerId: this.#worker.id, resource: name, err: error },
-          "something of a worker was not closed",
+          "a resource of a worker was not closed",
         );
       }
     }

@@ -25,6 +25,6 @@ export class UnknownLines {
     const eventName = name.slice(0, maxNameLength);
     if (this.#named.has(eventName) || this.#named.size >= maxNamedKinds) return;
     this.#named.add(eventName);
-    this.#log.info({ ...this.#about, eventName }, "Claude Code says something that this version does not know");
+    this.#log.info({ ...this.#about, eventName }, "Claude Code reports something that this version does not know");
   }
 }

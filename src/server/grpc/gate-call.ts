@@ -161,7 +161,7 @@ export class GateCall {
     }
     const { requestEncoding } = this.#internals;
     if (!knownEncodings.has(requestEncoding)) {
-      const words = `messages compressed by ${requestEncoding} are not understood`;
+      const words = `messages compressed with ${requestEncoding} are not supported`;
       const unknown = toConnectError(new RunnerError("UNIMPLEMENTED", words));
       unknown.metadata.set("grpc-accept-encoding", [...knownEncodings].join(","));
       throw unknown;

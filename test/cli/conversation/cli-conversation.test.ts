@@ -89,7 +89,7 @@ describe("a conversation", () => {
 
   it("does not take a history that its CLI does not take, and one of which that is not known", async () => {
     await expect(conversing({ capabilities: { ...able, seeding: false } }).conversation.checkSeeding()).rejects.toThrow(
-      "does not take a history",
+      "does not accept a history",
     );
     await conversing({ capabilities: undefined }).conversation.checkSeeding();
   });

@@ -19,7 +19,7 @@ const spellings: readonly (readonly [tries: string, headers: readonly HeaderLine
   ["the SHA-256 of the token, as the settings have it", [bearer(createHash("sha256").update(right).digest("hex"))]],
   ["a scheme without a token", [["authorization", "Bearer"]]],
   ["a token without a scheme", [["authorization", right]]],
-  ["the token by Basic", [["authorization", `Basic ${Buffer.from(`user:${right}`).toString("base64")}`]]],
+  ["the token sent as Basic", [["authorization", `Basic ${Buffer.from(`user:${right}`).toString("base64")}`]]],
   ["two tokens joined by a comma", [["authorization", `Bearer ${right}, Bearer ${right}`]]],
   ["two Authorization headers, the wrong one first", [bearer(wrong), bearer(right)]],
   ["two Authorization headers, the right one first", [bearer(right), bearer(wrong)]],
@@ -155,8 +155,8 @@ export const authentication: AttackGroup = {
       },
     })),
     {
-      tries: "a call by GET, PUT, HEAD, DELETE, PATCH",
-      expects: "is no call",
+      tries: "a call with GET, PUT, HEAD, DELETE or PATCH",
+      expects: "does not call the method",
       async run(lab) {
         for (const method of ["GET", "PUT", "HEAD", "DELETE", "PATCH"]) {
           const answer = await call(lab, method);

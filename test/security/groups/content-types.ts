@@ -19,7 +19,7 @@ export const contentTypes: AttackGroup = {
   file: "content-types.ts",
   attacks: [
     {
-      tries: `${strangers.length} content types that are not spoken`,
+      tries: `${strangers.length} unsupported content types`,
       expects: "are refused with 415",
       async run(lab) {
         for (const type of strangers) {

@@ -81,12 +81,12 @@ export const cost: AttackGroup = {
   attacks: [
     ...onBothPorts((port) => ({
       tries: "1,000,000 unknown fields to Health.Check, without a token",
-      expects: "is refused for next to nothing",
+      expects: "is refused at almost no cost",
       run: (lab) => refusedCheaply(() => lab.grpc(port, paths.health, grpcFrame(unknownFields(1_000_000)), [])),
     })),
     ...onBothPorts((port) => ({
-      tries: "a gzipped Health.Check of 31 KB that unpacks to 32 MB, without a token",
-      expects: "is refused for next to nothing",
+      tries: "a gzipped Health.Check of 31 KB that expands to 32 MB, without a token",
+      expects: "is refused at almost no cost",
       async run(lab) {
         const packed = gzipSync(unknownFields(16_000_000));
         await refusedCheaply(() => lab.grpc(port, paths.health, grpcFrame(packed, { flags: 1 }), gzip));
@@ -94,7 +94,7 @@ export const cost: AttackGroup = {
     })),
     ...onBothPorts((port) => ({
       tries: "three such Health.Watch, without a token",
-      expects: "are refused, and keep no memory",
+      expects: "are refused, and hold no memory",
       async run(lab) {
         const packed = gzipSync(unknownFields(16_000_000));
         const answers = await Promise.all(
@@ -105,7 +105,7 @@ export const cost: AttackGroup = {
     })),
     ...onBothPorts((port) => ({
       tries: "1,000,000 empty messages of history in 2 MB of protobuf",
-      expects: "is refused for next to nothing",
+      expects: "is refused at almost no cost",
       async run(lab) {
         const { StreamChatRequestSchema } = await import("../../../gen/claude/runner/v1/runner_pb.ts");
         const tag = (StreamChatRequestSchema.field.history.number << 3) | 2;
@@ -115,7 +115,7 @@ export const cost: AttackGroup = {
     })),
     {
       tries: "12 MB of JSON with unknown members to Health.Check, without a token",
-      expects: "is refused for next to nothing",
+      expects: "is refused at almost no cost",
       async run(lab) {
         const body = `{"service":"","x":[${fill(4_000_000, "{}").join(",")}]}`;
         await refusedCheaply(() =>
@@ -138,7 +138,7 @@ export const cost: AttackGroup = {
     },
     ...costly.map(([tries, send]) => ({
       tries,
-      expects: "is refused for next to nothing",
+      expects: "is refused at almost no cost",
       run: (lab: Lab) => refusedCheaply(() => send(lab)),
     })),
     {

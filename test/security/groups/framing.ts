@@ -14,12 +14,12 @@ const gzip: readonly HeaderLine[] = [["grpc-encoding", "gzip"]];
 const nestedGroups = Buffer.concat([Buffer.alloc(200_000, 0x0b), Buffer.alloc(200_000, 0x0c)]);
 
 const lies: readonly (readonly [tries: string, body: Buffer, headers?: readonly HeaderLine[]])[] = [
-  ["a frame that says more than comes", grpcFrame(message, { length: message.length + 100 })],
+  ["a frame that announces more bytes than it has", grpcFrame(message, { length: message.length + 100 })],
   ["a frame of 4 GiB", grpcFrame(message, { length: 0xffff_ffff })],
   ["a frame without a message", Buffer.from([0, 0, 0])],
   ["two messages for one request", Buffer.concat([grpcFrame(message), grpcFrame(message)])],
-  ["a compressed frame that is no gzip", grpcFrame(randomBytes(100), { flags: 1 }), gzip],
-  ["a compression that nobody knows", grpcFrame(message, { flags: 1 }), [["grpc-encoding", "middle-out"]]],
+  ["a compressed frame that is not gzip", grpcFrame(randomBytes(100), { flags: 1 }), gzip],
+  ["an unknown compression", grpcFrame(message, { flags: 1 }), [["grpc-encoding", "middle-out"]]],
   [
     "two grpc-encoding headers",
     grpcFrame(gzipSync(message), { flags: 1 }),
@@ -31,9 +31,9 @@ const lies: readonly (readonly [tries: string, body: Buffer, headers?: readonly 
   ["a number that is cut off", grpcFrame(Buffer.from([0x10, 0xff]))],
   ["field number 0", grpcFrame(Buffer.from([0x02, 1, 0x61]))],
   ["wire type 7", grpcFrame(Buffer.from([0x17, 1, 0x61]))],
-  ["a text that is no UTF-8", grpcFrame(Buffer.from([0x12, 2, 0xff, 0xfe]))],
-  ["a text in overlong UTF-8", grpcFrame(Buffer.from([0x12, 2, 0xc0, 0xaf]))],
-  ["200,000 groups, one in the other", grpcFrame(nestedGroups)],
+  ["text that is not UTF-8", grpcFrame(Buffer.from([0x12, 2, 0xff, 0xfe]))],
+  ["text in overlong UTF-8", grpcFrame(Buffer.from([0x12, 2, 0xc0, 0xaf]))],
+  ["200,000 nested groups", grpcFrame(nestedGroups)],
 ];
 
 export const framing: AttackGroup = {

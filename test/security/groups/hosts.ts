@@ -42,7 +42,7 @@ const targets: readonly (readonly [tries: string, path: string, headers: readonl
   ["an absolute target of another host", `http://evil.example${paths.getInfo}`, [["Host", "localhost"]]],
   ["an absolute target with a foreign Host line", `http://localhost${paths.getInfo}`, [["Host", "evil.example"]]],
   [
-    "a foreign Host behind a good X-Forwarded-Host",
+    "a foreign Host with a good X-Forwarded-Host",
     paths.getInfo,
     [
       ["Host", "evil.example"],
@@ -66,7 +66,7 @@ export const hosts: AttackGroup = {
       },
     },
     {
-      tries: "a foreign :authority, and a foreign host beside a good one, over HTTP/2",
+      tries: "a foreign :authority, and a foreign host next to a good one, over HTTP/2",
       expects: "are refused",
       async run(lab) {
         const port = lab.port("web");

@@ -21,7 +21,10 @@ const head = (lines: readonly string[], body = "") =>
 
 /** Requests of which one server sees one, and another two. */
 const ambiguous: readonly (readonly [tries: string, bytes: Buffer])[] = [
-  ["Content-Length beside Transfer-Encoding", head(["Content-Length: 2", "Transfer-Encoding: chunked"], "0\r\n\r\n")],
+  [
+    "Content-Length together with Transfer-Encoding",
+    head(["Content-Length: 2", "Transfer-Encoding: chunked"], "0\r\n\r\n"),
+  ],
   ["two different Content-Length lines", head(["Content-Length: 2", "Content-Length: 3"], "{}")],
   ["a list as Content-Length", head(["Content-Length: 2, 2"], "{}")],
   ["Content-Length: +2", head(["Content-Length: +2"], "{}")],

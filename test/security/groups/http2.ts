@@ -43,9 +43,9 @@ const floods: readonly (readonly [tries: string, bytes: Buffer])[] = [
     Buffer.concat([frame(1, 0, 1, requestHeaders), repeat(20_000, () => frame(9, 0, 1, literal("x-a", "b")))]),
   ],
   ["50,000 empty DATA frames", Buffer.concat([frame(1, 4, 1, requestHeaders), repeat(50_000, () => frame(0, 0, 1))])],
-  ["20,000 window updates of nothing", repeat(20_000, () => frame(8, 0, 0, Buffer.alloc(4)))],
-  ["a frame larger than was agreed", frame(0, 0, 1, Buffer.alloc(1 << 20))],
-  ["noise after the preface", Buffer.alloc(65_536, 0xa5)],
+  ["20,000 window updates of 0 bytes", repeat(20_000, () => frame(8, 0, 0, Buffer.alloc(4)))],
+  ["a frame larger than agreed", frame(0, 0, 1, Buffer.alloc(1 << 20))],
+  ["random bytes after the preface", Buffer.alloc(65_536, 0xa5)],
 ];
 
 export const http2Floods: AttackGroup = {
@@ -54,7 +54,7 @@ export const http2Floods: AttackGroup = {
   attacks: floods.flatMap(([tries, bytes]) =>
     onBothPorts((port) => ({
       tries,
-      expects: "ends that connection, or is thrown away; others go on",
+      expects: "ends that connection or is discarded; others are not affected",
       async run(lab) {
         const socket = await flood(lab, port, Buffer.concat([preface, settings, bytes]));
         await lab.isWell(); // while the flood's connection is still there, if it is

@@ -10,19 +10,19 @@ const wrong: readonly (readonly [tries: string, body: string | Buffer])[] = [
   ["an unknown enum name", '{"prompt":"x","effort":"EFFORT_HIHG"}'],
   ["an enum name without its prefix", '{"prompt":"x","effort":"high"}'],
   ["both spellings of a field", '{"prompt":"x","systemPrompt":"a","system_prompt":"b"}'],
-  ["a doubled key", '{"prompt":"x","prompt":"y"}'],
-  ["a doubled key, one of them escaped", '{"prompt":"x","\\u0070rompt":"y"}'],
+  ["a key given twice", '{"prompt":"x","prompt":"y"}'],
+  ["a key given twice, once escaped", '{"prompt":"x","\\u0070rompt":"y"}'],
   ["__proto__ as a field", '{"prompt":"x","__proto__":{"isAdmin":true}}'],
   ["__proto__ as a label", '{"prompt":"x","labels":{"__proto__":"x"}}'],
   ["constructor.prototype", '{"prompt":"x","limits":{"constructor":{"prototype":{"x":1}}}}'],
-  ["100,000 lists, one in the other", `{"prompt":"x","y":${"[".repeat(100_000)}${"]".repeat(100_000)}}`],
+  ["100,000 nested lists", `{"prompt":"x","y":${"[".repeat(100_000)}${"]".repeat(100_000)}}`],
   ["1e999 for a number", '{"prompt":"x","limits":{"maxModelCallCount":1e999}}'],
   ["a number beyond 64 bits", '{"prompt":"x","limits":{"maxOutputBytes":"99999999999999999999"}}'],
   ["1.5 for a whole number", '{"prompt":"x","limits":{"maxModelCallCount":1.5}}'],
   ["a duration of 10^15 seconds", '{"prompt":"x","limits":{"maxDuration":"1000000000000000s"}}'],
   ["a duration of NaN", '{"prompt":"x","limits":{"maxDuration":"NaNs"}}'],
-  ["text where base64 belongs", '{"content":[{"image":{"mediaType":"image/png","data":"%%%"}}]}'],
-  ["something after the end", '{"prompt":"x"} {"prompt":"y"}'],
+  ["text in place of base64", '{"content":[{"image":{"mediaType":"image/png","data":"%%%"}}]}'],
+  ["text after the end", '{"prompt":"x"} {"prompt":"y"}'],
   ["a comment", '{"prompt":"x"/* y */}'],
   ["single quotes", "{'prompt':'x'}"],
   ["UTF-16", Buffer.from('{"prompt":"x"}', "utf16le")],
@@ -53,7 +53,7 @@ export const json: AttackGroup = {
       }),
     ),
     {
-      tries: "a gzipped body that unpacks to a gigabyte",
+      tries: "a gzipped body that expands to a gigabyte",
       expects: "is refused",
       async run(lab) {
         const member = gzipSync(Buffer.alloc(1024 * 1024, 0x20));
@@ -63,7 +63,7 @@ export const json: AttackGroup = {
       },
     },
     {
-      tries: "timeouts that are none: -1, 1e309, soon",
+      tries: "invalid timeouts: -1, 1e309, soon",
       expects: "are refused",
       async run(lab) {
         for (const timeout of ["-1", "1e309", "soon", "0x10"]) {

@@ -20,7 +20,7 @@ export const labels: AttackGroup = {
     },
     {
       tries: "a value with line ends, escape codes, C1, line separators and bidi marks",
-      expects: "stands in the log in one line, escaped",
+      expects: "is in the log on one line, escaped",
       async run(lab) {
         const from = lab.scene.book.position;
         const value = "canary-9\n\r\u001b[31m\u009b31m\u2028\u2029\u202e\u2066end";
@@ -32,7 +32,7 @@ export const labels: AttackGroup = {
     },
     {
       tries: "keys that are fields of a log line, and a key of the model API as a value",
-      expects: "change no field, and the key is taken out",
+      expects: "change no field, and the key is removed",
       async run(lab) {
         const from = lab.scene.book.position;
         const fake = {

@@ -45,7 +45,7 @@ export const origins: AttackGroup = {
       },
     },
     {
-      tries: "a preflight of a stranger, private network access included",
+      tries: "a preflight from another origin, including one for private network access",
       expects: "gets no permission",
       async run(lab) {
         const answer = await http1({

@@ -71,7 +71,7 @@ export const prompts: AttackGroup = {
       },
     },
     {
-      tries: "1 MiB of prompt and one byte",
+      tries: "a prompt of 1 MiB and one byte",
       expects: "is refused",
       async run(lab) {
         expect((await lab.json(JSON.stringify({ prompt: "x".repeat(1024 * 1024 + 1) }))).status).toBe(400);

@@ -27,7 +27,7 @@ export const tenancy: AttackGroup = {
     },
     {
       tries: "GetPool while another tenant's turn runs",
-      expects: "shows nothing of the other: no name, no turn, no label",
+      expects: "shows nothing of the other tenant: no name, no turn, no label",
       async run(lab) {
         const turn = lab.json(JSON.stringify({ prompt: slowAnswer, labels: { word: "canary-label" } }), as("umbrella"));
         await lab.scene.book.wait(
@@ -43,7 +43,7 @@ export const tenancy: AttackGroup = {
     },
     {
       tries: "an operator's token with another tenant's profile",
-      expects: "is refused: operators see more, they may not do more",
+      expects: "is refused: operators see more, but may not do more",
       async run(lab) {
         const answer = await lab.json('{"prompt":"x","profile":"private"}', as("operator"));
         expect(answer.status).toBeGreaterThanOrEqual(400);

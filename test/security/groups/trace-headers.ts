@@ -20,7 +20,7 @@ export const traceHeaders: AttackGroup = {
   attacks: [
     {
       tries: `${odd.length} odd trace headers and user agents`,
-      expects: "do not hurt the call and are not in the log",
+      expects: "do not affect the call and are not in the log",
       async run(lab) {
         for (const header of odd) {
           const answer = await lab.json('{"prompt":"hello"}', { headers: [header, bearer(tokens.acme)] });
