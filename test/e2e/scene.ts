@@ -11,7 +11,7 @@ import type { z } from "zod";
 import { settingsSchema } from "../../src/config/settings.ts";
 import { type Runner, startRunner } from "../../src/main.ts";
 import { sha256Of } from "../../src/policy/auth.ts";
-import type { PoolSnapshot } from "../../src/pool/worker-pool.ts";
+import type { PoolSnapshot } from "../../src/pool/snapshot.ts";
 import { type Standin, startStandin } from "../../src/standin/standin-server.ts";
 import { type ContractClient, grpcJsClient, type TransportTarget } from "../contract/transports.ts";
 import { LogBook } from "./log-book.ts";
