@@ -11,13 +11,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: [
-            "test/**/*.process.test.ts",
-            "test/e2e/**",
-            "test/live/**",
-            "test/observability/**",
-            "test/browser/**",
-          ],
+          exclude: ["test/**/*.process.test.ts", "test/e2e/**", "test/observability/**", "test/browser/**"],
           testTimeout: 10_000,
         },
       },

@@ -4,7 +4,7 @@
  */
 import { type Settings, settingsSchema } from "../src/config/settings.ts";
 import { type Runner, startRunner } from "../src/main.ts";
-import type { PoolSnapshot } from "../src/pool/worker-pool.ts";
+import type { PoolSnapshot } from "../src/pool/snapshot.ts";
 import { createLog } from "../src/telemetry/log.ts";
 import { type Commands, processFigures, serveCommands } from "./child-commands.ts";
 

@@ -4,7 +4,6 @@
 import {
   anyName,
   findSetting,
-  flagsOfSettings,
   isObject,
   type Setting,
   settingsCatalog,
@@ -115,11 +114,6 @@ export function flagSettingOf(text: string): FlagSetting | undefined {
   if (at < 1) return undefined;
   const path = text.slice(0, at).trim();
   return { flag: `--set ${path}`, path, value: text.slice(at + 1) };
-}
-
-/** The flag of a setting, if it has one of its own that takes a value. */
-export function flagOf(path: string): string | undefined {
-  return flagsOfSettings.find((one) => one.path === path && one.value === undefined)?.flag;
 }
 
 interface Found {

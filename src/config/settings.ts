@@ -452,5 +452,4 @@ export const settingsSchema = z.strictObject({
 
 /** Every setting, complete: each default is filled in. */
 export type Settings = z.output<typeof settingsSchema>;
-export type TokenSettings = z.output<typeof token>;
 export type TlsSettings = z.output<typeof tls>;

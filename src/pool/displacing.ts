@@ -4,8 +4,8 @@
  *
  * A worker that ends is warm no more, and a start is dear; so a place changes hands for a reason only:
  *
- * - A tenant gives up its own idle workers first where it has the most, and otherwise the one that has the most of them for
- *   its weight. New system prompts of one tenant do not end another's only worker.
+ * - A tenant's own idle workers are evicted first where it has the most, and otherwise those of the tenant that has the
+ *   most for its weight. New system prompts of one tenant do not end another's only worker.
  * - A tenant's last idle worker goes to one that has none, or when it was not used for `warmWorkerMs`.
  * - A turn that fits an idle worker may overtake one of its own tenant for `overtakeMs`. It may overtake another tenant's
  *   until its tenant has had `creditMs` more of the workers, or, where its tenant has several workers and more than its

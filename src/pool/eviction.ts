@@ -1,5 +1,5 @@
 /**
- * Which idle workers are given up first when there is no memory for all. Pure.
+ * Which idle workers are evicted first when there is no memory for all. Pure.
  */
 import type { Worker } from "./worker.ts";
 import type { WorkerState } from "./worker-state.ts";

@@ -84,7 +84,7 @@ export class Inventory {
     };
   }
 
-  /** What the workers use beyond the budget, those that are being ended left out. */
+  /** What the workers use beyond the limit, those that are being ended left out. */
   excessBytes(): number {
     const { usedBytes, limitBytes, estimateBytes } = this.memory();
     const leaving = this.workers().filter(({ state }) => !isLiving(state.kind));

@@ -11,6 +11,7 @@ import { BindingChurn } from "./binding-churn.ts";
 import { StartBreaker } from "./breaker.ts";
 import type { Claim, ClaimRequest, ClaimSource, Holding, Release } from "./claim.ts";
 import { ClaimCounts } from "./claim-counts.ts";
+import { givenClaim } from "./given-claim.ts";
 import { type Matching, type MatchingInput, matchTurns } from "./matching.ts";
 import type { PoolOptions, PoolProfile } from "./pool-options.ts";
 import { type QueueFullness, TurnQueue, type WaitingTurn } from "./queue.ts";
@@ -19,6 +20,7 @@ import { Readiness } from "./readiness.ts";
 import { needsReset } from "./reset-timing.ts";
 import { TenantShares } from "./shares.ts";
 import type { ShedReason } from "./shed-reason.ts";
+import { shedding } from "./shedding.ts";
 import type { ProfileCounts } from "./sizing.ts";
 import type { StateCounts } from "./snapshot.ts";
 import { SparePace } from "./spare-pace.ts";
@@ -28,8 +30,8 @@ import { affinityOf, isLiving } from "./worker-state.ts";
 /** A change of tenant on a worker is worth it once the other tenant has had so many starts' time more. */
 const startsPerCredit = 10;
 
-export interface Refusal {
-  readonly shedReason: ShedReason;
+export interface Refusal<R extends ShedReason = ShedReason> {
+  readonly shedReason: R;
   readonly error: RunnerError;
 }
 
@@ -140,23 +142,29 @@ export class ProfilePool {
 
   /** Why a turn that has just come may not wait. `isCrowded`: it has to wait until some other turn ends. */
   refusal(turn: WaitingTurn<Claim>, isCrowded: boolean): Refusal | undefined {
-    const { clock } = this.#options;
-    const now = clock.now();
+    const now = this.#options.clock.now();
     const fullness = this.queue.fullness(turn.tenant, this.#isShared, true);
-    if (fullness !== undefined) return this.#queueFull(fullness);
-    if (this.breaker.startsAllowed(now, this.counts().starting) === 0 && !this.#hasProspect(turn)) {
-      const refusal = this.#startRefusal();
-      if (refusal !== undefined) return refusal;
+    const shedReason = shedding({
+      hasPlace: fullness === undefined,
+      hasHope: () => this.breaker.startsAllowed(now, this.counts().starting) > 0 || this.#hasProspect(turn),
+      startsFail: () => this.#startRefusal()?.shedReason,
+      isCrowded,
+      waitMs: () => this.#queuePace.waitMs(this.queue.position(turn), now),
+      leftMs: this.queue.leftMs(turn),
+    });
+    switch (shedReason) {
+      case undefined:
+        return undefined;
+      case "queue_full":
+        return this.#queueFull(fullness!);
+      case "start_failed":
+      case "cli_unavailable":
+        return this.#startRefusal();
+      case "wait_too_long":
+        return this.#waitTooLong(turn, now);
+      default:
+        return shedReason satisfies never;
     }
-    if (!isCrowded) return undefined;
-    const position = this.queue.position(turn);
-    const waitMs = this.#queuePace.waitMs(position, now);
-    const leftMs = this.queue.leftMs(turn);
-    if (waitMs === undefined || waitMs <= leftMs) return undefined;
-    const facts = { waiting: position, estimatedWaitMs: Math.round(waitMs), allowedWaitMs: Math.round(leftMs) };
-    const message = `the queue is too long: a turn would wait for about ${facts.estimatedWaitMs} ms, and ${facts.allowedWaitMs} ms are allowed`;
-    const error = new RunnerError("QUEUE_FULL", message, { facts, retryAfterMs: this.#pushBackMs() });
-    return { shedReason: "wait_too_long", error };
   }
 
   /** Lets a turn wait for which there is no worker at once. */
@@ -221,21 +229,25 @@ export class ProfilePool {
     }
     this.queue.give(
       turn,
-      new GivenClaim({
-        worker: worker.process,
-        source,
-        holds,
-        turnCount: worker.finishedTurnCount,
-        queueWaitMs: now - turn.arrivedAtMs,
-        queueLengthSeen: turn.lengthSeen,
-        finish: () => {
-          if (this.profile.reuse) worker.finishing();
+      givenClaim(
+        {
+          worker: worker.process,
+          source,
+          holds,
+          turnCount: worker.finishedTurnCount,
+          queueWaitMs: now - turn.arrivedAtMs,
+          queueLengthSeen: turn.lengthSeen,
         },
-        giveBack: (how) => {
-          this.#shares.ended(request.tenant, now, clock.now());
-          release(this, worker, how);
+        {
+          finish: () => {
+            if (this.profile.reuse) worker.finishing();
+          },
+          giveBack: (how) => {
+            this.#shares.ended(request.tenant, now, clock.now());
+            release(this, worker, how);
+          },
         },
-      }),
+      ),
     );
   }
 
@@ -273,7 +285,16 @@ export class ProfilePool {
     return this.profile.minSpares === 0 ? "COLD_POOL_OFF" : "COLD_NO_SPARE";
   }
 
-  #startRefusal(): Refusal | undefined {
+  #waitTooLong(turn: WaitingTurn<Claim>, now: number): Refusal {
+    const waiting = this.queue.position(turn);
+    const estimatedWaitMs = Math.round(this.#queuePace.waitMs(waiting, now) ?? 0);
+    const facts = { waiting, estimatedWaitMs, allowedWaitMs: Math.round(this.queue.leftMs(turn)) };
+    const message = `the queue is too long: a turn would wait for about ${facts.estimatedWaitMs} ms, and ${facts.allowedWaitMs} ms are allowed`;
+    const error = new RunnerError("QUEUE_FULL", message, { facts, retryAfterMs: this.#pushBackMs() });
+    return { shedReason: "wait_too_long", error };
+  }
+
+  #startRefusal(): Refusal<"start_failed" | "cli_unavailable"> | undefined {
     const { clock, random } = this.#options;
     const error = this.breaker.refusal(clock.now(), (aboutMs) => jitteredPushBackMs(aboutMs, random));
     if (error === undefined) return undefined;
@@ -298,46 +319,5 @@ export class ProfilePool {
 
   #countShed(reason: ShedReason): void {
     instruments().sheds.add(1, { [attributeNames.shedReason]: reason, [attributeNames.profile]: this.name });
-  }
-}
-
-class GivenClaim implements Claim {
-  readonly worker: Claim["worker"];
-  readonly source: ClaimSource;
-  readonly holds: Holding;
-  readonly turnCount: number;
-  readonly queueWaitMs: number;
-  readonly queueLengthSeen: number;
-  readonly #finish: () => void;
-  #giveBack: ((how: Release) => void) | undefined;
-
-  constructor(
-    given: Omit<Claim, "finishing" | "release" | typeof Symbol.dispose> & {
-      readonly finish: () => void;
-      readonly giveBack: (how: Release) => void;
-    },
-  ) {
-    this.worker = given.worker;
-    this.source = given.source;
-    this.holds = given.holds;
-    this.turnCount = given.turnCount;
-    this.queueWaitMs = given.queueWaitMs;
-    this.queueLengthSeen = given.queueLengthSeen;
-    this.#finish = given.finish;
-    this.#giveBack = given.giveBack;
-  }
-
-  finishing(): void {
-    if (this.#giveBack !== undefined) this.#finish();
-  }
-
-  release(how: Release): void {
-    const giveBack = this.#giveBack;
-    this.#giveBack = undefined;
-    giveBack?.(how);
-  }
-
-  [Symbol.dispose](): void {
-    this.release({ kind: "discard", why: "not_released" });
   }
 }

@@ -17,12 +17,12 @@ export interface UpkeepOptions {
   readonly clock: Clock;
   readonly settings: Settings["pool"];
   readonly profiles: readonly ProfilePool[];
-  /** What the living workers use beyond the memory budget. */
+  /** What the living workers use beyond the limit of memory. */
   readonly excessBytes: () => number;
   /** The idle workers that end for it, in that order. */
   readonly evictedFirst: () => readonly Worker[];
   /** Makes an idle worker forget the conversation that it has kept. */
-  readonly reset: (profile: ProfilePool, worker: Worker) => void;
+  readonly reset: (worker: Worker) => void;
   /** Called after each round, and after each worker that was checked. */
   readonly done: () => void;
 }
@@ -79,7 +79,7 @@ export class Upkeep {
   #forget(profile: ProfilePool): void {
     const { clock, reset } = this.#options;
     for (const worker of profile.workers) {
-      if (hasKeptTooLong(worker.state, profile.profile, clock.now())) reset(profile, worker);
+      if (hasKeptTooLong(worker.state, profile.profile, clock.now())) reset(worker);
     }
   }
 

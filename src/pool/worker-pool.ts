@@ -7,24 +7,20 @@
  */
 import type { CancelTimer } from "../clock.ts";
 import type { RunnerError } from "../runner-error.ts";
-import { attributeNames, instruments } from "../telemetry/instruments.ts";
-import { label } from "../telemetry/label.ts";
 import type { Claim, ClaimRequest, Release, WorkerPool } from "./claim.ts";
 import { evictedFirst } from "./eviction.ts";
 import { Inventory } from "./inventory.ts";
 import { isIdleOutdated, isOutdated } from "./outdated.ts";
 import type { PoolOptions } from "./pool-options.ts";
 import { ProfilePool } from "./profile-pool.ts";
-import { ageLimitMs, wornOut } from "./recycling.ts";
+import { wornOut } from "./recycling.ts";
 import { keptConversation } from "./reset-timing.ts";
 import { hasRoomForAll, placesFor, placesToFreeForSpares, workersToEndForMemory, workersToStart } from "./sizing.ts";
-import type { PoolSnapshot, ProfileSnapshot } from "./snapshot.ts";
+import type { PoolSnapshot } from "./snapshot.ts";
 import type { StopReason } from "./stop-reason.ts";
 import { Upkeep } from "./upkeep.ts";
-import { Worker } from "./worker.ts";
-import { isNobodys, type WorkerState } from "./worker-state.ts";
-
-export type { PoolSnapshot, ProfileSnapshot };
+import type { Worker } from "./worker.ts";
+import { WorkerLives } from "./worker-life.ts";
 
 /**
  * Told that something of this tenant's may have changed; `undefined`: something that is nobody's, or of all. Called in
@@ -41,6 +37,7 @@ export class Pool implements WorkerPool {
   readonly #options: PoolOptions;
   readonly #profiles: ReadonlyMap<string, ProfilePool>;
   readonly #inventory: Inventory;
+  readonly #lives: WorkerLives;
   readonly #upkeep: Upkeep;
   readonly #listeners = new Set<() => void>();
   readonly #activityListeners = new Set<ActivityListener>();
@@ -48,7 +45,6 @@ export class Pool implements WorkerPool {
   #phase: Phase = "open";
   #stopped: Promise<void> | undefined;
   #lastOrder = 0;
-  #startCount = 0;
   /** Rises with each `#serve`, so that no profile is always the first to be served. */
   #round = 0;
   #wake: { readonly atMs: number; readonly cancel: CancelTimer } | undefined;
@@ -72,13 +68,19 @@ export class Pool implements WorkerPool {
     this.#inventory = new Inventory(options.clock, options.settings.pool, profiles, (tenant) =>
       options.tenants.weightOf(tenant),
     );
+    this.#lives = new WorkerLives({
+      ...options,
+      nextOrder: () => ++this.#lastOrder,
+      active: (tenant) => this.#active(tenant),
+      serve: () => this.#serve(),
+    });
     this.#upkeep = new Upkeep({
       clock: options.clock,
       settings: options.settings.pool,
       profiles,
       excessBytes: () => this.#inventory.excessBytes(),
       evictedFirst: () => this.#inventory.evictedFirst(),
-      reset: (profile, worker) => void this.#reset(profile, worker),
+      reset: (worker) => void this.#lives.reset(worker),
       done: () => {
         this.#serve();
         this.#active(undefined); // memory was measured
@@ -264,7 +266,7 @@ export class Pool implements WorkerPool {
     );
     const { checkTimeoutMs } = this.#options.settings.pool;
     for (const worker of matching.check) void worker.check(checkTimeoutMs).then(() => this.#serve());
-    for (const worker of matching.reset) void this.#reset(profile, worker);
+    for (const worker of matching.reset) void this.#lives.reset(worker);
     return matching;
   }
 
@@ -295,55 +297,7 @@ export class Pool implements WorkerPool {
   }
 
   #start(profile: ProfilePool, count: number): void {
-    for (let i = 0; i < count; i++) void this.#run(profile);
-  }
-
-  /** A worker's life, from its start until nothing is left of it. */
-  async #run(profile: ProfilePool): Promise<void> {
-    const { clock, settings, startWorker, random, log } = this.#options;
-    const about = { [attributeNames.profile]: profile.name };
-    const worker = new Worker(
-      {
-        clock,
-        profile: profile.name,
-        startNumber: ++this.#startCount,
-        nextOrder: () => ++this.#lastOrder,
-        changed: (changed, from) => this.#changed(changed, from),
-        named: () => this.#active(undefined),
-      },
-      ageLimitMs(settings.pool.maxWorkerAgeMs, random),
-    );
-    profile.workers.add(worker);
-    this.#active(undefined);
-    log.debug({ workerId: worker.id, profile: profile.name, to: "starting" }, "worker changed state");
-    instruments().workerStarts.add(1, about);
-    const error = await worker.start((signal) => startWorker(profile.name, signal), settings.pool.startTimeoutMs);
-    const startMs = clock.now() - worker.startedAtMs;
-    if (error !== undefined) {
-      instruments().workerStartFailures.add(1, { ...about, [attributeNames.errorReason]: label(error.reason) });
-      profile.breaker.failed(error, worker.startedAtMs, clock.now());
-      const { failureCount } = profile.breaker;
-      // What is expected to happen, such as a missing credential, is a sentence; only its cause, if any, has a stack.
-      const why = {
-        reason: label(error.reason),
-        why: error.message,
-        ...(error.cause !== undefined && { err: error.cause }),
-      };
-      const fields = { profile: profile.name, workerId: worker.id, startMs: Math.round(startMs), failureCount };
-      log.warn({ ...fields, ...why }, "worker did not start");
-    } else if (worker.state.kind === "spare") {
-      instruments().workerStartDuration.record(startMs / 1000, about);
-      profile.started(startMs);
-    }
-    this.#active(undefined); // how starts go may have changed after the worker has
-    this.#serve();
-
-    await worker.gone;
-    profile.workers.delete(worker);
-    if (worker.state.kind === "exited" && worker.state.why === "died" && worker.tenant === undefined) {
-      profile.sparePace.died(clock.now());
-    }
-    this.#serve();
+    for (let i = 0; i < count; i++) void this.#lives.live(profile);
   }
 
   #release(profile: ProfilePool, worker: Worker, how: Release): void {
@@ -358,7 +312,7 @@ export class Pool implements WorkerPool {
         const why = this.#whyNotReused(profile, worker);
         const kept = keptConversation(how.conversation, profile.profile);
         if (why !== undefined) worker.stop(why);
-        else if (kept === undefined) void this.#reset(profile, worker);
+        else if (kept === undefined) void this.#lives.reset(worker);
         else worker.keep(kept);
         break;
       }
@@ -373,41 +327,6 @@ export class Pool implements WorkerPool {
     if (!profile.profile.reuse) return "single_use";
     if (isOutdated(worker)) return "outdated";
     return wornOut(worker, this.#options.settings.pool, this.#options.clock.now());
-  }
-
-  async #reset(profile: ProfilePool, worker: Worker): Promise<void> {
-    const { clock, settings } = this.#options;
-    const sinceMs = clock.now();
-    // A reset is a few control requests, each with its own bound; this is the bound of them all.
-    const outcome = await worker.reset(2 * settings.pool.controlTimeoutMs);
-    instruments().resetDuration.record((clock.now() - sinceMs) / 1000, {
-      [attributeNames.profile]: profile.name,
-      [attributeNames.resetOutcome]: outcome,
-    });
-    this.#serve();
-  }
-
-  /** One log line for every change of a worker, one count for every worker that ends. */
-  #changed(worker: Worker, from: WorkerState): void {
-    const { log } = this.#options;
-    const { state } = worker;
-    const fields = { workerId: worker.id, profile: worker.profile, from: label(from.kind), to: label(state.kind) };
-    log.debug(fields, "worker changed state");
-    // What is or was nobody's is everybody's to see.
-    this.#active(isNobodys(from) ? undefined : worker.tenant);
-    const isEnd = state.kind === "stopping" || (state.kind === "exited" && from.kind !== "stopping");
-    if (!isEnd || !("why" in state) || state.why === "start_failed") return;
-    const { why } = state;
-    instruments().recycles.add(1, {
-      [attributeNames.recycleReason]: why,
-      [attributeNames.profile]: worker.profile,
-    });
-    const ageMs = Math.round(state.sinceMs - worker.startedAtMs);
-    const exit = worker.exit;
-    log.info(
-      { workerId: worker.id, profile: worker.profile, why, ageMs, turnCount: worker.finishedTurnCount, exit },
-      "recycle",
-    );
   }
 
   #lookWhetherDrained(): void {

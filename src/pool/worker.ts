@@ -8,6 +8,7 @@ import { type Clock, within } from "../clock.ts";
 import { isRunnerError, RunnerError } from "../runner-error.ts";
 import { type ResetFailure, resetFailures, type WorkerExit, type WorkerProcess } from "../worker-process.ts";
 import type { BoundHolding, ClaimRequest } from "./claim.ts";
+import { IdleCpu } from "./idle-cpu.ts";
 import { needsReset } from "./reset-timing.ts";
 import type { WorkerSnapshot } from "./snapshot.ts";
 import type { StopReason } from "./stop-reason.ts";
@@ -20,9 +21,6 @@ import {
   type WorkerKind,
   type WorkerState,
 } from "./worker-state.ts";
-
-/** Idle CPU is judged over this time: shorter, and the garbage collection after a turn looks like a loop. */
-const idleCpuWindowMs = 10_000;
 
 /** What came of a reset: well, not, or the worker ended for something else meanwhile. */
 export const resetResults = ["clean", "cut_short", ...resetFailures] as const;
@@ -61,8 +59,7 @@ export class Worker {
   #finishedTurnCount = 0;
   #givenTurnCount = 0;
   #memoryBytes: number | undefined;
-  #idleCpuPercent: number | undefined;
-  #cpuBaseline: { readonly order: number; readonly atMs: number; readonly cpuMs: number } | undefined;
+  readonly #idleCpu = new IdleCpu();
 
   constructor(around: WorkerSurroundings, ageLimitMs: number) {
     this.#around = around;
@@ -108,7 +105,7 @@ export class Worker {
 
   /** The share of a core that it used in the last full window of its present idleness. */
   get idleCpuPercent(): number | undefined {
-    return this.#idleCpuPercent;
+    return this.#idleCpu.percent;
   }
 
   /** How the process ended, once it has. */
@@ -272,22 +269,9 @@ export class Worker {
       return; // It is going; its exit says so.
     }
     this.#memoryBytes = usage.privateBytes ?? this.#memoryBytes;
-    this.#judgeIdleCpu(usage.cpuMs);
-  }
-
-  #judgeIdleCpu(cpuMs: number | undefined): void {
     const state = this.#state.kind === "checking" ? this.#state.idle : this.#state;
-    if (cpuMs === undefined || (state.kind !== "spare" && state.kind !== "boundIdle")) return;
-    const atMs = this.#around.clock.now();
-    const baseline = this.#cpuBaseline;
-    if (baseline?.order !== state.order) {
-      this.#idleCpuPercent = undefined;
-    } else if (atMs - baseline.atMs < idleCpuWindowMs) {
-      return;
-    } else {
-      this.#idleCpuPercent = (100 * (cpuMs - baseline.cpuMs)) / (atMs - baseline.atMs);
-    }
-    this.#cpuBaseline = { order: state.order, atMs, cpuMs };
+    const isIdle = state.kind === "spare" || state.kind === "boundIdle";
+    if (isIdle && usage.cpuMs !== undefined) this.#idleCpu.sample(state.order, this.#around.clock.now(), usage.cpuMs);
   }
 
   /** What it is now; `undefined` once it is gone. */

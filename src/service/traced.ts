@@ -112,15 +112,10 @@ export class CallSpan {
 }
 
 /** One unary call. */
-export async function traced<T>(
-  method: string,
-  call: CallContext,
-  clock: Clock,
-  run: (parent: Context) => Promise<T>,
-): Promise<T> {
+export async function traced<T>(method: string, call: CallContext, clock: Clock, run: () => Promise<T>): Promise<T> {
   const span = new CallSpan(method, call, clock);
   try {
-    const answer = await context.with(span.context, () => run(span.context));
+    const answer = await context.with(span.context, run);
     span.end();
     return answer;
   } catch (error) {

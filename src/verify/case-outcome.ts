@@ -19,8 +19,6 @@ export type CaseOutcome =
   /** It could not be carried out, so that nothing is proven. */
   | { readonly kind: "broken"; readonly error: string };
 
-export type OutcomeKind = CaseOutcome["kind"];
-
 /** What a case came to, with what the table shows of it. */
 export interface CaseResult {
   readonly group: string;

@@ -11,8 +11,9 @@ import type { z } from "zod";
 import { settingsSchema } from "../../src/config/settings.ts";
 import { type Runner, startRunner } from "../../src/main.ts";
 import { sha256Of } from "../../src/policy/auth.ts";
-import type { PoolSnapshot } from "../../src/pool/worker-pool.ts";
+import type { PoolSnapshot } from "../../src/pool/snapshot.ts";
 import { type Standin, startStandin } from "../../src/standin/standin-server.ts";
+import { label } from "../../src/telemetry/label.ts";
 import { type ContractClient, grpcJsClient, type TransportTarget } from "../contract/transports.ts";
 import { LogBook } from "./log-book.ts";
 
@@ -118,8 +119,9 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
     },
     workersIn(state) {
       const states = new Map<unknown, unknown>();
-      for (const { message, worker, to } of book.lines) if (message === "worker changed state") states.set(worker, to);
-      return [...states].flatMap(([worker, to]) => (to === state ? String(worker) : []));
+      for (const { message, workerId, to } of book.lines)
+        if (message === "worker changed state") states.set(workerId, to);
+      return [...states].flatMap(([workerId, to]) => (to === label(state) ? String(workerId) : []));
     },
     close: () => parts.disposeAsync(),
   };

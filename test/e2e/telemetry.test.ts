@@ -255,7 +255,7 @@ describe("telemetry", () => {
       /^runner_turns_total\{[^}]*outcome="upstream_error"[^}]*reason="upstream_invalid_request"[^}]*\} 1/m,
     );
     expect(metrics).toMatch(/^runner_claims_total\{[^}]*source="spare"[^}]*\} [1-9]/m);
-    expect(metrics).toMatch(/^runner_stage_duration_seconds_bucket\{[^}]*stage="firstText"/m);
+    expect(metrics).toMatch(/^runner_stage_duration_seconds_bucket\{[^}]*stage="first_text"/m);
     expect(metrics).toMatch(/^runner_worker_starts_total\{[^}]*\} [1-9]/m);
     expect(metrics).toMatch(/^runner_workers\{[^}]*state="bound_idle"[^}]*\} \d/m);
     expect(metrics).toMatch(/^rpc_server_call_duration_seconds_count\{/m);

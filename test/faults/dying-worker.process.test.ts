@@ -66,7 +66,7 @@ describe("a worker that dies", () => {
       // The prompt was written once, to the second one.
       const prompts = await recorded(scene.fake, ({ in: line }) => JSON.stringify(line ?? "").includes(prompt));
       expect(new Set(prompts.map(({ pid }) => pid)).size).toBe(1);
-      await scene.book.wait(({ message, why }) => message === "recycle" && why === "worker_died", from);
+      await scene.book.wait(({ message, why }) => message === "recycle" && why === "died_unprepared", from);
       await endBound("cold");
     });
 
@@ -173,7 +173,7 @@ describe("a worker that dies", () => {
       const from = scene.book.position;
       const [workerId] = scene.workersIn(state);
       process.kill(await pidOf({ workerId: workerId! }), "SIGKILL");
-      await scene.book.wait(({ message, worker }) => message === "recycle" && worker === workerId, from);
+      await scene.book.wait(({ message, workerId: ended }) => message === "recycle" && ended === workerId, from);
       await expectGoodTurn();
     }
     await until(() => scene.workers().spare === 1, { see: () => scene.workers() });

@@ -84,4 +84,12 @@ describe("a rewind", () => {
   ])("with the answer %j is %s", (reply, problem) => {
     expect(rewindProblem(reply, conversation)?.failure).toBe(problem);
   });
+
+  it("has the process's own word for the log, cut, and in no label", () => {
+    const word = "x".repeat(1_000);
+    expect(rewindProblem({ rewound: false, reason: word }, conversation)).toEqual({
+      failure: "rewind_other",
+      word: "x".repeat(80),
+    });
+  });
 });
