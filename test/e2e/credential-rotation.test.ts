@@ -94,7 +94,7 @@ describe("a key that is replaced while the server runs", () => {
     // Revoked before the file has the new one.
     expect(await failureOf(scene.client.chat({ prompt: "Revoked." }))).toMatchObject({ reason: "UPSTREAM_AUTH" });
     expect(used().at(-1)).toBe(old);
-    await scene.book.wait(({ message, why }) => message === "recycle" && why === "after_upstreamError", from);
+    await scene.book.wait(({ message, why }) => message === "recycle" && why === "after_upstream_error", from);
     await mount(accepted);
     expect((await scene.client.chat({ prompt: "After." })).text).not.toBe("");
     expect(used().at(-1)).toBe(accepted);

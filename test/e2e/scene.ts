@@ -53,7 +53,7 @@ export interface Scene {
   /** The living processes of the workers, by worker id. */
   workerPids(): Promise<ReadonlyMap<string, number>>;
   workers(profile?: string): PoolSnapshot["profiles"][number]["workers"];
-  /** The ids of the workers in a state, by the log. */
+  /** The ids of the workers in a state, both by the log: `bound_idle`. */
   workersIn(state: string): readonly string[];
   close(): Promise<void>;
 }
@@ -118,8 +118,10 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
     },
     workersIn(state) {
       const states = new Map<unknown, unknown>();
-      for (const { message, worker, to } of book.lines) if (message === "worker changed state") states.set(worker, to);
-      return [...states].flatMap(([worker, to]) => (to === state ? String(worker) : []));
+      for (const { message, workerId, to } of book.lines) {
+        if (message === "worker changed state") states.set(workerId, to);
+      }
+      return [...states].flatMap(([workerId, to]) => (to === state ? String(workerId) : []));
     },
     close: () => parts.disposeAsync(),
   };

@@ -32,7 +32,7 @@ describe("a worker that babbles", () => {
   /** The worker of a turn ends; the next turn has another and is fine. */
   const expectQuarantine = async (turn: SeenTurn) => {
     const { workerId } = turn.started;
-    await scene.book.wait(({ message, worker }) => message === "recycle" && worker === workerId);
+    await scene.book.wait((line) => line.message === "recycle" && line.workerId === workerId);
     const next = await run(says);
     expect(next.started.workerId).not.toBe(workerId);
     expect(next.text).toBe(text);
@@ -99,7 +99,7 @@ describe("a worker that babbles", () => {
     expect(turn.text).toBe(JSON.parse(`"${odd}"`));
     expect(turn.result.text).toBe(turn.text);
     process.kill((await scene.workerPids()).get(turn.started.workerId)!, "SIGKILL");
-    await scene.book.wait(({ message, worker }) => message === "recycle" && worker === turn.started.workerId);
+    await scene.book.wait(({ message, workerId }) => message === "recycle" && workerId === turn.started.workerId);
   });
 
   it("a flood on stderr blocks nothing and is not kept", async () => {

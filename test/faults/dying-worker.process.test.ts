@@ -66,7 +66,7 @@ describe("a worker that dies", () => {
       // The prompt was written once, to the second one.
       const prompts = await recorded(scene.fake, ({ in: line }) => JSON.stringify(line ?? "").includes(prompt));
       expect(new Set(prompts.map(({ pid }) => pid)).size).toBe(1);
-      await scene.book.wait(({ message, why }) => message === "recycle" && why === "worker_died", from);
+      await scene.book.wait(({ message, why }) => message === "recycle" && why === "died_unprepared", from);
       await endBound("cold");
     });
 
@@ -166,14 +166,17 @@ describe("a worker that dies", () => {
 
   it("while it is idle is replaced, and no caller sees it", async () => {
     await expectGoodTurn();
-    for (const state of ["boundIdle", "spare"] as const) {
+    for (const [state, inLog] of [
+      ["boundIdle", "bound_idle"],
+      ["spare", "spare"],
+    ] as const) {
       await until(() => scene.workers()[state] > 0 && scene.workers().resetting + scene.workers().starting === 0, {
         see: () => scene.workers(),
       });
       const from = scene.book.position;
-      const [workerId] = scene.workersIn(state);
-      process.kill(await pidOf({ workerId: workerId! }), "SIGKILL");
-      await scene.book.wait(({ message, worker }) => message === "recycle" && worker === workerId, from);
+      const [killed] = scene.workersIn(inLog);
+      process.kill(await pidOf({ workerId: killed! }), "SIGKILL");
+      await scene.book.wait(({ message, workerId }) => message === "recycle" && workerId === killed, from);
       await expectGoodTurn();
     }
     await until(() => scene.workers().spare === 1, { see: () => scene.workers() });

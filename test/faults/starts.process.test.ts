@@ -173,7 +173,7 @@ describe("a worker that grows", () => {
     );
     expect(turn.failure).toBeUndefined();
     await of.book.wait(
-      ({ message, worker, why }) => message === "recycle" && worker === turn.started.workerId && why !== "died",
+      ({ message, workerId, why }) => message === "recycle" && workerId === turn.started.workerId && why !== "died",
     );
     expect((await run(of, "Are you lean?")).started.workerId).not.toBe(turn.started.workerId);
   });
