@@ -173,7 +173,7 @@ function harass(scene: Scene, random: () => number) {
   let frozenCount = 0;
   const once = async () => {
     const pids = await scene.workerPids();
-    const idle = new Set([...scene.workersIn("boundIdle"), ...scene.workersIn("spare")]);
+    const idle = new Set([...scene.workersIn("bound_idle"), ...scene.workersIn("spare")]);
     // Not those that are just starting: several in a row are a program that does not start, and rightly taken for it.
     const living = new Set([...idle, ...scene.workersIn("claimed"), ...scene.workersIn("resetting")]);
     const victims = [...pids].filter(([id]) => living.has(id));

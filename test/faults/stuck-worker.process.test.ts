@@ -64,10 +64,10 @@ describe("a worker that is stuck", () => {
   });
 
   it("while it is idle is asked before it is given out, and another serves the turn", async () => {
-    await until(() => scene.workersIn("boundIdle").length > 0 && scene.workers().spare > 0, {
+    await until(() => scene.workersIn("bound_idle").length > 0 && scene.workers().spare > 0, {
       see: () => scene.workers(),
     });
-    const frozen = await Promise.all(scene.workersIn("boundIdle").map(pidOf));
+    const frozen = await Promise.all(scene.workersIn("bound_idle").map(pidOf));
     for (const pid of frozen) process.kill(pid, "SIGSTOP");
     const from = scene.book.position;
     // Longer idle than it may be without being asked.

@@ -157,13 +157,13 @@ describe("the reset of a conversation", () => {
     expect(asked.filter(isSetting).at(-1)).toMatchObject({ settings: { model: "opus", effortLevel: "medium" } });
   });
 
-  it.each<[string, Options, string | undefined]>([
-    ["is not proven where the CLI is not known to rewind", { capabilities: undefined }, "reset_not_proven"],
-    ["is not proven where the CLI cannot rewind", { capabilities: { ...able, rewind: false } }, "reset_not_proven"],
-  ])("%s", async (_, options, why) => {
+  it.each<[string, Options]>([
+    ["is not known to", { capabilities: undefined }],
+    ["cannot", { capabilities: { ...able, rewind: false } }],
+  ])("is not proven where the CLI %s rewind", async (_, options) => {
     const { conversation, turn, subtypes } = conversing(options);
     turn("a");
-    expect(await conversation.reset()).toBe(why);
+    expect(await conversation.reset()).toEqual({ failure: "reset_not_proven" });
     expect(subtypes()).toEqual([]);
   });
 
@@ -186,8 +186,8 @@ describe("the reset of a conversation", () => {
     const { conversation, asked, turn, replies } = conversing();
     turn("a");
     replies.rewind_conversation = () => ({ rewound: false, reason: "stale_target" });
-    expect(await conversation.reset()).toBe("rewind_stale_target");
-    expect(await conversation.reset()).toBe("rewind_stale_target");
+    expect(await conversation.reset()).toMatchObject({ failure: "rewind_stale_target" });
+    expect(await conversation.reset()).toMatchObject({ failure: "rewind_stale_target" });
     expect(asked).toHaveLength(2);
   });
 });
