@@ -28,4 +28,10 @@ export const keptBack: readonly KeptBack[] = [
     reason: node,
   })),
   { place: "root", name: "@types/node", line: "24", reason: "has to match the Node that runs it" },
+  {
+    place: "clients/java",
+    name: "io.opentelemetry:opentelemetry-sdk",
+    refused: "1.68.0",
+    reason: "of the release that opentelemetry-grpc-1.6 2.31.1 is built with; with 1.68 it finds a class no more",
+  },
 ];

@@ -162,6 +162,7 @@ async function java(root: string): Promise<readonly Found[]> {
       "-ntp",
       "-Dstyle.color=never",
       "-DprocessDependencyManagementTransitive=false",
+      "-Dverbose=true",
       String.raw`-Dmaven.version.ignore=(?i).+-(alpha-|beta|rc|cr|m)\d*.*`,
       "org.codehaus.mojo:versions-maven-plugin:2.19.1:display-dependency-updates",
     ],

@@ -12,7 +12,7 @@ final class Tracing {
     return ClaudeRunnerClient.builder()
         .address(address)
         .token(token)
-        .interceptor(GrpcTelemetry.create(openTelemetry).newClientInterceptor())
+        .interceptor(GrpcTelemetry.create(openTelemetry).createClientInterceptor())
         .build();
   }
 }
