@@ -25,16 +25,16 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What came of a turn. Those marked OK end the call with status OK: Claude or
-// the caller's own bounds decided them. The others come before a failing
-// status.
+// What came of a turn. Those marked OK end the call with status OK, because Claude
+// or the caller's bounds decided them. The others come before a failing status.
 type Outcome int32
 
 const (
 	// Not set, or one that this client does not know.
 	Outcome_OUTCOME_UNSPECIFIED Outcome = 0
-	// OK: Claude answered, and its stop reason says that this is all: `end_turn`,
-	// `stop_sequence`, `tool_use` of a structured output, `stop` of some gateways.
+	// OK: Claude answered, and the stop reason says that the answer is complete:
+	// `end_turn`, `stop_sequence`, `tool_use` for a structured output, `stop` of some
+	// gateways.
 	Outcome_OUTCOME_COMPLETED Outcome = 1
 	// OK: the model refused, or a filter of the model API stopped the answer.
 	Outcome_OUTCOME_REFUSED Outcome = 2
@@ -47,7 +47,7 @@ const (
 	Outcome_OUTCOME_MODEL_CALL_LIMIT Outcome = 5
 	// OK: `limits.max_cost_usd_micros` was reached.
 	Outcome_OUTCOME_COST_LIMIT Outcome = 6
-	// OK: `limits.max_output_bytes` was reached, or the server's bound on what
+	// OK: `limits.max_output_bytes` was reached, or the server's bound on how much
 	// Claude Code may report in one turn.
 	Outcome_OUTCOME_OUTPUT_LIMIT Outcome = 7
 	// OK: `limits.max_duration` was reached.
@@ -60,19 +60,19 @@ const (
 	Outcome_OUTCOME_CANCELLED Outcome = 11
 	// The call's deadline passed. Status DEADLINE_EXCEEDED.
 	Outcome_OUTCOME_DEADLINE_EXCEEDED Outcome = 12
-	// The model API failed. The status depends on how.
+	// The model API failed. The status depends on the reason: see error.proto.
 	Outcome_OUTCOME_UPSTREAM_ERROR Outcome = 13
 	// The worker died or hung. Status ABORTED.
 	Outcome_OUTCOME_WORKER_DIED Outcome = 14
 	// The server is shutting down. Status ABORTED.
 	Outcome_OUTCOME_DRAINED Outcome = 15
-	// The caller stopped reading for 60 seconds. Status ABORTED.
+	// The caller stopped reading for too long (60 seconds by default). Status ABORTED.
 	Outcome_OUTCOME_CLIENT_STALLED Outcome = 16
-	// A mistake of the server's. Status INTERNAL.
+	// A bug in the server. Status INTERNAL.
 	Outcome_OUTCOME_INTERNAL_ERROR Outcome = 17
-	// OK: the answer ended without a word that it is complete. Its stop reason is
-	// `pause_turn`, one that this server does not know, or missing; `stop_reason`
-	// has it as far as it is text. What came of the answer is in `text`.
+	// OK: the answer ended, but nothing says that it is complete. The stop reason is
+	// missing, `pause_turn`, or one that this server does not know; `stop_reason` has
+	// it if it is text. `text` has the part of the answer that arrived.
 	Outcome_OUTCOME_INCOMPLETE Outcome = 18
 )
 
@@ -149,16 +149,15 @@ func (Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_claude_runner_v1_result_proto_rawDescGZIP(), []int{0}
 }
 
-// What becomes of the worker after a turn. Told as far as it is known when the
-// turn ends.
+// What happens to the worker after a turn, as planned when the turn ends.
 type WorkerFate int32
 
 const (
 	// Not known yet.
 	WorkerFate_WORKER_FATE_UNSPECIFIED WorkerFate = 0
-	// It is reset and serves again.
+	// The worker is reset and serves further turns of its tenant.
 	WorkerFate_WORKER_FATE_RESET WorkerFate = 1
-	// It is ended and another one started in its place.
+	// The worker ends, and another one may start in its place.
 	WorkerFate_WORKER_FATE_RECYCLED WorkerFate = 2
 )
 
@@ -203,68 +202,68 @@ func (WorkerFate) EnumDescriptor() ([]byte, []int) {
 	return file_claude_runner_v1_result_proto_rawDescGZIP(), []int{1}
 }
 
-// The end of a turn: the last event of its stream, also before a failing
-// status. Without its texts it is among the details of such a status too.
+// The end of a turn: the last event of its stream, even before a failing status.
+// The details of such a status have it as well, without its texts.
 type TurnResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What came of the turn.
 	Outcome Outcome `protobuf:"varint,1,opt,name=outcome,proto3,enum=claude.runner.v1.Outcome" json:"outcome,omitempty"`
-	// The final answer: the text that was streamed and not retracted since the
-	// last tool result, or since the turn began. Empty when there is none. It may
-	// be of several blocks and, when Claude Code asked the model to go on after a
-	// cut or at its output limit, of several messages; thinking is no part of it.
-	// With an output schema that was followed it is the JSON text of the
-	// structured output instead.
-	// After a failing status it may have text whose deltas were not sent any more.
-	// At most 256 KiB here; the deltas have all of it.
+	// The final answer: the text that was streamed, and not retracted, since the
+	// last tool result or else since the turn began. Empty when there is none. It can
+	// come from several blocks and, if Claude Code asked the model to go on after a
+	// cut or at its output limit, from several messages; thinking is not part of it.
+	// If the answer follows an output schema, it is the JSON text of the structured
+	// output instead. Before a failing status it may have text whose deltas were no
+	// longer sent. At most 256 KiB here; the deltas have all of it.
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
-	// Whether `text` was cut.
+	// Whether `text` was cut at its 256 KiB.
 	TextTruncated bool `protobuf:"varint,3,opt,name=text_truncated,json=textTruncated,proto3" json:"text_truncated,omitempty"`
 	// The size of the whole final answer in bytes of UTF-8.
 	TextSizeBytes int64 `protobuf:"varint,4,opt,name=text_size_bytes,json=textSizeBytes,proto3" json:"text_size_bytes,omitempty"`
-	// The answer that follows the request's output schema. Unset without a schema
-	// and when the model gave none. A number is a double here and the order of
-	// members is lost: `structured_output_json` is exact. Unset when it is too large or too deeply
-	// nested: see event.proto.
+	// The answer that follows the request's output schema. Numbers are doubles and
+	// the order of members is lost; `structured_output_json` is exact. Unset without
+	// a schema, when the model gave no such answer, and when the answer is too large
+	// or too deeply nested (see event.proto).
 	StructuredOutput *structpb.Value `protobuf:"bytes,5,opt,name=structured_output,json=structuredOutput,proto3" json:"structured_output,omitempty"`
-	// The same as JSON text, as the model wrote it: numbers keep all their digits,
-	// members their order, and a key that comes twice comes twice. An answer that
-	// was not streamed is given as Claude Code has it, with numbers as doubles
-	// (`1e400` is null there). At most 256 KiB; empty when it is larger.
+	// The same answer as the JSON text that the model wrote: numbers keep all their
+	// digits, members keep their order, and repeated keys stay repeated. An answer
+	// that was not streamed is given as Claude Code reports it, with numbers as
+	// doubles (`1e400` becomes null). At most 256 KiB; empty when it is larger.
 	StructuredOutputJson string `protobuf:"bytes,6,opt,name=structured_output_json,json=structuredOutputJson,proto3" json:"structured_output_json,omitempty"`
-	// Tokens of all model calls of this turn, sub-agents included.
+	// The tokens of all model calls of this turn, including those of sub-agents.
 	Usage *Usage `protobuf:"bytes,7,opt,name=usage,proto3" json:"usage,omitempty"`
-	// What the turn cost by Claude Code's own estimate at list price, in
-	// millionths of a US dollar.
+	// What the turn cost by Claude Code's own estimate at list prices, in millionths
+	// of a US dollar: 2936 means 0.002936 USD.
 	CostUsdMicros int64 `protobuf:"varint,8,opt,name=cost_usd_micros,json=costUsdMicros,proto3" json:"cost_usd_micros,omitempty"`
-	// Whether the cost is a guess: a model without a known price, or a turn that
-	// was cut off before Claude Code could account for it.
+	// Whether the cost is less certain than that: the price of a model is not known,
+	// or the turn was cut off before Claude Code could account for it.
 	CostIsEstimate bool `protobuf:"varint,9,opt,name=cost_is_estimate,json=costIsEstimate,proto3" json:"cost_is_estimate,omitempty"`
-	// The same by model.
+	// The usage and the cost of each model that took part.
 	ModelUsage []*ModelUsage `protobuf:"bytes,10,rep,name=model_usage,json=modelUsage,proto3" json:"model_usage,omitempty"`
-	// How many model calls the main conversation made.
+	// How many model calls the main conversation made, without those of sub-agents.
 	ModelCallCount int32 `protobuf:"varint,11,opt,name=model_call_count,json=modelCallCount,proto3" json:"model_call_count,omitempty"`
 	// Where the time went.
 	Stages *Stages `protobuf:"bytes,12,opt,name=stages,proto3" json:"stages,omitempty"`
-	// Why the last message ended, in the model API's words. Empty when it does not
-	// say, or not as text.
+	// Why the last message ended, in the model API's words, such as `end_turn`. Empty
+	// if the model API gave no reason, or not as text.
 	StopReason string `protobuf:"bytes,13,opt,name=stop_reason,json=stopReason,proto3" json:"stop_reason,omitempty"`
 	// Why the turn ended, in Claude Code's words. An open set.
 	TerminalReason string `protobuf:"bytes,14,opt,name=terminal_reason,json=terminalReason,proto3" json:"terminal_reason,omitempty"`
-	// The kind of result, in Claude Code's words. An open set; not to be judged
-	// by: see `outcome`.
+	// The kind of result, in Claude Code's words. An open set, for diagnosis only:
+	// rely on `outcome`.
 	CliSubtype string `protobuf:"bytes,15,opt,name=cli_subtype,json=cliSubtype,proto3" json:"cli_subtype,omitempty"`
-	// What went wrong, when something did.
+	// What went wrong. Unset when nothing did.
 	Error *TurnError `protobuf:"bytes,16,opt,name=error,proto3" json:"error,omitempty"`
-	// Every tool use that was denied. At most 100.
+	// Every tool use that was denied. At most the first 100.
 	PermissionDenials []*PermissionDenial `protobuf:"bytes,17,rep,name=permission_denials,json=permissionDenials,proto3" json:"permission_denials,omitempty"`
-	// For a refusal: its category.
+	// The category of a refusal, in the model API's words. Empty otherwise.
 	RefusalCategory string `protobuf:"bytes,18,opt,name=refusal_category,json=refusalCategory,proto3" json:"refusal_category,omitempty"`
-	// For a refusal: the explanation.
+	// The model API's explanation of a refusal, at most 4 KiB. Empty otherwise.
 	RefusalExplanation string `protobuf:"bytes,19,opt,name=refusal_explanation,json=refusalExplanation,proto3" json:"refusal_explanation,omitempty"`
-	// The sequence of the last event before this one.
+	// The sequence of the last event before this one. A client that received fewer
+	// events has missed some.
 	LastSequence int32 `protobuf:"varint,20,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
-	// What becomes of the worker.
+	// What happens to the worker after the turn.
 	WorkerFate    WorkerFate `protobuf:"varint,21,opt,name=worker_fate,json=workerFate,proto3,enum=claude.runner.v1.WorkerFate" json:"worker_fate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -450,19 +449,21 @@ func (x *TurnResult) GetWorkerFate() WorkerFate {
 // What went wrong in a turn.
 type TurnError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The reason, the same as in the status's details.
+	// The reason, the same as in the details of the status.
 	Reason ErrorReason `protobuf:"varint,1,opt,name=reason,proto3,enum=claude.runner.v1.ErrorReason" json:"reason,omitempty"`
-	// What happened, in words for a person. May change. An operator's token gets
-	// the model API's own words as well.
+	// What happened, for a person to read; programs use `reason`, because this text
+	// may change. At most 4 KiB. An operator's token gets the model API's own words
+	// as well.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	// The HTTP status of the model API. Unset when there was none.
+	// The HTTP status of the model API. Unset when it gave none.
 	HttpStatus *int32 `protobuf:"varint,3,opt,name=http_status,json=httpStatus,proto3,oneof" json:"http_status,omitempty"`
-	// The class of error, in Claude Code's words.
+	// The class of error, in Claude Code's words. Empty when it gives none.
 	CliError string `protobuf:"bytes,4,opt,name=cli_error,json=cliError,proto3" json:"cli_error,omitempty"`
-	// The class of error, in the model API's words. Empty when it is not one word.
+	// The class of error, in the model API's words, such as `overloaded_error`. Empty
+	// when it is not a single word.
 	ApiErrorType string `protobuf:"bytes,5,opt,name=api_error_type,json=apiErrorType,proto3" json:"api_error_type,omitempty"`
-	// The model API's id of the failed request. Empty when it is not made like an
-	// id.
+	// The model API's id of the failed request. Empty when there is none, or it does
+	// not look like an id.
 	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -540,21 +541,22 @@ func (x *TurnError) GetRequestId() string {
 	return ""
 }
 
-// Tokens, as the model API counts them. Gateways may count in fractions or
-// write no numbers at all: counts are rounded, and 0 stands for what is none.
+// Tokens as the model API counts them. A gateway may report fractions, or values
+// that are not numbers: fractions are rounded, and the others count as 0.
 type Usage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Read by the model, cached ones not included.
+	// Tokens that the model read, without those read from or written to the prompt
+	// cache.
 	InputTokenCount int64 `protobuf:"varint,1,opt,name=input_token_count,json=inputTokenCount,proto3" json:"input_token_count,omitempty"`
-	// Written by the model, thinking included.
+	// Tokens that the model wrote, thinking included.
 	OutputTokenCount int64 `protobuf:"varint,2,opt,name=output_token_count,json=outputTokenCount,proto3" json:"output_token_count,omitempty"`
-	// Read from the prompt cache.
+	// Tokens that were read from the prompt cache.
 	CacheReadInputTokenCount int64 `protobuf:"varint,3,opt,name=cache_read_input_token_count,json=cacheReadInputTokenCount,proto3" json:"cache_read_input_token_count,omitempty"`
-	// Written to the prompt cache.
+	// Tokens that were written to the prompt cache.
 	CacheCreationInputTokenCount int64 `protobuf:"varint,4,opt,name=cache_creation_input_token_count,json=cacheCreationInputTokenCount,proto3" json:"cache_creation_input_token_count,omitempty"`
-	// Of the output: thinking. 0 when unknown.
+	// The part of `output_token_count` that was thinking. 0 when unknown.
 	ThinkingTokenCount int64 `protobuf:"varint,5,opt,name=thinking_token_count,json=thinkingTokenCount,proto3" json:"thinking_token_count,omitempty"`
-	// Web searches that the model API ran.
+	// How many web searches the model API ran.
 	WebSearchRequestCount int32 `protobuf:"varint,6,opt,name=web_search_request_count,json=webSearchRequestCount,proto3" json:"web_search_request_count,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
@@ -635,11 +637,12 @@ func (x *Usage) GetWebSearchRequestCount() int32 {
 // What one model used and cost.
 type ModelUsage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The model.
+	// The model, by its full name.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
-	// Its tokens.
+	// The tokens of this model's calls.
 	Usage *Usage `protobuf:"bytes,2,opt,name=usage,proto3" json:"usage,omitempty"`
-	// Its cost in millionths of a US dollar, by Claude Code's estimate.
+	// The cost of this model's calls in millionths of a US dollar, by Claude Code's
+	// estimate.
 	CostUsdMicros int64 `protobuf:"varint,3,opt,name=cost_usd_micros,json=costUsdMicros,proto3" json:"cost_usd_micros,omitempty"`
 	// What the price is based on, in Claude Code's words: `list`, `unknown`, …
 	CostBasis     string `protobuf:"bytes,4,opt,name=cost_basis,json=costBasis,proto3" json:"cost_basis,omitempty"`
@@ -708,9 +711,9 @@ func (x *ModelUsage) GetCostBasis() string {
 // A tool use that was denied.
 type PermissionDenial struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The tool.
+	// The tool's name, such as `Bash`.
 	ToolName string `protobuf:"bytes,1,opt,name=tool_name,json=toolName,proto3" json:"tool_name,omitempty"`
-	// The tool use.
+	// The id of the tool use.
 	ToolUseId     string `protobuf:"bytes,2,opt,name=tool_use_id,json=toolUseId,proto3" json:"tool_use_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -761,29 +764,33 @@ func (x *PermissionDenial) GetToolUseId() string {
 }
 
 // Where the time of a turn went. A stage that did not happen is unset.
+// `queue_wait`, `claim`, `bind`, `seed_history`, `stdin_write` and `turn` follow
+// each other; `first_event`, `first_text` and `api` are parts of `turn`.
 type Stages struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// In the queue, for a worker.
+	// Waiting in the queue for a worker.
 	QueueWait *durationpb.Duration `protobuf:"bytes,1,opt,name=queue_wait,json=queueWait,proto3" json:"queue_wait,omitempty"`
-	// From having a worker to its being the turn's.
+	// From the end of the wait until the worker is claimed for this turn.
 	Claim *durationpb.Duration `protobuf:"bytes,2,opt,name=claim,proto3" json:"claim,omitempty"`
-	// Giving the worker its system prompt and schema; a reused one has them.
+	// Giving the worker its system prompt and schema. Unset for a reused worker,
+	// which has them already.
 	Bind *durationpb.Duration `protobuf:"bytes,3,opt,name=bind,proto3" json:"bind,omitempty"`
-	// Handing over the history.
+	// Handing the history to the worker.
 	SeedHistory *durationpb.Duration `protobuf:"bytes,4,opt,name=seed_history,json=seedHistory,proto3" json:"seed_history,omitempty"`
 	// Writing the prompt to the worker.
 	StdinWrite *durationpb.Duration `protobuf:"bytes,5,opt,name=stdin_write,json=stdinWrite,proto3" json:"stdin_write,omitempty"`
-	// From the written prompt to the first word of Claude Code.
+	// From the written prompt to the first event of Claude Code.
 	FirstEvent *durationpb.Duration `protobuf:"bytes,6,opt,name=first_event,json=firstEvent,proto3" json:"first_event,omitempty"`
 	// From the written prompt to the first text of the answer.
 	FirstText *durationpb.Duration `protobuf:"bytes,7,opt,name=first_text,json=firstText,proto3" json:"first_text,omitempty"`
-	// From the arrival of the call to its first text: what a caller waits for.
+	// From the arrival of the call to the first text of the answer: what a caller
+	// waits for.
 	ArrivalToFirstText *durationpb.Duration `protobuf:"bytes,8,opt,name=arrival_to_first_text,json=arrivalToFirstText,proto3" json:"arrival_to_first_text,omitempty"`
 	// From the written prompt to the result.
 	Turn *durationpb.Duration `protobuf:"bytes,9,opt,name=turn,proto3" json:"turn,omitempty"`
 	// From the arrival of the call to the result.
 	Total *durationpb.Duration `protobuf:"bytes,10,opt,name=total,proto3" json:"total,omitempty"`
-	// In requests to the model API, by Claude Code's account.
+	// The time of all requests to the model API together, by Claude Code's account.
 	Api           *durationpb.Duration `protobuf:"bytes,11,opt,name=api,proto3" json:"api,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

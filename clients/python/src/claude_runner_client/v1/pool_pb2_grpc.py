@@ -26,13 +26,13 @@ if _version_not_supported:
 
 
 class PoolServiceStub:
-    """Tells how the pool is doing. Needs a bearer token as ClaudeRunner does.
+    """Reports the state of the worker pool. Needs a bearer token, as ClaudeRunner does.
 
-    A caller sees the turns of its own tenant, and counts what is its tenant's or
-    nobody's: its own workers and waiting turns, and the workers that have served
-    nobody yet, in the profiles that its token names. With a token that the
-    server's operator has marked as one of an operator, counts and workers are
-    those of all tenants; turns stay those of its own tenant.
+    A caller sees the recent turns of its tenant. Its counts and workers cover, in
+    the profiles that its token names, what belongs to its tenant or to nobody: the
+    tenant's workers and waiting turns, and the workers that have served nobody yet.
+    For a token that the settings mark as an operator's, counts and workers are
+    those of all tenants; the recent turns are still those of one tenant only.
     """
 
     def __init__(self, channel):
@@ -54,33 +54,32 @@ class PoolServiceStub:
 
 
 class PoolServiceServicer:
-    """Tells how the pool is doing. Needs a bearer token as ClaudeRunner does.
+    """Reports the state of the worker pool. Needs a bearer token, as ClaudeRunner does.
 
-    A caller sees the turns of its own tenant, and counts what is its tenant's or
-    nobody's: its own workers and waiting turns, and the workers that have served
-    nobody yet, in the profiles that its token names. With a token that the
-    server's operator has marked as one of an operator, counts and workers are
-    those of all tenants; turns stay those of its own tenant.
+    A caller sees the recent turns of its tenant. Its counts and workers cover, in
+    the profiles that its token names, what belongs to its tenant or to nobody: the
+    tenant's workers and waiting turns, and the workers that have served nobody yet.
+    For a token that the settings mark as an operator's, counts and workers are
+    those of all tenants; the recent turns are still those of one tenant only.
     """
 
     def GetPool(self, request, context):
-        """Tells the state of now.
+        """Returns the current state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchPool(self, request, context):
-        """Tells the state of now at once, and again whenever it has changed, but not
-        more often than `min_interval`. Without a change it tells it every 15
-        seconds, or every `min_interval` if that is longer, for proxies that cut
-        silent streams. A reader that is slow misses states in between, never the
-        newest.
+        """Sends the current state at once, then again after each change, at most once
+        per `min_interval`. If nothing changes, sends it again every 10 seconds (or
+        every `min_interval`, if that is longer), so that proxies do not cut a silent
+        stream. A slow reader may miss intermediate states, never the latest.
 
-        Ends when the caller cancels or its deadline passes; unlike a turn it is not
-        bound by the server's maximum deadline. Also ends with UNAVAILABLE when the
-        server shuts down and with UNAUTHENTICATED when the token is taken away. A
-        tenant may have 32 watches at once; one more is RESOURCE_EXHAUSTED.
+        Ends when the caller cancels or its deadline passes; unlike a turn, a watch is
+        not bound by the server's maximum deadline. Ends with UNAVAILABLE when the
+        server shuts down, and with UNAUTHENTICATED when the token is revoked. A tenant
+        may have 32 watches at once; one more fails with RESOURCE_EXHAUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,13 +107,13 @@ def add_PoolServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PoolService:
-    """Tells how the pool is doing. Needs a bearer token as ClaudeRunner does.
+    """Reports the state of the worker pool. Needs a bearer token, as ClaudeRunner does.
 
-    A caller sees the turns of its own tenant, and counts what is its tenant's or
-    nobody's: its own workers and waiting turns, and the workers that have served
-    nobody yet, in the profiles that its token names. With a token that the
-    server's operator has marked as one of an operator, counts and workers are
-    those of all tenants; turns stay those of its own tenant.
+    A caller sees the recent turns of its tenant. Its counts and workers cover, in
+    the profiles that its token names, what belongs to its tenant or to nobody: the
+    tenant's workers and waiting turns, and the workers that have served nobody yet.
+    For a token that the settings mark as an operator's, counts and workers are
+    those of all tenants; the recent turns are still those of one tenant only.
     """
 
     @staticmethod

@@ -3,10 +3,10 @@
 isort:skip_file
 claude-runner: Claude Code as a typed streaming service.
 
-Start here. `ClaudeRunner.StreamChat` takes a prompt and streams back what
-Claude Code says, answered by a Claude Code process that is already running.
-event.proto lists what a stream can carry, result.proto how a turn ends,
-error.proto why a call can fail.
+Start here. `ClaudeRunner.StreamChat` takes a prompt and streams back the
+answer of a Claude Code process that is already running. event.proto lists
+what a stream can carry, result.proto how a turn ends, error.proto why a call
+can fail.
 """
 
 from . import runner_pb2 as _runner_pb2
@@ -37,7 +37,7 @@ class ClaudeRunnerStub:
     says and does to answer it.
 
     Every call needs a bearer token in the metadata (`authorization: Bearer …`)
-    unless the server was started without authentication. The token decides the
+    unless the server was started without authentication. The token determines the
     tenant and the profiles that the caller may name.
     """
 
@@ -47,43 +47,54 @@ class ClaudeRunnerStub:
     def __new__(cls, channel: _aio.Channel) -> ClaudeRunnerAsyncStub: ...
     StreamChat: _grpc.UnaryStreamMultiCallable[_runner_pb2.StreamChatRequest, _runner_pb2.StreamChatResponse]
     """Streams one turn: `started` first, then text, tool and progress events in
-    the order in which Claude Code produced them, then exactly one `result`,
-    last.
+    the order in which Claude Code produced them, and finally exactly one
+    `result`. At DETAIL_STANDARD, and with most fields left out here, the stream
+    of a short answer is:
 
-    A turn that was refused before it began has a status only: no response
-    headers and no events, so a standard retry policy may repeat it. After
-    `started` there is always a `result`, also before a failing status. From
-    the moment when the prompt was handed to Claude Code every failing status
-    carries `grpc-retry-pushback-ms: -1`, because the turn may have cost money
-    or run a tool and is never repeated by itself.
+      1      started          worker_id: "w2", claim_source: CLAIM_SOURCE_REUSED
+      2      status           activity: ACTIVITY_REQUESTING
+      3      message_start    model: "claude-opus-5-5"
+      4      block_start      kind: BLOCK_KIND_TEXT
+      5, 6   text_delta       text: "Hel", then text: "lo!"
+      7, 8   assistant_block  text.text: "Hello!", then block_stop
+      9, 10  message_delta    stop_reason: "end_turn", then message_stop
+      11     result           outcome: OUTCOME_COMPLETED, text: "Hello!"
+
+    A turn that is refused before it begins gets a status only: no response
+    headers and no events, so a standard retry policy may repeat it. Once
+    `started` was sent there is always a `result`, even before a failing status.
+    As soon as the prompt has been handed to Claude Code, every failing status
+    carries `grpc-retry-pushback-ms: -1`: the turn may have cost money or run a
+    tool, so nothing repeats it automatically.
 
     Cancelling the call interrupts the turn, and so does its deadline. The server
     still writes the `result`, but a client that has cancelled, or whose deadline
-    has passed, ends the call by itself and never sees it. To be given the result
+    has passed, ends the call on its side and never sees it. To receive the result
     of a turn that takes too long, set `limits.max_duration` below the deadline:
-    the turn then ends under OK, with what there is. What any turn has used and
-    cost, a cancelled one as well, is in `PoolService.GetPool` among its tenant's
+    the turn then ends under OK with what it has produced. What a turn used and
+    cost, even a cancelled one, is in `PoolService.GetPool` among its tenant's
     `recent_turns`.
 
-    A call without a deadline gets the server's default (10 minutes); a longer one
-    than the server's maximum (60 minutes) is shortened to it.
+    A call without a deadline gets the server's default (10 minutes unless it is
+    set otherwise); one longer than the server's maximum (60 minutes by default)
+    is shortened to it.
 
     New kinds of event may be added: clients skip cases that they do not know.
     """
     Chat: _grpc.UnaryUnaryMultiCallable[_runner_pb2.ChatRequest, _runner_pb2.ChatResponse]
-    """Runs one turn and answers when it is over. The same turn as StreamChat,
-    collected; made for plain JSON over HTTP. An answer whose text is longer
-    than 3 MiB fails with RESPONSE_TOO_LARGE: stream it instead.
+    """Runs one turn and answers when it is over: the same turn as StreamChat,
+    collected, for callers that use plain JSON over HTTP. An answer whose text is
+    longer than 3 MiB fails with RESPONSE_TOO_LARGE: stream it instead.
 
-    Nothing is sent before the answer: a proxy on the way must allow a silence as
-    long as the turn. A stream has heartbeats.
+    Nothing is sent before the answer, so a proxy on the way must allow a silence
+    as long as the turn. A stream has heartbeats.
 
-    Over gRPC the response headers come when the turn has begun, so that a retry
-    policy does not repeat it when the connection breaks.
+    Over gRPC the response headers are sent when the turn has begun, so that a
+    retry policy does not repeat it when the connection breaks.
     """
     GetInfo: _grpc.UnaryUnaryMultiCallable[_runner_pb2.GetInfoRequest, _runner_pb2.GetInfoResponse]
-    """Tells what this server is, and which profiles, models and limits the caller
-    may use. Costs nothing and uses no worker.
+    """Reports the versions of the server and of Claude Code, and the profiles,
+    models and limits that the caller may use. Costs nothing and uses no worker.
     """
 
 @_typing.type_check_only
@@ -92,50 +103,61 @@ class ClaudeRunnerAsyncStub(ClaudeRunnerStub):
     says and does to answer it.
 
     Every call needs a bearer token in the metadata (`authorization: Bearer …`)
-    unless the server was started without authentication. The token decides the
+    unless the server was started without authentication. The token determines the
     tenant and the profiles that the caller may name.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StreamChat: _aio.UnaryStreamMultiCallable[_runner_pb2.StreamChatRequest, _runner_pb2.StreamChatResponse]  # type: ignore[assignment]
     """Streams one turn: `started` first, then text, tool and progress events in
-    the order in which Claude Code produced them, then exactly one `result`,
-    last.
+    the order in which Claude Code produced them, and finally exactly one
+    `result`. At DETAIL_STANDARD, and with most fields left out here, the stream
+    of a short answer is:
 
-    A turn that was refused before it began has a status only: no response
-    headers and no events, so a standard retry policy may repeat it. After
-    `started` there is always a `result`, also before a failing status. From
-    the moment when the prompt was handed to Claude Code every failing status
-    carries `grpc-retry-pushback-ms: -1`, because the turn may have cost money
-    or run a tool and is never repeated by itself.
+      1      started          worker_id: "w2", claim_source: CLAIM_SOURCE_REUSED
+      2      status           activity: ACTIVITY_REQUESTING
+      3      message_start    model: "claude-opus-5-5"
+      4      block_start      kind: BLOCK_KIND_TEXT
+      5, 6   text_delta       text: "Hel", then text: "lo!"
+      7, 8   assistant_block  text.text: "Hello!", then block_stop
+      9, 10  message_delta    stop_reason: "end_turn", then message_stop
+      11     result           outcome: OUTCOME_COMPLETED, text: "Hello!"
+
+    A turn that is refused before it begins gets a status only: no response
+    headers and no events, so a standard retry policy may repeat it. Once
+    `started` was sent there is always a `result`, even before a failing status.
+    As soon as the prompt has been handed to Claude Code, every failing status
+    carries `grpc-retry-pushback-ms: -1`: the turn may have cost money or run a
+    tool, so nothing repeats it automatically.
 
     Cancelling the call interrupts the turn, and so does its deadline. The server
     still writes the `result`, but a client that has cancelled, or whose deadline
-    has passed, ends the call by itself and never sees it. To be given the result
+    has passed, ends the call on its side and never sees it. To receive the result
     of a turn that takes too long, set `limits.max_duration` below the deadline:
-    the turn then ends under OK, with what there is. What any turn has used and
-    cost, a cancelled one as well, is in `PoolService.GetPool` among its tenant's
+    the turn then ends under OK with what it has produced. What a turn used and
+    cost, even a cancelled one, is in `PoolService.GetPool` among its tenant's
     `recent_turns`.
 
-    A call without a deadline gets the server's default (10 minutes); a longer one
-    than the server's maximum (60 minutes) is shortened to it.
+    A call without a deadline gets the server's default (10 minutes unless it is
+    set otherwise); one longer than the server's maximum (60 minutes by default)
+    is shortened to it.
 
     New kinds of event may be added: clients skip cases that they do not know.
     """
     Chat: _aio.UnaryUnaryMultiCallable[_runner_pb2.ChatRequest, _runner_pb2.ChatResponse]  # type: ignore[assignment]
-    """Runs one turn and answers when it is over. The same turn as StreamChat,
-    collected; made for plain JSON over HTTP. An answer whose text is longer
-    than 3 MiB fails with RESPONSE_TOO_LARGE: stream it instead.
+    """Runs one turn and answers when it is over: the same turn as StreamChat,
+    collected, for callers that use plain JSON over HTTP. An answer whose text is
+    longer than 3 MiB fails with RESPONSE_TOO_LARGE: stream it instead.
 
-    Nothing is sent before the answer: a proxy on the way must allow a silence as
-    long as the turn. A stream has heartbeats.
+    Nothing is sent before the answer, so a proxy on the way must allow a silence
+    as long as the turn. A stream has heartbeats.
 
-    Over gRPC the response headers come when the turn has begun, so that a retry
-    policy does not repeat it when the connection breaks.
+    Over gRPC the response headers are sent when the turn has begun, so that a
+    retry policy does not repeat it when the connection breaks.
     """
     GetInfo: _aio.UnaryUnaryMultiCallable[_runner_pb2.GetInfoRequest, _runner_pb2.GetInfoResponse]  # type: ignore[assignment]
-    """Tells what this server is, and which profiles, models and limits the caller
-    may use. Costs nothing and uses no worker.
+    """Reports the versions of the server and of Claude Code, and the profiles,
+    models and limits that the caller may use. Costs nothing and uses no worker.
     """
 
 class ClaudeRunnerServicer(metaclass=_abc_1.ABCMeta):
@@ -143,7 +165,7 @@ class ClaudeRunnerServicer(metaclass=_abc_1.ABCMeta):
     says and does to answer it.
 
     Every call needs a bearer token in the metadata (`authorization: Bearer …`)
-    unless the server was started without authentication. The token decides the
+    unless the server was started without authentication. The token determines the
     tenant and the profiles that the caller may name.
     """
 
@@ -154,26 +176,37 @@ class ClaudeRunnerServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_runner_pb2.StreamChatResponse], _abc.AsyncIterator[_runner_pb2.StreamChatResponse]]:
         """Streams one turn: `started` first, then text, tool and progress events in
-        the order in which Claude Code produced them, then exactly one `result`,
-        last.
+        the order in which Claude Code produced them, and finally exactly one
+        `result`. At DETAIL_STANDARD, and with most fields left out here, the stream
+        of a short answer is:
 
-        A turn that was refused before it began has a status only: no response
-        headers and no events, so a standard retry policy may repeat it. After
-        `started` there is always a `result`, also before a failing status. From
-        the moment when the prompt was handed to Claude Code every failing status
-        carries `grpc-retry-pushback-ms: -1`, because the turn may have cost money
-        or run a tool and is never repeated by itself.
+          1      started          worker_id: "w2", claim_source: CLAIM_SOURCE_REUSED
+          2      status           activity: ACTIVITY_REQUESTING
+          3      message_start    model: "claude-opus-5-5"
+          4      block_start      kind: BLOCK_KIND_TEXT
+          5, 6   text_delta       text: "Hel", then text: "lo!"
+          7, 8   assistant_block  text.text: "Hello!", then block_stop
+          9, 10  message_delta    stop_reason: "end_turn", then message_stop
+          11     result           outcome: OUTCOME_COMPLETED, text: "Hello!"
+
+        A turn that is refused before it begins gets a status only: no response
+        headers and no events, so a standard retry policy may repeat it. Once
+        `started` was sent there is always a `result`, even before a failing status.
+        As soon as the prompt has been handed to Claude Code, every failing status
+        carries `grpc-retry-pushback-ms: -1`: the turn may have cost money or run a
+        tool, so nothing repeats it automatically.
 
         Cancelling the call interrupts the turn, and so does its deadline. The server
         still writes the `result`, but a client that has cancelled, or whose deadline
-        has passed, ends the call by itself and never sees it. To be given the result
+        has passed, ends the call on its side and never sees it. To receive the result
         of a turn that takes too long, set `limits.max_duration` below the deadline:
-        the turn then ends under OK, with what there is. What any turn has used and
-        cost, a cancelled one as well, is in `PoolService.GetPool` among its tenant's
+        the turn then ends under OK with what it has produced. What a turn used and
+        cost, even a cancelled one, is in `PoolService.GetPool` among its tenant's
         `recent_turns`.
 
-        A call without a deadline gets the server's default (10 minutes); a longer one
-        than the server's maximum (60 minutes) is shortened to it.
+        A call without a deadline gets the server's default (10 minutes unless it is
+        set otherwise); one longer than the server's maximum (60 minutes by default)
+        is shortened to it.
 
         New kinds of event may be added: clients skip cases that they do not know.
         """
@@ -184,15 +217,15 @@ class ClaudeRunnerServicer(metaclass=_abc_1.ABCMeta):
         request: _runner_pb2.ChatRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_runner_pb2.ChatResponse, _abc.Awaitable[_runner_pb2.ChatResponse]]:
-        """Runs one turn and answers when it is over. The same turn as StreamChat,
-        collected; made for plain JSON over HTTP. An answer whose text is longer
-        than 3 MiB fails with RESPONSE_TOO_LARGE: stream it instead.
+        """Runs one turn and answers when it is over: the same turn as StreamChat,
+        collected, for callers that use plain JSON over HTTP. An answer whose text is
+        longer than 3 MiB fails with RESPONSE_TOO_LARGE: stream it instead.
 
-        Nothing is sent before the answer: a proxy on the way must allow a silence as
-        long as the turn. A stream has heartbeats.
+        Nothing is sent before the answer, so a proxy on the way must allow a silence
+        as long as the turn. A stream has heartbeats.
 
-        Over gRPC the response headers come when the turn has begun, so that a retry
-        policy does not repeat it when the connection breaks.
+        Over gRPC the response headers are sent when the turn has begun, so that a
+        retry policy does not repeat it when the connection breaks.
         """
 
     @_abc_1.abstractmethod
@@ -201,8 +234,8 @@ class ClaudeRunnerServicer(metaclass=_abc_1.ABCMeta):
         request: _runner_pb2.GetInfoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_runner_pb2.GetInfoResponse, _abc.Awaitable[_runner_pb2.GetInfoResponse]]:
-        """Tells what this server is, and which profiles, models and limits the caller
-        may use. Costs nothing and uses no worker.
+        """Reports the versions of the server and of Claude Code, and the profiles,
+        models and limits that the caller may use. Costs nothing and uses no worker.
         """
 
 def add_ClaudeRunnerServicer_to_server(servicer: ClaudeRunnerServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
