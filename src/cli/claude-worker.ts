@@ -5,12 +5,8 @@
  * Knows no pool and no RPC. Here is who hears the process's messages, what would keep it from being used again, and that it
  * ends; the parts know the rest. The prompt line is written here.
  */
-import type { Clock } from "../clock.ts";
-import type { ProfileSettings } from "../config/profile-settings.ts";
-import type { Settings } from "../config/settings.ts";
 import { redactSecrets } from "../redact.ts";
 import { isRunnerError, RunnerError } from "../runner-error.ts";
-import type { Log } from "../telemetry/log.ts";
 import type { Binding, HistoryMessage, ModelSettings, Turn } from "../turn.ts";
 import type {
   ProcessUsage,
@@ -20,66 +16,27 @@ import type {
   WorkerExit,
   WorkerProcess,
 } from "../worker-process.ts";
-import type { Command } from "../worker-resource.ts";
 import { CliConversation } from "./conversation/cli-conversation.ts";
 import { ChildProcess, type ProcessExit } from "./process/child-process.ts";
 import type { Line } from "./process/line-pieces.ts";
 import { lowerPriority, settlePriority } from "./process/priority.ts";
 import { ProcessEnding } from "./process/process-ending.ts";
 import { processUsage } from "./process/process-usage.ts";
-import type { CliCapabilities } from "./program/capabilities.ts";
 import type { CliMessage } from "./protocol/cli-messages.ts";
 import { ControlChannel, type RequestOptions } from "./protocol/control.ts";
 import { Expectations } from "./protocol/expectations.ts";
 import { HostPaths } from "./protocol/host-paths.ts";
 import { type JsonObject, listAt } from "./protocol/json-members.ts";
 import { MessageReader } from "./protocol/message-reader.ts";
-import { type CliQuestion, type OnRequest, Questions } from "./protocol/questions.ts";
-import type { Secrets } from "./protocol/secrets.ts";
+import { type OnRequest, Questions } from "./protocol/questions.ts";
 import { promptLine } from "./protocol/user-line.ts";
-import type { OpenFolder } from "./start/folder-resource.ts";
 import { type Charge, Charges } from "./turn/charges.ts";
 import type { EarlierLine, TurnHost } from "./turn/turn-host.ts";
 import { TurnRun } from "./turn/turn-run.ts";
+import type { WorkerOptions } from "./worker-options.ts";
 
 /** For how long a start runs at low priority at most, in milliseconds; one that is alone takes a tenth of it. */
 const maxLowPriorityMs = 2_000;
-
-/** A question of a worker's process. */
-export interface WorkerQuestion extends CliQuestion {
-  readonly workerId: string;
-  /** The turn in which it asks; `undefined`: between turns. */
-  readonly turnId: string | undefined;
-}
-
-export interface WorkerOptions {
-  readonly id: string;
-  readonly command: Command;
-  readonly env: Readonly<Record<string, string>>;
-  /** Values that nothing that the process says may hold further on. */
-  readonly secrets: Secrets;
-  readonly home: Pick<OpenFolder, "folder" | "occupy">;
-  readonly profile: ProfileSettings;
-  readonly timeouts: Pick<
-    Settings["pool"],
-    "startTimeoutMs" | "controlTimeoutMs" | "silenceTimeoutMs" | "interruptTimeoutMs" | "stopTimeoutMs" | "workerNice"
-  >;
-  readonly maxLineBytes: number;
-  readonly eventBufferSize: number;
-  readonly maxEventsPerTurn: number;
-  /** Answers what the CLI asks. Absent: everything is refused at once. */
-  readonly onRequest?: OnRequest<WorkerQuestion> | undefined;
-  /** Whether what it was started with is not right any more. */
-  readonly isOutdated: () => boolean;
-  /** The model API did not take the credential. */
-  readonly refused: () => void;
-  /** What the CLI was found to be able to; whoever needs to know waits for the probe. `undefined`: nobody knows. */
-  readonly capabilities: () => Promise<CliCapabilities | undefined> | CliCapabilities | undefined;
-  /** Closes what the worker has for itself, once its process is gone. Does not reject. */
-  readonly release: () => Promise<void>;
-  readonly clock: Clock;
-  readonly log: Log;
-}
 
 /** Whose the messages of the process are. */
 type Activity =

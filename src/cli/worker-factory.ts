@@ -10,7 +10,7 @@ import { isRunnerError, RunnerError } from "../runner-error.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { WorkerProcess } from "../worker-process.ts";
 import type { WorkerResource } from "../worker-resource.ts";
-import { ClaudeWorker, type WorkerQuestion } from "./claude-worker.ts";
+import { ClaudeWorker } from "./claude-worker.ts";
 import type { CliCapabilities } from "./program/capabilities.ts";
 import type { FoundCli, LocatedCli } from "./program/locate.ts";
 import type { OnRequest } from "./protocol/questions.ts";
@@ -19,6 +19,7 @@ import { FolderResource } from "./start/folder-resource.ts";
 import { launch } from "./start/launch.ts";
 import { OpenedResources, startFailed } from "./start/opened-resources.ts";
 import type { WorkFolders } from "./start/worker-folders.ts";
+import type { WorkerQuestion } from "./worker-options.ts";
 
 export interface WorkerFactoryOptions {
   /** The program to start; asked at each start. */

@@ -1,9 +1,9 @@
 /** The driver on a CLI that misbehaves: what the real one cannot be made to do. */
 import { readdir } from "node:fs/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import type { WorkerQuestion } from "../../src/cli/claude-worker.ts";
 import type { LocatedCli } from "../../src/cli/program/locate.ts";
 import type { JsonObject } from "../../src/cli/protocol/json-members.ts";
+import type { WorkerQuestion } from "../../src/cli/worker-options.ts";
 import type { Command, OpenResource, WorkerResource } from "../../src/worker-resource.ts";
 import { type FakeCli, makeFakeCli } from "../fakes/fake-cli.ts";
 import type { Act, FakeScript } from "../fakes/script.ts";

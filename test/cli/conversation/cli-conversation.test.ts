@@ -87,10 +87,9 @@ describe("a conversation", () => {
     });
   });
 
-  it("does not take a history that its CLI does not take, and one of which that is not known", async () => {
-    await expect(conversing({ capabilities: { ...able, seeding: false } }).conversation.checkSeeding()).rejects.toThrow(
-      "does not accept a history",
-    );
+  it("takes no history where its CLI takes none, and one where that is not known", async () => {
+    const unable = conversing({ capabilities: { ...able, seeding: false } });
+    await expect(unable.conversation.checkSeeding()).rejects.toMatchObject({ reason: "NOT_SUPPORTED_BY_CLI" });
     await conversing({ capabilities: undefined }).conversation.checkSeeding();
   });
 
