@@ -133,8 +133,8 @@ export function wantsToken({ code, reason }: CallFailure): boolean {
 }
 
 /** Whether a failure means that the server does not know the call. */
-export function isUnknownCall({ code, reason }: CallFailure): boolean {
-  return reason === "" && code === "UNIMPLEMENTED";
+export function isUnknownCall({ code }: CallFailure): boolean {
+  return code === "UNIMPLEMENTED";
 }
 
 function onTheWay(
