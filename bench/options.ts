@@ -16,6 +16,8 @@ export interface BenchOptions {
   readonly seconds: number | undefined;
   /** Processes that keep the machine busy meanwhile, for the proofs. */
   readonly busyLoopCount: number;
+  /** The checkout of an older build to measure this one against; `undefined`: none. */
+  readonly against: string | undefined;
   /** Flags of Node for the servers, beside those of `npm start`. */
   readonly nodeFlags: readonly string[];
   /** Where V8's CPU profiles of the servers go. */
@@ -38,6 +40,7 @@ export const help = `Measures claude-runner against a process per turn and again
   --busy-loops N          proofs: so many busy processes beside it   BENCH_BUSY_LOOPS
   --results FOLDER        where JSON and Markdown go                 BENCH_RESULTS
   --no-results            only show them
+  --against FOLDER        proof against: an older checkout, with node_modules BENCH_AGAINST
   --node-flags "FLAGS"    further flags of Node for the servers      BENCH_NODE_FLAGS
   --cpu-profile FOLDER    V8 CPU profiles of the servers             BENCH_CPU_PROFILE
   --help
@@ -57,6 +60,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv, def
       strict: { type: "boolean", default: false },
       results: { type: "string", default: env.BENCH_RESULTS ?? defaultResults },
       "no-results": { type: "boolean", default: false },
+      against: { type: "string", ...(env.BENCH_AGAINST !== undefined && { default: env.BENCH_AGAINST }) },
       "node-flags": { type: "string", default: env.BENCH_NODE_FLAGS ?? "" },
       "cpu-profile": { type: "string", ...(env.BENCH_CPU_PROFILE !== undefined && { default: env.BENCH_CPU_PROFILE }) },
       help: { type: "boolean", default: false },
@@ -70,6 +74,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv, def
     seed: whole("seed", values.seed, 0),
     seconds: values.seconds === undefined ? undefined : whole("seconds", values.seconds, 1),
     busyLoopCount: whole("busy-loops", values["busy-loops"], 0),
+    against: values.against,
     nodeFlags: values["node-flags"].split(" ").filter((flag) => flag !== ""),
     cpuProfileFolder: values["cpu-profile"],
     resultsFolder: values["no-results"] ? undefined : values.results,

@@ -16,6 +16,7 @@ import { type BenchOptions, help, readOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
 import { type BenchRun, type ScenarioRun, summary, targetsOf, writeResults } from "./results.ts";
 import type { Bench, Scenario } from "./scenario.ts";
+import { against } from "./scenarios/against.ts";
 import { cliSpans } from "./scenarios/cli-spans.ts";
 import { clients } from "./scenarios/clients.ts";
 import { firstText } from "./scenarios/first-text.ts";
@@ -40,6 +41,7 @@ const scenarios: readonly Scenario[] = [
   clients,
   storm,
   overload,
+  against,
 ];
 const checkout = fileURLToPath(new URL("..", import.meta.url));
 
@@ -87,6 +89,7 @@ async function main(): Promise<number> {
         seed: options.seed,
         seconds: options.seconds,
         busyLoopCount: options.busyLoopCount,
+        against: options.against,
         cpuProfileFolder: options.cpuProfileFolder && resolve(options.cpuProfileFolder),
         progress: (step, doneShare) => progress.step(step, doneShare),
       });

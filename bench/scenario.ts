@@ -49,6 +49,8 @@ export interface Bench {
   readonly seconds: number | undefined;
   /** Processes that keep the machine busy during a proof. */
   readonly busyLoopCount: number;
+  /** The checkout of an older build; `undefined`: none was named. */
+  readonly against: string | undefined;
   /** Where V8's CPU profiles of the server go; `undefined`: none are made. */
   readonly cpuProfileFolder: string | undefined;
   /** Says what is being measured, and how much of the scenario is done, from 0 to 1. */
