@@ -11,7 +11,6 @@
 import { bindingKey } from "../binding-key.ts";
 import type { Clock } from "../clock.ts";
 import type { Claim, WorkerPool } from "../pool/claim.ts";
-import { afterPreparation, afterTurn } from "../pool/stop-reason.ts";
 import { isRunnerError, RunnerError, type RunnerReason } from "../runner-error.ts";
 import type { Turn } from "../turn.ts";
 import type { EndCause, TurnEnd } from "../turn-end.ts";
@@ -20,6 +19,7 @@ import type { RunningTurn } from "../worker-process.ts";
 import { endCauseOf } from "./end-cause.ts";
 import { canMove, hasPrompt, type LifeState } from "./life-state.ts";
 import { Observers, type TurnObserver } from "./observer.ts";
+import { afterEndedTurn, afterFailedPreparation } from "./release.ts";
 import { StageClock, type StageTimes } from "./stages.ts";
 import { TurnReader } from "./turn-reader.ts";
 
@@ -183,12 +183,12 @@ export class TurnLife {
     const { turn } = this;
     const { signal } = this.#scope;
     const { worker } = claim;
-    let bound = claim.holds.kind !== "nothing";
+    let isBound = claim.holds.kind !== "nothing";
     try {
-      if (!bound) {
+      if (!isBound) {
         this.#stages.enter("bind");
         await worker.bind(turn.binding, signal);
-        bound = true;
+        isBound = true;
       }
       this.#stages.enter("configure");
       await worker.configure(turn.settings, signal);
@@ -202,11 +202,7 @@ export class TurnLife {
       await running.written;
       return running;
     } catch (error) {
-      // An aborted bind leaves it open which binding the worker has; an aborted seeding can be reset.
-      const canBeReset = bound && !isRunnerError(error, "WORKER_DIED") && signal.aborted;
-      claim.release(
-        canBeReset ? { kind: "finished" } : { kind: "discard", why: afterPreparation(error, signal.aborted) },
-      );
+      claim.release(afterFailedPreparation({ isBound, wasAborted: signal.aborted, error }));
       throw error;
     }
   }
@@ -225,7 +221,7 @@ export class TurnLife {
     const end = await running.ended;
     if (end.workerReusable) claim.finishing();
     await running.idle;
-    claim.release(end.workerReusable ? { kind: "finished" } : { kind: "discard", why: afterTurn(end.outcome) });
+    claim.release(afterEndedTurn(end));
     leave();
   }
 
