@@ -34,11 +34,11 @@ async function endedByCaller(
 
 /** The worker that was claimed last, once it is. */
 async function nextClaim(scene: Scene, from: number): Promise<string> {
-  const { worker } = await scene.book.wait(
+  const { workerId } = await scene.book.wait(
     ({ message, to }) => message === "worker changed state" && to === "claimed",
     from,
   );
-  return String(worker);
+  return String(workerId);
 }
 
 export const ends: readonly Behaviour[] = [
@@ -66,7 +66,7 @@ export const ends: readonly Behaviour[] = [
       expect(errorOf(answer).code).toBe("DEADLINE_EXCEEDED");
       // The client gives up at the same moment: its reset may be there before the server's own timer.
       const { message, outcome } = await booked;
-      expect([message, ["deadlineExceeded", "cancelled"].includes(String(outcome))]).toEqual(["turn ended", true]);
+      expect([message, ["deadline_exceeded", "cancelled"].includes(String(outcome))]).toEqual(["turn ended", true]);
       await untilAllFree(scene);
     },
   },

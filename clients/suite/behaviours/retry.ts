@@ -56,7 +56,7 @@ export const retry: readonly Behaviour[] = [
       const running = await occupy(scene);
       const from = scene.book.position;
       const pending = client.stream(targetOf(scene), { prompt: scenario("text", { text: "At last." }) });
-      await scene.book.wait(({ message, reason }) => message === "turn refused" && reason === "QUEUE_FULL", from);
+      await scene.book.wait(({ message, reason }) => message === "turn refused" && reason === "queue_full", from);
       await running.leave();
       const answer = await pending;
       expectWell(answer);
