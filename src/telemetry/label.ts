@@ -5,6 +5,10 @@
  * The one place that spells them. The exceptions are names that a convention fixes: the status codes of gRPC.
  */
 
+/** Every turn has some dozens of them spelled, always the same. The lists are closed: this is more than they have. */
+const maxSpelled = 1_000;
+const spelled = new Map<string, string>();
+
 type Snake<W extends string> = W extends `${infer First}${infer Rest}`
   ? `${First extends Lowercase<First> ? First : `_${Lowercase<First>}`}${Snake<Rest>}`
   : "";
@@ -13,6 +17,10 @@ export type Label<W extends string> = W extends Uppercase<W> ? Lowercase<W> : Sn
 
 export function label<W extends string>(word: W): Label<W>;
 export function label(word: string): string {
-  if (word === word.toUpperCase()) return word.toLowerCase();
-  return word.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const known = spelled.get(word);
+  if (known !== undefined) return known;
+  const made =
+    word === word.toUpperCase() ? word.toLowerCase() : word.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  if (spelled.size < maxSpelled) spelled.set(word, made);
+  return made;
 }
