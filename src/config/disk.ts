@@ -1,5 +1,5 @@
 /**
- * What the rules between settings have to know of the disk. A look of its own, so that the rules are pure.
+ * What the rules between settings must know about the disk. It is looked up here, so that the rules stay pure.
  */
 import { statSync } from "node:fs";
 import { readRegularFile, UnreadableFileError } from "../regular-file.ts";
