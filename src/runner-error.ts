@@ -26,7 +26,28 @@ export type RunnerReason =
   | "CANCELLED"
   | "DEADLINE_EXCEEDED"
   | "INTERNAL"
+  | KeptReason
   | UpstreamReason;
+
+/** What is the matter with a session or a turn that is kept. */
+export type KeptReason =
+  | "SESSION_NOT_FOUND"
+  | "SESSION_EXISTS"
+  | "SESSION_BUSY"
+  | "SESSION_MISMATCH"
+  | "SESSION_SUSPENDED"
+  | "CONTEXT_FULL"
+  | "TURN_NOT_FOUND"
+  | "REQUEST_ID_REUSED"
+  | "INVALID_CURSOR"
+  | "STORE_UNAVAILABLE"
+  | "TURN_LOST"
+  | "TURN_INTERRUPTED"
+  | "READER_BEHIND"
+  | "CONTENT_NOT_KEPT"
+  | "CONTENT_NOT_FOUND"
+  | "PROFILE_NOT_FOUND"
+  | "TURN_NOT_IN_CONVERSATION";
 
 /** How the model API failed. */
 export type UpstreamReason =

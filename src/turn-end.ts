@@ -12,6 +12,8 @@ export type EndCause =
   | "deadlineExceeded"
   | "drained"
   | "clientStalled"
+  /** Somebody stopped the turn who is not its caller. */
+  | "interrupted"
   | "modelCallLimit"
   | "costLimit"
   | "outputLimit"
@@ -43,6 +45,9 @@ export const outcomes = [
   "drained",
   "clientStalled",
   "internalError",
+  /** The server died mid-turn: found afterwards, never said by a worker. */
+  "lost",
+  "interrupted",
 ] as const;
 export type Outcome = (typeof outcomes)[number];
 

@@ -9,5 +9,6 @@ export function endCauseOf(reason: unknown): EndCause {
   if (isRunnerError(reason, "DEADLINE_EXCEEDED")) return "deadlineExceeded";
   if (isRunnerError(reason, "DRAINED")) return "drained";
   if (isRunnerError(reason, "CLIENT_STALLED")) return "clientStalled";
+  if (isRunnerError(reason, "TURN_INTERRUPTED")) return "interrupted";
   return "cancelled";
 }

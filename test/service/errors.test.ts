@@ -40,7 +40,7 @@ function detailBytes(error: ConnectError): number {
 describe("every reason of the contract", () => {
   test("is a reason of the server, and the other way round", () => {
     expect([...runnerReasons].sort()).toEqual([...reasons].sort());
-    expect(reasons).toHaveLength(35);
+    expect(reasons).toHaveLength(52);
   });
 
   test("comes with the code that its comment in the contract names", () => {

@@ -65,6 +65,8 @@ function ofCause(cause: EndCause, facts: TurnFacts): Verdict {
       return fail("drained", "DRAINED", "the server is shutting down", facts);
     case "clientStalled":
       return fail("clientStalled", "CLIENT_STALLED", "the caller stopped reading", facts);
+    case "interrupted":
+      return fail("interrupted", "TURN_INTERRUPTED", "the turn was stopped", facts);
     case "upstreamAuth":
       return upstreamAuth(facts);
     case "upstreamSilent":

@@ -83,6 +83,7 @@ export function toTurn(
     });
   }
 
+  refuseUnbuilt(request, broken);
   const content = toContent(request, profile?.maxImagePixels ?? Number.POSITIVE_INFINITY, broken);
   const history = toHistory(request, broken);
   const outputSchemaJson = toOutputSchema(request, violations);
@@ -112,6 +113,15 @@ export function toTurn(
     labels: request.labels,
     forOperator: caller.isOperator,
   };
+}
+
+/** Fields that the contract has and this server does not serve yet. */
+function refuseUnbuilt(request: StreamChatRequest | ChatRequest, broken: Broken): void {
+  const why = "is not served by this version of the server";
+  if (request.session !== undefined) broken("session", why);
+  if (request.busyPolicy !== 0) broken("busy_policy", why);
+  if (request.onDisconnect !== 0) broken("on_disconnect", why);
+  if (request.requestId !== "") broken("request_id", why);
 }
 
 /** Checks the rules of the proto. A rule of the whole message is about which of prompt and content is set. */

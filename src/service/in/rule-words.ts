@@ -28,6 +28,9 @@ export const patternWords: ReadonlyMap<string, string> = new Map([
     "^[a-z0-9][a-z0-9_.-]{0,62}$",
     "must have a name of 1 to 63 characters from a-z, 0-9, _, . and -, starting with a letter or digit",
   ],
+  ["^[A-Za-z0-9._:-]{1,128}$", "must be an id of 1 to 128 characters from A-Z, a-z, 0-9, ., _, : and -"],
+  ["^([A-Za-z0-9._:-]{1,128})?$", "must be an id of at most 128 characters from A-Z, a-z, 0-9, ., _, : and -"],
+  ["^[0-9a-f]{64}$", "must be a SHA-256 in lower-case hexadecimal, 64 digits"],
 ]);
 
 /** What is wrong, for the caller. */

@@ -45,6 +45,8 @@ export const outcomes = {
   drained: OutcomeMessage.DRAINED,
   clientStalled: OutcomeMessage.CLIENT_STALLED,
   internalError: OutcomeMessage.INTERNAL_ERROR,
+  lost: OutcomeMessage.LOST,
+  interrupted: OutcomeMessage.INTERRUPTED,
 } as const satisfies Record<Outcome, OutcomeMessage>;
 
 export interface ResultContext {

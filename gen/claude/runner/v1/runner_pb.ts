@@ -24,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file claude/runner/v1/runner.proto.
  */
 export const file_claude_runner_v1_runner: GenFile = /*@__PURE__*/
-  fileDesc("Ch1jbGF1ZGUvcnVubmVyL3YxL3J1bm5lci5wcm90bxIQY2xhdWRlLnJ1bm5lci52MSLWBQoRU3RyZWFtQ2hhdFJlcXVlc3QSNQoHcHJvZmlsZRgBIAEoCUIkukghch8yHV4oW2EtejAtOV1bYS16MC05Xy1dezAsNjJ9KT8kEhkKBnByb21wdBgCIAEoCUIJukgGcgQogIBAEjkKB2NvbnRlbnQYAyADKAsyHi5jbGF1ZGUucnVubmVyLnYxLkNvbnRlbnRCbG9ja0IIukgFkgECEGQSPAoHaGlzdG9yeRgEIAMoCzIgLmNsYXVkZS5ydW5uZXIudjEuSGlzdG9yeU1lc3NhZ2VCCbpIBpIBAxCQAxInCg1zeXN0ZW1fcHJvbXB0GAUgASgJQgu6SAhyBiABKICAEEgAiAEBEkIKBW1vZGVsGAYgASgJQjO6SDByLjIsXihbQS1aYS16MC05XVtBLVphLXowLTkuXzpAL1xbXF0tXXswLDEyN30pPyQSMgoGZWZmb3J0GAcgASgOMhguY2xhdWRlLnJ1bm5lci52MS5FZmZvcnRCCLpIBYIBAhABEiUKEm91dHB1dF9zY2hlbWFfanNvbhgIIAEoCUIJukgGcgQogIAEEiwKBmxpbWl0cxgJIAEoCzIcLmNsYXVkZS5ydW5uZXIudjEuVHVybkxpbWl0cxIyCgZkZXRhaWwYCiABKA4yGC5jbGF1ZGUucnVubmVyLnYxLkRldGFpbEIIukgFggECEAEScQoGbGFiZWxzGAsgAygLMi8uY2xhdWRlLnJ1bm5lci52MS5TdHJlYW1DaGF0UmVxdWVzdC5MYWJlbHNFbnRyeUIwukgtmgEqEBAiH3IdMhteW2EtejAtOV1bYS16MC05Xy4tXXswLDYyfSQqBXIDKIACGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAE6GLpIFSITCgZwcm9tcHQKB2NvbnRlbnQQAUIQCg5fc3lzdGVtX3Byb21wdCLBDgoSU3RyZWFtQ2hhdFJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgFEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd0dXJuX2lkGAMgASgJEhoKEnBhcmVudF90b29sX3VzZV9pZBgEIAEoCRIxCgp0ZXh0X2RlbHRhGAUgASgLMhsuY2xhdWRlLnJ1bm5lci52MS5UZXh0RGVsdGFIABI5Cg50aGlua2luZ19kZWx0YRgGIAEoCzIfLmNsYXVkZS5ydW5uZXIudjEuVGhpbmtpbmdEZWx0YUgAEjwKEHRvb2xfaW5wdXRfZGVsdGEYByABKAsyIC5jbGF1ZGUucnVubmVyLnYxLlRvb2xJbnB1dERlbHRhSAASMwoLYmxvY2tfc3RhcnQYCCABKAsyHC5jbGF1ZGUucnVubmVyLnYxLkJsb2NrU3RhcnRIABIxCgpibG9ja19zdG9wGAkgASgLMhsuY2xhdWRlLnJ1bm5lci52MS5CbG9ja1N0b3BIABI3Cg1tZXNzYWdlX3N0YXJ0GAogASgLMh4uY2xhdWRlLnJ1bm5lci52MS5NZXNzYWdlU3RhcnRIABI3Cg1tZXNzYWdlX2RlbHRhGAsgASgLMh4uY2xhdWRlLnJ1bm5lci52MS5NZXNzYWdlRGVsdGFIABI1CgxtZXNzYWdlX3N0b3AYDCABKAsyHS5jbGF1ZGUucnVubmVyLnYxLk1lc3NhZ2VTdG9wSAASOwoPYXNzaXN0YW50X2Jsb2NrGA0gASgLMiAuY2xhdWRlLnJ1bm5lci52MS5Bc3Npc3RhbnRCbG9ja0gAEi0KCHRvb2xfdXNlGA4gASgLMhkuY2xhdWRlLnJ1bm5lci52MS5Ub29sVXNlSAASMwoLdG9vbF9yZXN1bHQYDyABKAsyHC5jbGF1ZGUucnVubmVyLnYxLlRvb2xSZXN1bHRIABIsCgdzdGFydGVkGBAgASgLMhkuY2xhdWRlLnJ1bm5lci52MS5TdGFydGVkSAASLgoGcmVzdWx0GBEgASgLMhwuY2xhdWRlLnJ1bm5lci52MS5UdXJuUmVzdWx0SAASMAoJaGVhcnRiZWF0GBIgASgLMhsuY2xhdWRlLnJ1bm5lci52MS5IZWFydGJlYXRIABIwCglyZXRyYWN0ZWQYEyABKAsyGy5jbGF1ZGUucnVubmVyLnYxLlJldHJhY3RlZEgAEioKBnN0YXR1cxgUIAEoCzIYLmNsYXVkZS5ydW5uZXIudjEuU3RhdHVzSAASLwoJYXBpX3JldHJ5GBUgASgLMhouY2xhdWRlLnJ1bm5lci52MS5BcGlSZXRyeUgAEjEKCnJhdGVfbGltaXQYFiABKAsyGy5jbGF1ZGUucnVubmVyLnYxLlJhdGVMaW1pdEgAEjkKDm1vZGVsX3N3aXRjaGVkGBcgASgLMh8uY2xhdWRlLnJ1bm5lci52MS5Nb2RlbFN3aXRjaGVkSAASMAoJY29tcGFjdGVkGBggASgLMhsuY2xhdWRlLnJ1bm5lci52MS5Db21wYWN0ZWRIABI/ChFwZXJtaXNzaW9uX2RlbmllZBgZIAEoCzIiLmNsYXVkZS5ydW5uZXIudjEuUGVybWlzc2lvbkRlbmllZEgAEisKBHRhc2sYGiABKAsyGy5jbGF1ZGUucnVubmVyLnYxLlRhc2tFdmVudEgAEjcKDXRvb2xfcHJvZ3Jlc3MYGyABKAsyHi5jbGF1ZGUucnVubmVyLnYxLlRvb2xQcm9ncmVzc0gAEj0KEGJhY2tncm91bmRfdGFza3MYHCABKAsyIS5jbGF1ZGUucnVubmVyLnYxLkJhY2tncm91bmRUYXNrc0gAEioKBm5vdGljZRgdIAEoCzIYLmNsYXVkZS5ydW5uZXIudjEuTm90aWNlSAASPQoQc3ludGhldGljX3Byb21wdBgeIAEoCzIhLmNsYXVkZS5ydW5uZXIudjEuU3ludGhldGljUHJvbXB0SAASKwoEaG9vaxgfIAEoCzIbLmNsYXVkZS5ydW5uZXIudjEuSG9va0V2ZW50SAASPwoRdGhpbmtpbmdfcHJvZ3Jlc3MYICABKAsyIi5jbGF1ZGUucnVubmVyLnYxLlRoaW5raW5nUHJvZ3Jlc3NIABI7Cg9zaWduYXR1cmVfZGVsdGEYISABKAsyIC5jbGF1ZGUucnVubmVyLnYxLlNpZ25hdHVyZURlbHRhSAASOQoOY2l0YXRpb25fZGVsdGEYIiABKAsyHy5jbGF1ZGUucnVubmVyLnYxLkNpdGF0aW9uRGVsdGFIABIxCgd1bmtub3duGGMgASgLMh4uY2xhdWRlLnJ1bm5lci52MS5Vbmtub3duRXZlbnRIABIrCghyYXdfanNvbhhkIAEoCzIZLmNsYXVkZS5ydW5uZXIudjEuUmF3SnNvbkIHCgVldmVudCKWBQoLQ2hhdFJlcXVlc3QSNQoHcHJvZmlsZRgBIAEoCUIkukghch8yHV4oW2EtejAtOV1bYS16MC05Xy1dezAsNjJ9KT8kEhkKBnByb21wdBgCIAEoCUIJukgGcgQogIBAEjkKB2NvbnRlbnQYAyADKAsyHi5jbGF1ZGUucnVubmVyLnYxLkNvbnRlbnRCbG9ja0IIukgFkgECEGQSPAoHaGlzdG9yeRgEIAMoCzIgLmNsYXVkZS5ydW5uZXIudjEuSGlzdG9yeU1lc3NhZ2VCCbpIBpIBAxCQAxInCg1zeXN0ZW1fcHJvbXB0GAUgASgJQgu6SAhyBiABKICAEEgAiAEBEkIKBW1vZGVsGAYgASgJQjO6SDByLjIsXihbQS1aYS16MC05XVtBLVphLXowLTkuXzpAL1xbXF0tXXswLDEyN30pPyQSMgoGZWZmb3J0GAcgASgOMhguY2xhdWRlLnJ1bm5lci52MS5FZmZvcnRCCLpIBYIBAhABEiUKEm91dHB1dF9zY2hlbWFfanNvbhgIIAEoCUIJukgGcgQogIAEEiwKBmxpbWl0cxgJIAEoCzIcLmNsYXVkZS5ydW5uZXIudjEuVHVybkxpbWl0cxJrCgZsYWJlbHMYCyADKAsyKS5jbGF1ZGUucnVubmVyLnYxLkNoYXRSZXF1ZXN0LkxhYmVsc0VudHJ5QjC6SC2aASoQECIfch0yG15bYS16MC05XVthLXowLTlfLi1dezAsNjJ9JCoFcgMogAIaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AToYukgVIhMKBnByb21wdAoHY29udGVudBABQhAKDl9zeXN0ZW1fcHJvbXB0IrUBCgxDaGF0UmVzcG9uc2USDwoHdHVybl9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEioKB3N0YXJ0ZWQYAyABKAsyGS5jbGF1ZGUucnVubmVyLnYxLlN0YXJ0ZWQSLAoGcmVzdWx0GAQgASgLMhwuY2xhdWRlLnJ1bm5lci52MS5UdXJuUmVzdWx0EiwKCXRvb2xfdXNlcxgFIAMoCzIZLmNsYXVkZS5ydW5uZXIudjEuVG9vbFVzZSIQCg5HZXRJbmZvUmVxdWVzdCKGAgoPR2V0SW5mb1Jlc3BvbnNlEhYKDnNlcnZlcl92ZXJzaW9uGAEgASgJEhMKC2NsaV92ZXJzaW9uGAIgASgJEg4KBnRlbmFudBgDIAEoCRIvCghwcm9maWxlcxgEIAMoCzIdLmNsYXVkZS5ydW5uZXIudjEuUHJvZmlsZUluZm8SIQoZbWF4X3R1cm5zX2luX2ZsaWdodF9jb3VudBgFIAEoBRIuCgttYXhfdGltZW91dBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIyCg9kZWZhdWx0X3RpbWVvdXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24isgIKC1Byb2ZpbGVJbmZvEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSFQoNZGVmYXVsdF9tb2RlbBgDIAEoCRIWCg5hbGxvd2VkX21vZGVscxgEIAMoCRJCChRzeXN0ZW1fcHJvbXB0X3BvbGljeRgFIAEoDjIkLmNsYXVkZS5ydW5uZXIudjEuU3lzdGVtUHJvbXB0UG9saWN5Eg0KBXRvb2xzGAYgAygJEjQKDmRlZmF1bHRfbGltaXRzGAcgASgLMhwuY2xhdWRlLnJ1bm5lci52MS5UdXJuTGltaXRzEjAKCm1heF9saW1pdHMYCCABKAsyHC5jbGF1ZGUucnVubmVyLnYxLlR1cm5MaW1pdHMSFgoOcmV1c2VzX3dvcmtlcnMYCSABKAgimwEKDENvbnRlbnRCbG9jaxIXCgR0ZXh0GAEgASgJQge6SARyAiABSAASLQoFaW1hZ2UYAiABKAsyHC5jbGF1ZGUucnVubmVyLnYxLkltYWdlQmxvY2tIABIzCghkb2N1bWVudBgDIAEoCzIfLmNsYXVkZS5ydW5uZXIudjEuRG9jdW1lbnRCbG9ja0gAQg4KBWJsb2NrEgW6SAIIASJxCgpJbWFnZUJsb2NrEkcKCm1lZGlhX3R5cGUYASABKAlCM7pIMHIuUglpbWFnZS9wbmdSCmltYWdlL2pwZWdSCWltYWdlL2dpZlIKaW1hZ2Uvd2VicBIaCgRkYXRhGAIgASgMQgy6SAl6BxABGICAgAUibwoNRG9jdW1lbnRCbG9jaxIbCgNwZGYYASABKAxCDLpICXoHEAEYgICADEgAEhcKBHRleHQYAiABKAlCB7pIBHICIAFIABIXCgV0aXRsZRgDIAEoCUIIukgFcgMY9ANCDwoGc291cmNlEgW6SAIIASJYCg5IaXN0b3J5TWVzc2FnZRIwCgRyb2xlGAEgASgOMhYuY2xhdWRlLnJ1bm5lci52MS5Sb2xlQgq6SAeCAQQQASAAEhQKBHRleHQYAiABKAlCBrpIA8gBASKPAgoKVHVybkxpbWl0cxItChRtYXhfbW9kZWxfY2FsbF9jb3VudBgBIAEoBUIKukgHGgUY6AcoAUgAiAEBEikKE21heF9jb3N0X3VzZF9taWNyb3MYAiABKANCB7pIBCICKAFIAYgBARImChBtYXhfb3V0cHV0X2J5dGVzGAMgASgDQge6SAQiAigBSAKIAQESOQoMbWF4X2R1cmF0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIqAEIXChVfbWF4X21vZGVsX2NhbGxfY291bnRCFgoUX21heF9jb3N0X3VzZF9taWNyb3NCEwoRX21heF9vdXRwdXRfYnl0ZXMqdgoGRWZmb3J0EhYKEkVGRk9SVF9VTlNQRUNJRklFRBAAEg4KCkVGRk9SVF9MT1cQARIRCg1FRkZPUlRfTUVESVVNEAISDwoLRUZGT1JUX0hJR0gQAxIQCgxFRkZPUlRfWEhJR0gQBBIOCgpFRkZPUlRfTUFYEAUqVwoGRGV0YWlsEhYKEkRFVEFJTF9VTlNQRUNJRklFRBAAEg8KC0RFVEFJTF9URVhUEAESEwoPREVUQUlMX1NUQU5EQVJEEAISDwoLREVUQUlMX0ZVTEwQAyo/CgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABINCglST0xFX1VTRVIQARISCg5ST0xFX0FTU0lTVEFOVBACKp0BChJTeXN0ZW1Qcm9tcHRQb2xpY3kSJAogU1lTVEVNX1BST01QVF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIeChpTWVNURU1fUFJPTVBUX1BPTElDWV9GSVhFRBABEh8KG1NZU1RFTV9QUk9NUFRfUE9MSUNZX0FQUEVORBACEiAKHFNZU1RFTV9QUk9NUFRfUE9MSUNZX1JFUExBQ0UQAzKAAgoMQ2xhdWRlUnVubmVyElkKClN0cmVhbUNoYXQSIy5jbGF1ZGUucnVubmVyLnYxLlN0cmVhbUNoYXRSZXF1ZXN0GiQuY2xhdWRlLnJ1bm5lci52MS5TdHJlYW1DaGF0UmVzcG9uc2UwARJFCgRDaGF0Eh0uY2xhdWRlLnJ1bm5lci52MS5DaGF0UmVxdWVzdBoeLmNsYXVkZS5ydW5uZXIudjEuQ2hhdFJlc3BvbnNlEk4KB0dldEluZm8SIC5jbGF1ZGUucnVubmVyLnYxLkdldEluZm9SZXF1ZXN0GiEuY2xhdWRlLnJ1bm5lci52MS5HZXRJbmZvUmVzcG9uc2VCYgoZaW8uZ2l0aHViLmNsYXVkZXJ1bm5lci52MVABWkNnaXRodWIuY29tL2NsYXVkZS1ydW5uZXIvY2xhdWRlLXJ1bm5lci9jbGllbnRzL2dvL3J1bm5lcnYxO3J1bm5lcnYxYgZwcm90bzM", [file_buf_validate_validate, file_claude_runner_v1_event, file_claude_runner_v1_result, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch1jbGF1ZGUvcnVubmVyL3YxL3J1bm5lci5wcm90bxIQY2xhdWRlLnJ1bm5lci52MSK7BwoRU3RyZWFtQ2hhdFJlcXVlc3QSNQoHcHJvZmlsZRgBIAEoCUIkukghch8yHV4oW2EtejAtOV1bYS16MC05Xy1dezAsNjJ9KT8kEhkKBnByb21wdBgCIAEoCUIJukgGcgQogIBAEjkKB2NvbnRlbnQYAyADKAsyHi5jbGF1ZGUucnVubmVyLnYxLkNvbnRlbnRCbG9ja0IIukgFkgECEGQSPAoHaGlzdG9yeRgEIAMoCzIgLmNsYXVkZS5ydW5uZXIudjEuSGlzdG9yeU1lc3NhZ2VCCbpIBpIBAxCQAxInCg1zeXN0ZW1fcHJvbXB0GAUgASgJQgu6SAhyBiABKICAEEgAiAEBEkIKBW1vZGVsGAYgASgJQjO6SDByLjIsXihbQS1aYS16MC05XVtBLVphLXowLTkuXzpAL1xbXF0tXXswLDEyN30pPyQSMgoGZWZmb3J0GAcgASgOMhguY2xhdWRlLnJ1bm5lci52MS5FZmZvcnRCCLpIBYIBAhABEiUKEm91dHB1dF9zY2hlbWFfanNvbhgIIAEoCUIJukgGcgQogIAEEiwKBmxpbWl0cxgJIAEoCzIcLmNsYXVkZS5ydW5uZXIudjEuVHVybkxpbWl0cxIyCgZkZXRhaWwYCiABKA4yGC5jbGF1ZGUucnVubmVyLnYxLkRldGFpbEIIukgFggECEAEScQoGbGFiZWxzGAsgAygLMi8uY2xhdWRlLnJ1bm5lci52MS5TdHJlYW1DaGF0UmVxdWVzdC5MYWJlbHNFbnRyeUIwukgtmgEqEBAiH3IdMhteW2EtejAtOV1bYS16MC05Xy4tXXswLDYyfSQqBXIDKIACEi0KB3Nlc3Npb24YDCABKAsyHC5jbGF1ZGUucnVubmVyLnYxLlNlc3Npb25SZWYSOwoLYnVzeV9wb2xpY3kYDSABKA4yHC5jbGF1ZGUucnVubmVyLnYxLkJ1c3lQb2xpY3lCCLpIBYIBAhABEj8KDW9uX2Rpc2Nvbm5lY3QYDiABKA4yHi5jbGF1ZGUucnVubmVyLnYxLk9uRGlzY29ubmVjdEIIukgFggECEAESNgoKcmVxdWVzdF9pZBgPIAEoCUIiukgfch0yG14oW0EtWmEtejAtOS5fOi1dezEsMTI4fSk/JBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBOhi6SBUiEwoGcHJvbXB0Cgdjb250ZW50EAFCEAoOX3N5c3RlbV9wcm9tcHQiwQ4KElN0cmVhbUNoYXRSZXNwb25zZRIQCghzZXF1ZW5jZRgBIAEoBRIvCgtjcmVhdGVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdHVybl9pZBgDIAEoCRIaChJwYXJlbnRfdG9vbF91c2VfaWQYBCABKAkSMQoKdGV4dF9kZWx0YRgFIAEoCzIbLmNsYXVkZS5ydW5uZXIudjEuVGV4dERlbHRhSAASOQoOdGhpbmtpbmdfZGVsdGEYBiABKAsyHy5jbGF1ZGUucnVubmVyLnYxLlRoaW5raW5nRGVsdGFIABI8ChB0b29sX2lucHV0X2RlbHRhGAcgASgLMiAuY2xhdWRlLnJ1bm5lci52MS5Ub29sSW5wdXREZWx0YUgAEjMKC2Jsb2NrX3N0YXJ0GAggASgLMhwuY2xhdWRlLnJ1bm5lci52MS5CbG9ja1N0YXJ0SAASMQoKYmxvY2tfc3RvcBgJIAEoCzIbLmNsYXVkZS5ydW5uZXIudjEuQmxvY2tTdG9wSAASNwoNbWVzc2FnZV9zdGFydBgKIAEoCzIeLmNsYXVkZS5ydW5uZXIudjEuTWVzc2FnZVN0YXJ0SAASNwoNbWVzc2FnZV9kZWx0YRgLIAEoCzIeLmNsYXVkZS5ydW5uZXIudjEuTWVzc2FnZURlbHRhSAASNQoMbWVzc2FnZV9zdG9wGAwgASgLMh0uY2xhdWRlLnJ1bm5lci52MS5NZXNzYWdlU3RvcEgAEjsKD2Fzc2lzdGFudF9ibG9jaxgNIAEoCzIgLmNsYXVkZS5ydW5uZXIudjEuQXNzaXN0YW50QmxvY2tIABItCgh0b29sX3VzZRgOIAEoCzIZLmNsYXVkZS5ydW5uZXIudjEuVG9vbFVzZUgAEjMKC3Rvb2xfcmVzdWx0GA8gASgLMhwuY2xhdWRlLnJ1bm5lci52MS5Ub29sUmVzdWx0SAASLAoHc3RhcnRlZBgQIAEoCzIZLmNsYXVkZS5ydW5uZXIudjEuU3RhcnRlZEgAEi4KBnJlc3VsdBgRIAEoCzIcLmNsYXVkZS5ydW5uZXIudjEuVHVyblJlc3VsdEgAEjAKCWhlYXJ0YmVhdBgSIAEoCzIbLmNsYXVkZS5ydW5uZXIudjEuSGVhcnRiZWF0SAASMAoJcmV0cmFjdGVkGBMgASgLMhsuY2xhdWRlLnJ1bm5lci52MS5SZXRyYWN0ZWRIABIqCgZzdGF0dXMYFCABKAsyGC5jbGF1ZGUucnVubmVyLnYxLlN0YXR1c0gAEi8KCWFwaV9yZXRyeRgVIAEoCzIaLmNsYXVkZS5ydW5uZXIudjEuQXBpUmV0cnlIABIxCgpyYXRlX2xpbWl0GBYgASgLMhsuY2xhdWRlLnJ1bm5lci52MS5SYXRlTGltaXRIABI5Cg5tb2RlbF9zd2l0Y2hlZBgXIAEoCzIfLmNsYXVkZS5ydW5uZXIudjEuTW9kZWxTd2l0Y2hlZEgAEjAKCWNvbXBhY3RlZBgYIAEoCzIbLmNsYXVkZS5ydW5uZXIudjEuQ29tcGFjdGVkSAASPwoRcGVybWlzc2lvbl9kZW5pZWQYGSABKAsyIi5jbGF1ZGUucnVubmVyLnYxLlBlcm1pc3Npb25EZW5pZWRIABIrCgR0YXNrGBogASgLMhsuY2xhdWRlLnJ1bm5lci52MS5UYXNrRXZlbnRIABI3Cg10b29sX3Byb2dyZXNzGBsgASgLMh4uY2xhdWRlLnJ1bm5lci52MS5Ub29sUHJvZ3Jlc3NIABI9ChBiYWNrZ3JvdW5kX3Rhc2tzGBwgASgLMiEuY2xhdWRlLnJ1bm5lci52MS5CYWNrZ3JvdW5kVGFza3NIABIqCgZub3RpY2UYHSABKAsyGC5jbGF1ZGUucnVubmVyLnYxLk5vdGljZUgAEj0KEHN5bnRoZXRpY19wcm9tcHQYHiABKAsyIS5jbGF1ZGUucnVubmVyLnYxLlN5bnRoZXRpY1Byb21wdEgAEisKBGhvb2sYHyABKAsyGy5jbGF1ZGUucnVubmVyLnYxLkhvb2tFdmVudEgAEj8KEXRoaW5raW5nX3Byb2dyZXNzGCAgASgLMiIuY2xhdWRlLnJ1bm5lci52MS5UaGlua2luZ1Byb2dyZXNzSAASOwoPc2lnbmF0dXJlX2RlbHRhGCEgASgLMiAuY2xhdWRlLnJ1bm5lci52MS5TaWduYXR1cmVEZWx0YUgAEjkKDmNpdGF0aW9uX2RlbHRhGCIgASgLMh8uY2xhdWRlLnJ1bm5lci52MS5DaXRhdGlvbkRlbHRhSAASMQoHdW5rbm93bhhjIAEoCzIeLmNsYXVkZS5ydW5uZXIudjEuVW5rbm93bkV2ZW50SAASKwoIcmF3X2pzb24YZCABKAsyGS5jbGF1ZGUucnVubmVyLnYxLlJhd0pzb25CBwoFZXZlbnQi+wYKC0NoYXRSZXF1ZXN0EjUKB3Byb2ZpbGUYASABKAlCJLpIIXIfMh1eKFthLXowLTldW2EtejAtOV8tXXswLDYyfSk/JBIZCgZwcm9tcHQYAiABKAlCCbpIBnIEKICAQBI5Cgdjb250ZW50GAMgAygLMh4uY2xhdWRlLnJ1bm5lci52MS5Db250ZW50QmxvY2tCCLpIBZIBAhBkEjwKB2hpc3RvcnkYBCADKAsyIC5jbGF1ZGUucnVubmVyLnYxLkhpc3RvcnlNZXNzYWdlQgm6SAaSAQMQkAMSJwoNc3lzdGVtX3Byb21wdBgFIAEoCUILukgIcgYgASiAgBBIAIgBARJCCgVtb2RlbBgGIAEoCUIzukgwci4yLF4oW0EtWmEtejAtOV1bQS1aYS16MC05Ll86QC9cW1xdLV17MCwxMjd9KT8kEjIKBmVmZm9ydBgHIAEoDjIYLmNsYXVkZS5ydW5uZXIudjEuRWZmb3J0Qgi6SAWCAQIQARIlChJvdXRwdXRfc2NoZW1hX2pzb24YCCABKAlCCbpIBnIEKICABBIsCgZsaW1pdHMYCSABKAsyHC5jbGF1ZGUucnVubmVyLnYxLlR1cm5MaW1pdHMSawoGbGFiZWxzGAsgAygLMikuY2xhdWRlLnJ1bm5lci52MS5DaGF0UmVxdWVzdC5MYWJlbHNFbnRyeUIwukgtmgEqEBAiH3IdMhteW2EtejAtOV1bYS16MC05Xy4tXXswLDYyfSQqBXIDKIACEi0KB3Nlc3Npb24YDCABKAsyHC5jbGF1ZGUucnVubmVyLnYxLlNlc3Npb25SZWYSOwoLYnVzeV9wb2xpY3kYDSABKA4yHC5jbGF1ZGUucnVubmVyLnYxLkJ1c3lQb2xpY3lCCLpIBYIBAhABEj8KDW9uX2Rpc2Nvbm5lY3QYDiABKA4yHi5jbGF1ZGUucnVubmVyLnYxLk9uRGlzY29ubmVjdEIIukgFggECEAESNgoKcmVxdWVzdF9pZBgPIAEoCUIiukgfch0yG14oW0EtWmEtejAtOS5fOi1dezEsMTI4fSk/JBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBOhi6SBUiEwoGcHJvbXB0Cgdjb250ZW50EAFCEAoOX3N5c3RlbV9wcm9tcHQitQEKDENoYXRSZXNwb25zZRIPCgd0dXJuX2lkGAEgASgJEgwKBHRleHQYAiABKAkSKgoHc3RhcnRlZBgDIAEoCzIZLmNsYXVkZS5ydW5uZXIudjEuU3RhcnRlZBIsCgZyZXN1bHQYBCABKAsyHC5jbGF1ZGUucnVubmVyLnYxLlR1cm5SZXN1bHQSLAoJdG9vbF91c2VzGAUgAygLMhkuY2xhdWRlLnJ1bm5lci52MS5Ub29sVXNlIhAKDkdldEluZm9SZXF1ZXN0IrYCCg9HZXRJbmZvUmVzcG9uc2USFgoOc2VydmVyX3ZlcnNpb24YASABKAkSEwoLY2xpX3ZlcnNpb24YAiABKAkSDgoGdGVuYW50GAMgASgJEi8KCHByb2ZpbGVzGAQgAygLMh0uY2xhdWRlLnJ1bm5lci52MS5Qcm9maWxlSW5mbxIhChltYXhfdHVybnNfaW5fZmxpZ2h0X2NvdW50GAUgASgFEi4KC21heF90aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjIKD2RlZmF1bHRfdGltZW91dBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgdzdG9yYWdlGAggASgLMh0uY2xhdWRlLnJ1bm5lci52MS5TdG9yYWdlSW5mbyJ9CgtTdG9yYWdlSW5mbxIrCgRraW5kGAEgASgOMh0uY2xhdWRlLnJ1bm5lci52MS5TdG9yYWdlS2luZBIPCgdwcm9ibGVtGAIgASgJEjAKCHJldGFpbmVkGAMgAygLMh4uY2xhdWRlLnJ1bm5lci52MS5SZXRhaW5lZERhdGEiewoMUmV0YWluZWREYXRhEiwKBGtpbmQYASABKA4yHi5jbGF1ZGUucnVubmVyLnYxLlJldGFpbmVkS2luZBIPCgdvbl9kaXNrGAIgASgIEiwKCXJldGVudGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiLkAgoLUHJvZmlsZUluZm8SDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIVCg1kZWZhdWx0X21vZGVsGAMgASgJEhYKDmFsbG93ZWRfbW9kZWxzGAQgAygJEkIKFHN5c3RlbV9wcm9tcHRfcG9saWN5GAUgASgOMiQuY2xhdWRlLnJ1bm5lci52MS5TeXN0ZW1Qcm9tcHRQb2xpY3kSDQoFdG9vbHMYBiADKAkSNAoOZGVmYXVsdF9saW1pdHMYByABKAsyHC5jbGF1ZGUucnVubmVyLnYxLlR1cm5MaW1pdHMSMAoKbWF4X2xpbWl0cxgIIAEoCzIcLmNsYXVkZS5ydW5uZXIudjEuVHVybkxpbWl0cxIWCg5yZXVzZXNfd29ya2VycxgJIAEoCBIVCg1rZWVwc19jb250ZW50GAogASgIEhkKEWhhc190b29sX3Nlc3Npb25zGAsgASgIIsACCgpTZXNzaW9uUmVmEisKAmlkGAEgASgJQh+6SBxyGjIYXltBLVphLXowLTkuXzotXXsxLDEyOH0kEhUKDWFsbG93X21pc3NpbmcYAiABKAgSFwoFdGl0bGUYAyABKAlCCLpIBXIDKIAEEmoKBmxhYmVscxgEIAMoCzIoLmNsYXVkZS5ydW5uZXIudjEuU2Vzc2lvblJlZi5MYWJlbHNFbnRyeUIwukgtmgEqEBAiH3IdMhteW2EtejAtOV1bYS16MC05Xy4tXXswLDYyfSQqBXIDKIACEjoKC2lkbGVfZXhwaXJ5GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgq6SAeqAQQyAgg8Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEimwEKDENvbnRlbnRCbG9jaxIXCgR0ZXh0GAEgASgJQge6SARyAiABSAASLQoFaW1hZ2UYAiABKAsyHC5jbGF1ZGUucnVubmVyLnYxLkltYWdlQmxvY2tIABIzCghkb2N1bWVudBgDIAEoCzIfLmNsYXVkZS5ydW5uZXIudjEuRG9jdW1lbnRCbG9ja0gAQg4KBWJsb2NrEgW6SAIIASJxCgpJbWFnZUJsb2NrEkcKCm1lZGlhX3R5cGUYASABKAlCM7pIMHIuUglpbWFnZS9wbmdSCmltYWdlL2pwZWdSCWltYWdlL2dpZlIKaW1hZ2Uvd2VicBIaCgRkYXRhGAIgASgMQgy6SAl6BxABGICAgAUibwoNRG9jdW1lbnRCbG9jaxIbCgNwZGYYASABKAxCDLpICXoHEAEYgICADEgAEhcKBHRleHQYAiABKAlCB7pIBHICIAFIABIXCgV0aXRsZRgDIAEoCUIIukgFcgMY9ANCDwoGc291cmNlEgW6SAIIASJYCg5IaXN0b3J5TWVzc2FnZRIwCgRyb2xlGAEgASgOMhYuY2xhdWRlLnJ1bm5lci52MS5Sb2xlQgq6SAeCAQQQASAAEhQKBHRleHQYAiABKAlCBrpIA8gBASKPAgoKVHVybkxpbWl0cxItChRtYXhfbW9kZWxfY2FsbF9jb3VudBgBIAEoBUIKukgHGgUY6AcoAUgAiAEBEikKE21heF9jb3N0X3VzZF9taWNyb3MYAiABKANCB7pIBCICKAFIAYgBARImChBtYXhfb3V0cHV0X2J5dGVzGAMgASgDQge6SAQiAigBSAKIAQESOQoMbWF4X2R1cmF0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIqAEIXChVfbWF4X21vZGVsX2NhbGxfY291bnRCFgoUX21heF9jb3N0X3VzZF9taWNyb3NCEwoRX21heF9vdXRwdXRfYnl0ZXMqXQoLU3RvcmFnZUtpbmQSHAoYU1RPUkFHRV9LSU5EX1VOU1BFQ0lGSUVEEAASFwoTU1RPUkFHRV9LSU5EX01FTU9SWRABEhcKE1NUT1JBR0VfS0lORF9TUUxJVEUQAirQAQoMUmV0YWluZWRLaW5kEh0KGVJFVEFJTkVEX0tJTkRfVU5TUEVDSUZJRUQQABIdChlSRVRBSU5FRF9LSU5EX1RVUk5fUkVDT1JEEAESHQoZUkVUQUlORURfS0lORF9UVVJOX0VWRU5UUxACEiYKIlJFVEFJTkVEX0tJTkRfREVUQUNIRURfVFVSTl9FVkVOVFMQAxIgChxSRVRBSU5FRF9LSU5EX1JFUVVFU1RfUkVTVUxUEAQSGQoVUkVUQUlORURfS0lORF9TRVNTSU9OEAUqcwoKQnVzeVBvbGljeRIbChdCVVNZX1BPTElDWV9VTlNQRUNJRklFRBAAEhYKEkJVU1lfUE9MSUNZX1JFSkVDVBABEhUKEUJVU1lfUE9MSUNZX1FVRVVFEAISGQoVQlVTWV9QT0xJQ1lfSU5URVJSVVBUEAMqYwoMT25EaXNjb25uZWN0Eh0KGU9OX0RJU0NPTk5FQ1RfVU5TUEVDSUZJRUQQABIYChRPTl9ESVNDT05ORUNUX0NBTkNFTBABEhoKFk9OX0RJU0NPTk5FQ1RfQ09OVElOVUUQAip2CgZFZmZvcnQSFgoSRUZGT1JUX1VOU1BFQ0lGSUVEEAASDgoKRUZGT1JUX0xPVxABEhEKDUVGRk9SVF9NRURJVU0QAhIPCgtFRkZPUlRfSElHSBADEhAKDEVGRk9SVF9YSElHSBAEEg4KCkVGRk9SVF9NQVgQBSpXCgZEZXRhaWwSFgoSREVUQUlMX1VOU1BFQ0lGSUVEEAASDwoLREVUQUlMX1RFWFQQARITCg9ERVRBSUxfU1RBTkRBUkQQAhIPCgtERVRBSUxfRlVMTBADKj8KBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg0KCVJPTEVfVVNFUhABEhIKDlJPTEVfQVNTSVNUQU5UEAIqnQEKElN5c3RlbVByb21wdFBvbGljeRIkCiBTWVNURU1fUFJPTVBUX1BPTElDWV9VTlNQRUNJRklFRBAAEh4KGlNZU1RFTV9QUk9NUFRfUE9MSUNZX0ZJWEVEEAESHwobU1lTVEVNX1BST01QVF9QT0xJQ1lfQVBQRU5EEAISIAocU1lTVEVNX1BST01QVF9QT0xJQ1lfUkVQTEFDRRADMoACCgxDbGF1ZGVSdW5uZXISWQoKU3RyZWFtQ2hhdBIjLmNsYXVkZS5ydW5uZXIudjEuU3RyZWFtQ2hhdFJlcXVlc3QaJC5jbGF1ZGUucnVubmVyLnYxLlN0cmVhbUNoYXRSZXNwb25zZTABEkUKBENoYXQSHS5jbGF1ZGUucnVubmVyLnYxLkNoYXRSZXF1ZXN0Gh4uY2xhdWRlLnJ1bm5lci52MS5DaGF0UmVzcG9uc2USTgoHR2V0SW5mbxIgLmNsYXVkZS5ydW5uZXIudjEuR2V0SW5mb1JlcXVlc3QaIS5jbGF1ZGUucnVubmVyLnYxLkdldEluZm9SZXNwb25zZUJiChlpby5naXRodWIuY2xhdWRlcnVubmVyLnYxUAFaQ2dpdGh1Yi5jb20vY2xhdWRlLXJ1bm5lci9jbGF1ZGUtcnVubmVyL2NsaWVudHMvZ28vcnVubmVydjE7cnVubmVydjFiBnByb3RvMw", [file_buf_validate_validate, file_claude_runner_v1_event, file_claude_runner_v1_result, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * One turn to run. Exactly one of `prompt` and `content` is set. A value that
@@ -146,6 +146,48 @@ export type StreamChatRequest = Message<"claude.runner.v1.StreamChatRequest"> & 
    * @generated from field: map<string, string> labels = 11;
    */
   labels: { [key: string]: string };
+
+  /**
+   * The session whose conversation the turn goes on with, and becomes a part of.
+   * Cannot be set together with `history`. A session fixes the profile, the system
+   * prompt and the output schema with its first turn: later, an unset field means
+   * the session's, and another value fails with SESSION_MISMATCH. Model, effort,
+   * limits, detail and labels may change from turn to turn.
+   *
+   * @generated from field: claude.runner.v1.SessionRef session = 12;
+   */
+  session?: SessionRef | undefined;
+
+  /**
+   * What to do when another turn of the session waits or runs. Unspecified means
+   * BUSY_POLICY_REJECT. Must not be set without `session`.
+   *
+   * @generated from field: claude.runner.v1.BusyPolicy busy_policy = 13;
+   */
+  busyPolicy: BusyPolicy;
+
+  /**
+   * What becomes of the turn when its caller goes: cancels, loses the connection or
+   * reaches the call's deadline. Unspecified means ON_DISCONNECT_CANCEL.
+   * ON_DISCONNECT_CONTINUE needs a `request_id` or a `session`.
+   *
+   * @generated from field: claude.runner.v1.OnDisconnect on_disconnect = 14;
+   */
+  onDisconnect: OnDisconnect;
+
+  /**
+   * The caller's name for this request, best a UUID: 1 to 128 characters from A-Z,
+   * a-z, 0-9, `.`, `_`, `:` and `-`. A second call of the tenant with the same
+   * `request_id` and the same content never runs a second turn: it is attached to
+   * the first one and gets its stream from the beginning, and its result for 24
+   * hours after its end (by default). With other content it fails with
+   * REQUEST_ID_REUSED. StreamChat and Chat share their ids. `on_disconnect`,
+   * `detail`, `labels` and the deadline are not content. A turn that was refused
+   * before Claude Code had its prompt leaves the id free.
+   *
+   * @generated from field: string request_id = 15;
+   */
+  requestId: string;
 };
 
 /**
@@ -162,7 +204,13 @@ export const StreamChatRequestSchema: GenMessage<StreamChatRequest> = /*@__PURE_
  */
 export type StreamChatResponse = Message<"claude.runner.v1.StreamChatResponse"> & {
   /**
-   * The position of this event in its stream: 1, 2, 3 … without gaps.
+   * The position of this event in its turn: 1, 2, 3 … A number is given once and
+   * belongs to that event for every reader of the turn. A turn that can be rejoined,
+   * because it has a `request_id` or a session, is numbered at DETAIL_STANDARD, or
+   * at DETAIL_FULL if that was asked for: a stream of less detail then has numbers
+   * that rise with holes. Any other turn is numbered at the detail that was asked
+   * for, without holes. A heartbeat repeats the number of the event before it, and
+   * is the only event that does: it is not kept.
    *
    * @generated from field: int32 sequence = 1;
    */
@@ -539,6 +587,34 @@ export type ChatRequest = Message<"claude.runner.v1.ChatRequest"> & {
    * @generated from field: map<string, string> labels = 11;
    */
   labels: { [key: string]: string };
+
+  /**
+   * See StreamChatRequest.session.
+   *
+   * @generated from field: claude.runner.v1.SessionRef session = 12;
+   */
+  session?: SessionRef | undefined;
+
+  /**
+   * See StreamChatRequest.busy_policy.
+   *
+   * @generated from field: claude.runner.v1.BusyPolicy busy_policy = 13;
+   */
+  busyPolicy: BusyPolicy;
+
+  /**
+   * See StreamChatRequest.on_disconnect.
+   *
+   * @generated from field: claude.runner.v1.OnDisconnect on_disconnect = 14;
+   */
+  onDisconnect: OnDisconnect;
+
+  /**
+   * See StreamChatRequest.request_id.
+   *
+   * @generated from field: string request_id = 15;
+   */
+  requestId: string;
 };
 
 /**
@@ -670,6 +746,13 @@ export type GetInfoResponse = Message<"claude.runner.v1.GetInfoResponse"> & {
    * @generated from field: google.protobuf.Duration default_timeout = 7;
    */
   defaultTimeout?: Duration | undefined;
+
+  /**
+   * What the server keeps of turns and sessions, and where.
+   *
+   * @generated from field: claude.runner.v1.StorageInfo storage = 8;
+   */
+  storage?: StorageInfo | undefined;
 };
 
 /**
@@ -678,6 +761,77 @@ export type GetInfoResponse = Message<"claude.runner.v1.GetInfoResponse"> & {
  */
 export const GetInfoResponseSchema: GenMessage<GetInfoResponse> = /*@__PURE__*/
   messageDesc(file_claude_runner_v1_runner, 5);
+
+/**
+ * What the server keeps of turns and sessions, and where.
+ *
+ * @generated from message claude.runner.v1.StorageInfo
+ */
+export type StorageInfo = Message<"claude.runner.v1.StorageInfo"> & {
+  /**
+   * Where it is kept.
+   *
+   * @generated from field: claude.runner.v1.StorageKind kind = 1;
+   */
+  kind: StorageKind;
+
+  /**
+   * What is wrong with the store at the moment, in one sentence. Empty when nothing
+   * is.
+   *
+   * @generated from field: string problem = 2;
+   */
+  problem: string;
+
+  /**
+   * What is kept, and for how long.
+   *
+   * @generated from field: repeated claude.runner.v1.RetainedData retained = 3;
+   */
+  retained: RetainedData[];
+};
+
+/**
+ * Describes the message claude.runner.v1.StorageInfo.
+ * Use `create(StorageInfoSchema)` to create a new message.
+ */
+export const StorageInfoSchema: GenMessage<StorageInfo> = /*@__PURE__*/
+  messageDesc(file_claude_runner_v1_runner, 6);
+
+/**
+ * One kind of data that the server keeps.
+ *
+ * @generated from message claude.runner.v1.RetainedData
+ */
+export type RetainedData = Message<"claude.runner.v1.RetainedData"> & {
+  /**
+   * What it is.
+   *
+   * @generated from field: claude.runner.v1.RetainedKind kind = 1;
+   */
+  kind: RetainedKind;
+
+  /**
+   * Whether it is on the server's disk; otherwise it is in memory only.
+   *
+   * @generated from field: bool on_disk = 2;
+   */
+  onDisk: boolean;
+
+  /**
+   * How long it is kept: see the kind for what the time counts from.
+   *
+   * @generated from field: google.protobuf.Duration retention = 3;
+   */
+  retention?: Duration | undefined;
+};
+
+/**
+ * Describes the message claude.runner.v1.RetainedData.
+ * Use `create(RetainedDataSchema)` to create a new message.
+ */
+export const RetainedDataSchema: GenMessage<RetainedData> = /*@__PURE__*/
+  messageDesc(file_claude_runner_v1_runner, 7);
 
 /**
  * What a caller needs to know about a profile.
@@ -750,6 +904,23 @@ export type ProfileInfo = Message<"claude.runner.v1.ProfileInfo"> & {
    * @generated from field: bool reuses_workers = 9;
    */
   reusesWorkers: boolean;
+
+  /**
+   * Whether the server keeps words of turns under this profile. If not, a `session`,
+   * a `request_id` and ON_DISCONNECT_CONTINUE are refused with CONTENT_NOT_KEPT.
+   *
+   * @generated from field: bool keeps_content = 10;
+   */
+  keepsContent: boolean;
+
+  /**
+   * Whether a session under this profile goes on in its own worker or from Claude
+   * Code's transcript, because the profile has tools. A session with an output schema
+   * does so under every profile.
+   *
+   * @generated from field: bool has_tool_sessions = 11;
+   */
+  hasToolSessions: boolean;
 };
 
 /**
@@ -757,7 +928,61 @@ export type ProfileInfo = Message<"claude.runner.v1.ProfileInfo"> & {
  * Use `create(ProfileInfoSchema)` to create a new message.
  */
 export const ProfileInfoSchema: GenMessage<ProfileInfo> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_runner, 6);
+  messageDesc(file_claude_runner_v1_runner, 8);
+
+/**
+ * Names the session that a turn belongs to.
+ *
+ * @generated from message claude.runner.v1.SessionRef
+ */
+export type SessionRef = Message<"claude.runner.v1.SessionRef"> & {
+  /**
+   * The session's id: 1 to 128 characters from A-Z, a-z, 0-9, `.`, `_`, `:` and `-`.
+   * Upper and lower case are different.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Whether the session is created if it is not there, together with its first
+   * turn. Without it such a turn fails with SESSION_NOT_FOUND. Of several callers at
+   * once one creates it, and the turns of the others are its next ones.
+   *
+   * @generated from field: bool allow_missing = 2;
+   */
+  allowMissing: boolean;
+
+  /**
+   * The title of a session that is created, at most 512 bytes. Ignored otherwise.
+   *
+   * @generated from field: string title = 3;
+   */
+  title: string;
+
+  /**
+   * The labels of a session that is created. See CreateSessionRequest.labels.
+   * Ignored otherwise.
+   *
+   * @generated from field: map<string, string> labels = 4;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * How long after its last change a session that is created is deleted. See
+   * CreateSessionRequest.idle_expiry. Ignored otherwise.
+   *
+   * @generated from field: google.protobuf.Duration idle_expiry = 5;
+   */
+  idleExpiry?: Duration | undefined;
+};
+
+/**
+ * Describes the message claude.runner.v1.SessionRef.
+ * Use `create(SessionRefSchema)` to create a new message.
+ */
+export const SessionRefSchema: GenMessage<SessionRef> = /*@__PURE__*/
+  messageDesc(file_claude_runner_v1_runner, 9);
 
 /**
  * One part of what the user says.
@@ -802,7 +1027,7 @@ export type ContentBlock = Message<"claude.runner.v1.ContentBlock"> & {
  * Use `create(ContentBlockSchema)` to create a new message.
  */
 export const ContentBlockSchema: GenMessage<ContentBlock> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_runner, 7);
+  messageDesc(file_claude_runner_v1_runner, 10);
 
 /**
  * A picture that the model sees.
@@ -834,7 +1059,7 @@ export type ImageBlock = Message<"claude.runner.v1.ImageBlock"> & {
  * Use `create(ImageBlockSchema)` to create a new message.
  */
 export const ImageBlockSchema: GenMessage<ImageBlock> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_runner, 8);
+  messageDesc(file_claude_runner_v1_runner, 11);
 
 /**
  * A document, either a PDF or text.
@@ -880,7 +1105,7 @@ export type DocumentBlock = Message<"claude.runner.v1.DocumentBlock"> & {
  * Use `create(DocumentBlockSchema)` to create a new message.
  */
 export const DocumentBlockSchema: GenMessage<DocumentBlock> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_runner, 9);
+  messageDesc(file_claude_runner_v1_runner, 12);
 
 /**
  * One message of the conversation so far.
@@ -908,7 +1133,7 @@ export type HistoryMessage = Message<"claude.runner.v1.HistoryMessage"> & {
  * Use `create(HistoryMessageSchema)` to create a new message.
  */
 export const HistoryMessageSchema: GenMessage<HistoryMessage> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_runner, 10);
+  messageDesc(file_claude_runner_v1_runner, 13);
 
 /**
  * Bounds of a turn. A turn that reaches one is interrupted and ends with status
@@ -958,7 +1183,206 @@ export type TurnLimits = Message<"claude.runner.v1.TurnLimits"> & {
  * Use `create(TurnLimitsSchema)` to create a new message.
  */
 export const TurnLimitsSchema: GenMessage<TurnLimits> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_runner, 11);
+  messageDesc(file_claude_runner_v1_runner, 14);
+
+/**
+ * Where a server keeps turns and sessions.
+ *
+ * @generated from enum claude.runner.v1.StorageKind
+ */
+export const StorageKind = {
+  /**
+   * Not set, or one that this client does not know.
+   *
+   * @generated from enum value: STORAGE_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * In memory: all of it is gone when the server ends.
+   *
+   * @generated from enum value: STORAGE_KIND_MEMORY = 1;
+   */
+  MEMORY: 1,
+
+  /**
+   * In a SQLite file on the server's disk: it outlives the server.
+   *
+   * @generated from enum value: STORAGE_KIND_SQLITE = 2;
+   */
+  SQLITE: 2,
+} as const;
+
+/**
+ * Where a server keeps turns and sessions.
+ *
+ * @generated from enum claude.runner.v1.StorageKind
+ */
+export type StorageKind = (typeof StorageKind)[keyof typeof StorageKind] | UnknownEnum;
+
+/**
+ * Describes the enum claude.runner.v1.StorageKind.
+ */
+export const StorageKindSchema: GenEnum<StorageKind> = /*@__PURE__*/
+  enumDesc(file_claude_runner_v1_runner, 0);
+
+/**
+ * A kind of data that the server keeps.
+ *
+ * @generated from enum claude.runner.v1.RetainedKind
+ */
+export const RetainedKind = {
+  /**
+   * Not set, or one that this client does not know.
+   *
+   * @generated from enum value: RETAINED_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * That a turn was there: ids, times, outcome, usage and cost, no words. Counts from
+   * its end.
+   *
+   * @generated from enum value: RETAINED_KIND_TURN_RECORD = 1;
+   */
+  TURN_RECORD: 1,
+
+  /**
+   * The events of a turn. Counts from its end; shorter when memory runs short.
+   *
+   * @generated from enum value: RETAINED_KIND_TURN_EVENTS = 2;
+   */
+  TURN_EVENTS: 2,
+
+  /**
+   * The events of a turn with ON_DISCONNECT_CONTINUE. Counts from its end.
+   *
+   * @generated from enum value: RETAINED_KIND_DETACHED_TURN_EVENTS = 3;
+   */
+  DETACHED_TURN_EVENTS: 3,
+
+  /**
+   * The result and the final text of a turn with a `request_id`. Counts from its end.
+   *
+   * @generated from enum value: RETAINED_KIND_REQUEST_RESULT = 4;
+   */
+  REQUEST_RESULT: 4,
+
+  /**
+   * Prompts and answers of a session, and Claude Code's transcript if it has one.
+   * Counts from its last change, if the session does not set another time;
+   * DeleteSession deletes it at once.
+   *
+   * @generated from enum value: RETAINED_KIND_SESSION = 5;
+   */
+  SESSION: 5,
+} as const;
+
+/**
+ * A kind of data that the server keeps.
+ *
+ * @generated from enum claude.runner.v1.RetainedKind
+ */
+export type RetainedKind = (typeof RetainedKind)[keyof typeof RetainedKind] | UnknownEnum;
+
+/**
+ * Describes the enum claude.runner.v1.RetainedKind.
+ */
+export const RetainedKindSchema: GenEnum<RetainedKind> = /*@__PURE__*/
+  enumDesc(file_claude_runner_v1_runner, 1);
+
+/**
+ * What to do when another turn of the session waits or runs.
+ *
+ * @generated from enum claude.runner.v1.BusyPolicy
+ */
+export const BusyPolicy = {
+  /**
+   * Not set: BUSY_POLICY_REJECT.
+   *
+   * @generated from enum value: BUSY_POLICY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Refuse this turn with SESSION_BUSY, which names the other one.
+   *
+   * @generated from enum value: BUSY_POLICY_REJECT = 1;
+   */
+  REJECT: 1,
+
+  /**
+   * Wait for the other one. Turns that wait keep the order in which they came. One
+   * that has waited for 30 seconds (by default) fails with SESSION_BUSY, and never
+   * waits beyond its call's deadline.
+   *
+   * @generated from enum value: BUSY_POLICY_QUEUE = 2;
+   */
+  QUEUE: 2,
+
+  /**
+   * Interrupt the other one, which ends with OUTCOME_INTERRUPTED, and then begin.
+   *
+   * @generated from enum value: BUSY_POLICY_INTERRUPT = 3;
+   */
+  INTERRUPT: 3,
+} as const;
+
+/**
+ * What to do when another turn of the session waits or runs.
+ *
+ * @generated from enum claude.runner.v1.BusyPolicy
+ */
+export type BusyPolicy = (typeof BusyPolicy)[keyof typeof BusyPolicy] | UnknownEnum;
+
+/**
+ * Describes the enum claude.runner.v1.BusyPolicy.
+ */
+export const BusyPolicySchema: GenEnum<BusyPolicy> = /*@__PURE__*/
+  enumDesc(file_claude_runner_v1_runner, 2);
+
+/**
+ * What becomes of a turn when its caller goes.
+ *
+ * @generated from enum claude.runner.v1.OnDisconnect
+ */
+export const OnDisconnect = {
+  /**
+   * Not set: ON_DISCONNECT_CANCEL.
+   *
+   * @generated from enum value: ON_DISCONNECT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It is interrupted.
+   *
+   * @generated from enum value: ON_DISCONNECT_CANCEL = 1;
+   */
+  CANCEL: 1,
+
+  /**
+   * It goes on, from the moment that it is accepted, while it waits as well.
+   * TurnService.AttachTurn reads it again. The call's deadline ends the call only;
+   * `limits.max_duration` ends the turn.
+   *
+   * @generated from enum value: ON_DISCONNECT_CONTINUE = 2;
+   */
+  CONTINUE: 2,
+} as const;
+
+/**
+ * What becomes of a turn when its caller goes.
+ *
+ * @generated from enum claude.runner.v1.OnDisconnect
+ */
+export type OnDisconnect = (typeof OnDisconnect)[keyof typeof OnDisconnect] | UnknownEnum;
+
+/**
+ * Describes the enum claude.runner.v1.OnDisconnect.
+ */
+export const OnDisconnectSchema: GenEnum<OnDisconnect> = /*@__PURE__*/
+  enumDesc(file_claude_runner_v1_runner, 3);
 
 /**
  * How much effort the model spends on an answer.
@@ -1020,7 +1444,7 @@ export type Effort = (typeof Effort)[keyof typeof Effort] | UnknownEnum;
  * Describes the enum claude.runner.v1.Effort.
  */
 export const EffortSchema: GenEnum<Effort> = /*@__PURE__*/
-  enumDesc(file_claude_runner_v1_runner, 0);
+  enumDesc(file_claude_runner_v1_runner, 4);
 
 /**
  * How much of a turn is streamed.
@@ -1073,7 +1497,7 @@ export type Detail = (typeof Detail)[keyof typeof Detail] | UnknownEnum;
  * Describes the enum claude.runner.v1.Detail.
  */
 export const DetailSchema: GenEnum<Detail> = /*@__PURE__*/
-  enumDesc(file_claude_runner_v1_runner, 1);
+  enumDesc(file_claude_runner_v1_runner, 5);
 
 /**
  * Who said something.
@@ -1114,7 +1538,7 @@ export type Role = (typeof Role)[keyof typeof Role] | UnknownEnum;
  * Describes the enum claude.runner.v1.Role.
  */
 export const RoleSchema: GenEnum<Role> = /*@__PURE__*/
-  enumDesc(file_claude_runner_v1_runner, 2);
+  enumDesc(file_claude_runner_v1_runner, 6);
 
 /**
  * What a profile does with the system prompt of a request.
@@ -1162,7 +1586,7 @@ export type SystemPromptPolicy = (typeof SystemPromptPolicy)[keyof typeof System
  * Describes the enum claude.runner.v1.SystemPromptPolicy.
  */
 export const SystemPromptPolicySchema: GenEnum<SystemPromptPolicy> = /*@__PURE__*/
-  enumDesc(file_claude_runner_v1_runner, 3);
+  enumDesc(file_claude_runner_v1_runner, 7);
 
 /**
  * Runs turns on Claude Code. A turn is one request and everything that Claude
@@ -1201,9 +1625,10 @@ export const ClaudeRunner: GenService<{
    * still writes the `result`, but a client that has cancelled, or whose deadline
    * has passed, ends the call on its side and never sees it. To receive the result
    * of a turn that takes too long, set `limits.max_duration` below the deadline:
-   * the turn then ends under OK with what it has produced. What a turn used and
-   * cost, even a cancelled one, is in `PoolService.GetPool` among its tenant's
-   * `recent_turns`.
+   * the turn then ends under OK with what it has produced. A turn with
+   * ON_DISCONNECT_CONTINUE goes on without its caller. The response header
+   * `claude-runner-turn-id` names the turn: `TurnService.AttachTurn` reads it again,
+   * and `GetTurn` returns what it used and cost, even a cancelled one.
    *
    * A call without a deadline gets the server's default (10 minutes unless it is
    * set otherwise); one longer than the server's maximum (60 minutes by default)

@@ -23,7 +23,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file claude/runner/v1/runner.proto.
  */
 export const file_claude_runner_v1_runner: GenFile = /*@__PURE__*/
-  fileDesc("Ch1jbGF1ZGUvcnVubmVyL3YxL3J1bm5lci5wcm90bxIQY2xhdWRlLnJ1bm5lci52MSLjAwoRU3RyZWFtQ2hhdFJlcXVlc3QSDwoHcHJvZmlsZRgBIAEoCRIOCgZwcm9tcHQYAiABKAkSLwoHY29udGVudBgDIAMoCzIeLmNsYXVkZS5ydW5uZXIudjEuQ29udGVudEJsb2NrEjEKB2hpc3RvcnkYBCADKAsyIC5jbGF1ZGUucnVubmVyLnYxLkhpc3RvcnlNZXNzYWdlEhoKDXN5c3RlbV9wcm9tcHQYBSABKAlIAIgBARINCgVtb2RlbBgGIAEoCRIoCgZlZmZvcnQYByABKA4yGC5jbGF1ZGUucnVubmVyLnYxLkVmZm9ydBIaChJvdXRwdXRfc2NoZW1hX2pzb24YCCABKAkSLAoGbGltaXRzGAkgASgLMhwuY2xhdWRlLnJ1bm5lci52MS5UdXJuTGltaXRzEigKBmRldGFpbBgKIAEoDjIYLmNsYXVkZS5ydW5uZXIudjEuRGV0YWlsEj8KBmxhYmVscxgLIAMoCzIvLmNsYXVkZS5ydW5uZXIudjEuU3RyZWFtQ2hhdFJlcXVlc3QuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIQCg5fc3lzdGVtX3Byb21wdCLBDgoSU3RyZWFtQ2hhdFJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgFEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd0dXJuX2lkGAMgASgJEhoKEnBhcmVudF90b29sX3VzZV9pZBgEIAEoCRIxCgp0ZXh0X2RlbHRhGAUgASgLMhsuY2xhdWRlLnJ1bm5lci52MS5UZXh0RGVsdGFIABI5Cg50aGlua2luZ19kZWx0YRgGIAEoCzIfLmNsYXVkZS5ydW5uZXIudjEuVGhpbmtpbmdEZWx0YUgAEjwKEHRvb2xfaW5wdXRfZGVsdGEYByABKAsyIC5jbGF1ZGUucnVubmVyLnYxLlRvb2xJbnB1dERlbHRhSAASMwoLYmxvY2tfc3RhcnQYCCABKAsyHC5jbGF1ZGUucnVubmVyLnYxLkJsb2NrU3RhcnRIABIxCgpibG9ja19zdG9wGAkgASgLMhsuY2xhdWRlLnJ1bm5lci52MS5CbG9ja1N0b3BIABI3Cg1tZXNzYWdlX3N0YXJ0GAogASgLMh4uY2xhdWRlLnJ1bm5lci52MS5NZXNzYWdlU3RhcnRIABI3Cg1tZXNzYWdlX2RlbHRhGAsgASgLMh4uY2xhdWRlLnJ1bm5lci52MS5NZXNzYWdlRGVsdGFIABI1CgxtZXNzYWdlX3N0b3AYDCABKAsyHS5jbGF1ZGUucnVubmVyLnYxLk1lc3NhZ2VTdG9wSAASOwoPYXNzaXN0YW50X2Jsb2NrGA0gASgLMiAuY2xhdWRlLnJ1bm5lci52MS5Bc3Npc3RhbnRCbG9ja0gAEi0KCHRvb2xfdXNlGA4gASgLMhkuY2xhdWRlLnJ1bm5lci52MS5Ub29sVXNlSAASMwoLdG9vbF9yZXN1bHQYDyABKAsyHC5jbGF1ZGUucnVubmVyLnYxLlRvb2xSZXN1bHRIABIsCgdzdGFydGVkGBAgASgLMhkuY2xhdWRlLnJ1bm5lci52MS5TdGFydGVkSAASLgoGcmVzdWx0GBEgASgLMhwuY2xhdWRlLnJ1bm5lci52MS5UdXJuUmVzdWx0SAASMAoJaGVhcnRiZWF0GBIgASgLMhsuY2xhdWRlLnJ1bm5lci52MS5IZWFydGJlYXRIABIwCglyZXRyYWN0ZWQYEyABKAsyGy5jbGF1ZGUucnVubmVyLnYxLlJldHJhY3RlZEgAEioKBnN0YXR1cxgUIAEoCzIYLmNsYXVkZS5ydW5uZXIudjEuU3RhdHVzSAASLwoJYXBpX3JldHJ5GBUgASgLMhouY2xhdWRlLnJ1bm5lci52MS5BcGlSZXRyeUgAEjEKCnJhdGVfbGltaXQYFiABKAsyGy5jbGF1ZGUucnVubmVyLnYxLlJhdGVMaW1pdEgAEjkKDm1vZGVsX3N3aXRjaGVkGBcgASgLMh8uY2xhdWRlLnJ1bm5lci52MS5Nb2RlbFN3aXRjaGVkSAASMAoJY29tcGFjdGVkGBggASgLMhsuY2xhdWRlLnJ1bm5lci52MS5Db21wYWN0ZWRIABI/ChFwZXJtaXNzaW9uX2RlbmllZBgZIAEoCzIiLmNsYXVkZS5ydW5uZXIudjEuUGVybWlzc2lvbkRlbmllZEgAEisKBHRhc2sYGiABKAsyGy5jbGF1ZGUucnVubmVyLnYxLlRhc2tFdmVudEgAEjcKDXRvb2xfcHJvZ3Jlc3MYGyABKAsyHi5jbGF1ZGUucnVubmVyLnYxLlRvb2xQcm9ncmVzc0gAEj0KEGJhY2tncm91bmRfdGFza3MYHCABKAsyIS5jbGF1ZGUucnVubmVyLnYxLkJhY2tncm91bmRUYXNrc0gAEioKBm5vdGljZRgdIAEoCzIYLmNsYXVkZS5ydW5uZXIudjEuTm90aWNlSAASPQoQc3ludGhldGljX3Byb21wdBgeIAEoCzIhLmNsYXVkZS5ydW5uZXIudjEuU3ludGhldGljUHJvbXB0SAASKwoEaG9vaxgfIAEoCzIbLmNsYXVkZS5ydW5uZXIudjEuSG9va0V2ZW50SAASPwoRdGhpbmtpbmdfcHJvZ3Jlc3MYICABKAsyIi5jbGF1ZGUucnVubmVyLnYxLlRoaW5raW5nUHJvZ3Jlc3NIABI7Cg9zaWduYXR1cmVfZGVsdGEYISABKAsyIC5jbGF1ZGUucnVubmVyLnYxLlNpZ25hdHVyZURlbHRhSAASOQoOY2l0YXRpb25fZGVsdGEYIiABKAsyHy5jbGF1ZGUucnVubmVyLnYxLkNpdGF0aW9uRGVsdGFIABIxCgd1bmtub3duGGMgASgLMh4uY2xhdWRlLnJ1bm5lci52MS5Vbmtub3duRXZlbnRIABIrCghyYXdfanNvbhhkIAEoCzIZLmNsYXVkZS5ydW5uZXIudjEuUmF3SnNvbkIHCgVldmVudCKtAwoLQ2hhdFJlcXVlc3QSDwoHcHJvZmlsZRgBIAEoCRIOCgZwcm9tcHQYAiABKAkSLwoHY29udGVudBgDIAMoCzIeLmNsYXVkZS5ydW5uZXIudjEuQ29udGVudEJsb2NrEjEKB2hpc3RvcnkYBCADKAsyIC5jbGF1ZGUucnVubmVyLnYxLkhpc3RvcnlNZXNzYWdlEhoKDXN5c3RlbV9wcm9tcHQYBSABKAlIAIgBARINCgVtb2RlbBgGIAEoCRIoCgZlZmZvcnQYByABKA4yGC5jbGF1ZGUucnVubmVyLnYxLkVmZm9ydBIaChJvdXRwdXRfc2NoZW1hX2pzb24YCCABKAkSLAoGbGltaXRzGAkgASgLMhwuY2xhdWRlLnJ1bm5lci52MS5UdXJuTGltaXRzEjkKBmxhYmVscxgLIAMoCzIpLmNsYXVkZS5ydW5uZXIudjEuQ2hhdFJlcXVlc3QuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIQCg5fc3lzdGVtX3Byb21wdCK1AQoMQ2hhdFJlc3BvbnNlEg8KB3R1cm5faWQYASABKAkSDAoEdGV4dBgCIAEoCRIqCgdzdGFydGVkGAMgASgLMhkuY2xhdWRlLnJ1bm5lci52MS5TdGFydGVkEiwKBnJlc3VsdBgEIAEoCzIcLmNsYXVkZS5ydW5uZXIudjEuVHVyblJlc3VsdBIsCgl0b29sX3VzZXMYBSADKAsyGS5jbGF1ZGUucnVubmVyLnYxLlRvb2xVc2UiEAoOR2V0SW5mb1JlcXVlc3QihgIKD0dldEluZm9SZXNwb25zZRIWCg5zZXJ2ZXJfdmVyc2lvbhgBIAEoCRITCgtjbGlfdmVyc2lvbhgCIAEoCRIOCgZ0ZW5hbnQYAyABKAkSLwoIcHJvZmlsZXMYBCADKAsyHS5jbGF1ZGUucnVubmVyLnYxLlByb2ZpbGVJbmZvEiEKGW1heF90dXJuc19pbl9mbGlnaHRfY291bnQYBSABKAUSLgoLbWF4X3RpbWVvdXQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMgoPZGVmYXVsdF90aW1lb3V0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIrICCgtQcm9maWxlSW5mbxIMCgRuYW1lGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEhUKDWRlZmF1bHRfbW9kZWwYAyABKAkSFgoOYWxsb3dlZF9tb2RlbHMYBCADKAkSQgoUc3lzdGVtX3Byb21wdF9wb2xpY3kYBSABKA4yJC5jbGF1ZGUucnVubmVyLnYxLlN5c3RlbVByb21wdFBvbGljeRINCgV0b29scxgGIAMoCRI0Cg5kZWZhdWx0X2xpbWl0cxgHIAEoCzIcLmNsYXVkZS5ydW5uZXIudjEuVHVybkxpbWl0cxIwCgptYXhfbGltaXRzGAggASgLMhwuY2xhdWRlLnJ1bm5lci52MS5UdXJuTGltaXRzEhYKDnJldXNlc193b3JrZXJzGAkgASgIIosBCgxDb250ZW50QmxvY2sSDgoEdGV4dBgBIAEoCUgAEi0KBWltYWdlGAIgASgLMhwuY2xhdWRlLnJ1bm5lci52MS5JbWFnZUJsb2NrSAASMwoIZG9jdW1lbnQYAyABKAsyHy5jbGF1ZGUucnVubmVyLnYxLkRvY3VtZW50QmxvY2tIAEIHCgVibG9jayIuCgpJbWFnZUJsb2NrEhIKCm1lZGlhX3R5cGUYASABKAkSDAoEZGF0YRgCIAEoDCJHCg1Eb2N1bWVudEJsb2NrEg0KA3BkZhgBIAEoDEgAEg4KBHRleHQYAiABKAlIABINCgV0aXRsZRgDIAEoCUIICgZzb3VyY2UiRAoOSGlzdG9yeU1lc3NhZ2USJAoEcm9sZRgBIAEoDjIWLmNsYXVkZS5ydW5uZXIudjEuUm9sZRIMCgR0ZXh0GAIgASgJIucBCgpUdXJuTGltaXRzEiEKFG1heF9tb2RlbF9jYWxsX2NvdW50GAEgASgFSACIAQESIAoTbWF4X2Nvc3RfdXNkX21pY3JvcxgCIAEoA0gBiAEBEh0KEG1heF9vdXRwdXRfYnl0ZXMYAyABKANIAogBARIvCgxtYXhfZHVyYXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFwoVX21heF9tb2RlbF9jYWxsX2NvdW50QhYKFF9tYXhfY29zdF91c2RfbWljcm9zQhMKEV9tYXhfb3V0cHV0X2J5dGVzKnYKBkVmZm9ydBIWChJFRkZPUlRfVU5TUEVDSUZJRUQQABIOCgpFRkZPUlRfTE9XEAESEQoNRUZGT1JUX01FRElVTRACEg8KC0VGRk9SVF9ISUdIEAMSEAoMRUZGT1JUX1hISUdIEAQSDgoKRUZGT1JUX01BWBAFKlcKBkRldGFpbBIWChJERVRBSUxfVU5TUEVDSUZJRUQQABIPCgtERVRBSUxfVEVYVBABEhMKD0RFVEFJTF9TVEFOREFSRBACEg8KC0RFVEFJTF9GVUxMEAMqPwoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDQoJUk9MRV9VU0VSEAESEgoOUk9MRV9BU1NJU1RBTlQQAiqdAQoSU3lzdGVtUHJvbXB0UG9saWN5EiQKIFNZU1RFTV9QUk9NUFRfUE9MSUNZX1VOU1BFQ0lGSUVEEAASHgoaU1lTVEVNX1BST01QVF9QT0xJQ1lfRklYRUQQARIfChtTWVNURU1fUFJPTVBUX1BPTElDWV9BUFBFTkQQAhIgChxTWVNURU1fUFJPTVBUX1BPTElDWV9SRVBMQUNFEAMygAIKDENsYXVkZVJ1bm5lchJZCgpTdHJlYW1DaGF0EiMuY2xhdWRlLnJ1bm5lci52MS5TdHJlYW1DaGF0UmVxdWVzdBokLmNsYXVkZS5ydW5uZXIudjEuU3RyZWFtQ2hhdFJlc3BvbnNlMAESRQoEQ2hhdBIdLmNsYXVkZS5ydW5uZXIudjEuQ2hhdFJlcXVlc3QaHi5jbGF1ZGUucnVubmVyLnYxLkNoYXRSZXNwb25zZRJOCgdHZXRJbmZvEiAuY2xhdWRlLnJ1bm5lci52MS5HZXRJbmZvUmVxdWVzdBohLmNsYXVkZS5ydW5uZXIudjEuR2V0SW5mb1Jlc3BvbnNlQmIKGWlvLmdpdGh1Yi5jbGF1ZGVydW5uZXIudjFQAVpDZ2l0aHViLmNvbS9jbGF1ZGUtcnVubmVyL2NsYXVkZS1ydW5uZXIvY2xpZW50cy9nby9ydW5uZXJ2MTtydW5uZXJ2MWIGcHJvdG8z", [file_claude_runner_v1_event, file_claude_runner_v1_result, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch1jbGF1ZGUvcnVubmVyL3YxL3J1bm5lci5wcm90bxIQY2xhdWRlLnJ1bm5lci52MSKQBQoRU3RyZWFtQ2hhdFJlcXVlc3QSDwoHcHJvZmlsZRgBIAEoCRIOCgZwcm9tcHQYAiABKAkSLwoHY29udGVudBgDIAMoCzIeLmNsYXVkZS5ydW5uZXIudjEuQ29udGVudEJsb2NrEjEKB2hpc3RvcnkYBCADKAsyIC5jbGF1ZGUucnVubmVyLnYxLkhpc3RvcnlNZXNzYWdlEhoKDXN5c3RlbV9wcm9tcHQYBSABKAlIAIgBARINCgVtb2RlbBgGIAEoCRIoCgZlZmZvcnQYByABKA4yGC5jbGF1ZGUucnVubmVyLnYxLkVmZm9ydBIaChJvdXRwdXRfc2NoZW1hX2pzb24YCCABKAkSLAoGbGltaXRzGAkgASgLMhwuY2xhdWRlLnJ1bm5lci52MS5UdXJuTGltaXRzEigKBmRldGFpbBgKIAEoDjIYLmNsYXVkZS5ydW5uZXIudjEuRGV0YWlsEj8KBmxhYmVscxgLIAMoCzIvLmNsYXVkZS5ydW5uZXIudjEuU3RyZWFtQ2hhdFJlcXVlc3QuTGFiZWxzRW50cnkSLQoHc2Vzc2lvbhgMIAEoCzIcLmNsYXVkZS5ydW5uZXIudjEuU2Vzc2lvblJlZhIxCgtidXN5X3BvbGljeRgNIAEoDjIcLmNsYXVkZS5ydW5uZXIudjEuQnVzeVBvbGljeRI1Cg1vbl9kaXNjb25uZWN0GA4gASgOMh4uY2xhdWRlLnJ1bm5lci52MS5PbkRpc2Nvbm5lY3QSEgoKcmVxdWVzdF9pZBgPIAEoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhAKDl9zeXN0ZW1fcHJvbXB0IsEOChJTdHJlYW1DaGF0UmVzcG9uc2USEAoIc2VxdWVuY2UYASABKAUSLwoLY3JlYXRlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3R1cm5faWQYAyABKAkSGgoScGFyZW50X3Rvb2xfdXNlX2lkGAQgASgJEjEKCnRleHRfZGVsdGEYBSABKAsyGy5jbGF1ZGUucnVubmVyLnYxLlRleHREZWx0YUgAEjkKDnRoaW5raW5nX2RlbHRhGAYgASgLMh8uY2xhdWRlLnJ1bm5lci52MS5UaGlua2luZ0RlbHRhSAASPAoQdG9vbF9pbnB1dF9kZWx0YRgHIAEoCzIgLmNsYXVkZS5ydW5uZXIudjEuVG9vbElucHV0RGVsdGFIABIzCgtibG9ja19zdGFydBgIIAEoCzIcLmNsYXVkZS5ydW5uZXIudjEuQmxvY2tTdGFydEgAEjEKCmJsb2NrX3N0b3AYCSABKAsyGy5jbGF1ZGUucnVubmVyLnYxLkJsb2NrU3RvcEgAEjcKDW1lc3NhZ2Vfc3RhcnQYCiABKAsyHi5jbGF1ZGUucnVubmVyLnYxLk1lc3NhZ2VTdGFydEgAEjcKDW1lc3NhZ2VfZGVsdGEYCyABKAsyHi5jbGF1ZGUucnVubmVyLnYxLk1lc3NhZ2VEZWx0YUgAEjUKDG1lc3NhZ2Vfc3RvcBgMIAEoCzIdLmNsYXVkZS5ydW5uZXIudjEuTWVzc2FnZVN0b3BIABI7Cg9hc3Npc3RhbnRfYmxvY2sYDSABKAsyIC5jbGF1ZGUucnVubmVyLnYxLkFzc2lzdGFudEJsb2NrSAASLQoIdG9vbF91c2UYDiABKAsyGS5jbGF1ZGUucnVubmVyLnYxLlRvb2xVc2VIABIzCgt0b29sX3Jlc3VsdBgPIAEoCzIcLmNsYXVkZS5ydW5uZXIudjEuVG9vbFJlc3VsdEgAEiwKB3N0YXJ0ZWQYECABKAsyGS5jbGF1ZGUucnVubmVyLnYxLlN0YXJ0ZWRIABIuCgZyZXN1bHQYESABKAsyHC5jbGF1ZGUucnVubmVyLnYxLlR1cm5SZXN1bHRIABIwCgloZWFydGJlYXQYEiABKAsyGy5jbGF1ZGUucnVubmVyLnYxLkhlYXJ0YmVhdEgAEjAKCXJldHJhY3RlZBgTIAEoCzIbLmNsYXVkZS5ydW5uZXIudjEuUmV0cmFjdGVkSAASKgoGc3RhdHVzGBQgASgLMhguY2xhdWRlLnJ1bm5lci52MS5TdGF0dXNIABIvCglhcGlfcmV0cnkYFSABKAsyGi5jbGF1ZGUucnVubmVyLnYxLkFwaVJldHJ5SAASMQoKcmF0ZV9saW1pdBgWIAEoCzIbLmNsYXVkZS5ydW5uZXIudjEuUmF0ZUxpbWl0SAASOQoObW9kZWxfc3dpdGNoZWQYFyABKAsyHy5jbGF1ZGUucnVubmVyLnYxLk1vZGVsU3dpdGNoZWRIABIwCgljb21wYWN0ZWQYGCABKAsyGy5jbGF1ZGUucnVubmVyLnYxLkNvbXBhY3RlZEgAEj8KEXBlcm1pc3Npb25fZGVuaWVkGBkgASgLMiIuY2xhdWRlLnJ1bm5lci52MS5QZXJtaXNzaW9uRGVuaWVkSAASKwoEdGFzaxgaIAEoCzIbLmNsYXVkZS5ydW5uZXIudjEuVGFza0V2ZW50SAASNwoNdG9vbF9wcm9ncmVzcxgbIAEoCzIeLmNsYXVkZS5ydW5uZXIudjEuVG9vbFByb2dyZXNzSAASPQoQYmFja2dyb3VuZF90YXNrcxgcIAEoCzIhLmNsYXVkZS5ydW5uZXIudjEuQmFja2dyb3VuZFRhc2tzSAASKgoGbm90aWNlGB0gASgLMhguY2xhdWRlLnJ1bm5lci52MS5Ob3RpY2VIABI9ChBzeW50aGV0aWNfcHJvbXB0GB4gASgLMiEuY2xhdWRlLnJ1bm5lci52MS5TeW50aGV0aWNQcm9tcHRIABIrCgRob29rGB8gASgLMhsuY2xhdWRlLnJ1bm5lci52MS5Ib29rRXZlbnRIABI/ChF0aGlua2luZ19wcm9ncmVzcxggIAEoCzIiLmNsYXVkZS5ydW5uZXIudjEuVGhpbmtpbmdQcm9ncmVzc0gAEjsKD3NpZ25hdHVyZV9kZWx0YRghIAEoCzIgLmNsYXVkZS5ydW5uZXIudjEuU2lnbmF0dXJlRGVsdGFIABI5Cg5jaXRhdGlvbl9kZWx0YRgiIAEoCzIfLmNsYXVkZS5ydW5uZXIudjEuQ2l0YXRpb25EZWx0YUgAEjEKB3Vua25vd24YYyABKAsyHi5jbGF1ZGUucnVubmVyLnYxLlVua25vd25FdmVudEgAEisKCHJhd19qc29uGGQgASgLMhkuY2xhdWRlLnJ1bm5lci52MS5SYXdKc29uQgcKBWV2ZW50ItoECgtDaGF0UmVxdWVzdBIPCgdwcm9maWxlGAEgASgJEg4KBnByb21wdBgCIAEoCRIvCgdjb250ZW50GAMgAygLMh4uY2xhdWRlLnJ1bm5lci52MS5Db250ZW50QmxvY2sSMQoHaGlzdG9yeRgEIAMoCzIgLmNsYXVkZS5ydW5uZXIudjEuSGlzdG9yeU1lc3NhZ2USGgoNc3lzdGVtX3Byb21wdBgFIAEoCUgAiAEBEg0KBW1vZGVsGAYgASgJEigKBmVmZm9ydBgHIAEoDjIYLmNsYXVkZS5ydW5uZXIudjEuRWZmb3J0EhoKEm91dHB1dF9zY2hlbWFfanNvbhgIIAEoCRIsCgZsaW1pdHMYCSABKAsyHC5jbGF1ZGUucnVubmVyLnYxLlR1cm5MaW1pdHMSOQoGbGFiZWxzGAsgAygLMikuY2xhdWRlLnJ1bm5lci52MS5DaGF0UmVxdWVzdC5MYWJlbHNFbnRyeRItCgdzZXNzaW9uGAwgASgLMhwuY2xhdWRlLnJ1bm5lci52MS5TZXNzaW9uUmVmEjEKC2J1c3lfcG9saWN5GA0gASgOMhwuY2xhdWRlLnJ1bm5lci52MS5CdXN5UG9saWN5EjUKDW9uX2Rpc2Nvbm5lY3QYDiABKA4yHi5jbGF1ZGUucnVubmVyLnYxLk9uRGlzY29ubmVjdBISCgpyZXF1ZXN0X2lkGA8gASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCEAoOX3N5c3RlbV9wcm9tcHQitQEKDENoYXRSZXNwb25zZRIPCgd0dXJuX2lkGAEgASgJEgwKBHRleHQYAiABKAkSKgoHc3RhcnRlZBgDIAEoCzIZLmNsYXVkZS5ydW5uZXIudjEuU3RhcnRlZBIsCgZyZXN1bHQYBCABKAsyHC5jbGF1ZGUucnVubmVyLnYxLlR1cm5SZXN1bHQSLAoJdG9vbF91c2VzGAUgAygLMhkuY2xhdWRlLnJ1bm5lci52MS5Ub29sVXNlIhAKDkdldEluZm9SZXF1ZXN0IrYCCg9HZXRJbmZvUmVzcG9uc2USFgoOc2VydmVyX3ZlcnNpb24YASABKAkSEwoLY2xpX3ZlcnNpb24YAiABKAkSDgoGdGVuYW50GAMgASgJEi8KCHByb2ZpbGVzGAQgAygLMh0uY2xhdWRlLnJ1bm5lci52MS5Qcm9maWxlSW5mbxIhChltYXhfdHVybnNfaW5fZmxpZ2h0X2NvdW50GAUgASgFEi4KC21heF90aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjIKD2RlZmF1bHRfdGltZW91dBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgdzdG9yYWdlGAggASgLMh0uY2xhdWRlLnJ1bm5lci52MS5TdG9yYWdlSW5mbyJ9CgtTdG9yYWdlSW5mbxIrCgRraW5kGAEgASgOMh0uY2xhdWRlLnJ1bm5lci52MS5TdG9yYWdlS2luZBIPCgdwcm9ibGVtGAIgASgJEjAKCHJldGFpbmVkGAMgAygLMh4uY2xhdWRlLnJ1bm5lci52MS5SZXRhaW5lZERhdGEiewoMUmV0YWluZWREYXRhEiwKBGtpbmQYASABKA4yHi5jbGF1ZGUucnVubmVyLnYxLlJldGFpbmVkS2luZBIPCgdvbl9kaXNrGAIgASgIEiwKCXJldGVudGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiLkAgoLUHJvZmlsZUluZm8SDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIVCg1kZWZhdWx0X21vZGVsGAMgASgJEhYKDmFsbG93ZWRfbW9kZWxzGAQgAygJEkIKFHN5c3RlbV9wcm9tcHRfcG9saWN5GAUgASgOMiQuY2xhdWRlLnJ1bm5lci52MS5TeXN0ZW1Qcm9tcHRQb2xpY3kSDQoFdG9vbHMYBiADKAkSNAoOZGVmYXVsdF9saW1pdHMYByABKAsyHC5jbGF1ZGUucnVubmVyLnYxLlR1cm5MaW1pdHMSMAoKbWF4X2xpbWl0cxgIIAEoCzIcLmNsYXVkZS5ydW5uZXIudjEuVHVybkxpbWl0cxIWCg5yZXVzZXNfd29ya2VycxgJIAEoCBIVCg1rZWVwc19jb250ZW50GAogASgIEhkKEWhhc190b29sX3Nlc3Npb25zGAsgASgIItcBCgpTZXNzaW9uUmVmEgoKAmlkGAEgASgJEhUKDWFsbG93X21pc3NpbmcYAiABKAgSDQoFdGl0bGUYAyABKAkSOAoGbGFiZWxzGAQgAygLMiguY2xhdWRlLnJ1bm5lci52MS5TZXNzaW9uUmVmLkxhYmVsc0VudHJ5Ei4KC2lkbGVfZXhwaXJ5GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiiwEKDENvbnRlbnRCbG9jaxIOCgR0ZXh0GAEgASgJSAASLQoFaW1hZ2UYAiABKAsyHC5jbGF1ZGUucnVubmVyLnYxLkltYWdlQmxvY2tIABIzCghkb2N1bWVudBgDIAEoCzIfLmNsYXVkZS5ydW5uZXIudjEuRG9jdW1lbnRCbG9ja0gAQgcKBWJsb2NrIi4KCkltYWdlQmxvY2sSEgoKbWVkaWFfdHlwZRgBIAEoCRIMCgRkYXRhGAIgASgMIkcKDURvY3VtZW50QmxvY2sSDQoDcGRmGAEgASgMSAASDgoEdGV4dBgCIAEoCUgAEg0KBXRpdGxlGAMgASgJQggKBnNvdXJjZSJECg5IaXN0b3J5TWVzc2FnZRIkCgRyb2xlGAEgASgOMhYuY2xhdWRlLnJ1bm5lci52MS5Sb2xlEgwKBHRleHQYAiABKAki5wEKClR1cm5MaW1pdHMSIQoUbWF4X21vZGVsX2NhbGxfY291bnQYASABKAVIAIgBARIgChNtYXhfY29zdF91c2RfbWljcm9zGAIgASgDSAGIAQESHQoQbWF4X291dHB1dF9ieXRlcxgDIAEoA0gCiAEBEi8KDG1heF9kdXJhdGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIXChVfbWF4X21vZGVsX2NhbGxfY291bnRCFgoUX21heF9jb3N0X3VzZF9taWNyb3NCEwoRX21heF9vdXRwdXRfYnl0ZXMqXQoLU3RvcmFnZUtpbmQSHAoYU1RPUkFHRV9LSU5EX1VOU1BFQ0lGSUVEEAASFwoTU1RPUkFHRV9LSU5EX01FTU9SWRABEhcKE1NUT1JBR0VfS0lORF9TUUxJVEUQAirQAQoMUmV0YWluZWRLaW5kEh0KGVJFVEFJTkVEX0tJTkRfVU5TUEVDSUZJRUQQABIdChlSRVRBSU5FRF9LSU5EX1RVUk5fUkVDT1JEEAESHQoZUkVUQUlORURfS0lORF9UVVJOX0VWRU5UUxACEiYKIlJFVEFJTkVEX0tJTkRfREVUQUNIRURfVFVSTl9FVkVOVFMQAxIgChxSRVRBSU5FRF9LSU5EX1JFUVVFU1RfUkVTVUxUEAQSGQoVUkVUQUlORURfS0lORF9TRVNTSU9OEAUqcwoKQnVzeVBvbGljeRIbChdCVVNZX1BPTElDWV9VTlNQRUNJRklFRBAAEhYKEkJVU1lfUE9MSUNZX1JFSkVDVBABEhUKEUJVU1lfUE9MSUNZX1FVRVVFEAISGQoVQlVTWV9QT0xJQ1lfSU5URVJSVVBUEAMqYwoMT25EaXNjb25uZWN0Eh0KGU9OX0RJU0NPTk5FQ1RfVU5TUEVDSUZJRUQQABIYChRPTl9ESVNDT05ORUNUX0NBTkNFTBABEhoKFk9OX0RJU0NPTk5FQ1RfQ09OVElOVUUQAip2CgZFZmZvcnQSFgoSRUZGT1JUX1VOU1BFQ0lGSUVEEAASDgoKRUZGT1JUX0xPVxABEhEKDUVGRk9SVF9NRURJVU0QAhIPCgtFRkZPUlRfSElHSBADEhAKDEVGRk9SVF9YSElHSBAEEg4KCkVGRk9SVF9NQVgQBSpXCgZEZXRhaWwSFgoSREVUQUlMX1VOU1BFQ0lGSUVEEAASDwoLREVUQUlMX1RFWFQQARITCg9ERVRBSUxfU1RBTkRBUkQQAhIPCgtERVRBSUxfRlVMTBADKj8KBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg0KCVJPTEVfVVNFUhABEhIKDlJPTEVfQVNTSVNUQU5UEAIqnQEKElN5c3RlbVByb21wdFBvbGljeRIkCiBTWVNURU1fUFJPTVBUX1BPTElDWV9VTlNQRUNJRklFRBAAEh4KGlNZU1RFTV9QUk9NUFRfUE9MSUNZX0ZJWEVEEAESHwobU1lTVEVNX1BST01QVF9QT0xJQ1lfQVBQRU5EEAISIAocU1lTVEVNX1BST01QVF9QT0xJQ1lfUkVQTEFDRRADMoACCgxDbGF1ZGVSdW5uZXISWQoKU3RyZWFtQ2hhdBIjLmNsYXVkZS5ydW5uZXIudjEuU3RyZWFtQ2hhdFJlcXVlc3QaJC5jbGF1ZGUucnVubmVyLnYxLlN0cmVhbUNoYXRSZXNwb25zZTABEkUKBENoYXQSHS5jbGF1ZGUucnVubmVyLnYxLkNoYXRSZXF1ZXN0Gh4uY2xhdWRlLnJ1bm5lci52MS5DaGF0UmVzcG9uc2USTgoHR2V0SW5mbxIgLmNsYXVkZS5ydW5uZXIudjEuR2V0SW5mb1JlcXVlc3QaIS5jbGF1ZGUucnVubmVyLnYxLkdldEluZm9SZXNwb25zZUJiChlpby5naXRodWIuY2xhdWRlcnVubmVyLnYxUAFaQ2dpdGh1Yi5jb20vY2xhdWRlLXJ1bm5lci9jbGF1ZGUtcnVubmVyL2NsaWVudHMvZ28vcnVubmVydjE7cnVubmVydjFiBnByb3RvMw", [file_claude_runner_v1_event, file_claude_runner_v1_result, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * One turn to run. Exactly one of `prompt` and `content` is set. A value that
@@ -145,6 +145,48 @@ export type StreamChatRequest = Message<"claude.runner.v1.StreamChatRequest"> & 
    * @generated from field: map<string, string> labels = 11;
    */
   labels: { [key: string]: string };
+
+  /**
+   * The session whose conversation the turn goes on with, and becomes a part of.
+   * Cannot be set together with `history`. A session fixes the profile, the system
+   * prompt and the output schema with its first turn: later, an unset field means
+   * the session's, and another value fails with SESSION_MISMATCH. Model, effort,
+   * limits, detail and labels may change from turn to turn.
+   *
+   * @generated from field: claude.runner.v1.SessionRef session = 12;
+   */
+  session?: SessionRef | undefined;
+
+  /**
+   * What to do when another turn of the session waits or runs. Unspecified means
+   * BUSY_POLICY_REJECT. Must not be set without `session`.
+   *
+   * @generated from field: claude.runner.v1.BusyPolicy busy_policy = 13;
+   */
+  busyPolicy: BusyPolicy;
+
+  /**
+   * What becomes of the turn when its caller goes: cancels, loses the connection or
+   * reaches the call's deadline. Unspecified means ON_DISCONNECT_CANCEL.
+   * ON_DISCONNECT_CONTINUE needs a `request_id` or a `session`.
+   *
+   * @generated from field: claude.runner.v1.OnDisconnect on_disconnect = 14;
+   */
+  onDisconnect: OnDisconnect;
+
+  /**
+   * The caller's name for this request, best a UUID: 1 to 128 characters from A-Z,
+   * a-z, 0-9, `.`, `_`, `:` and `-`. A second call of the tenant with the same
+   * `request_id` and the same content never runs a second turn: it is attached to
+   * the first one and gets its stream from the beginning, and its result for 24
+   * hours after its end (by default). With other content it fails with
+   * REQUEST_ID_REUSED. StreamChat and Chat share their ids. `on_disconnect`,
+   * `detail`, `labels` and the deadline are not content. A turn that was refused
+   * before Claude Code had its prompt leaves the id free.
+   *
+   * @generated from field: string request_id = 15;
+   */
+  requestId: string;
 };
 
 /**
@@ -161,7 +203,13 @@ export const StreamChatRequestSchema: GenMessage<StreamChatRequest> = /*@__PURE_
  */
 export type StreamChatResponse = Message<"claude.runner.v1.StreamChatResponse"> & {
   /**
-   * The position of this event in its stream: 1, 2, 3 … without gaps.
+   * The position of this event in its turn: 1, 2, 3 … A number is given once and
+   * belongs to that event for every reader of the turn. A turn that can be rejoined,
+   * because it has a `request_id` or a session, is numbered at DETAIL_STANDARD, or
+   * at DETAIL_FULL if that was asked for: a stream of less detail then has numbers
+   * that rise with holes. Any other turn is numbered at the detail that was asked
+   * for, without holes. A heartbeat repeats the number of the event before it, and
+   * is the only event that does: it is not kept.
    *
    * @generated from field: int32 sequence = 1;
    */
@@ -538,6 +586,34 @@ export type ChatRequest = Message<"claude.runner.v1.ChatRequest"> & {
    * @generated from field: map<string, string> labels = 11;
    */
   labels: { [key: string]: string };
+
+  /**
+   * See StreamChatRequest.session.
+   *
+   * @generated from field: claude.runner.v1.SessionRef session = 12;
+   */
+  session?: SessionRef | undefined;
+
+  /**
+   * See StreamChatRequest.busy_policy.
+   *
+   * @generated from field: claude.runner.v1.BusyPolicy busy_policy = 13;
+   */
+  busyPolicy: BusyPolicy;
+
+  /**
+   * See StreamChatRequest.on_disconnect.
+   *
+   * @generated from field: claude.runner.v1.OnDisconnect on_disconnect = 14;
+   */
+  onDisconnect: OnDisconnect;
+
+  /**
+   * See StreamChatRequest.request_id.
+   *
+   * @generated from field: string request_id = 15;
+   */
+  requestId: string;
 };
 
 /**
@@ -669,6 +745,13 @@ export type GetInfoResponse = Message<"claude.runner.v1.GetInfoResponse"> & {
    * @generated from field: google.protobuf.Duration default_timeout = 7;
    */
   defaultTimeout?: Duration | undefined;
+
+  /**
+   * What the server keeps of turns and sessions, and where.
+   *
+   * @generated from field: claude.runner.v1.StorageInfo storage = 8;
+   */
+  storage?: StorageInfo | undefined;
 };
 
 /**
@@ -677,6 +760,77 @@ export type GetInfoResponse = Message<"claude.runner.v1.GetInfoResponse"> & {
  */
 export const GetInfoResponseSchema: GenMessage<GetInfoResponse> = /*@__PURE__*/
   messageDesc(file_claude_runner_v1_runner, 5);
+
+/**
+ * What the server keeps of turns and sessions, and where.
+ *
+ * @generated from message claude.runner.v1.StorageInfo
+ */
+export type StorageInfo = Message<"claude.runner.v1.StorageInfo"> & {
+  /**
+   * Where it is kept.
+   *
+   * @generated from field: claude.runner.v1.StorageKind kind = 1;
+   */
+  kind: StorageKind;
+
+  /**
+   * What is wrong with the store at the moment, in one sentence. Empty when nothing
+   * is.
+   *
+   * @generated from field: string problem = 2;
+   */
+  problem: string;
+
+  /**
+   * What is kept, and for how long.
+   *
+   * @generated from field: repeated claude.runner.v1.RetainedData retained = 3;
+   */
+  retained: RetainedData[];
+};
+
+/**
+ * Describes the message claude.runner.v1.StorageInfo.
+ * Use `create(StorageInfoSchema)` to create a new message.
+ */
+export const StorageInfoSchema: GenMessage<StorageInfo> = /*@__PURE__*/
+  messageDesc(file_claude_runner_v1_runner, 6);
+
+/**
+ * One kind of data that the server keeps.
+ *
+ * @generated from message claude.runner.v1.RetainedData
+ */
+export type RetainedData = Message<"claude.runner.v1.RetainedData"> & {
+  /**
+   * What it is.
+   *
+   * @generated from field: claude.runner.v1.RetainedKind kind = 1;
+   */
+  kind: RetainedKind;
+
+  /**
+   * Whether it is on the server's disk; otherwise it is in memory only.
+   *
+   * @generated from field: bool on_disk = 2;
+   */
+  onDisk: boolean;
+
+  /**
+   * How long it is kept: see the kind for what the time counts from.
+   *
+   * @generated from field: google.protobuf.Duration retention = 3;
+   */
+  retention?: Duration | undefined;
+};
+
+/**
+ * Describes the message claude.runner.v1.RetainedData.
+ * Use `create(RetainedDataSchema)` to create a new message.
+ */
+export const RetainedDataSchema: GenMessage<RetainedData> = /*@__PURE__*/
+  messageDesc(file_claude_runner_v1_runner, 7);
 
 /**
  * What a caller needs to know about a profile.
@@ -749,6 +903,23 @@ export type ProfileInfo = Message<"claude.runner.v1.ProfileInfo"> & {
    * @generated from field: bool reuses_workers = 9;
    */
   reusesWorkers: boolean;
+
+  /**
+   * Whether the server keeps words of turns under this profile. If not, a `session`,
+   * a `request_id` and ON_DISCONNECT_CONTINUE are refused with CONTENT_NOT_KEPT.
+   *
+   * @generated from field: bool keeps_content = 10;
+   */
+  keepsContent: boolean;
+
+  /**
+   * Whether a session under this profile goes on in its own worker or from Claude
+   * Code's transcript, because the profile has tools. A session with an output schema
+   * does so under every profile.
+   *
+   * @generated from field: bool has_tool_sessions = 11;
+   */
+  hasToolSessions: boolean;
 };
 
 /**
@@ -756,7 +927,61 @@ export type ProfileInfo = Message<"claude.runner.v1.ProfileInfo"> & {
  * Use `create(ProfileInfoSchema)` to create a new message.
  */
 export const ProfileInfoSchema: GenMessage<ProfileInfo> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_runner, 6);
+  messageDesc(file_claude_runner_v1_runner, 8);
+
+/**
+ * Names the session that a turn belongs to.
+ *
+ * @generated from message claude.runner.v1.SessionRef
+ */
+export type SessionRef = Message<"claude.runner.v1.SessionRef"> & {
+  /**
+   * The session's id: 1 to 128 characters from A-Z, a-z, 0-9, `.`, `_`, `:` and `-`.
+   * Upper and lower case are different.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Whether the session is created if it is not there, together with its first
+   * turn. Without it such a turn fails with SESSION_NOT_FOUND. Of several callers at
+   * once one creates it, and the turns of the others are its next ones.
+   *
+   * @generated from field: bool allow_missing = 2;
+   */
+  allowMissing: boolean;
+
+  /**
+   * The title of a session that is created, at most 512 bytes. Ignored otherwise.
+   *
+   * @generated from field: string title = 3;
+   */
+  title: string;
+
+  /**
+   * The labels of a session that is created. See CreateSessionRequest.labels.
+   * Ignored otherwise.
+   *
+   * @generated from field: map<string, string> labels = 4;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * How long after its last change a session that is created is deleted. See
+   * CreateSessionRequest.idle_expiry. Ignored otherwise.
+   *
+   * @generated from field: google.protobuf.Duration idle_expiry = 5;
+   */
+  idleExpiry?: Duration | undefined;
+};
+
+/**
+ * Describes the message claude.runner.v1.SessionRef.
+ * Use `create(SessionRefSchema)` to create a new message.
+ */
+export const SessionRefSchema: GenMessage<SessionRef> = /*@__PURE__*/
+  messageDesc(file_claude_runner_v1_runner, 9);
 
 /**
  * One part of what the user says.
@@ -801,7 +1026,7 @@ export type ContentBlock = Message<"claude.runner.v1.ContentBlock"> & {
  * Use `create(ContentBlockSchema)` to create a new message.
  */
 export const ContentBlockSchema: GenMessage<ContentBlock> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_runner, 7);
+  messageDesc(file_claude_runner_v1_runner, 10);
 
 /**
  * A picture that the model sees.
@@ -833,7 +1058,7 @@ export type ImageBlock = Message<"claude.runner.v1.ImageBlock"> & {
  * Use `create(ImageBlockSchema)` to create a new message.
  */
 export const ImageBlockSchema: GenMessage<ImageBlock> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_runner, 8);
+  messageDesc(file_claude_runner_v1_runner, 11);
 
 /**
  * A document, either a PDF or text.
@@ -879,7 +1104,7 @@ export type DocumentBlock = Message<"claude.runner.v1.DocumentBlock"> & {
  * Use `create(DocumentBlockSchema)` to create a new message.
  */
 export const DocumentBlockSchema: GenMessage<DocumentBlock> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_runner, 9);
+  messageDesc(file_claude_runner_v1_runner, 12);
 
 /**
  * One message of the conversation so far.
@@ -907,7 +1132,7 @@ export type HistoryMessage = Message<"claude.runner.v1.HistoryMessage"> & {
  * Use `create(HistoryMessageSchema)` to create a new message.
  */
 export const HistoryMessageSchema: GenMessage<HistoryMessage> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_runner, 10);
+  messageDesc(file_claude_runner_v1_runner, 13);
 
 /**
  * Bounds of a turn. A turn that reaches one is interrupted and ends with status
@@ -957,7 +1182,206 @@ export type TurnLimits = Message<"claude.runner.v1.TurnLimits"> & {
  * Use `create(TurnLimitsSchema)` to create a new message.
  */
 export const TurnLimitsSchema: GenMessage<TurnLimits> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_runner, 11);
+  messageDesc(file_claude_runner_v1_runner, 14);
+
+/**
+ * Where a server keeps turns and sessions.
+ *
+ * @generated from enum claude.runner.v1.StorageKind
+ */
+export const StorageKind = {
+  /**
+   * Not set, or one that this client does not know.
+   *
+   * @generated from enum value: STORAGE_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * In memory: all of it is gone when the server ends.
+   *
+   * @generated from enum value: STORAGE_KIND_MEMORY = 1;
+   */
+  MEMORY: 1,
+
+  /**
+   * In a SQLite file on the server's disk: it outlives the server.
+   *
+   * @generated from enum value: STORAGE_KIND_SQLITE = 2;
+   */
+  SQLITE: 2,
+} as const;
+
+/**
+ * Where a server keeps turns and sessions.
+ *
+ * @generated from enum claude.runner.v1.StorageKind
+ */
+export type StorageKind = (typeof StorageKind)[keyof typeof StorageKind] | UnknownEnum;
+
+/**
+ * Describes the enum claude.runner.v1.StorageKind.
+ */
+export const StorageKindSchema: GenEnum<StorageKind> = /*@__PURE__*/
+  enumDesc(file_claude_runner_v1_runner, 0);
+
+/**
+ * A kind of data that the server keeps.
+ *
+ * @generated from enum claude.runner.v1.RetainedKind
+ */
+export const RetainedKind = {
+  /**
+   * Not set, or one that this client does not know.
+   *
+   * @generated from enum value: RETAINED_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * That a turn was there: ids, times, outcome, usage and cost, no words. Counts from
+   * its end.
+   *
+   * @generated from enum value: RETAINED_KIND_TURN_RECORD = 1;
+   */
+  TURN_RECORD: 1,
+
+  /**
+   * The events of a turn. Counts from its end; shorter when memory runs short.
+   *
+   * @generated from enum value: RETAINED_KIND_TURN_EVENTS = 2;
+   */
+  TURN_EVENTS: 2,
+
+  /**
+   * The events of a turn with ON_DISCONNECT_CONTINUE. Counts from its end.
+   *
+   * @generated from enum value: RETAINED_KIND_DETACHED_TURN_EVENTS = 3;
+   */
+  DETACHED_TURN_EVENTS: 3,
+
+  /**
+   * The result and the final text of a turn with a `request_id`. Counts from its end.
+   *
+   * @generated from enum value: RETAINED_KIND_REQUEST_RESULT = 4;
+   */
+  REQUEST_RESULT: 4,
+
+  /**
+   * Prompts and answers of a session, and Claude Code's transcript if it has one.
+   * Counts from its last change, if the session does not set another time;
+   * DeleteSession deletes it at once.
+   *
+   * @generated from enum value: RETAINED_KIND_SESSION = 5;
+   */
+  SESSION: 5,
+} as const;
+
+/**
+ * A kind of data that the server keeps.
+ *
+ * @generated from enum claude.runner.v1.RetainedKind
+ */
+export type RetainedKind = (typeof RetainedKind)[keyof typeof RetainedKind] | UnknownEnum;
+
+/**
+ * Describes the enum claude.runner.v1.RetainedKind.
+ */
+export const RetainedKindSchema: GenEnum<RetainedKind> = /*@__PURE__*/
+  enumDesc(file_claude_runner_v1_runner, 1);
+
+/**
+ * What to do when another turn of the session waits or runs.
+ *
+ * @generated from enum claude.runner.v1.BusyPolicy
+ */
+export const BusyPolicy = {
+  /**
+   * Not set: BUSY_POLICY_REJECT.
+   *
+   * @generated from enum value: BUSY_POLICY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Refuse this turn with SESSION_BUSY, which names the other one.
+   *
+   * @generated from enum value: BUSY_POLICY_REJECT = 1;
+   */
+  REJECT: 1,
+
+  /**
+   * Wait for the other one. Turns that wait keep the order in which they came. One
+   * that has waited for 30 seconds (by default) fails with SESSION_BUSY, and never
+   * waits beyond its call's deadline.
+   *
+   * @generated from enum value: BUSY_POLICY_QUEUE = 2;
+   */
+  QUEUE: 2,
+
+  /**
+   * Interrupt the other one, which ends with OUTCOME_INTERRUPTED, and then begin.
+   *
+   * @generated from enum value: BUSY_POLICY_INTERRUPT = 3;
+   */
+  INTERRUPT: 3,
+} as const;
+
+/**
+ * What to do when another turn of the session waits or runs.
+ *
+ * @generated from enum claude.runner.v1.BusyPolicy
+ */
+export type BusyPolicy = (typeof BusyPolicy)[keyof typeof BusyPolicy] | UnknownEnum;
+
+/**
+ * Describes the enum claude.runner.v1.BusyPolicy.
+ */
+export const BusyPolicySchema: GenEnum<BusyPolicy> = /*@__PURE__*/
+  enumDesc(file_claude_runner_v1_runner, 2);
+
+/**
+ * What becomes of a turn when its caller goes.
+ *
+ * @generated from enum claude.runner.v1.OnDisconnect
+ */
+export const OnDisconnect = {
+  /**
+   * Not set: ON_DISCONNECT_CANCEL.
+   *
+   * @generated from enum value: ON_DISCONNECT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It is interrupted.
+   *
+   * @generated from enum value: ON_DISCONNECT_CANCEL = 1;
+   */
+  CANCEL: 1,
+
+  /**
+   * It goes on, from the moment that it is accepted, while it waits as well.
+   * TurnService.AttachTurn reads it again. The call's deadline ends the call only;
+   * `limits.max_duration` ends the turn.
+   *
+   * @generated from enum value: ON_DISCONNECT_CONTINUE = 2;
+   */
+  CONTINUE: 2,
+} as const;
+
+/**
+ * What becomes of a turn when its caller goes.
+ *
+ * @generated from enum claude.runner.v1.OnDisconnect
+ */
+export type OnDisconnect = (typeof OnDisconnect)[keyof typeof OnDisconnect] | UnknownEnum;
+
+/**
+ * Describes the enum claude.runner.v1.OnDisconnect.
+ */
+export const OnDisconnectSchema: GenEnum<OnDisconnect> = /*@__PURE__*/
+  enumDesc(file_claude_runner_v1_runner, 3);
 
 /**
  * How much effort the model spends on an answer.
@@ -1019,7 +1443,7 @@ export type Effort = (typeof Effort)[keyof typeof Effort] | UnknownEnum;
  * Describes the enum claude.runner.v1.Effort.
  */
 export const EffortSchema: GenEnum<Effort> = /*@__PURE__*/
-  enumDesc(file_claude_runner_v1_runner, 0);
+  enumDesc(file_claude_runner_v1_runner, 4);
 
 /**
  * How much of a turn is streamed.
@@ -1072,7 +1496,7 @@ export type Detail = (typeof Detail)[keyof typeof Detail] | UnknownEnum;
  * Describes the enum claude.runner.v1.Detail.
  */
 export const DetailSchema: GenEnum<Detail> = /*@__PURE__*/
-  enumDesc(file_claude_runner_v1_runner, 1);
+  enumDesc(file_claude_runner_v1_runner, 5);
 
 /**
  * Who said something.
@@ -1113,7 +1537,7 @@ export type Role = (typeof Role)[keyof typeof Role] | UnknownEnum;
  * Describes the enum claude.runner.v1.Role.
  */
 export const RoleSchema: GenEnum<Role> = /*@__PURE__*/
-  enumDesc(file_claude_runner_v1_runner, 2);
+  enumDesc(file_claude_runner_v1_runner, 6);
 
 /**
  * What a profile does with the system prompt of a request.
@@ -1161,7 +1585,7 @@ export type SystemPromptPolicy = (typeof SystemPromptPolicy)[keyof typeof System
  * Describes the enum claude.runner.v1.SystemPromptPolicy.
  */
 export const SystemPromptPolicySchema: GenEnum<SystemPromptPolicy> = /*@__PURE__*/
-  enumDesc(file_claude_runner_v1_runner, 3);
+  enumDesc(file_claude_runner_v1_runner, 7);
 
 /**
  * Runs turns on Claude Code. A turn is one request and everything that Claude
@@ -1200,9 +1624,10 @@ export const ClaudeRunner: GenService<{
    * still writes the `result`, but a client that has cancelled, or whose deadline
    * has passed, ends the call on its side and never sees it. To receive the result
    * of a turn that takes too long, set `limits.max_duration` below the deadline:
-   * the turn then ends under OK with what it has produced. What a turn used and
-   * cost, even a cancelled one, is in `PoolService.GetPool` among its tenant's
-   * `recent_turns`.
+   * the turn then ends under OK with what it has produced. A turn with
+   * ON_DISCONNECT_CONTINUE goes on without its caller. The response header
+   * `claude-runner-turn-id` names the turn: `TurnService.AttachTurn` reads it again,
+   * and `GetTurn` returns what it used and cost, even a cancelled one.
    *
    * A call without a deadline gets the server's default (10 minutes unless it is
    * set otherwise); one longer than the server's maximum (60 minutes by default)
