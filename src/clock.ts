@@ -38,6 +38,17 @@ export function within<T>(clock: Clock, limitMs: number, work: Promise<T>, late:
   });
 }
 
+/** Calls `fire` again and again, `everyMs` apart, until it is disposed of. */
+export function every(clock: Clock, everyMs: number, fire: () => void): Disposable {
+  let cancel = () => {};
+  const tick = () => {
+    cancel = clock.after(everyMs, tick);
+    fire();
+  };
+  cancel = clock.after(everyMs, tick);
+  return { [Symbol.dispose]: () => cancel() };
+}
+
 /**
  * Waits. Rejects with the signal's reason when it aborts first.
  */

@@ -26,20 +26,25 @@ import type { Caller } from "../policy/auth.ts";
 import type { TurnsInFlight } from "../policy/quota.ts";
 import type { WorkerPool } from "../pool/claim.ts";
 import { isRunnerError, RunnerError, type RunnerReason } from "../runner-error.ts";
-import type { Turn } from "../turn.ts";
+import type { Detail, Turn } from "../turn.ts";
 import type { TurnEnd } from "../turn-end.ts";
 import { TurnLife } from "../turns/life.ts";
+import { type LiveEnd, LiveTurn } from "../turns/live-turn.ts";
+import { TurnLog } from "../turns/log/turn-log.ts";
 import { type ObserverParts, observersOf } from "../turns/observers/turn-observers.ts";
 import { CallScope } from "./call-scope.ts";
 import { type CallContext, callerOf, type ServedService, served } from "./calls.ts";
 import { toConnectError } from "./errors.ts";
 import { profilesOf, toTurn } from "./in/requests.ts";
 import { prepareRules } from "./in/rules.ts";
-import { ResponseStream } from "./out/response-stream.ts";
-import { asBytes, asMessages, type Wire } from "./out/wire.ts";
+import { asBytes, asMessages, type ResponseForm } from "./out/response-form.ts";
+import { ServedTurnEncoder } from "./out/turn-encoder.ts";
 import { duration, int64 } from "./protobuf.ts";
 import { relayTurn, type TurnCall, TurnFailure } from "./stream-chat.ts";
 import { CallSpan, traced } from "./traced.ts";
+
+/** The response header that names the turn. */
+export const turnIdHeader = "claude-runner-turn-id";
 
 /** The longest text of a collected answer, in bytes: with everything else it stays below the 4 MiB of gRPC clients. */
 export const maxChatTextBytes = 3 * 1024 * 1024;
@@ -96,7 +101,7 @@ function openTurn<R>(
   request: StreamChatRequest | ChatRequest,
   call: CallContext,
   parts: RunnerParts,
-  wire: (turnId: string) => Wire<R>,
+  form: (detail: Detail) => ResponseForm<R>,
   ended?: TurnCall<R>["ended"],
 ): TurnCall<R> {
   const { clock, inFlight, profiles, settings } = parts;
@@ -117,20 +122,32 @@ function openTurn<R>(
     scope = new CallScope(call, clock, settings.calls);
     const turn = toTurn(request, callerOf(call), profiles);
     checkSeeding(turn, parts.cli());
-    const { signal, deadlineMs, arrivedAtMs } = scope;
-    const life = new TurnLife(
-      turn,
-      { signal, deadlineMs, arrivedAtMs, startedMs: span.startedMs },
-      { clock, pool: parts.pool, admit: ({ tenant }) => inFlight.enter(tenant) },
-      observersOf(turn, span, arrivedAtMs, parts),
-    );
+    call.responseHeader.set(turnIdHeader, turn.id);
+    const { deadlineMs, arrivedAtMs } = scope;
+    const log = new TurnLog<LiveEnd<TurnResult>>();
+    const live = new LiveTurn<TurnResult>(turn, {
+      clock,
+      log,
+      encoder: new ServedTurnEncoder(turn, {
+        clock,
+        reusesWorkers: reusesWorkers(profiles[turn.profile]!),
+        write: (flags, bytes) => log.append(flags, bytes),
+      }),
+      life: (signal) =>
+        new TurnLife(
+          turn,
+          { signal, deadlineMs, arrivedAtMs, startedMs: span.startedMs },
+          { clock, pool: parts.pool, admit: ({ tenant }) => inFlight.enter(tenant) },
+          observersOf(turn, span, arrivedAtMs, parts),
+        ),
+    });
     return {
-      life,
-      stream: new ResponseStream(turn, wire(turn.id), () => clock.wallNow()),
+      live,
+      role: "caller",
+      form: form(turn.detail),
       scope,
       clock,
       times: settings.calls,
-      reusesWorkers: reusesWorkers(profiles[turn.profile]!),
       ended: (end, result) => {
         endedWell = end.error === undefined;
         return ended?.(end, result);

@@ -1,21 +1,20 @@
 /**
- * The relay of one turn to one caller: next event, mapped, on to the listener.
+ * The relay of one turn to one caller: next event out of its log, at the caller's detail, on to the listener.
  *
- * What a turn is, and that it ends, is `turns/life.ts`; here is only what this caller gets of it. Throws before the first
- * response when the turn never began, and after a `result` when it did and failed.
+ * What a turn is, and that it ends, is `turns/`; here is only what this caller gets of it. Throws before the first response
+ * when the turn never began, and after a `result` when it did and failed.
  */
 import type { TurnResult } from "../../gen/claude/runner/v1/result_pb.ts";
-import type { Clock } from "../clock.ts";
-import type { RunnerError } from "../runner-error.ts";
+import { type Clock, every } from "../clock.ts";
+import { RunnerError } from "../runner-error.ts";
 import type { TurnEnd } from "../turn-end.ts";
-import type { TurnEvent } from "../turn-event.ts";
-import type { TurnLife } from "../turns/life.ts";
+import type { LiveEnd } from "../turns/live-turn.ts";
+import type { LogCursor } from "../turns/log/log-cursor.ts";
 import { watchForStall } from "../turns/stall.ts";
 import type { CallScope } from "./call-scope.ts";
 import type { CallProgress } from "./errors.ts";
-import { heartbeat, toStarted } from "./out/proto-events.ts";
-import type { ResponseStream } from "./out/response-stream.ts";
-import { toResult } from "./out/result.ts";
+import type { ResponseForm } from "./out/response-form.ts";
+import type { ServedTurn } from "./out/turn-encoder.ts";
 
 /** What a turn failed with, and how far it had come. No error by itself: a stack would cost every refusal, and tell nothing. */
 export class TurnFailure {
@@ -30,23 +29,28 @@ export class TurnFailure {
 export interface RelayTimes {
   /** After how long a silence a heartbeat is sent, in milliseconds. */
   readonly heartbeatMs: number;
-  /** How long a caller may keep the turn from going on by not reading, in milliseconds. */
+  /** How long a caller may go without reading what is there for it, in milliseconds. */
   readonly stalledReaderMs: number;
 }
 
+/**
+ * What a call is to its turn.
+ *
+ * - caller: the turn is there for this call. Not to read holds it up, and to go ends it
+ * - starter: the turn was begun for this call, and goes on without it
+ * - reader: it reads a turn that another call has begun
+ */
+export type CallRole = "caller" | "starter" | "reader";
+
 /** A call with its turn. */
 export interface TurnCall<R> {
-  readonly life: TurnLife;
-  readonly stream: ResponseStream<R>;
+  readonly live: ServedTurn;
+  readonly role: CallRole;
+  readonly form: ResponseForm<R>;
   readonly scope: CallScope;
   readonly clock: Clock;
   readonly times: RelayTimes;
-  /** Whether the turn's profile uses its workers again. */
-  readonly reusesWorkers: boolean;
-  /**
-   * The turn has ended, well or not; called before its `result` is sent. What it returns a turn that ended well fails
-   * with all the same.
-   */
+  /** The turn has ended and all of it was sent. What this returns a turn that ended well fails with all the same. */
   readonly ended?: (end: TurnEnd, result: TurnResult) => RunnerError | undefined;
   /** Turns what the turn failed with into what the caller gets. */
   readonly failed: (error: unknown) => Error;
@@ -54,107 +58,138 @@ export interface TurnCall<R> {
   readonly over: () => void;
 }
 
-/** What stands in `started` when the turn was over before the CLI had said anything. */
-const unsaid: Extract<TurnEvent, { kind: "init" }> = {
-  kind: "init",
-  cliVersion: "",
-  model: "",
-  upstreamSessionId: "",
-  permissionMode: "",
-  tools: [],
-  mcpServers: [],
-  capabilities: [],
-  apiKeySource: "",
-};
-
 /**
- * Opens a turn, runs it and relays it: `started` first, `result` last. `open` is called when the first response is asked
- * for; it throws what the caller gets, and then there is nothing to end.
+ * Opens a turn and relays it: `started` first, `result` last. `open` is called when the first response is asked for; it
+ * throws what the caller gets, and then there is nothing to end.
  *
- * One generator from the worker's events to the listener: each further one would cost every event a wait (decision 0006).
+ * One generator from the log to the listener: each further one would cost every event a wait (decision 0006).
  */
-export async function* relayTurn<R>(open: () => TurnCall<R>): AsyncGenerator<R, void> {
-  const call = open();
-  const { life, stream, scope, clock, times } = call;
-  const { turn } = life;
-  let contentStreamed = false;
-  let result: TurnResult | undefined;
-  const failure = (error: unknown) =>
-    new TurnFailure(error, {
-      turnId: turn.id,
-      forOperator: turn.forOperator,
-      promptWritten: life.hasPrompt,
-      contentStreamed,
-      result,
-      lastSequence: stream.lastSequence,
-      deadlinePassed: scope.deadlinePassed,
-    });
+export async function* relayTurn<R>(open: () => TurnCall<R> | Promise<TurnCall<R>>): AsyncGenerator<R, void> {
+  const opened = open();
+  const call = opened instanceof Promise ? await opened : opened;
+  const { live, role, form, scope, clock, times } = call;
+  let end: LiveEnd<TurnResult> | undefined;
+  using cursor = live.log.follow(0, { holds: role === "caller" });
+  const failure = (error: unknown) => new TurnFailure(error, progressOf(call, cursor, live.log.end?.value));
+  const onAbort = () => {
+    if (role === "caller") live.stop(scope.signal.reason as RunnerError);
+    else cursor.wake();
+  };
+  scope.signal.addEventListener("abort", onAbort, { once: true });
+  if (scope.signal.aborted) onAbort();
+  using _watch = role === "caller" ? watchCaller(call, failure) : watchReader(call, cursor, failure);
   try {
-    const { claim, ended } = await life.begin();
-    using reader = life.read(tickMs(times));
-    using _stall = watchForStall(
-      () => life.blockedMs(),
-      { clock, stalledReaderMs: times.stalledReaderMs },
-      (error) => {
-        scope.end(error);
-        void ended.then((end) => scope.endCall(failure(end.error ?? error)));
-      },
-    );
-    const started = (event: Extract<TurnEvent, { kind: "init" }>) =>
-      toStarted(event, turn, claim, { nowMs: clock.now(), queueWaitMs: life.queueWaitMs });
-    const writtenAtMs = clock.now();
-    let lastSentMs = writtenAtMs;
+    using _tick = every(clock, tickMs(times), () => cursor.wake());
+    let lastSentMs = clock.now();
     let hasStarted = false;
     for (;;) {
-      let event = reader.poll();
-      if (event === undefined) {
-        const next = await reader.next();
-        if (next.kind === "tick") {
-          const nowMs = clock.now();
-          if (!hasStarted || nowMs - lastSentMs < times.heartbeatMs) continue;
-          lastSentMs = nowMs;
-          yield stream.one(heartbeat(nowMs - writtenAtMs));
-          continue;
-        }
-        event = next.event;
+      const bytes = cursor.poll();
+      if (bytes !== undefined) {
+        const response = form.event(bytes, cursor.flags);
+        if (response === undefined) continue;
+        hasStarted = true;
+        yield response;
+        lastSentMs = clock.now();
+        continue;
       }
-      if (event.kind === "ended") {
-        const { end, raw } = event;
-        const resultAfter = (lastSequence: number) => {
-          const { forOperator } = turn;
-          result = toResult(end, { times: life.times, lastSequence, forOperator, reusesWorkers: call.reusesWorkers });
-          return result;
-        };
-        // A turn that failed before it had begun for the caller has a status only. A bound of the caller's own can end it
-        // before the CLI has said a word: that is OK, so it begins and ends.
-        if (!hasStarted && end.error !== undefined) {
-          call.ended?.(end, resultAfter(stream.lastSequence));
-          throw end.error;
-        }
-        if (!hasStarted) yield stream.one(started(unsaid));
-        const last = stream.last((sequence) => ({ case: "result", value: resultAfter(sequence) }), raw);
-        const refused = call.ended?.(end, result!);
-        yield* last;
-        if (end.error !== undefined || refused !== undefined) throw end.error ?? refused;
+      if (cursor.missing !== undefined) throw behind(cursor, "was too slow for what memory holds");
+      if (cursor.end !== undefined) {
+        end = cursor.end.value;
+        if (end.kind === "notStarted") throw end.error;
+        const refused = call.ended?.(end.end, end.result);
+        const error = end.error ?? end.end.error ?? refused;
+        if (error !== undefined) throw error;
         return;
       }
-      if (event.kind === "init" && !hasStarted) {
-        hasStarted = true;
-        if (event.raw === undefined) yield stream.one(started(event));
-        else yield* stream.withLine(started(event), event.raw);
-      } else {
-        if (event.kind === "textDelta" || event.kind === "toolUse") contentStreamed = true;
-        for (const response of stream.responses(event)) yield response;
-      }
-      lastSentMs = clock.now();
+      // The turn of a caller that goes ends, and so does this; any other turn goes on without this call.
+      if (role !== "caller") scope.signal.throwIfAborted();
+      await cursor.changed();
+      const nowMs = clock.now();
+      if (!hasStarted || cursor.unreadCount > 0 || nowMs - lastSentMs < times.heartbeatMs) continue;
+      lastSentMs = nowMs;
+      const { sequence } = cursor;
+      yield form.heartbeat({
+        sequence,
+        turnId: live.turn.id,
+        elapsedMs: live.runningMs(),
+        atWallMs: clock.wallNow(),
+      });
     }
   } catch (error) {
-    life.replied(); // before the status, which takes a moment to make
+    if (role !== "reader") live.life.replied(); // before the status, which takes a moment to make
     throw call.failed(failure(error));
   } finally {
-    life.replied();
+    scope.signal.removeEventListener("abort", onAbort);
+    if (role === "caller" && end === undefined) live.stop(goneReason(scope));
+    if (role !== "reader") live.life.replied();
     call.over();
   }
+}
+
+function progressOf(
+  { live, scope }: Pick<TurnCall<unknown>, "live" | "scope">,
+  cursor: LogCursor<LiveEnd<TurnResult>>,
+  end: LiveEnd<TurnResult> | undefined,
+): CallProgress {
+  return {
+    turnId: live.turn.id,
+    forOperator: live.turn.forOperator,
+    promptWritten: live.life.hasPrompt,
+    contentStreamed: live.hasContent && cursor.sequence > 0,
+    result: end?.kind === "ended" ? end.result : undefined,
+    lastSequence: cursor.sequence,
+    deadlinePassed: scope.deadlinePassed,
+  };
+}
+
+/** Ends the turn of a caller who does not read, and then the call. */
+function watchCaller({ live, scope, clock, times }: TurnCall<unknown>, failure: (error: unknown) => TurnFailure) {
+  const { stalledReaderMs } = times;
+  return watchForStall(
+    () => live.life.blockedMs(),
+    { clock, stalledReaderMs },
+    (error) => {
+      scope.end(error);
+      void live.over.then(() => scope.endCall(failure(error)));
+    },
+  );
+}
+
+/** Ends the call of a reader who does not take what is there. The turn goes on. */
+function watchReader(
+  { scope, clock, times }: TurnCall<unknown>,
+  cursor: LogCursor<unknown>,
+  failure: (error: unknown) => TurnFailure,
+) {
+  const { stalledReaderMs } = times;
+  return watchForStall(laggingMs(cursor, clock), { clock, stalledReaderMs }, () =>
+    scope.endCall(failure(behind(cursor, `read nothing for ${stalledReaderMs} ms`))),
+  );
+}
+
+/** For how long a reader has not moved although there was something to read. */
+function laggingMs(cursor: LogCursor<unknown>, clock: Clock): () => number {
+  let at = cursor.sequence;
+  let sinceMs = clock.now();
+  return () => {
+    if (cursor.sequence !== at || cursor.unreadCount === 0) {
+      at = cursor.sequence;
+      sinceMs = clock.now();
+    }
+    return clock.now() - sinceMs;
+  };
+}
+
+/** The turn goes on without this reader, who may attach again. */
+function behind(cursor: LogCursor<unknown>, why: string): RunnerError {
+  const facts = { lastSequence: cursor.sequence };
+  const message = `this reader ${why}; attach to the turn again after event ${cursor.sequence}`;
+  return new RunnerError("READER_BEHIND", message, { facts });
+}
+
+/** Why the turn of a caller ends that has gone without a word. */
+function goneReason({ signal }: CallScope): RunnerError {
+  return signal.aborted ? (signal.reason as RunnerError) : new RunnerError("CANCELLED", "the caller cancelled");
 }
 
 /** How often a wait for an event is looked up from: often enough for heartbeats, and for a caller who does not read. */

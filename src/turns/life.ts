@@ -5,8 +5,7 @@
  * observers. Its end is the server's own matter: the worker goes back to the pool and the books are written when the
  * worker is done, whether or not anybody still reads.
  *
- * Its events have one reader at a time, or none. Without one the turn is ended, or goes on unread, as `whenUnread` says; a
- * log that several readers follow is a reader like any other.
+ * Its events have one reader, which writes them down for all others (`live-turn.ts`) and reads to the end.
  */
 import { bindingKey } from "../binding-key.ts";
 import type { Clock } from "../clock.ts";
@@ -33,7 +32,7 @@ export interface LifeParts {
   readonly admit: (turn: Turn, signal: AbortSignal) => (() => void) | Promise<() => void>;
 }
 
-/** The bounds of a turn, as whoever asked for it has set them. Moments are on the clock's `now()`. */
+/** The bounds of a turn, as set by what asked for it. Moments are on the clock's `now()`. */
 export interface LifeScope {
   /** Ends the turn when it aborts; the reason is a RunnerError that says why. */
   readonly signal: AbortSignal;
@@ -41,8 +40,8 @@ export interface LifeScope {
   readonly arrivedAtMs: number;
   /** When the first stage began: a moment later than the arrival, or the same. */
   readonly startedMs: number;
-  /** What becomes of a turn whose reader has gone: it is ended, or goes on and its events are passed over. Default `end`. */
-  readonly whenUnread?: "end" | "goOn";
+  /** What the prompt waits for, whatever happened meanwhile: that the turn is written down. Absent: nothing. */
+  readonly beforePrompt?: () => Promise<void> | undefined;
 }
 
 export class TurnLife {
@@ -51,7 +50,7 @@ export class TurnLife {
   readonly #scope: LifeScope;
   readonly #observers: Observers;
   readonly #stages: StageClock;
-  /** Settles when nobody reads any more, or the reader has had the last event. */
+  /** Settles when the reader has had the last event. */
   readonly #read = Promise.withResolvers<void>();
   #state: LifeState = { kind: "admitted" };
   #queueWaitMs = 0;
@@ -117,21 +116,19 @@ export class TurnLife {
     if (this.#state.kind === "running") this.#state.running.interrupt(cause);
   }
 
-  /**
-   * Reads its events, from the first one on. Once, and only when it has begun. `tickMs`: how long a wait lasts until it
-   * answers with a tick.
-   */
-  read(tickMs: number): TurnReader {
+  /** Reads its events, from the first one to the last. Once, and only when it has begun. */
+  read(): TurnReader {
     const { state } = this;
     if (!("running" in state)) throw new Error("bug: a turn is read before it runs");
-    const reader: TurnReader = new TurnReader(state.running, this.#parts.clock, tickMs, {
-      taken: this.#saw,
-      gone: () => this.#readerGone(reader),
-    });
-    return reader;
+    return new TurnReader(state.running, this.#saw);
   }
 
-  /** The reader is done with the turn, also with its status. The first call counts. */
+  /** Nobody reads any further: the books are closed without the rest of the events. */
+  stopReading(): void {
+    this.#read.resolve();
+  }
+
+  /** The call that asked for the turn is done with it, also with its status. The first call counts. */
   replied(): void {
     if (this.#hasReplied) return;
     this.#hasReplied = true;
@@ -196,6 +193,7 @@ export class TurnLife {
         this.#stages.enter("seedHistory");
         await worker.seed(turn.history, signal);
       }
+      await this.#scope.beforePrompt?.();
       signal.throwIfAborted();
       this.#stages.enter("stdinWrite");
       const running = worker.run(turn);
@@ -253,16 +251,6 @@ export class TurnLife {
       this.#read.resolve();
     }
   };
-
-  #readerGone(reader: TurnReader): void {
-    // Its events go on being seen, and `ended` among them closes the turn.
-    if (this.#scope.whenUnread === "goOn") void reader.passOver();
-    else {
-      // Perhaps mid-turn. After the end this does nothing.
-      this.interrupt(endCauseOf(this.#scope.signal.reason));
-      this.#read.resolve();
-    }
-  }
 
   /** The one door. */
   #become(next: LifeState): void {

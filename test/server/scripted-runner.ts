@@ -13,7 +13,7 @@ import { startServers } from "../../src/server/server.ts";
 import { type CallContext, type ServedService, served } from "../../src/service/calls.ts";
 import { toConnectError } from "../../src/service/errors.ts";
 import { healthService } from "../../src/service/health-service.ts";
-import { asBytes } from "../../src/service/out/wire.ts";
+import { responseBytes } from "../../src/service/out/wire.ts";
 import { poolService } from "../../src/service/pool/pool-service.ts";
 import { RecentTurns } from "../../src/turns/observers/recent-turns.ts";
 import { testTls } from "../contract/transports.ts";
@@ -143,7 +143,7 @@ export class ScriptedRunner {
 
 /** Every other event as bytes where the listener takes those: both forms are one to a client. */
 async function* asTaken(events: AsyncIterable<ReturnType<typeof textEvent>>, { takes }: CallContext) {
-  const wire = asBytes("turn");
+  const wire = responseBytes("turn");
   for await (const event of events) yield takes === "bytes" && event.sequence % 2 === 1 ? wire.response(event) : event;
 }
 

@@ -8,7 +8,7 @@ import { type LifeParts, type LifeScope, TurnLife } from "../../src/turns/life.t
 import { canMove, type LifeState } from "../../src/turns/life-state.ts";
 import type { TurnObserver } from "../../src/turns/observer.ts";
 import { FakeClock } from "../fake-clock.ts";
-import { aTurn, goodEnd, init, ScriptedPool, ScriptedTurn, ScriptedWorker, text } from "./scripted.ts";
+import { aTurn, init, ScriptedPool, ScriptedTurn, ScriptedWorker, text } from "./scripted.ts";
 
 /** Writes down all that it is told, except the times of it. */
 class Book implements TurnObserver {
@@ -51,12 +51,12 @@ class Book implements TurnObserver {
 
 interface Options {
   readonly workers?: ScriptedWorker[];
-  readonly whenUnread?: LifeScope["whenUnread"];
+  readonly beforePrompt?: LifeScope["beforePrompt"];
   readonly admit?: LifeParts["admit"];
   readonly observers?: TurnObserver[];
 }
 
-function scene({ workers = [new ScriptedWorker()], whenUnread, admit, observers = [] }: Options = {}) {
+function scene({ workers = [new ScriptedWorker()], beforePrompt, admit, observers = [] }: Options = {}) {
   const clock = new FakeClock();
   const pool = new ScriptedPool(...workers);
   const abort = new AbortController();
@@ -65,7 +65,13 @@ function scene({ workers = [new ScriptedWorker()], whenUnread, admit, observers 
   const leave = () => {
     leftCount += 1;
   };
-  const scope = { signal: abort.signal, deadlineMs: 60_000, arrivedAtMs: 0, startedMs: 0, whenUnread };
+  const scope: LifeScope = {
+    signal: abort.signal,
+    deadlineMs: 60_000,
+    arrivedAtMs: 0,
+    startedMs: 0,
+    ...(beforePrompt && { beforePrompt }),
+  };
   const parts: LifeParts = { clock, pool, admit: admit ?? (() => leave) };
   const life = new TurnLife(aTurn(), scope, parts, [book, ...observers]);
   return { clock, pool, abort, book, life, worker: workers[0]!, leftCount: () => leftCount };
@@ -74,12 +80,11 @@ function scene({ workers = [new ScriptedWorker()], whenUnread, admit, observers 
 /** Reads on until the end. */
 async function readAll(life: TurnLife): Promise<string[]> {
   const kinds: string[] = [];
-  using reader = life.read(1_000);
+  const reader = life.read();
   for (;;) {
-    const read = await reader.next();
-    if (read.kind === "tick") continue;
-    kinds.push(read.event.kind);
-    if (read.event.kind === "ended") return kinds;
+    const { kind } = await reader.next();
+    kinds.push(kind);
+    if (kind === "ended") return kinds;
   }
 }
 
@@ -187,7 +192,7 @@ describe("the end of a turn", () => {
     const { life, book, worker, clock, pool, leftCount } = scene();
     worker.turn.push(init, text("a"));
     await life.begin();
-    using _reader = life.read(1_000);
+    life.read();
     worker.turn.end();
     worker.turn.becomeIdle();
     await clock.settle();
@@ -219,57 +224,39 @@ describe("the end of a turn", () => {
     expect(worker.turn.causes).toEqual(["cancelled"]);
   });
 
-  test("comes when its reader goes; after its end that changes nothing", async () => {
+  test("closes the books also when nobody reads any further", async () => {
     const { life, worker, book, clock } = scene();
     worker.turn.push(init);
     await life.begin();
-    const reader = life.read(1_000);
-    reader[Symbol.dispose]();
-    reader[Symbol.dispose]();
+    life.stopReading();
+    life.interrupt("cancelled");
     await clock.settle();
-    expect(worker.turn.causes).toEqual(["cancelled"]);
     expect(book.lines.filter((line) => line === "closed")).toHaveLength(1);
     life.interrupt("costLimit");
     expect(worker.turn.causes).toEqual(["cancelled"]);
-    expect(clock.pendingTimerCount).toBe(0);
   });
 });
 
-describe("a turn that goes on unread", () => {
-  test("is read to its end for nobody, and booked and closed as any other", async () => {
-    const { life, worker, book, clock } = scene({ whenUnread: "goOn" });
-    worker.turn.push(init);
-    await life.begin();
-    {
-      using reader = life.read(1_000);
-      expect(await reader.next()).toMatchObject({ event: { kind: "init" } });
-    }
-    for (let n = 0; n < 5; n += 1) {
-      worker.turn.push(text(String(n)));
-      await clock.advance(1_500);
-    }
-    expect(worker.turn.causes).toEqual([]);
-    expect(life.state.kind).toBe("running");
-    worker.turn.end(goodEnd);
-    worker.turn.becomeIdle();
+describe("what the prompt waits for", () => {
+  test("comes after the worker was prepared, and before the prompt", async () => {
+    const gate = Promise.withResolvers<void>();
+    const { life, worker, clock } = scene({ beforePrompt: () => gate.promise });
+    const begun = life.begin();
     await clock.settle();
-    expect(book.lines.filter((line) => /^(firstText|finished|closed)/.test(line))).toEqual([
-      "firstText",
-      "finished completed",
-      "closed",
-    ]);
-    expect(clock.pendingTimerCount).toBe(0);
+    expect(worker.calls).toEqual(["bind", "configure"]);
+    gate.resolve();
+    await begun;
+    expect(worker.calls).toEqual(["bind", "configure", "run"]);
   });
 
-  test("is still ended by its signal", async () => {
-    const { life, worker, abort, clock, book } = scene({ whenUnread: "goOn" });
-    worker.turn.push(init);
-    await life.begin();
-    life.read(1_000)[Symbol.dispose]();
-    abort.abort(new RunnerError("DRAINED", "shutting down"));
-    await clock.settle();
-    expect(worker.turn.causes).toEqual(["drained"]);
-    expect(book.lines.at(-1)).toBe("closed");
+  test("may refuse: then no worker gets the prompt, and the one that was prepared goes back", async () => {
+    const { life, worker, pool, book } = scene({
+      beforePrompt: () => Promise.reject(new RunnerError("STORE_UNAVAILABLE", "the disk is full")),
+    });
+    await expect(life.begin()).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
+    expect(worker.calls).not.toContain("run");
+    expect(pool.releases).toHaveLength(1);
+    expect(book.lines.at(-1)).toBe("closed: STORE_UNAVAILABLE");
   });
 });
 

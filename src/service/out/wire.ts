@@ -1,12 +1,12 @@
 /**
- * The forms in which a turn's responses leave it: as messages, or as bytes that are made once for all who read them.
+ * A turn's responses as bytes, made once for all who read them.
  *
- * The gRPC port takes bytes, the web port messages, whose protocol may be JSON. Most responses are short pieces of text:
- * those are written by hand, at a fraction of what the general way costs, and come out byte for byte the same.
+ * Most responses are short pieces of text: those are written by hand, at a fraction of what the general way costs, and come
+ * out byte for byte the same.
  */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
-import { type StreamChatResponse, StreamChatResponseSchema } from "../../../gen/claude/runner/v1/runner_pb.ts";
+import { StreamChatResponseSchema } from "../../../gen/claude/runner/v1/runner_pb.ts";
 import type { TurnEvent } from "../../turn-event.ts";
 import { int32, timestamp } from "../protobuf.ts";
 import type { Response } from "./responses.ts";
@@ -19,40 +19,6 @@ export interface Head {
   /** In milliseconds since 1970. */
   readonly createdAtMs: number;
   readonly turnId: string;
-}
-
-/** Makes responses in one of the forms. One for each turn: it keeps what is the same in many events. */
-export interface Wire<R> {
-  response(response: Response): R;
-  textDelta(head: Head, delta: TextDelta): R;
-}
-
-export function asMessages(): Wire<Response> {
-  let createdAtMs = Number.NaN;
-  let createTime = timestamp(0);
-  return {
-    response: (response) => response,
-    // Made as the finished message, which nobody has to build from parts.
-    textDelta(head, delta) {
-      const { text, blockIndex, messageIndex, parentToolUseId = "" } = delta;
-      if (!isPlain(blockIndex) || !isPlain(messageIndex)) return slowly(head, delta);
-      if (head.createdAtMs !== createdAtMs) {
-        createdAtMs = head.createdAtMs;
-        createTime = timestamp(createdAtMs);
-      }
-      return {
-        $typeName: "claude.runner.v1.StreamChatResponse",
-        sequence: head.sequence,
-        createTime,
-        turnId: head.turnId,
-        parentToolUseId,
-        event: {
-          case: "textDelta",
-          value: { $typeName: "claude.runner.v1.TextDelta", text, blockIndex, messageIndex },
-        },
-      } satisfies StreamChatResponse;
-    },
-  };
 }
 
 /** A field's number and kind as they stand before it in the bytes. */
@@ -68,7 +34,13 @@ const tags = {
 } as const;
 const deltaTags = { text: bytesTag(1), blockIndex: varintTag(2), messageIndex: varintTag(3) } as const;
 
-export function asBytes(turnId: string): Wire<Buffer> {
+/** Makes the bytes of responses. One for each turn: it keeps what is the same in many events. */
+export interface ResponseBytes {
+  response(response: Response): Buffer;
+  textDelta(head: Head, delta: TextDelta): Buffer;
+}
+
+export function responseBytes(turnId: string): ResponseBytes {
   const id = Buffer.from(turnId);
   const idField = Buffer.concat([Buffer.from([tags.turnId]), varint(id.length), id]);
   let createdAtMs = Number.NaN;

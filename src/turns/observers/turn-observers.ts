@@ -9,7 +9,7 @@ import type { Turn } from "../../turn.ts";
 import type { TurnObserver } from "../observer.ts";
 import { CliSpanJoining } from "./cli-span-joining.ts";
 import type { RecentTurns } from "./recent-turns.ts";
-import { TurnLog } from "./turn-log.ts";
+import { TurnLogLine } from "./turn-log-line.ts";
 import { TurnMetrics } from "./turn-metrics.ts";
 import { type ParentSpan, TurnSpans } from "./turn-spans.ts";
 
@@ -38,7 +38,7 @@ export function observersOf(
       arrivedAtWallMs: parent.wall(arrivedAtMs),
       traceId: recordedTraceId(parent.context),
     }),
-    new TurnLog(turn, log, parent),
+    new TurnLogLine(turn, log, parent),
   ];
 }
 

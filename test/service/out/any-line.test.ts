@@ -11,15 +11,13 @@ import { mapEnd, mapMessage } from "../../../src/cli/mapping/turn-mapper.ts";
 import { parseLine } from "../../../src/cli/protocol/cli-messages.ts";
 import { Charges } from "../../../src/cli/turn/charges.ts";
 import { turnEnd } from "../../../src/cli/turn/end-of-turn.ts";
-import { ResponseStream } from "../../../src/service/out/response-stream.ts";
 import { toResult } from "../../../src/service/out/result.ts";
-import { asMessages } from "../../../src/service/out/wire.ts";
 import { toPoolState } from "../../../src/service/pool/pool-state.ts";
 import type { TurnEvent } from "../../../src/turn-event.ts";
 import type { RecentTurn } from "../../../src/turns/observers/recent-turns.ts";
 import { captureNames, linesOf, newTurn } from "../../cli/captures.ts";
 import { placesIn, replaceAt } from "../../cli/places.ts";
-import { aTurn } from "../../turns/scripted.ts";
+import { Encoded } from "./encoded.ts";
 
 /** Throws when it cannot be sent, as bytes or as JSON that every program reads. */
 function encode<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>): void {
@@ -35,7 +33,7 @@ function encode<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<D
 /** Takes lines as those of one turn, and encodes all that a caller can get of them. */
 function answer(lines: readonly string[]): void {
   const mapped = newTurn("full");
-  const stream = new ResponseStream(aTurn({ detail: "full" }), asMessages(), () => 1_700_000_000_123);
+  const stream = new Encoded("full");
   const ledger = new Charges();
   for (const line of lines) {
     const message = parseLine(line);
@@ -58,7 +56,7 @@ function answer(lines: readonly string[]): void {
       isUsable: true,
     });
     const result = toResult(end, { times: {}, lastSequence: 1, reusesWorkers: true });
-    encode(StreamChatResponseSchema, stream.one({ case: "result", value: result }));
+    for (const response of stream.own({ case: "result", value: result })) encode(StreamChatResponseSchema, response);
     encode(ChatResponseSchema, { text: end.text, result });
     encode(GetPoolResponseSchema, { pool: toPoolState(emptyPool, [recentTurn(end)], moment) });
   }

@@ -1,32 +1,17 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { StreamChatResponseSchema } from "../../../gen/claude/runner/v1/runner_pb.ts";
+import {
+  type StreamChatResponse as Response,
+  StreamChatResponseSchema,
+} from "../../../gen/claude/runner/v1/runner_pb.ts";
 import type { Json } from "../../../src/json-value.ts";
-import { ResponseStream } from "../../../src/service/out/response-stream.ts";
-import type { Response } from "../../../src/service/out/responses.ts";
-import { asMessages } from "../../../src/service/out/wire.ts";
-import type { Detail, Turn } from "../../../src/turn.ts";
+import type { Detail } from "../../../src/turn.ts";
 import type { TurnEvent } from "../../../src/turn-event.ts";
+import { Encoded } from "./encoded.ts";
 
 const MiB = 1024 * 1024;
 const position = { messageIndex: 0, blockIndex: 0 };
-
-function stream(detail: Detail = "standard"): ResponseStream<Response> {
-  const turn: Turn = {
-    id: "00000000-0000-4000-8000-000000000001",
-    tenant: "t",
-    profile: "default",
-    content: [],
-    history: [],
-    binding: {},
-    settings: { model: "m", effort: "medium" },
-    limits: {},
-    detail,
-    labels: {},
-  };
-  return new ResponseStream(turn, asMessages(), () => 1_700_000_000_123);
-}
 
 const size = (response: Response) =>
   toBinary(StreamChatResponseSchema, create(StreamChatResponseSchema, response)).length;
@@ -78,7 +63,7 @@ describe("long things come in slices below 1 MiB", () => {
       ({ event }) => (event?.case === "notice" ? (event.value.text ?? "") : ""),
     ],
   ])("%s: the slices together are the whole", (_what, event, textOf) => {
-    const responses = stream().responses(event);
+    const responses = new Encoded().responses(event);
     expect(responses.length).toBeGreaterThan(1);
     for (const response of responses) expect(size(response)).toBeLessThan(MiB);
     const whole = responses.map(textOf).join("");
@@ -86,7 +71,7 @@ describe("long things come in slices below 1 MiB", () => {
   });
 
   test("a tool's answer: what the model read is whole, what the tool reported beside it is cut and says by how much", () => {
-    const responses = stream().responses(
+    const responses = new Encoded().responses(
       toolResult({
         content: [
           { kind: "text", text: long },
@@ -115,7 +100,7 @@ describe("long things come in slices below 1 MiB", () => {
   });
 
   test("a line: its pieces follow with offset and total, and together are the line", () => {
-    const responses = stream("full").responses({ kind: "blockStop", ...position, raw: long });
+    const responses = new Encoded("full").responses({ kind: "blockStop", ...position, raw: long });
     expect(cases(responses)).toEqual(["blockStop", ...Array.from({ length: responses.length - 1 }, () => "unknown")]);
     let offset = 0n;
     for (const { rawJson } of responses) {
@@ -161,7 +146,7 @@ test("no event is larger than 1 MiB, whatever a tool takes and answers", () => {
             raw: JSON.stringify(value),
           },
         ];
-        const numbered = stream("full");
+        const numbered = new Encoded("full");
         const responses = events.flatMap((event) => numbered.responses(event));
         for (const response of responses) expect(size(response)).toBeLessThanOrEqual(MiB);
         expect(responses.map(({ sequence }) => sequence)).toEqual(responses.map((_, at) => at + 1));
@@ -184,13 +169,13 @@ describe("detail", () => {
     ["standard", ["textDelta", "thinkingDelta", "retracted", "unknown"]],
     ["full", ["textDelta", "thinkingDelta", "retracted", "unknown", "unknown"]],
   ])("%s", (detail, expected) => {
-    const numbered = stream(detail);
+    const numbered = new Encoded(detail);
     expect(cases(events.flatMap((event) => numbered.responses(event)))).toEqual(expected);
   });
 });
 
 test("the envelope counts, and names the turn and the sub-agent", () => {
-  const numbered = stream();
+  const numbered = new Encoded();
   const [first] = numbered.responses({ kind: "textDelta", text: "a", ...position, parentToolUseId: "tool" });
   const [second] = numbered.responses({ kind: "textDelta", text: "b", ...position });
   expect(first).toMatchObject({
@@ -205,6 +190,6 @@ test("the envelope counts, and names the turn and the sub-agent", () => {
 
 test("a tool's input is carried as a structure only where that is small, and exactly always", () => {
   const exact = '{"id": 12345678901234567890, "b":1}';
-  const [response] = stream().responses(toolUse(JSON.parse(exact) as Json, exact));
+  const [response] = new Encoded().responses(toolUse(JSON.parse(exact) as Json, exact));
   expect(response!.event).toMatchObject({ case: "toolUse", value: { inputJson: exact, input: { b: 1 } } });
 });

@@ -1,12 +1,8 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it, test } from "vitest";
-import { StreamChatResponseSchema } from "../../../gen/claude/runner/v1/runner_pb.ts";
 import type { Json } from "../../../src/json-value.ts";
-import { ResponseStream } from "../../../src/service/out/response-stream.ts";
 import { maxStructDepth, struct, value } from "../../../src/service/out/structs.ts";
-import { asMessages } from "../../../src/service/out/wire.ts";
 import type { TurnEvent } from "../../../src/turn-event.ts";
-import { aTurn } from "../../turns/scripted.ts";
+import { Encoded } from "./encoded.ts";
 
 const objects = (depth: number) => `${'{"a":'.repeat(depth)}1${"}".repeat(depth)}`;
 const lists = (depth: number) => `${'{"a":'}${"[".repeat(depth - 1)}1${"]".repeat(depth - 1)}}`;
@@ -23,10 +19,8 @@ function asRead(inputJson: string) {
     messageIndex: 0,
     unparsable: false,
   };
-  const [response] = new ResponseStream(aTurn(), asMessages(), () => 0).responses(event);
-  const bytes = toBinary(StreamChatResponseSchema, create(StreamChatResponseSchema, response!));
-  const read = fromBinary(StreamChatResponseSchema, bytes);
-  if (read.event.case !== "toolUse") throw new Error("no tool use");
+  const [read] = new Encoded().responses(event);
+  if (read?.event.case !== "toolUse") throw new Error("no tool use");
   return read.event.value;
 }
 

@@ -14,7 +14,7 @@ import type { ClosedTurn, TurnObserver } from "../observer.ts";
 import type { StageTimes } from "../stages.ts";
 import { withoutOwnWords } from "./own-words.ts";
 
-export class TurnLog implements TurnObserver {
+export class TurnLogLine implements TurnObserver {
   readonly #turn: Turn;
   readonly #log: Log;
   /** The call's span is the active one while a line is written, so that the line names its trace. */

@@ -1,0 +1,80 @@
+/**
+ * A turn's events as the contract has them, from `started` to `result`: what `turns/live-turn.ts` has written down.
+ */
+import type { TurnResult } from "../../../gen/claude/runner/v1/result_pb.ts";
+import type { Clock } from "../../clock.ts";
+import type { Claim } from "../../pool/claim.ts";
+import type { Turn } from "../../turn.ts";
+import type { TurnEnd } from "../../turn-end.ts";
+import type { TurnEvent } from "../../turn-event.ts";
+import type { TurnLife } from "../../turns/life.ts";
+import type { InitEvent, LiveTurn, TurnEncoder } from "../../turns/live-turn.ts";
+import { EventEncoder, type WriteEvent } from "./event-encoder.ts";
+import { toStarted } from "./proto-events.ts";
+import { toResult } from "./result.ts";
+
+/** A turn whose events are those of the contract. */
+export type ServedTurn = LiveTurn<TurnResult>;
+
+export interface TurnEncoderOptions {
+  readonly clock: Clock;
+  /** Whether the turn's profile uses its workers again. */
+  readonly reusesWorkers: boolean;
+  readonly write: WriteEvent;
+}
+
+/** What stands in `started` when the turn was over before the CLI had said anything. */
+const unsaid: InitEvent = {
+  kind: "init",
+  cliVersion: "",
+  model: "",
+  upstreamSessionId: "",
+  permissionMode: "",
+  tools: [],
+  mcpServers: [],
+  capabilities: [],
+  apiKeySource: "",
+};
+
+export class ServedTurnEncoder implements TurnEncoder<TurnResult> {
+  readonly #turn: Turn;
+  readonly #options: TurnEncoderOptions;
+  readonly #events: EventEncoder;
+
+  constructor(turn: Turn, options: TurnEncoderOptions) {
+    this.#turn = turn;
+    this.#options = options;
+    this.#events = new EventEncoder(turn, { wallNow: () => options.clock.wallNow(), write: options.write });
+  }
+
+  get lastSequence(): number {
+    return this.#events.lastSequence;
+  }
+
+  started(init: InitEvent | undefined, claim: Claim, life: TurnLife): void {
+    const at = { nowMs: this.#options.clock.now(), queueWaitMs: life.queueWaitMs };
+    this.#events.own(toStarted(init ?? unsaid, this.#turn, claim, at), init?.raw);
+  }
+
+  event(event: TurnEvent): void {
+    this.#events.event(event);
+  }
+
+  result(end: TurnEnd, raw: string | undefined, life: TurnLife) {
+    let result: TurnResult | undefined;
+    const write = this.#events.last((lastSequence) => {
+      result = this.#result(end, life, lastSequence);
+      return { case: "result", value: result };
+    }, raw);
+    return { result: result!, write };
+  }
+
+  silentResult(end: TurnEnd, life: TurnLife): TurnResult {
+    return this.#result(end, life, this.lastSequence);
+  }
+
+  #result(end: TurnEnd, { times }: TurnLife, lastSequence: number): TurnResult {
+    const { reusesWorkers } = this.#options;
+    return toResult(end, { times, lastSequence, forOperator: this.#turn.forOperator, reusesWorkers });
+  }
+}
