@@ -16,10 +16,15 @@ export type ContentBlock =
   | { readonly kind: "pdf"; readonly data: Uint8Array; readonly title?: string }
   | { readonly kind: "textDocument"; readonly text: string; readonly title?: string };
 
-export interface HistoryMessage {
-  readonly role: "user" | "assistant";
-  readonly text: string;
-}
+/**
+ * One message of the conversation so far, block for block: joining or splitting blocks would lead to another request.
+ *
+ * Roles alternate from user to assistant. No message is without blocks and no text is empty: Claude Code drops an empty
+ * answer in silence and merges the questions around it. Whoever makes a history sees to that.
+ */
+export type HistoryMessage =
+  | { readonly role: "user"; readonly content: readonly ContentBlock[] }
+  | { readonly role: "assistant"; readonly texts: readonly string[] };
 
 /** Bounds of a turn; reaching one ends it under status OK. `undefined`: no bound. */
 export interface TurnLimits {
