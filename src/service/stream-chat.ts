@@ -6,10 +6,12 @@
  */
 import type { TurnResult } from "../../gen/claude/runner/v1/result_pb.ts";
 import type { Clock } from "../clock.ts";
+import type { WorkerUse } from "../config/profile-settings.ts";
 import type { RunnerError } from "../runner-error.ts";
 import type { TurnEnd } from "../turn-end.ts";
 import type { TurnEvent } from "../turn-event.ts";
 import type { TurnLife } from "../turns/life.ts";
+import { plannedFate } from "../turns/release.ts";
 import { watchForStall } from "../turns/stall.ts";
 import type { CallScope } from "./call-scope.ts";
 import type { CallProgress } from "./errors.ts";
@@ -41,8 +43,8 @@ export interface TurnCall<R> {
   readonly scope: CallScope;
   readonly clock: Clock;
   readonly times: RelayTimes;
-  /** Whether the turn's profile uses its workers again. */
-  readonly reusesWorkers: boolean;
+  /** How the turn's profile uses its workers. */
+  readonly workerUse: WorkerUse;
   /**
    * The turn has ended, well or not; called before its `result` is sent. What it returns a turn that ended well fails
    * with all the same.
@@ -122,7 +124,8 @@ export async function* relayTurn<R>(open: () => TurnCall<R>): AsyncGenerator<R, 
         const { end, raw } = event;
         const resultAfter = (lastSequence: number) => {
           const { forOperator } = turn;
-          result = toResult(end, { times: life.times, lastSequence, forOperator, reusesWorkers: call.reusesWorkers });
+          const fate = plannedFate(end, turn, call.workerUse);
+          result = toResult(end, { times: life.times, lastSequence, forOperator, fate });
           return result;
         };
         // A turn that failed before it had begun for the caller has a status only. A bound of the caller's own can end it
