@@ -14,7 +14,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { checkSettings, noAuthentication } from "./config/checks.ts";
 import { machineDisk } from "./config/disk.ts";
 import { probeSettings } from "./config/probe-settings.ts";
-import { reusesWorkers, workerBounds } from "./config/profile-settings.ts";
+import { workerBounds, workerUse } from "./config/profile-settings.ts";
 import type { Settings } from "./config/settings.ts";
 import { runnerVersion } from "./config/version.ts";
 import { Authenticator, type AuthRules, defaultToken } from "./policy/auth.ts";
@@ -140,10 +140,8 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
         name,
         {
           ...workerBounds(profile),
-          reuse: reusesWorkers(profile),
+          ...workerUse(profile),
           keptPlaces: profile.keptPlaces,
-          // A worker is reset when its turn ends. To keep conversations is not something that can be set.
-          keepConversationMs: 0,
         },
       ]),
     ),

@@ -16,10 +16,16 @@ export type ContentBlock =
   | { readonly kind: "pdf"; readonly data: Uint8Array; readonly title?: string }
   | { readonly kind: "textDocument"; readonly text: string; readonly title?: string };
 
-export interface HistoryMessage {
-  readonly role: "user" | "assistant";
-  readonly text: string;
-}
+/**
+ * One message of the conversation so far, block for block: joining or splitting blocks would lead to another request.
+ *
+ * Roles alternate from user to assistant. No message is without blocks and no text is empty: Claude Code drops an empty
+ * answer in silence and merges the questions around it. Whoever makes a history sees to that: `service/in/requests.ts` for
+ * a request's, `conversations/stays.ts` for a turn that is to become part of one.
+ */
+export type HistoryMessage =
+  | { readonly role: "user"; readonly content: readonly ContentBlock[] }
+  | { readonly role: "assistant"; readonly texts: readonly string[] };
 
 /** Bounds of a turn; reaching one ends it under status OK. `undefined`: no bound. */
 export interface TurnLimits {
@@ -44,6 +50,14 @@ export interface ModelSettings {
   readonly effort: Effort;
 }
 
+/** The names under which a worker may keep a conversation; `conversations/kept-names.ts` makes them. */
+export interface KeptNames {
+  /** Of what was said before this turn. Absent: nothing that a worker could still have. */
+  readonly before?: string | undefined;
+  /** Of that with this turn, once it has completed. */
+  readonly after: string;
+}
+
 /** One turn, checked and complete: nothing of it needs another look. */
 export interface Turn {
   /** A v4 UUID of ours; also the uuid on the user line, which has to be new for each line. */
@@ -52,7 +66,12 @@ export interface Turn {
   /** The name of the profile. */
   readonly profile: string;
   readonly content: readonly ContentBlock[];
+  /** All that was said before. A worker that still has it, by the name of `conversation`, is not handed it again. */
   readonly history: readonly HistoryMessage[];
+  /** Absent: its worker forgets it when it has ended. Only for text conversations. */
+  readonly conversation?: KeptNames | undefined;
+  /** The session that it belongs to. Absent: none. */
+  readonly sessionId?: string | undefined;
   readonly binding: Binding;
   readonly settings: ModelSettings;
   readonly limits: TurnLimits;

@@ -109,8 +109,8 @@ async function probe(worker: WorkerProcess, sink: ProbeSink): Promise<Omit<CliCa
   }
 
   await worker.seed([
-    { role: "user", text: question },
-    { role: "assistant", text: answer },
+    { role: "user", content: [{ kind: "text", text: question }] },
+    { role: "assistant", texts: [answer] },
   ]);
   const seeded = await bodyOfTurn(worker, sink);
   const isInOrder = check(

@@ -174,6 +174,11 @@ export const profile = z.strictObject({
     "The number of workers, out of `maxWorkers`, that are kept for tenants without a running turn, so that long turns of one tenant never make another wait for its first. Applies if tokens of several tenants may name the profile; at least one worker is always open to all.",
     "Set 0 if one tenant may use every worker; raise it if many tenants call seldom.",
   ),
+  keepConversationMs: about(
+    ms().default(300_000),
+    "How long an idle worker keeps the conversation of a session without tools, in milliseconds, so that the session's next turn goes on at once. 0: the worker is reset when its turn ends. Turns without a session are never kept.",
+    "A kept worker stays available: if another turn with the same system prompt needs it, it is reset first, which takes milliseconds. It still ends after `pool.boundIdleTimeoutMs`. Set 0 if no conversation may stay in memory longer than its turn.",
+  ),
   defaultLimits: about(
     limits.prefault({ maxModelCallCount: 50, maxOutputBytes: 8 * mebibytes, maxDurationMs: 600_000 }),
     "The bounds of turns whose request sets none.",
@@ -218,4 +223,14 @@ export function workerBounds({ workspace, maxWorkers, minSpares }: ProfileSettin
 /** Whether workers of a profile serve more than one turn. */
 export function reusesWorkers(settings: ProfileSettings): boolean {
   return settings.reuse ?? settings.tools.length === 0;
+}
+
+/** How a profile uses a worker after its turn. */
+export interface WorkerUse {
+  readonly reuse: boolean;
+  readonly keepConversationMs: number;
+}
+
+export function workerUse(settings: ProfileSettings): WorkerUse {
+  return { reuse: reusesWorkers(settings), keepConversationMs: settings.keepConversationMs };
 }

@@ -6,7 +6,6 @@
  */
 import { RunnerError, withoutStack } from "../runner-error.ts";
 import { attributeNames, instruments } from "../telemetry/instruments.ts";
-import { label } from "../telemetry/label.ts";
 import { BindingChurn } from "./binding-churn.ts";
 import { StartBreaker } from "./breaker.ts";
 import type { Claim, ClaimRequest, ClaimSource, Holding, Release } from "./claim.ts";
@@ -218,7 +217,6 @@ export class ProfilePool {
     this.#shares.began(request.tenant, now);
     if (turn.endWait !== undefined) this.#queuePace.served(now);
     this.claimCounts.claimed(request.tenant, source);
-    instruments().claims.add(1, { [attributeNames.claimSource]: label(source), [attributeNames.profile]: this.name });
     if (!isBound) instruments().bindings.add(1, { [attributeNames.profile]: this.name });
     const newBindingCount = this.#churn.claimed(request.tenant, !isBound, now);
     if (newBindingCount !== undefined) {

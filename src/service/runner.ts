@@ -20,7 +20,7 @@ import {
   StreamChatRequestSchema,
   SystemPromptPolicy,
 } from "../../gen/claude/runner/v1/runner_pb.ts";
-import { type ProfileSettings, reusesWorkers } from "../config/profile-settings.ts";
+import { type ProfileSettings, reusesWorkers, workerUse } from "../config/profile-settings.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Caller } from "../policy/auth.ts";
 import type { TurnsInFlight } from "../policy/quota.ts";
@@ -130,7 +130,7 @@ function openTurn<R>(
       log,
       encoder: new ServedTurnEncoder(turn, {
         clock,
-        reusesWorkers: reusesWorkers(profiles[turn.profile]!),
+        workerUse: workerUse(profiles[turn.profile]!),
         write: (flags, bytes) => log.append(flags, bytes),
       }),
       life: (signal) =>

@@ -37,6 +37,9 @@ export const aboutAttributes: Readonly<Record<string, AboutAttribute>> = {
   [names.claimSource]: text(
     "Where the worker came from: `reused` (it has served this tenant with the same system prompt), `spare`, `cold_no_spare` (it was started after the turn had arrived) or `cold_pool_off` (the profile keeps no spares).",
   ),
+  [names.conversationSource]: text(
+    "How Claude came to know the conversation so far: `new` (there was none), `kept` (the worker still had it), `seeded` (it was handed over) or `resumed` (a new process read the transcript).",
+  ),
   [names.workerId]: text("The worker's id, the same in the log."),
   [names.workerAgeMs]: integer("ms", "How long ago the worker was started."),
   [names.workerTurnCount]: integer(undefined, "How many turns the worker had served before."),

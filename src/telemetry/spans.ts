@@ -16,7 +16,7 @@ export interface AboutSpan {
 }
 
 /** How a turn got its worker. */
-const claim = [names.claimSource, names.workerId, names.workerTurnCount, names.workerAgeMs];
+const claim = [names.claimSource, names.conversationSource, names.workerId, names.workerTurnCount, names.workerAgeMs];
 /** Only on a span that did not come to its end. */
 const failure = [names.errorReason];
 

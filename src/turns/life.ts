@@ -1,5 +1,6 @@
 /**
- * The life of one turn: admitted, a worker found for it, bound, configured, seeded, its prompt written, run, ended.
+ * The life of one turn: admitted, a worker found for it, bound, configured, seeded, its prompt written, run, ended. A worker
+ * that still has the conversation that the turn goes on with is neither configured nor seeded.
  *
  * Knows no proto, no call and no CLI. What it is told from outside is that its signal aborts; what it tells goes to the
  * observers. Its end is the server's own matter: the worker goes back to the pool and the books are written when the
@@ -159,11 +160,19 @@ export class TurnLife {
 
   async #claimWorker(): Promise<Claim> {
     const { clock, pool } = this.#parts;
-    const { id, tenant, profile, binding } = this.turn;
+    const { id: turnId, tenant, profile, binding, conversation } = this.turn;
     const { signal, deadlineMs } = this.#scope;
     const startedMs = clock.now();
     try {
-      return await pool.claim({ turnId: id, tenant, profile, bindingKey: bindingKey(binding), signal, deadlineMs });
+      return await pool.claim({
+        turnId,
+        tenant,
+        profile,
+        bindingKey: bindingKey(binding),
+        conversation: conversation?.before,
+        signal,
+        deadlineMs,
+      });
     } catch (error) {
       if (!isRunnerError(error, "DEADLINE_EXCEEDED")) throw error;
       const waitedMs = Math.round(clock.now() - startedMs);
@@ -187,11 +196,14 @@ export class TurnLife {
         await worker.bind(turn.binding, signal);
         isBound = true;
       }
-      this.#stages.enter("configure");
-      await worker.configure(turn.settings, signal);
-      if (turn.history.length > 0) {
-        this.#stages.enter("seedHistory");
-        await worker.seed(turn.history, signal);
+      // A worker that still has the conversation has its model and effort as well (`conversations/kept-names.ts`).
+      if (claim.holds.kind !== "conversation") {
+        this.#stages.enter("configure");
+        await worker.configure(turn.settings, signal);
+        if (turn.history.length > 0) {
+          this.#stages.enter("seedHistory");
+          await worker.seed(turn.history, signal);
+        }
       }
       await this.#scope.beforePrompt?.();
       signal.throwIfAborted();
@@ -219,7 +231,7 @@ export class TurnLife {
     const end = await running.ended;
     if (end.workerReusable) claim.finishing();
     await running.idle;
-    claim.release(afterEndedTurn(end));
+    claim.release(afterEndedTurn(end, this.turn));
     leave();
   }
 

@@ -1,9 +1,13 @@
 /**
- * What becomes of a turn's worker: whether it may be reset and used again, or has to end, and why. Pure.
+ * What becomes of a turn's worker: whether it may be used again, with or without its conversation, or has to end, and why.
+ * Pure.
  */
+import { staysInConversation } from "../conversations/stays.ts";
 import type { Release } from "../pool/claim.ts";
+import { type KeepingLimits, keptConversation } from "../pool/reset-timing.ts";
 import { afterPreparation, afterTurn } from "../pool/stop-reason.ts";
 import { isRunnerError } from "../runner-error.ts";
+import type { Turn } from "../turn.ts";
 import type { TurnEnd } from "../turn-end.ts";
 
 /** A preparation that did not come to its end. */
@@ -24,6 +28,23 @@ export function afterFailedPreparation({ isBound, wasAborted, error }: FailedPre
   return { kind: "discard", why: afterPreparation(error, wasAborted) };
 }
 
-export function afterEndedTurn({ workerReusable, outcome }: Pick<TurnEnd, "workerReusable" | "outcome">): Release {
-  return workerReusable ? { kind: "finished" } : { kind: "discard", why: afterTurn(outcome) };
+/** What a turn's end says about its worker. */
+export type WorkerVerdict = Pick<TurnEnd, "workerReusable" | "outcome" | "text">;
+
+/** A worker that did not complete its turn forgets all, whatever it had kept before: who knows what is in it now? */
+export function afterEndedTurn(end: WorkerVerdict, { conversation }: Pick<Turn, "conversation">): Release {
+  if (!end.workerReusable) return { kind: "discard", why: afterTurn(end.outcome) };
+  if (conversation === undefined || !staysInConversation(end)) return { kind: "finished" };
+  return { kind: "finished", conversation: conversation.after };
+}
+
+/** What is planned for the worker of an ended turn, in a profile that uses its workers so. */
+export function plannedFate(
+  end: WorkerVerdict,
+  turn: Pick<Turn, "conversation">,
+  profile: KeepingLimits & { readonly reuse: boolean },
+): "reset" | "kept" | "ended" {
+  const release = afterEndedTurn(end, turn);
+  if (release.kind === "discard" || !profile.reuse) return "ended";
+  return keptConversation(release.conversation, profile) === undefined ? "reset" : "kept";
 }

@@ -10,6 +10,7 @@ import type { ResetCase } from "./case.ts";
 import { type CaseOutcome, errorText, gravest, isFailure } from "./case-outcome.ts";
 import { firstDifference, keepsConnections, type SentRequest } from "./compare.ts";
 import { CrossedOver, Lease, nextIndex, requestsSince } from "./lease.ts";
+import { answered, said } from "./said.ts";
 
 export interface LaneOptions {
   readonly start: () => Promise<WorkerProcess>;
@@ -36,10 +37,7 @@ const questions: readonly [Question, Question] = [
   { prompt: "What do you know of what was said before?", history: [] },
   {
     prompt: "And what was that?",
-    history: [
-      { role: "user", text: "What is said first?" },
-      { role: "assistant", text: "This is said first." },
-    ],
+    history: [said("What is said first?"), answered("This is said first.")],
     effort: "high",
   },
 ];

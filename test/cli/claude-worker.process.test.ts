@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WorkFolders } from "../../src/cli/start/worker-folders.ts";
 import { silentLog } from "../../src/telemetry/log.ts";
 import type { WorkerProcess } from "../../src/worker-process.ts";
+import { answered, said } from "../said.ts";
 import { ableCli, apiKey, bodyOf, conversationOf, play, type Rig, rig, saying, textOf, turnOf } from "./real-cli.ts";
 
 /** Settles when a process has ended; who buries it, and when, is the system's matter. */
@@ -63,10 +64,7 @@ describe("a worker on the real CLI", () => {
     await play(worker, turnOf("Again"));
     const first = bodyOf(own.standin);
     expect(await worker.reset()).toEqual({ clean: true });
-    await worker.seed([
-      { role: "user", text: "SECRET question" },
-      { role: "assistant", text: "SECRET answer" },
-    ]);
+    await worker.seed([said("SECRET question"), answered("SECRET answer")]);
     await play(worker, turnOf("SECRET prompt"));
     expect(await worker.reset()).toEqual({ clean: true });
     await play(worker, turnOf("Again"));
@@ -77,12 +75,7 @@ describe("a worker on the real CLI", () => {
   it("hands a history over in order and without model calls", async () => {
     using _ = answering("third");
     const before = own.standin.requests.length;
-    await worker.seed([
-      { role: "user", text: "/first" },
-      { role: "assistant", text: "one" },
-      { role: "user", text: "second" },
-      { role: "assistant", text: "two" },
-    ]);
+    await worker.seed([said("/first"), answered("one"), said("second"), answered("two")]);
     await play(worker, turnOf("third"));
     expect(own.standin.requests.length - before).toBe(1);
     expect(conversationOf(bodyOf(own.standin))).toEqual([
@@ -97,10 +90,9 @@ describe("a worker on the real CLI", () => {
 
   it("stops handing a history over when it is cancelled, and can be reset", async () => {
     const abort = new AbortController();
-    const history = Array.from({ length: 40 }, (_, at) => ({
-      role: at % 2 === 0 ? ("user" as const) : ("assistant" as const),
-      text: `message ${at}`,
-    }));
+    const history = Array.from({ length: 40 }, (_, at) =>
+      at % 2 === 0 ? said(`message ${at}`) : answered(`message ${at}`),
+    );
     const seeding = worker.seed(history, abort.signal);
     setImmediate(() => abort.abort(new Error("cancelled")));
     await expect(seeding).rejects.toThrow("cancelled");
@@ -139,10 +131,7 @@ describe("a worker on the real CLI", () => {
 
   it("ends a turn that is cancelled at once, with a history before it, and forgets both", async () => {
     using _ = answering(longText, slow);
-    await worker.seed([
-      { role: "user", text: "SECRET" },
-      { role: "assistant", text: "SECRET" },
-    ]);
+    await worker.seed([said("SECRET"), answered("SECRET")]);
     const running = worker.run(turnOf("SECRET"));
     running.interrupt("deadlineExceeded");
     expect((await running.ended).outcome).toBe("deadlineExceeded");
@@ -203,10 +192,7 @@ describe("a worker on the real CLI", () => {
 
   it("shows every line of a turn once at full detail, without paths of the host", async () => {
     using _ = answering("shown");
-    await worker.seed([
-      { role: "user", text: "q" },
-      { role: "assistant", text: "a" },
-    ]);
+    await worker.seed([said("q"), answered("a")]);
     const { events } = await play(worker, turnOf("x", { detail: "full" }));
     const lines = events.map(({ raw }) => JSON.parse(raw ?? "null") as { uuid?: string; type?: string } | null);
     const uuids = lines.flatMap((line) => line?.uuid ?? []);

@@ -7,6 +7,7 @@ import type { WorkerQuestion } from "../../src/cli/worker-options.ts";
 import type { Command, OpenResource, WorkerResource } from "../../src/worker-resource.ts";
 import { type FakeCli, makeFakeCli } from "../fakes/fake-cli.ts";
 import type { Act, FakeScript } from "../fakes/script.ts";
+import { answered, said } from "../said.ts";
 import { play, type Rig, type RigOptions, rig, textOf, turnOf } from "./real-cli.ts";
 
 const open: AsyncDisposable[] = [];
@@ -329,10 +330,7 @@ describe("what a process is given", () => {
   it("is the profile's launch, and nothing of a request but its lines", async () => {
     const made = await fakeRig({}, { env: { SECRET_OF_THE_SERVER: "s3cret" } });
     const worker = await made.bound();
-    await worker.seed([
-      { role: "user", text: "NEEDLE" },
-      { role: "assistant", text: "NEEDLE" },
-    ]);
+    await worker.seed([said("NEEDLE"), answered("NEEDLE")]);
     await play(worker, turnOf("NEEDLE", { labels: { a: "NEEDLE" }, tenant: "NEEDLE" }));
     const entries = await made.fake.record();
     const started = entries.find((entry) => entry.started !== undefined)!.started!;

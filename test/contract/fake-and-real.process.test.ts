@@ -11,6 +11,7 @@ import type { TurnEvent } from "../../src/turn-event.ts";
 import type { RunningTurn, WorkerProcess } from "../../src/worker-process.ts";
 import { type Played, play, type Rig, rig, textOf, turnOf } from "../cli/real-cli.ts";
 import { type FakeCli, makeFakeCli } from "../fakes/fake-cli.ts";
+import { answered, said } from "../said.ts";
 
 const text = "One answer, cut into a few pieces of text.";
 
@@ -140,10 +141,7 @@ describe("the fake CLI and the real one", () => {
   const playOn = async (which: "fake" | "real", of: Case): Promise<Played> => {
     const worker = await workerOf(which, of.profile ?? "default");
     if (of.seeded) {
-      await worker.seed([
-        { role: "user", text: "First?" },
-        { role: "assistant", text: "First." },
-      ]);
+      await worker.seed([said("First?"), answered("First.")]);
     }
     const prompt = which === "real" ? `A question. [[scenario ${of.scenario}]]` : `A question. [[fake ${of.fake}]]`;
     const binding = of.profile === "schema" ? { outputSchemaJson: schema } : {};

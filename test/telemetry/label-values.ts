@@ -4,6 +4,7 @@
  */
 import { cliSpanFailures } from "../../src/cli-spans/cli-spans.ts";
 import { dropReasons } from "../../src/cli-spans/drop-reason.ts";
+import { conversationSources } from "../../src/conversations/conversation-source.ts";
 import { claimSources } from "../../src/pool/claim.ts";
 import { shedReasons } from "../../src/pool/shed-reason.ts";
 import { stopReasons } from "../../src/pool/stop-reason.ts";
@@ -23,6 +24,7 @@ export const labelValues: LabelValues = {
   [attributeNames.outcome]: spelled([...outcomes, "notStarted"]),
   [attributeNames.errorReason]: spelled(runnerReasons),
   [attributeNames.claimSource]: spelled(claimSources),
+  [attributeNames.conversationSource]: spelled(conversationSources),
   [attributeNames.workerState]: spelled(livingKinds),
   [attributeNames.genAiTokenType]: tokenTypes,
   [attributeNames.cliSpanDropReason]: dropReasons,

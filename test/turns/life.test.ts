@@ -3,11 +3,13 @@
  */
 import { describe, expect, test } from "vitest";
 import { RunnerError } from "../../src/runner-error.ts";
+import type { Turn } from "../../src/turn.ts";
 import type { TurnEvent } from "../../src/turn-event.ts";
 import { type LifeParts, type LifeScope, TurnLife } from "../../src/turns/life.ts";
 import { canMove, type LifeState } from "../../src/turns/life-state.ts";
 import type { TurnObserver } from "../../src/turns/observer.ts";
 import { FakeClock } from "../fake-clock.ts";
+import { answered, said } from "../said.ts";
 import { aTurn, init, ScriptedPool, ScriptedTurn, ScriptedWorker, text } from "./scripted.ts";
 
 /** Writes down all that it is told, except the times of it. */
@@ -54,9 +56,10 @@ interface Options {
   readonly beforePrompt?: LifeScope["beforePrompt"];
   readonly admit?: LifeParts["admit"];
   readonly observers?: TurnObserver[];
+  readonly turn?: Partial<Turn>;
 }
 
-function scene({ workers = [new ScriptedWorker()], beforePrompt, admit, observers = [] }: Options = {}) {
+function scene({ workers = [new ScriptedWorker()], beforePrompt, admit, observers = [], turn }: Options = {}) {
   const clock = new FakeClock();
   const pool = new ScriptedPool(...workers);
   const abort = new AbortController();
@@ -73,7 +76,7 @@ function scene({ workers = [new ScriptedWorker()], beforePrompt, admit, observer
     ...(beforePrompt && { beforePrompt }),
   };
   const parts: LifeParts = { clock, pool, admit: admit ?? (() => leave) };
-  const life = new TurnLife(aTurn(), scope, parts, [book, ...observers]);
+  const life = new TurnLife(aTurn(turn), scope, parts, [book, ...observers]);
   return { clock, pool, abort, book, life, worker: workers[0]!, leftCount: () => leftCount };
 }
 
@@ -271,5 +274,56 @@ test("an end is for good: no state comes after it, and none is skipped on the wa
     running: ["ended"],
     ended: [],
     notStarted: [],
+  });
+});
+
+describe("a turn of a conversation that a worker may have kept", () => {
+  const turn = { history: [said("a"), answered("b")], conversation: { before: "c1", after: "c2" } };
+
+  test("asks for it by name, and on a worker that has it nothing is set and nothing handed over", async () => {
+    const { life, pool, worker, book, clock } = scene({ turn });
+    pool.holds = { kind: "conversation", id: "c1" };
+    worker.turn.end();
+    await life.begin();
+    worker.turn.becomeIdle();
+    await clock.settle();
+    expect(pool.requests[0]?.conversation).toBe("c1");
+    expect(worker.calls).toEqual(["run"]);
+    expect(book.lines).not.toContain("> configure");
+    expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "finished", conversation: "c2" } }]);
+  });
+
+  test("is set and seeded on any other worker, which has it then", async () => {
+    const { life, pool, worker, clock } = scene({ turn });
+    pool.holds = { kind: "binding" };
+    worker.turn.end();
+    await life.begin();
+    worker.turn.becomeIdle();
+    await clock.settle();
+    expect(worker.calls).toEqual(["configure", "seed", "run"]);
+    expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "finished", conversation: "c2" } }]);
+  });
+
+  test("that does not complete leaves a worker that forgets all", async () => {
+    const { life, pool, worker, clock } = scene({ turn });
+    pool.holds = { kind: "conversation", id: "c1" };
+    await life.begin();
+    life.interrupt("interrupted");
+    worker.turn.becomeIdle();
+    await clock.settle();
+    expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "finished" } }]);
+  });
+
+  test("goes to another worker when the one that has it dies before it has the prompt, and is seeded there", async () => {
+    const died = Promise.reject(new RunnerError("WORKER_DIED", "gone"));
+    died.catch(() => undefined);
+    const workers = [new ScriptedWorker("w1", new ScriptedTurn(died)), new ScriptedWorker("w2")];
+    const { life, pool } = scene({ turn, workers });
+    pool.onClaim = async () => {
+      pool.holds = pool.requests.length === 1 ? { kind: "conversation", id: "c1" } : { kind: "nothing" };
+    };
+    await life.begin();
+    expect(workers.map(({ calls }) => calls)).toEqual([["run"], ["bind", "configure", "seed", "run"]]);
+    expect(pool.releases[0]?.how).toEqual({ kind: "discard", why: "died_unprepared" });
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { RunnerError } from "../../src/runner-error.ts";
-import { afterEndedTurn, afterFailedPreparation } from "../../src/turns/release.ts";
+import { outcomes } from "../../src/turn-end.ts";
+import { afterEndedTurn, afterFailedPreparation, plannedFate } from "../../src/turns/release.ts";
 
 const died = new RunnerError("WORKER_DIED", "gone");
 const cancelled = new RunnerError("CANCELLED", "the caller cancelled");
@@ -20,10 +21,42 @@ describe("a worker whose turn could not be prepared", () => {
   });
 });
 
-test("a worker whose turn ended is reset if its process says that it can be, else it ends with the outcome", () => {
-  expect(afterEndedTurn({ workerReusable: true, outcome: "upstreamError" })).toEqual({ kind: "finished" });
-  expect(afterEndedTurn({ workerReusable: false, outcome: "upstreamError" })).toEqual({
-    kind: "discard",
-    why: "after_upstream_error",
+const completed = { workerReusable: true, outcome: "completed", text: "Hi." } as const;
+const kept = { conversation: { before: "c1", after: "c2" } };
+
+describe("a worker whose turn ended", () => {
+  test("is reset if its process says that it can be, else it ends with the outcome", () => {
+    expect(afterEndedTurn({ ...completed, outcome: "upstreamError" }, {})).toEqual({ kind: "finished" });
+    expect(afterEndedTurn({ ...completed, outcome: "upstreamError", workerReusable: false }, {})).toEqual({
+      kind: "discard",
+      why: "after_upstream_error",
+    });
+  });
+
+  test("is given back with the conversation that it has now, if the turn has names for it and completed", () => {
+    expect(afterEndedTurn(completed, kept)).toEqual({ kind: "finished", conversation: "c2" });
+    expect(afterEndedTurn(completed, {})).toEqual({ kind: "finished" });
+  });
+
+  test.each(outcomes.filter((outcome) => outcome !== "completed"))(
+    "forgets all after a turn that ended as %s",
+    (outcome) => {
+      expect(afterEndedTurn({ ...completed, outcome }, kept)).toEqual({ kind: "finished" });
+    },
+  );
+
+  test("ends when its process cannot be used again, whatever it could have kept", () => {
+    expect(afterEndedTurn({ ...completed, workerReusable: false }, kept).kind).toBe("discard");
+  });
+
+  test.each([
+    ["kept", completed, kept, { reuse: true, keepConversationMs: 1 }],
+    ["reset", completed, kept, { reuse: true, keepConversationMs: 0 }],
+    ["reset", completed, {}, { reuse: true, keepConversationMs: 1 }],
+    ["reset", { ...completed, outcome: "interrupted" as const }, kept, { reuse: true, keepConversationMs: 1 }],
+    ["ended", completed, kept, { reuse: false, keepConversationMs: 1 }],
+    ["ended", { ...completed, workerReusable: false }, kept, { reuse: true, keepConversationMs: 1 }],
+  ])("is said to be %s when it will be", (fate, end, turn, profile) => {
+    expect(plannedFate(end, turn, profile)).toBe(fate);
   });
 });

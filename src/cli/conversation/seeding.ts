@@ -24,17 +24,17 @@ export async function seedHistory(
   history: readonly HistoryMessage[],
   signal?: AbortSignal,
 ): Promise<void> {
-  for (const { role, text } of history) {
+  for (const message of history) {
     signal?.throwIfAborted();
     const uuid = randomUUID();
-    host.willAdd(role, uuid);
-    if (role === "assistant") {
-      await host.write(seededAnswerLine(uuid, text));
+    host.willAdd(message.role, uuid);
+    if (message.role === "assistant") {
+      await host.write(seededAnswerLine(uuid, message.texts));
       continue;
     }
     const taken = host.expect(({ kind, body }) => kind === "result" && namesPrompt(body.user_message_uuids, uuid));
     taken.catch(() => undefined); // Heard of below, unless the line cannot even be written.
-    await host.write(seededQuestionLine(uuid, text));
+    await host.write(seededQuestionLine(uuid, message.content));
     await taken;
   }
   signal?.throwIfAborted();

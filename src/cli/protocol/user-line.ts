@@ -8,15 +8,22 @@ import { base64Pieces, isLong, joined, type Line, split, textPieces } from "../p
 
 /** A prompt. `uuid` has to be new for each line: a repeated one is ignored and its turn never ends. */
 export function promptLine(uuid: string, content: readonly ContentBlock[]): Line {
+  return contentLine(content, (body) => userLine(uuid, body));
+}
+
+/** A line with these blocks. `lineOf` makes the line around a content, which is a string or a list. */
+function contentLine(content: readonly ContentBlock[], lineOf: (content: unknown) => string): Line {
   const [first] = content;
-  if (content.length === 1 && first?.kind === "text")
-    return withText(first.text, '"content":"', (text) => userLine(uuid, text));
-  return joined(contentPieces(uuid, content));
+  if (content.length === 1 && first?.kind === "text") return withText(first.text, '"content":"', lineOf);
+  return joined(contentPieces(content, lineOf));
 }
 
 /** The blocks stand where `JSON.stringify` would put them; only they are long. */
-function* contentPieces(uuid: string, content: readonly ContentBlock[]): Generator<string, void> {
-  const [head, tail] = split(userLine(uuid, []), '"content":[');
+function* contentPieces(
+  content: readonly ContentBlock[],
+  lineOf: (content: unknown) => string,
+): Generator<string, void> {
+  const [head, tail] = split(lineOf([]), '"content":[');
   yield head;
   for (const [at, block] of content.entries()) {
     if (at > 0) yield ",";
@@ -54,22 +61,23 @@ function* around(json: string, mark: string, pieces: Iterable<string>): Generato
   yield tail;
 }
 
-/** A question of the history: stored, not asked. */
-export function seededQuestionLine(uuid: string, text: string): Line {
-  return withText(text, '"content":"', (content) => userLine(uuid, content, { shouldQuery: false }));
+/** A question of the history, in the words and blocks in which it was asked: stored, not asked. */
+export function seededQuestionLine(uuid: string, content: readonly ContentBlock[]): Line {
+  return contentLine(content, (body) => userLine(uuid, body, { shouldQuery: false }));
 }
 
-/** An answer of the history. */
-export function seededAnswerLine(uuid: string, text: string): Line {
-  return withText(text, '"text":"', (content) =>
+/** An answer of the history, a block for each text. */
+export function seededAnswerLine(uuid: string, texts: readonly string[]): Line {
+  const lineOf = (content: unknown) =>
     JSON.stringify({
       type: "assistant",
-      message: { role: "assistant", content: [{ type: "text", text: content }] },
+      message: { role: "assistant", content },
       parent_tool_use_id: null,
       session_id: "",
       uuid,
-    }),
-  );
+    });
+  const blocks = texts.map((text) => ({ kind: "text", text }) as const);
+  return texts.some(isLong) ? joined(contentPieces(blocks, lineOf)) : lineOf(blocks.map(toApiBlock));
 }
 
 /** The service's own command to forget the conversation: the one line that is meant as a command. */

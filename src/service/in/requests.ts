@@ -168,7 +168,9 @@ function toHistory(request: StreamChatRequest | ChatRequest, broken: Broken): Hi
     // Claude Code drops an empty assistant text and merges its neighbours (measured).
     if (text !== "" && isBlank(text)) broken(`history[${at}].text`, "must not be only white space");
     bytes += Buffer.byteLength(text);
-    return { role: expected === Role.USER ? "user" : "assistant", text };
+    return expected === Role.USER
+      ? { role: "user", content: [{ kind: "text", text }] }
+      : { role: "assistant", texts: [text] };
   });
   if (messages.length % 2 === 1) {
     broken("history", "must end with the assistant's answer: the user's next words are the prompt");

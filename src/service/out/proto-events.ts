@@ -8,10 +8,12 @@ import {
   Activity,
   BlockKind as BlockKindMessage,
   ClaimSource as ClaimSourceMessage,
+  ConversationSource as ConversationSourceMessage,
   NoticeLevel,
   RetractionCause,
   TaskState as TaskStateMessage,
 } from "../../../gen/claude/runner/v1/event_pb.ts";
+import { type ConversationSource, conversationSource } from "../../conversations/conversation-source.ts";
 import type { Claim, ClaimSource } from "../../pool/claim.ts";
 import type { Turn } from "../../turn.ts";
 import type { BlockKind, TaskState, TurnEvent } from "../../turn-event.ts";
@@ -34,6 +36,13 @@ export const claimSources = {
   COLD_POOL_OFF: ClaimSourceMessage.COLD_POOL_OFF,
 } as const satisfies Record<ClaimSource, ClaimSourceMessage>;
 
+const conversationSources = {
+  new: ConversationSourceMessage.NEW,
+  kept: ConversationSourceMessage.KEPT,
+  seeded: ConversationSourceMessage.SEEDED,
+  resumed: ConversationSourceMessage.RESUMED,
+} as const satisfies Record<ConversationSource, ConversationSourceMessage>;
+
 /** The first event: what the CLI said at the turn's beginning and how the turn got its worker. */
 export function toStarted(
   init: Extract<TurnEvent, { kind: "init" }>,
@@ -41,6 +50,7 @@ export function toStarted(
   claim: Claim,
   at: { readonly nowMs: number; readonly queueWaitMs: number },
 ): Event {
+  const source = conversationSource(turn, claim);
   return {
     case: "started",
     value: {
@@ -58,7 +68,9 @@ export function toStarted(
       capabilities: turn.detail === "full" ? [...init.capabilities] : [],
       apiKeySource: init.apiKeySource,
       queueWait: duration(at.queueWaitMs),
-      seededMessageCount: turn.history.length,
+      seededMessageCount: source === "seeded" ? turn.history.length : 0,
+      conversationSource: conversationSources[source],
+      sessionId: turn.sessionId ?? "",
     },
   };
 }

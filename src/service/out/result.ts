@@ -49,13 +49,19 @@ export const outcomes = {
   interrupted: OutcomeMessage.INTERRUPTED,
 } as const satisfies Record<Outcome, OutcomeMessage>;
 
+const fates = {
+  reset: WorkerFate.RESET,
+  kept: WorkerFate.KEPT,
+  ended: WorkerFate.RECYCLED,
+} as const;
+
 export interface ResultContext {
   readonly times: StageTimes;
   readonly lastSequence: number;
   /** Whether the caller is an operator. Absent: no. */
   readonly forOperator?: boolean | undefined;
-  /** Whether the profile uses its workers again. */
-  readonly reusesWorkers: boolean;
+  /** What is planned for the worker. */
+  readonly fate: keyof typeof fates;
 }
 
 export function toResult(end: TurnEnd, at: ResultContext): TurnResult {
@@ -93,7 +99,7 @@ export function toResult(end: TurnEnd, at: ResultContext): TurnResult {
     refusalCategory: end.refusalCategory,
     refusalExplanation: cutUtf8(end.refusalExplanation, 4096),
     lastSequence: at.lastSequence,
-    workerFate: end.workerReusable && at.reusesWorkers ? WorkerFate.RESET : WorkerFate.RECYCLED,
+    workerFate: fates[at.fate],
   });
 }
 

@@ -3,12 +3,14 @@
  */
 import type { TurnResult } from "../../../gen/claude/runner/v1/result_pb.ts";
 import type { Clock } from "../../clock.ts";
+import type { WorkerUse } from "../../config/profile-settings.ts";
 import type { Claim } from "../../pool/claim.ts";
 import type { Turn } from "../../turn.ts";
 import type { TurnEnd } from "../../turn-end.ts";
 import type { TurnEvent } from "../../turn-event.ts";
 import type { TurnLife } from "../../turns/life.ts";
 import type { InitEvent, LiveTurn, TurnEncoder } from "../../turns/live-turn.ts";
+import { plannedFate } from "../../turns/release.ts";
 import { EventEncoder, type WriteEvent } from "./event-encoder.ts";
 import { toStarted } from "./proto-events.ts";
 import { toResult } from "./result.ts";
@@ -18,8 +20,8 @@ export type ServedTurn = LiveTurn<TurnResult>;
 
 export interface TurnEncoderOptions {
   readonly clock: Clock;
-  /** Whether the turn's profile uses its workers again. */
-  readonly reusesWorkers: boolean;
+  /** How the turn's profile uses its workers. */
+  readonly workerUse: WorkerUse;
   readonly write: WriteEvent;
 }
 
@@ -74,7 +76,7 @@ export class ServedTurnEncoder implements TurnEncoder<TurnResult> {
   }
 
   #result(end: TurnEnd, { times }: TurnLife, lastSequence: number): TurnResult {
-    const { reusesWorkers } = this.#options;
-    return toResult(end, { times, lastSequence, forOperator: this.#turn.forOperator, reusesWorkers });
+    const fate = plannedFate(end, this.#turn, this.#options.workerUse);
+    return toResult(end, { times, lastSequence, forOperator: this.#turn.forOperator, fate });
   }
 }

@@ -4,7 +4,7 @@
  *
  * Pure. Looks for every stretch of a few characters that the words share with a text of the turn, in one pass over both.
  */
-import type { Turn } from "../../turn.ts";
+import type { ContentBlock, Turn } from "../../turn.ts";
 
 /** So many characters in a row are no accident, or a loss that does not matter. */
 const stretchChars = 8;
@@ -60,7 +60,14 @@ function pairAt(text: string, at: number): number {
 }
 
 function textsOf({ content, history, binding }: Texts): readonly string[] {
-  const ofContent = content.flatMap((block) => {
+  const ofHistory = history.flatMap((message) =>
+    message.role === "user" ? textsOfBlocks(message.content) : message.texts,
+  );
+  return [...textsOfBlocks(content), ...ofHistory, binding.systemPrompt ?? "", binding.outputSchemaJson ?? ""];
+}
+
+function textsOfBlocks(content: readonly ContentBlock[]): readonly string[] {
+  return content.flatMap((block) => {
     switch (block.kind) {
       case "text":
         return [block.text];
@@ -74,5 +81,4 @@ function textsOf({ content, history, binding }: Texts): readonly string[] {
         return block satisfies never;
     }
   });
-  return [...ofContent, ...history.map(({ text }) => text), binding.systemPrompt ?? "", binding.outputSchemaJson ?? ""];
 }

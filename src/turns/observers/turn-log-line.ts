@@ -4,6 +4,7 @@
  * Never a prompt, an answer or a label's meaning: labels are the caller's own words for the log and nothing else.
  */
 import { type Context, context } from "@opentelemetry/api";
+import { conversationSource } from "../../conversations/conversation-source.ts";
 import type { Claim } from "../../pool/claim.ts";
 import { isRunnerError } from "../../runner-error.ts";
 import { label } from "../../telemetry/label.ts";
@@ -58,6 +59,7 @@ export class TurnLogLine implements TurnObserver {
         ...(end.error && { reason: label(end.error.reason) }),
         ...(end.error?.operatorText && { upstreamWords: withoutOwnWords(end.error.operatorText, turn) }),
         claimSource: this.#claim && label(this.#claim.source),
+        conversationSource: this.#claim && label(conversationSource(turn, this.#claim)),
         workerId: this.#claim?.worker.id,
         workerTurnCount: this.#claim?.turnCount,
         queueWaitMs: round(this.#queueWaitMs),
@@ -90,6 +92,7 @@ export class TurnLogLine implements TurnObserver {
 function who(turn: Turn) {
   return {
     turnId: turn.id,
+    ...(turn.sessionId !== undefined && { sessionId: turn.sessionId }),
     tenant: turn.tenant,
     profile: turn.profile,
     model: turn.settings.model,

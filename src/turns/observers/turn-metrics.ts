@@ -1,9 +1,11 @@
 /**
- * What is counted of one turn: its stages, the time to its first text, its outcome, tokens and cost.
+ * What is counted of one turn: its workers, its stages, the time to its first text, its outcome, tokens and cost.
  *
  * What it came to and cost is booked when the worker is done, so that a caller who does not read postpones nothing.
  */
 import type { Attributes } from "@opentelemetry/api";
+import { conversationSource } from "../../conversations/conversation-source.ts";
+import type { Claim } from "../../pool/claim.ts";
 import type { RunnerReason } from "../../runner-error.ts";
 import { genAiAttributes } from "../../telemetry/gen-ai.ts";
 import { attributeNames, instruments, type tokenTypes } from "../../telemetry/instruments.ts";
@@ -20,6 +22,14 @@ export class TurnMetrics implements TurnObserver {
   constructor(turn: Turn) {
     this.#turn = turn;
     this.#profile = { [attributeNames.profile]: turn.profile };
+  }
+
+  claimed(claim: Claim): void {
+    instruments().claims.add(1, {
+      ...this.#profile,
+      [attributeNames.claimSource]: label(claim.source),
+      [attributeNames.conversationSource]: label(conversationSource(this.#turn, claim)),
+    });
   }
 
   stageLeft(stage: Measured<StageName>): void {

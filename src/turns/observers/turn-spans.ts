@@ -5,6 +5,7 @@
  * Keeps ids, counts and names only: no prompt, no answer.
  */
 import { type Attributes, type Context, type Span, type SpanContext, SpanStatusCode, trace } from "@opentelemetry/api";
+import { conversationSource } from "../../conversations/conversation-source.ts";
 import type { Claim } from "../../pool/claim.ts";
 import type { RunnerReason } from "../../runner-error.ts";
 import { errorTypeOf } from "../../telemetry/error-type.ts";
@@ -111,6 +112,7 @@ export class TurnSpans implements TurnObserver {
     const queueLength = { [attributeNames.queueLength]: claim.queueLengthSeen };
     this.#claim = {
       [attributeNames.claimSource]: label(claim.source),
+      [attributeNames.conversationSource]: label(conversationSource(this.#turn, claim)),
       [attributeNames.workerId]: claim.worker.id,
       [attributeNames.workerTurnCount]: claim.turnCount,
       [attributeNames.workerAgeMs]: Math.round(atMs - claim.worker.startedAtMs),

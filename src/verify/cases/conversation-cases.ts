@@ -5,11 +5,12 @@ import type { HistoryMessage } from "../../turn.ts";
 import type { CaseGroup, ResetCase } from "../case.ts";
 import { models } from "../lanes.ts";
 import type { Lease } from "../lease.ts";
+import { answered, said } from "../said.ts";
 
 function history(lease: Lease, pairCount: number): HistoryMessage[] {
   return Array.from({ length: pairCount }, (_none, pair) => [
-    { role: "user" as const, text: `Question ${pair}: what is ${lease.secret}?` },
-    { role: "assistant" as const, text: `Answer ${pair}: ${lease.secret} is a secret.` },
+    said(`Question ${pair}: what is ${lease.secret}?`),
+    answered(`Answer ${pair}: ${lease.secret} is a secret.`),
   ]).flat();
 }
 
@@ -37,14 +38,26 @@ const seedingCancelled = (name: string, at: number): ResetCase => ({
     const caller = new AbortController();
     const gone = new Error("the caller has gone");
     if (at < 0) caller.abort(gone);
-    const messages = history(lease, 3).map(({ role, text }, index) => ({
-      role,
+    const messages = history(lease, 3).map((message, index): HistoryMessage => {
       // Read when the message is due: the caller goes at exactly this point.
-      get text() {
+      const due = <B>(blocks: B): B => {
         if (index === at) caller.abort(gone);
-        return text;
-      },
-    }));
+        return blocks;
+      };
+      return message.role === "user"
+        ? {
+            role: "user",
+            get content() {
+              return due(message.content);
+            },
+          }
+        : {
+            role: "assistant",
+            get texts() {
+              return due(message.texts);
+            },
+          };
+    });
     const error = await lease.seed(messages, caller.signal).catch((reason: unknown) => reason);
     lease.expect(error === gone, "the handing over was not broken off");
   },

@@ -3,6 +3,7 @@ import { CliConversation, type ConversationProfile } from "../../../src/cli/conv
 import type { CliCapabilities } from "../../../src/cli/program/capabilities.ts";
 import { type CliMessage, parseLine } from "../../../src/cli/protocol/cli-messages.ts";
 import { type JsonObject, objectAt, textAt } from "../../../src/cli/protocol/json-members.ts";
+import { said } from "../../said.ts";
 
 const able: CliCapabilities = { cliVersion: "2.1.332", rewind: true, seeding: true, literalPrompts: true, detail: "" };
 const lifecycle = (uuid: string, state: string) => ({ type: "command_lifecycle", command_uuid: uuid, state });
@@ -95,7 +96,7 @@ describe("a conversation", () => {
 
   it("counts the user lines that were taken, seeded ones too, and none that was cancelled before", async () => {
     const { conversation, says, turn, written } = conversing();
-    const seeded = conversation.seed([{ role: "user", text: "question" }]);
+    const seeded = conversation.seed([said("question")]);
     await settle();
     const uuid = String(written[0]!.uuid);
     says(lifecycle(uuid, "started"));

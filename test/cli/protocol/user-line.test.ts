@@ -51,8 +51,8 @@ describe("the line of a prompt", () => {
   it.each([0, 1, 2, 3, 4, 5, 6, 7])("cuts no surrogate pair of a long text in two (shifted by %i)", (shift) => {
     for (const line of [
       promptLine("u", [{ kind: "text", text: odd(shift) }]),
-      seededQuestionLine("u", odd(shift)),
-      seededAnswerLine("u", odd(shift)),
+      seededQuestionLine("u", [{ kind: "text", text: odd(shift) }]),
+      seededAnswerLine("u", ["short", odd(shift)]),
     ]) {
       const made = pieces(line);
       expect(made.length).toBeGreaterThan(1);
@@ -66,5 +66,30 @@ describe("the line of a prompt", () => {
     expect(Math.max(...long.map((piece) => piece.length))).toBeLessThan(512 * 1024);
     const blocks: ContentBlock[] = Array.from({ length: 100 }, () => ({ kind: "text", text: "x" }));
     expect(pieces(promptLine("u", blocks))).toHaveLength(1);
+  });
+});
+
+describe("the lines of a history", () => {
+  it("have a question in the blocks of its prompt, which is stored and not asked", () => {
+    const content: ContentBlock[] = [
+      { kind: "image", mediaType: "image/png", data: new Uint8Array(3) },
+      { kind: "pdf", data: new Uint8Array(3), title: "a title" },
+      { kind: "text", text: "what is this?" },
+    ];
+    for (const blocks of [content, content.slice(2)]) {
+      const asked = JSON.parse(whole(promptLine("u", blocks)));
+      expect(JSON.parse(whole(seededQuestionLine("u", blocks)))).toEqual({ ...asked, shouldQuery: false });
+    }
+  });
+
+  it("have an answer block for block, however long one is", () => {
+    for (const texts of [["one"], ["one", "two"], [odd(1), "two", odd(2)]]) {
+      const content = texts.map((text) => ({ type: "text", text }));
+      expect(JSON.parse(whole(seededAnswerLine("u", texts)))).toEqual({
+        type: "assistant",
+        message: { role: "assistant", content },
+        ...shared,
+      });
+    }
   });
 });

@@ -82,8 +82,8 @@ describe("a good request", () => {
       binding: { systemPrompt: "Sing." },
       limits: { maxModelCallCount: 3, maxCostUsdMicros: 5, maxDurationMs: 1500 },
       history: [
-        { role: "user", text: "a" },
-        { role: "assistant", text: "b" },
+        { role: "user", content: [{ kind: "text", text: "a" }] },
+        { role: "assistant", texts: ["b"] },
       ],
       detail: "full",
       labels: { job: "7" },

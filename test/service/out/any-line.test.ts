@@ -55,7 +55,7 @@ function answer(lines: readonly string[]): void {
       wallNowMs: 0,
       isUsable: true,
     });
-    const result = toResult(end, { times: {}, lastSequence: 1, reusesWorkers: true });
+    const result = toResult(end, { times: {}, lastSequence: 1, fate: "reset" });
     for (const response of stream.own({ case: "result", value: result })) encode(StreamChatResponseSchema, response);
     encode(ChatResponseSchema, { text: end.text, result });
     encode(GetPoolResponseSchema, { pool: toPoolState(emptyPool, [recentTurn(end)], moment) });

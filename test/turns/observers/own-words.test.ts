@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { repeated, tooLong, withoutOwnWords } from "../../../src/turns/observers/own-words.ts";
+import { said } from "../../said.ts";
 
 const turn = (text: string, more: object = {}) => ({
   content: [{ kind: "text" as const, text }],
@@ -21,7 +22,7 @@ describe("the model API's words about a failure", () => {
   it("are logged without what they quote in other letters, of a history, a system prompt, a document or a schema", () => {
     const secret = "the merger of Initech";
     for (const of of [
-      turn("x", { history: [{ role: "user", text: `I ask about ${secret}` }] }),
+      turn("x", { history: [said(`I ask about ${secret}`)] }),
       turn("x", { binding: { systemPrompt: `Be silent on ${secret}` } }),
       turn("x", { binding: { outputSchemaJson: JSON.stringify({ title: secret }) } }),
       turn("x", { content: [{ kind: "textDocument", text: secret, title: "memo" }] }),

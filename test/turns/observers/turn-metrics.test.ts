@@ -2,10 +2,12 @@
  * What is counted of a turn, and when: its account when the worker is done, its times as they pass.
  */
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Holding } from "../../../src/pool/claim.ts";
 import { RunnerError } from "../../../src/runner-error.ts";
 import { TurnMetrics } from "../../../src/turns/observers/turn-metrics.ts";
+import { answered, said } from "../../said.ts";
 import { openScrape, type Scrape } from "../../telemetry/scrape.ts";
-import { aTurn, goodEnd } from "../scripted.ts";
+import { aTurn, goodEnd, ScriptedPool, ScriptedWorker } from "../scripted.ts";
 
 let scrape: Scrape;
 beforeEach(() => {
@@ -62,4 +64,20 @@ test("stages and milestones are measured by their names, and the first text is t
   });
   const [first] = await scrape.series("gen_ai_server_time_to_first_token_seconds_sum");
   expect(first?.value).toBe(0.5);
+});
+
+test("each worker that a turn gets is counted, by where it came from and how it got the conversation", async () => {
+  const history = [said("a"), answered("b")];
+  const pool = new ScriptedPool(new ScriptedWorker("w1"), new ScriptedWorker("w2"), new ScriptedWorker("w3"));
+  const { signal } = new AbortController();
+  const claimOf = (holds: Holding) => {
+    pool.holds = holds;
+    return pool.claim({ turnId: "t", tenant: "t", profile: "p", bindingKey: "b", signal, deadlineMs: 1 });
+  };
+  new TurnMetrics(aTurn()).claimed(await claimOf({ kind: "nothing" }));
+  const metrics = new TurnMetrics(aTurn({ history }));
+  metrics.claimed(await claimOf({ kind: "conversation", id: "c" }));
+  metrics.claimed(await claimOf({ kind: "nothing" }));
+  expect(await counts("runner_claims_total", "runner_conversation_source")).toEqual({ new: 1, kept: 1, seeded: 1 });
+  expect(await counts("runner_claims_total", "runner_claim_source")).toEqual({ spare: 1 });
 });

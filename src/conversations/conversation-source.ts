@@ -1,0 +1,23 @@
+/**
+ * How Claude came to know the conversation that a turn goes on with: a closed set, counted, on the span, in the log and in
+ * `started`. Pure.
+ *
+ * - new: there was nothing before the turn
+ * - kept: its worker still had it
+ * - seeded: its blocks were handed over, without model calls
+ * - resumed: a new process read Claude Code's transcript of it
+ */
+import type { Turn } from "../turn.ts";
+
+export const conversationSources = ["new", "kept", "seeded", "resumed"] as const;
+export type ConversationSource = (typeof conversationSources)[number];
+
+/** What a claim says of its worker, as far as it matters here. */
+export interface ClaimedWorker {
+  readonly holds: { readonly kind: "nothing" | "binding" | "conversation" };
+}
+
+export function conversationSource({ history }: Pick<Turn, "history">, { holds }: ClaimedWorker): ConversationSource {
+  if (holds.kind === "conversation") return "kept";
+  return history.length > 0 ? "seeded" : "new";
+}
