@@ -58,6 +58,17 @@ export interface KeptNames {
   readonly after: string;
 }
 
+/** What a session has of a conversation: fetched only for a worker that does not still have it (`Turn.conversation`). */
+export interface EarlierMessages {
+  readonly messageCount: number;
+  load(signal: AbortSignal): Promise<readonly HistoryMessage[]>;
+}
+
+/** How many messages there were before a turn. */
+export function earlierMessageCount({ earlier, history }: Pick<Turn, "earlier" | "history">): number {
+  return earlier?.messageCount ?? history.length;
+}
+
 /** One turn, checked and complete: nothing of it needs another look. */
 export interface Turn {
   /** A v4 UUID of ours; also the uuid on the user line, which has to be new for each line. */
@@ -66,8 +77,10 @@ export interface Turn {
   /** The name of the profile. */
   readonly profile: string;
   readonly content: readonly ContentBlock[];
-  /** All that was said before. A worker that still has it, by the name of `conversation`, is not handed it again. */
+  /** All that was said before, as its request has it. */
   readonly history: readonly HistoryMessage[];
+  /** All that was said before, as its session has it, in place of `history`. */
+  readonly earlier?: EarlierMessages | undefined;
   /** Absent: its worker forgets it when it has ended. Only for text conversations. */
   readonly conversation?: KeptNames | undefined;
   /** The session that it belongs to. Absent: none. */

@@ -7,7 +7,7 @@
  * - seeded: its blocks were handed over, without model calls
  * - resumed: a new process read Claude Code's transcript of it
  */
-import type { Turn } from "../turn.ts";
+import { earlierMessageCount, type Turn } from "../turn.ts";
 
 export const conversationSources = ["new", "kept", "seeded", "resumed"] as const;
 export type ConversationSource = (typeof conversationSources)[number];
@@ -17,7 +17,10 @@ export interface ClaimedWorker {
   readonly holds: { readonly kind: "nothing" | "binding" | "conversation" };
 }
 
-export function conversationSource({ history }: Pick<Turn, "history">, { holds }: ClaimedWorker): ConversationSource {
+export function conversationSource(
+  turn: Pick<Turn, "earlier" | "history">,
+  { holds }: ClaimedWorker,
+): ConversationSource {
   if (holds.kind === "conversation") return "kept";
-  return history.length > 0 ? "seeded" : "new";
+  return earlierMessageCount(turn) > 0 ? "seeded" : "new";
 }

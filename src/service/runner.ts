@@ -137,7 +137,7 @@ function openTurn<R>(
         new TurnLife(
           turn,
           { signal, deadlineMs, arrivedAtMs, startedMs: span.startedMs },
-          { clock, pool: parts.pool, admit: ({ tenant }) => inFlight.enter(tenant) },
+          { clock, pool: parts.pool, admit: ({ tenant }) => ({ leave: inFlight.enter(tenant) }) },
           observersOf(turn, span, arrivedAtMs, parts),
         ),
     });

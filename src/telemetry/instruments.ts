@@ -16,6 +16,7 @@ export const cliTracer = () => trace.getTracer("claude-code");
 /** The spans below the call's own; each but `tool` is a stage of a histogram as well. docs/tracing.md says what each is. */
 export const spanNames = {
   check: "runner.check",
+  sessionWait: "runner.session_wait",
   queueWait: "runner.queue_wait",
   claim: "runner.claim",
   bind: "runner.bind",

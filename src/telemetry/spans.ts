@@ -54,6 +54,11 @@ export const aboutSpans: Readonly<Record<SpanKey, AboutSpan>> = {
     meaning: "The check of the request, and of the tenant's limit on turns in flight.",
     attributes: failure,
   },
+  sessionWait: {
+    parent: "call",
+    meaning: "The wait for the earlier turns of the session, and for what was said in them.",
+    attributes: failure,
+  },
   queueWait: {
     parent: "call",
     meaning: "The wait for a worker. An error if the turn was refused.",

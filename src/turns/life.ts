@@ -12,7 +12,7 @@ import { bindingKey } from "../binding-key.ts";
 import type { Clock } from "../clock.ts";
 import type { Claim, WorkerPool } from "../pool/claim.ts";
 import { isRunnerError, RunnerError, type RunnerReason } from "../runner-error.ts";
-import type { Turn } from "../turn.ts";
+import { earlierMessageCount, type Turn } from "../turn.ts";
 import type { EndCause, TurnEnd } from "../turn-end.ts";
 import type { TurnEvent } from "../turn-event.ts";
 import type { RunningTurn } from "../worker-process.ts";
@@ -26,11 +26,16 @@ import { TurnReader } from "./turn-reader.ts";
 export interface LifeParts {
   readonly clock: Clock;
   readonly pool: WorkerPool;
-  /**
-   * Lets a turn in, perhaps after a wait, which the signal ends; what it gives is called once when the turn is over. Throws
-   * RunnerError for a turn that may not begin.
-   */
-  readonly admit: (turn: Turn, signal: AbortSignal) => (() => void) | Promise<() => void>;
+  /** Lets a turn in, perhaps after a wait, which the signal ends. Throws RunnerError for a turn that may not begin. */
+  readonly admit: (turn: Turn, signal: AbortSignal) => Admission | Promise<Admission>;
+}
+
+/** What a turn is let in with. */
+export interface Admission {
+  /** Called once when the turn is over. */
+  readonly leave: () => void;
+  /** The turn with what became known while it waited. Absent: as it was. */
+  readonly turn?: Turn | undefined;
 }
 
 /** The bounds of a turn, as set by what asked for it. Moments are on the clock's `now()`. */
@@ -46,25 +51,29 @@ export interface LifeScope {
 }
 
 export class TurnLife {
-  readonly turn: Turn;
   readonly #parts: LifeParts;
   readonly #scope: LifeScope;
   readonly #observers: Observers;
   readonly #stages: StageClock;
   /** Settles when the reader has had the last event. */
   readonly #read = Promise.withResolvers<void>();
+  #turn: Turn;
   #state: LifeState = { kind: "admitted" };
   #queueWaitMs = 0;
   #hasReplied = false;
 
   constructor(turn: Turn, scope: LifeScope, parts: LifeParts, observers: readonly TurnObserver[]) {
-    this.turn = turn;
+    this.#turn = turn;
     this.#scope = scope;
     this.#parts = parts;
     this.#observers = new Observers(observers);
     this.#stages = new StageClock(parts.clock, scope, this.#observers);
     this.#observers.began(this.#stages.times);
     this.#stages.enter("check");
+  }
+
+  get turn(): Turn {
+    return this.#turn;
   }
 
   get state(): LifeState {
@@ -98,8 +107,8 @@ export class TurnLife {
     let leave: (() => void) | undefined;
     try {
       this.#become({ kind: "waiting" });
-      const admitted = this.#parts.admit(this.turn, this.#scope.signal);
-      leave = admitted instanceof Promise ? await admitted : admitted;
+      const admission = await this.#admission();
+      leave = admission.leave;
       const { claim, running } = await this.#findWorker();
       this.#follow(running);
       void this.#release(claim, running, leave);
@@ -134,6 +143,18 @@ export class TurnLife {
     if (this.#hasReplied) return;
     this.#hasReplied = true;
     this.#observers.replied(this.#stages.replied());
+  }
+
+  async #admission(): Promise<Admission> {
+    const admission = this.#parts.admit(this.turn, this.#scope.signal);
+    if (!(admission instanceof Promise)) return admission;
+    this.#stages.enter("sessionWait");
+    const admitted = await admission;
+    if (admitted.turn !== undefined) {
+      this.#turn = admitted.turn;
+      this.#observers.admitted(admitted.turn);
+    }
+    return admitted;
   }
 
   async #findWorker(): Promise<{ readonly claim: Claim; readonly running: RunningTurn }> {
@@ -200,9 +221,9 @@ export class TurnLife {
       if (claim.holds.kind !== "conversation") {
         this.#stages.enter("configure");
         await worker.configure(turn.settings, signal);
-        if (turn.history.length > 0) {
+        if (earlierMessageCount(turn) > 0) {
           this.#stages.enter("seedHistory");
-          await worker.seed(turn.history, signal);
+          await worker.seed((await turn.earlier?.load(signal)) ?? turn.history, signal);
         }
       }
       await this.#scope.beforePrompt?.();

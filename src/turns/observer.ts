@@ -7,6 +7,7 @@
  */
 import type { Claim } from "../pool/claim.ts";
 import type { RunnerReason } from "../runner-error.ts";
+import type { Turn } from "../turn.ts";
 import type { TurnEnd } from "../turn-end.ts";
 import type { TurnEvent } from "../turn-event.ts";
 import type { Measured, MilestoneName, StageListener, StageName, StageTimes } from "./stages.ts";
@@ -27,6 +28,8 @@ export interface TurnObserver extends Partial<StageListener> {
   readonly wants?: ReadonlySet<TurnEvent["kind"]>;
   /** The turn is there. `times` grows while it runs, and is not to be changed. */
   began?(times: Readonly<StageTimes>): void;
+  /** It has waited for its session, and what was said there before it is known now. Not for other turns. */
+  admitted?(turn: Turn): void;
   /** It has a worker. One that dies before it has the prompt is followed by another. */
   claimed?(claim: Claim, atMs: number): void;
   /** That the worker died before it had the prompt; another one takes the turn. */
@@ -75,6 +78,10 @@ export class Observers implements StageListener {
 
   milestoneReached(milestone: Measured<MilestoneName>): void {
     for (const observer of this.#all) observer.milestoneReached?.(milestone);
+  }
+
+  admitted(turn: Turn): void {
+    for (const observer of this.#all) observer.admitted?.(turn);
   }
 
   claimed(claim: Claim, atMs: number): void {

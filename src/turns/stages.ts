@@ -11,7 +11,18 @@ import type { spanNames } from "../telemetry/instruments.ts";
 
 /** The stages that follow each other, from the call's arrival to its end. */
 export type StageName = keyof typeof spanNames &
-  ("check" | "queueWait" | "claim" | "bind" | "configure" | "seedHistory" | "stdinWrite" | "turn" | "reply");
+  (
+    | "check"
+    | "sessionWait"
+    | "queueWait"
+    | "claim"
+    | "bind"
+    | "configure"
+    | "seedHistory"
+    | "stdinWrite"
+    | "turn"
+    | "reply"
+  );
 /** What is measured within the turn, from its beginning. */
 export type MilestoneName = keyof typeof spanNames & ("firstEvent" | "firstText");
 

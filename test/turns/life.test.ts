@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { RunnerError } from "../../src/runner-error.ts";
 import type { Turn } from "../../src/turn.ts";
 import type { TurnEvent } from "../../src/turn-event.ts";
-import { type LifeParts, type LifeScope, TurnLife } from "../../src/turns/life.ts";
+import { type Admission, type LifeParts, type LifeScope, TurnLife } from "../../src/turns/life.ts";
 import { canMove, type LifeState } from "../../src/turns/life-state.ts";
 import type { TurnObserver } from "../../src/turns/observer.ts";
 import { FakeClock } from "../fake-clock.ts";
@@ -75,7 +75,7 @@ function scene({ workers = [new ScriptedWorker()], beforePrompt, admit, observer
     startedMs: 0,
     ...(beforePrompt && { beforePrompt }),
   };
-  const parts: LifeParts = { clock, pool, admit: admit ?? (() => leave) };
+  const parts: LifeParts = { clock, pool, admit: admit ?? (() => ({ leave })) };
   const life = new TurnLife(aTurn(turn), scope, parts, [book, ...observers]);
   return { clock, pool, abort, book, life, worker: workers[0]!, leftCount: () => leftCount };
 }
@@ -146,19 +146,19 @@ describe("a turn", () => {
   });
 
   test("waits for its admission, and is over when that is refused or ended by its signal", async () => {
-    const gate = Promise.withResolvers<() => void>();
+    const gate = Promise.withResolvers<Admission>();
     const { life, clock, pool, worker } = scene({ admit: () => gate.promise });
     const begun = life.begin();
     await clock.settle();
     expect([life.state.kind, pool.requests.length]).toEqual(["waiting", 0]);
-    gate.resolve(() => {});
+    gate.resolve({ leave: () => {} });
     worker.turn.push(init);
     await begun;
     expect(life.state.kind).toBe("running");
 
     const refused = scene({ admit: () => Promise.reject(new RunnerError("QUOTA_EXCEEDED", "full")) });
     await expect(refused.life.begin()).rejects.toMatchObject({ reason: "QUOTA_EXCEEDED" });
-    expect(refused.book.lines.slice(-2)).toEqual(["< check: QUOTA_EXCEEDED", "closed: QUOTA_EXCEEDED"]);
+    expect(refused.book.lines.slice(-2)).toEqual(["< sessionWait: QUOTA_EXCEEDED", "closed: QUOTA_EXCEEDED"]);
 
     const cancelled = scene({
       admit: (_, signal) =>

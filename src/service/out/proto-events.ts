@@ -15,7 +15,7 @@ import {
 } from "../../../gen/claude/runner/v1/event_pb.ts";
 import { type ConversationSource, conversationSource } from "../../conversations/conversation-source.ts";
 import type { Claim, ClaimSource } from "../../pool/claim.ts";
-import type { Turn } from "../../turn.ts";
+import { earlierMessageCount, type Turn } from "../../turn.ts";
 import type { BlockKind, TaskState, TurnEvent } from "../../turn-event.ts";
 import { cutUtf8, sliceUtf8 } from "../../utf8.ts";
 import { duration, int32, int64, timestamp } from "../protobuf.ts";
@@ -68,7 +68,7 @@ export function toStarted(
       capabilities: turn.detail === "full" ? [...init.capabilities] : [],
       apiKeySource: init.apiKeySource,
       queueWait: duration(at.queueWaitMs),
-      seededMessageCount: source === "seeded" ? turn.history.length : 0,
+      seededMessageCount: source === "seeded" ? earlierMessageCount(turn) : 0,
       conversationSource: conversationSources[source],
       sessionId: turn.sessionId ?? "",
     },

@@ -132,6 +132,7 @@ export function toStages(times: StageTimes, apiMs: number | undefined): Stages {
     turn: of(times.turn),
     total: of(times.total),
     api: of(apiMs),
+    sessionWait: of(times.sessionWait),
   });
 }
 

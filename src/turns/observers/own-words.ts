@@ -14,10 +14,13 @@ const maxTextChars = 512 * 1024;
 export const repeated = "[repeated]";
 export const tooLong = "[left out: the texts of this turn are too long to look for what they repeat]";
 
-type Texts = Pick<Turn, "content" | "history" | "binding">;
+export const unread = "[left out: the earlier texts of this session were not looked through for what they repeat]";
+
+type Texts = Pick<Turn, "content" | "history" | "earlier" | "binding">;
 
 /** The words, with each stretch that also stands in a text of the turn replaced. */
 export function withoutOwnWords(words: string, turn: Texts): string {
+  if (turn.earlier !== undefined && turn.earlier.messageCount > 0) return unread;
   const texts = textsOf(turn);
   if (texts.reduce((sum, { length }) => sum + length, 0) > maxTextChars) return tooLong;
   const lower = folded(words);

@@ -16,7 +16,7 @@ import type { StageTimes } from "../stages.ts";
 import { withoutOwnWords } from "./own-words.ts";
 
 export class TurnLogLine implements TurnObserver {
-  readonly #turn: Turn;
+  #turn: Turn;
   readonly #log: Log;
   /** The call's span is the active one while a line is written, so that the line names its trace. */
   readonly #context: Context;
@@ -32,6 +32,10 @@ export class TurnLogLine implements TurnObserver {
 
   began(times: Readonly<StageTimes>): void {
     this.#times = times;
+  }
+
+  admitted(turn: Turn): void {
+    this.#turn = turn;
   }
 
   claimed(claim: Claim): void {

@@ -16,12 +16,16 @@ import type { ClosedTurn, TurnObserver } from "../observer.ts";
 import type { Measured, MilestoneName, StageName } from "../stages.ts";
 
 export class TurnMetrics implements TurnObserver {
-  readonly #turn: Turn;
+  #turn: Turn;
   readonly #profile: Attributes;
 
   constructor(turn: Turn) {
     this.#turn = turn;
     this.#profile = { [attributeNames.profile]: turn.profile };
+  }
+
+  admitted(turn: Turn): void {
+    this.#turn = turn;
   }
 
   claimed(claim: Claim): void {

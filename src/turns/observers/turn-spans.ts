@@ -12,7 +12,7 @@ import { errorTypeOf } from "../../telemetry/error-type.ts";
 import { genAiAttributes } from "../../telemetry/gen-ai.ts";
 import { attributeNames, retryEventName, spanNames, tracer } from "../../telemetry/instruments.ts";
 import { label } from "../../telemetry/label.ts";
-import type { Turn } from "../../turn.ts";
+import { earlierMessageCount, type Turn } from "../../turn.ts";
 import type { TurnEvent } from "../../turn-event.ts";
 import type { ClosedTurn, TurnObserver } from "../observer.ts";
 import type { Measured, MilestoneName, StageName } from "../stages.ts";
@@ -36,7 +36,7 @@ const wanted: ReadonlySet<TurnEvent["kind"]> = new Set(["init", "toolUse", "tool
 
 export class TurnSpans implements TurnObserver {
   readonly wants = wanted;
-  readonly #turn: Turn;
+  #turn: Turn;
   readonly #parent: ParentSpan;
   readonly #keepsToolContexts: boolean;
   readonly #letGoOfParent: () => void;
@@ -77,6 +77,10 @@ export class TurnSpans implements TurnObserver {
       [attributeNames.detail]: detail,
       ...genAiAttributes(settings.model),
     });
+  }
+
+  admitted(turn: Turn): void {
+    this.#turn = turn;
   }
 
   stageEntered(name: StageName, sinceMs: number): void {
@@ -176,7 +180,7 @@ export class TurnSpans implements TurnObserver {
 
   #attributesOf(stage: StageName): Attributes {
     if (stage === "claim") return this.#claim;
-    if (stage === "seedHistory") return { [attributeNames.seededMessageCount]: this.#turn.history.length };
+    if (stage === "seedHistory") return { [attributeNames.seededMessageCount]: earlierMessageCount(this.#turn) };
     return {};
   }
 

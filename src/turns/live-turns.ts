@@ -1,0 +1,124 @@
+/**
+ * The turns that are in memory: those that wait or run, and those that ended lately, whose events can still be read.
+ *
+ * Bounded: ended turns are forgotten when their time is over, and their events before that when all events together are
+ * too many, those of the turn that ended first before others. A turn that runs is never forgotten.
+ */
+import type { CancelTimer, Clock } from "../clock.ts";
+import type { LiveEnd, LiveTurn } from "./live-turn.ts";
+import { type LogLimits, logLimits, TurnLog } from "./log/turn-log.ts";
+
+export interface LiveTurnsLimits {
+  /** How long an ended turn can be read, in milliseconds. */
+  readonly retentionMs: number;
+  /** The events of all turns together, in bytes. */
+  readonly maxEventBytes: number;
+  /** Ended turns that are in memory. */
+  readonly maxEndedCount: number;
+  readonly log?: LogLimits;
+}
+
+export class LiveTurns<Result> {
+  readonly #clock: Clock;
+  readonly #limits: LiveTurnsLimits;
+  readonly #turns = new Map<string, LiveTurn<Result>>();
+  /** The one that ended first is first. */
+  readonly #ended = new Map<string, { readonly live: LiveTurn<Result>; readonly untilMs: number }>();
+  #eventBytes = 0;
+  #cancelTimer: CancelTimer | undefined;
+
+  constructor(clock: Clock, limits: LiveTurnsLimits) {
+    this.#clock = clock;
+    this.#limits = limits;
+  }
+
+  /** A log for a turn; its size counts from now on. */
+  newLog(): TurnLog<LiveEnd<Result>> {
+    return new TurnLog(this.#limits.log ?? logLimits, (byBytes) => {
+      this.#eventBytes += byBytes;
+      if (byBytes > 0) this.#makeRoom();
+    });
+  }
+
+  /** Keeps a turn from now on, until a while after its end. */
+  add(live: LiveTurn<Result>): void {
+    const { id } = live.turn;
+    this.#turns.set(id, live);
+    void live.over.then(() => {
+      if (this.#turns.get(id) !== live) return; // forgotten meanwhile
+      this.#ended.set(id, { live, untilMs: this.#clock.now() + this.#limits.retentionMs });
+      if (this.#ended.size > this.#limits.maxEndedCount) this.#forgetFirst();
+      this.#makeRoom();
+      this.#setTimer();
+    });
+  }
+
+  find(turnId: string): LiveTurn<Result> | undefined {
+    return this.#turns.get(turnId);
+  }
+
+  /** Forgets a turn at once: its words are to be gone. Readers that are there see a gap and the end. */
+  forget(turnId: string): void {
+    const live = this.#turns.get(turnId);
+    if (live === undefined) return;
+    this.#turns.delete(turnId);
+    this.#ended.delete(turnId);
+    live.log.dropEvents();
+  }
+
+  /** Those that wait or run. */
+  *open(): Iterable<LiveTurn<Result>> {
+    for (const live of this.#turns.values()) if (live.state !== "ended") yield live;
+  }
+
+  get count(): number {
+    return this.#turns.size;
+  }
+
+  /** The memory that all events take, in bytes. */
+  get eventBytes(): number {
+    return this.#eventBytes;
+  }
+
+  /** Forgets all that ended, and holds no timer any more. */
+  close(): void {
+    this.#cancelTimer?.();
+    while (this.#ended.size > 0) this.#forgetFirst();
+  }
+
+  /** Lets go of the events of ended turns, the first ones first; that they were there is still known. */
+  #makeRoom(): void {
+    if (this.#eventBytes <= this.#limits.maxEventBytes) return;
+    for (const { live } of this.#ended.values()) {
+      if (live.log.keptBytes > 0) live.log.dropEvents();
+      if (this.#eventBytes <= this.#limits.maxEventBytes) return;
+    }
+  }
+
+  #forgetFirst(): void {
+    for (const id of this.#ended.keys()) {
+      this.forget(id);
+      return;
+    }
+  }
+
+  #setTimer(): void {
+    if (this.#cancelTimer !== undefined) return;
+    for (const { untilMs } of this.#ended.values()) {
+      this.#cancelTimer = this.#clock.after(Math.max(0, untilMs - this.#clock.now()), () => {
+        this.#cancelTimer = undefined;
+        this.#forgetOld();
+        this.#setTimer();
+      });
+      return;
+    }
+  }
+
+  #forgetOld(): void {
+    const nowMs = this.#clock.now();
+    for (const [id, { untilMs }] of this.#ended) {
+      if (untilMs > nowMs) return;
+      this.forget(id);
+    }
+  }
+}
