@@ -46,6 +46,10 @@ export interface LifeScope {
   readonly arrivedAtMs: number;
   /** When the first stage began: a moment later than the arrival, or the same. */
   readonly startedMs: number;
+  /** Called each time that the turn has a worker: what the prompt will wait for can begin. */
+  readonly whenClaimed?: (claim: Claim) => void;
+  /** What the worker's release waits for, once it is done with the turn. Never rejects. Absent: nothing. */
+  readonly beforeRelease?: () => Promise<void> | undefined;
   /** What the prompt waits for, whatever happened meanwhile: that the turn is written down. Absent: nothing. */
   readonly beforePrompt?: () => Promise<void> | undefined;
 }
@@ -165,6 +169,7 @@ export class TurnLife {
       this.#become({ kind: "preparing", claim });
       this.#observers.claimed(claim, this.#parts.clock.now());
       this.#stages.claimed(claim.queueWaitMs);
+      this.#scope.whenClaimed?.(claim);
       try {
         const running = await this.#prepare(claim);
         this.#become({ kind: "running", claim, running });
@@ -252,6 +257,7 @@ export class TurnLife {
     const end = await running.ended;
     if (end.workerReusable) claim.finishing();
     await running.idle;
+    await this.#scope.beforeRelease?.();
     claim.release(afterEndedTurn(end, this.turn));
     leave();
   }

@@ -1,0 +1,33 @@
+/**
+ * How a turn is to be taken in, beside what it asks of Claude: under which name, in which session, and what becomes of it
+ * when its caller goes.
+ */
+import type { OnDisconnect, SessionKind } from "../store/store.ts";
+
+export type BusyPolicy = "reject" | "queue" | "interrupt";
+
+export interface SessionAsk {
+  readonly id: string;
+  readonly busyPolicy: BusyPolicy;
+  readonly kind: SessionKind;
+  /** With what the session is created when it is missing. Absent: then there is no turn. */
+  readonly ifMissing?:
+    | {
+        readonly title: string;
+        readonly labels: Readonly<Record<string, string>>;
+        readonly idleExpiryMs: number;
+      }
+    | undefined;
+}
+
+export interface TurnAsk {
+  readonly onDisconnect: OnDisconnect;
+  /** The caller's name for its request, and a digest of what it asks for. */
+  readonly request?: { readonly id: string; readonly digest: Uint8Array } | undefined;
+  readonly session?: SessionAsk | undefined;
+}
+
+/** Whether the turn can be found again after its connection broke: by its request's name, or in its session. */
+export function canBeRejoined({ request, session }: Pick<TurnAsk, "request" | "session">): boolean {
+  return request !== undefined || session !== undefined;
+}

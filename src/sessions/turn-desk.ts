@@ -1,0 +1,360 @@
+/**
+ * Takes turns in: once for each `request_id`, one at a time in each session, and each written down from its acceptance to
+ * its one end.
+ *
+ * A turn that nobody can find again is written down when it has a worker, while that is prepared; it costs its caller no
+ * wait. Any other is written down first of all: whether there is such a request already, and whether the session is free,
+ * is the store's answer.
+ */
+import { type Clock, sleep, within } from "../clock.ts";
+import { keptNames } from "../conversations/kept-names.ts";
+import { staysInConversation } from "../conversations/stays.ts";
+import { RunnerError } from "../runner-error.ts";
+import type { Acceptance, Durability, NewTurn, SessionRecord, Store, TurnLease, TurnRecord } from "../store/store.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Turn } from "../turn.ts";
+import type { TurnEnd } from "../turn-end.ts";
+import type { Admission } from "../turns/life.ts";
+import type { LiveTurn } from "../turns/live-turn.ts";
+import type { LiveTurns } from "../turns/live-turns.ts";
+import { answerParts, promptParts, toHistory } from "./content-parts.ts";
+import { requestIdReused, sessionBusy, sessionMismatch, sessionNotFound, storeQuota } from "./refusals.ts";
+import type { LinePlace, SessionLines } from "./session-lines.ts";
+import { type SessionEnding, StoreBook, sequenceStep } from "./store-book.ts";
+import { canBeRejoined, type SessionAsk, type TurnAsk } from "./turn-ask.ts";
+
+export interface TurnDeskLimits {
+  /** How long a turn waits for its session, in milliseconds. A turn that goes on without its caller waits longer. */
+  readonly sessionQueueTimeoutMs: number;
+  readonly detachedQueueTimeoutMs: number;
+  /** Turns of one tenant that go on although nobody reads them. */
+  readonly maxUnreadTurnsPerTenant: number;
+  /** Whether every turn survives the end of the machine. */
+  readonly powerSafeAll: boolean;
+}
+
+export interface TurnDeskParts<Result> {
+  readonly store: Store;
+  readonly live: LiveTurns<Result>;
+  readonly lines: SessionLines;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits: TurnDeskLimits;
+  /** Lets a turn of a tenant in; throws for one too many. What it returns lets go of the place. */
+  readonly enter: (tenant: string) => () => void;
+  readonly encodeResult: (result: Result) => Uint8Array;
+}
+
+/** What a turn is begun with. */
+export interface TurnHooks<Result> {
+  readonly book: StoreBook<Result>;
+  readonly whenClaimed: () => void;
+  readonly beforePrompt: () => Promise<void> | undefined;
+  readonly admit: (turn: Turn, signal: AbortSignal) => Admission | Promise<Admission>;
+}
+
+export type TakenIn<Result> =
+  /** It was begun for this call. */
+  | { readonly kind: "began"; readonly live: LiveTurn<Result> }
+  /** Such a request is there, and its turn is in memory. */
+  | { readonly kind: "found"; readonly live: LiveTurn<Result> }
+  /** Such a request was there, and what is known of its turn is in the store. */
+  | { readonly kind: "recorded"; readonly record: TurnRecord };
+
+export class TurnDesk<Result> {
+  readonly #parts: TurnDeskParts<Result>;
+
+  constructor(parts: TurnDeskParts<Result>) {
+    this.#parts = parts;
+  }
+
+  /** `begin` makes the turn, which begins at once. Throws RunnerError for one that is not taken in. */
+  takeIn(
+    turn: Turn,
+    ask: TurnAsk,
+    begin: (hooks: TurnHooks<Result>) => LiveTurn<Result>,
+  ): TakenIn<Result> | Promise<TakenIn<Result>> {
+    this.#checkUnread(turn, ask);
+    if (canBeRejoined(ask)) return this.#takeInNamed(turn, ask, begin);
+    return { kind: "began", live: this.#begin(begin(this.#nameless(turn, ask))) };
+  }
+
+  #begin(live: LiveTurn<Result>): LiveTurn<Result> {
+    this.#parts.live.add(live);
+    return live;
+  }
+
+  /** Written down when it has a worker. */
+  #nameless(turn: Turn, ask: TurnAsk): TurnHooks<Result> {
+    let accepted: Promise<TurnLease> | undefined;
+    const accept = async (): Promise<TurnLease> => {
+      const acceptance = await this.#parts.store.acceptTurn(this.#newTurn(turn, ask));
+      return this.#lease(turn, acceptance);
+    };
+    const book = this.#book(turn, ask, {
+      lease: () => accepted ?? Promise.reject(new Error("it was never written down")),
+    });
+    return {
+      book,
+      whenClaimed: () => {
+        accepted ??= accept();
+        accepted.catch(() => {}); // heard of before the prompt
+      },
+      beforePrompt: () => book.beforePrompt(),
+      admit: ({ tenant }) => ({ leave: this.#parts.enter(tenant) }),
+    };
+  }
+
+  async #takeInNamed(
+    turn: Turn,
+    ask: TurnAsk,
+    begin: (hooks: TurnHooks<Result>) => LiveTurn<Result>,
+  ): Promise<TakenIn<Result>> {
+    const { session } = ask;
+    const leave = this.#parts.enter(turn.tenant);
+    const place = session && this.#enterLine(turn, session);
+    try {
+      const acceptance = await this.#accept(turn, ask, place);
+      if (acceptance.kind === "duplicate") {
+        leave();
+        place?.leave();
+        const live = this.#parts.live.find(acceptance.turn.id);
+        return live === undefined ? { kind: "recorded", record: acceptance.turn } : { kind: "found", live };
+      }
+      const hooks = this.#named(turn, ask, { leave, place, acceptance });
+      const live = this.#begin(begin(hooks));
+      void live.over.then(() => place?.leave());
+      return { kind: "began", live };
+    } catch (error) {
+      leave();
+      place?.leave();
+      throw error;
+    }
+  }
+
+  #enterLine(turn: Turn, session: SessionAsk): LinePlace {
+    const overtakes = session.busyPolicy === "interrupt";
+    const place = this.#parts.lines.enter({ tenant: turn.tenant, id: session.id }, turn.id, overtakes);
+    const { holderId } = place;
+    if (holderId === undefined || session.busyPolicy !== "reject") return place;
+    place.leave();
+    throw sessionBusy(session.id, holderId);
+  }
+
+  /** Has the store take it in. Throws for everything but an acceptance and a duplicate. */
+  async #accept(
+    turn: Turn,
+    ask: TurnAsk,
+    place: LinePlace | undefined,
+  ): Promise<Extract<Acceptance, { kind: "accepted" | "duplicate" }>> {
+    const { session } = ask;
+    const waits = place?.holderId !== undefined;
+    let acceptance = await this.#parts.store.acceptTurn(this.#newTurn(turn, ask, waits ? "later" : "now"));
+    // Another server of this machine has it.
+    if (acceptance.kind === "sessionBusy" && session?.busyPolicy === "queue") {
+      acceptance = await this.#parts.store.acceptTurn(this.#newTurn(turn, ask, "later"));
+    }
+    if (acceptance.kind === "accepted" || acceptance.kind === "duplicate") return acceptance;
+    throw this.#refusal(turn, ask, acceptance);
+  }
+
+  #named(
+    turn: Turn,
+    ask: TurnAsk,
+    taken: {
+      readonly leave: () => void;
+      readonly place: LinePlace | undefined;
+      readonly acceptance: Extract<Acceptance, { kind: "accepted" }>;
+    },
+  ): TurnHooks<Result> {
+    const { acceptance, place, leave } = taken;
+    const { session: asked } = ask;
+    let lease: TurnLease = { turnId: turn.id, epoch: acceptance.epoch };
+    let session = acceptance.session;
+    const book = this.#book(turn, ask, {
+      lease: () => Promise.resolve(lease),
+      inSession: asked && ((end) => Promise.resolve(endingOf(end, session))),
+    });
+    return {
+      book,
+      whenClaimed: () => {},
+      beforePrompt: () => book.beforePrompt(),
+      admit: (_, signal) => {
+        if (asked === undefined || place === undefined) return { leave };
+        return this.#admitToSession(turn, { ask, asked, place, session, signal }).then(
+          (admitted) => {
+            if (admitted.epoch !== undefined) lease = { turnId: turn.id, epoch: admitted.epoch };
+            session = admitted.session;
+            return { leave, turn: this.#inSession(turn, admitted.session) };
+          },
+          (error: unknown) => {
+            leave();
+            throw error;
+          },
+        );
+      },
+    };
+  }
+
+  /** Waits until the turn has its session. */
+  async #admitToSession(
+    turn: Turn,
+    {
+      ask,
+      asked,
+      place,
+      session,
+      signal,
+    }: {
+      readonly ask: TurnAsk;
+      readonly asked: SessionAsk;
+      readonly place: LinePlace;
+      readonly session: SessionRecord | undefined;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<{ readonly session: SessionRecord; readonly epoch: number | undefined }> {
+    if (session?.runningTurnId === turn.id) return { session, epoch: undefined };
+    const { clock, limits, live, store } = this.#parts;
+    const sinceMs = clock.now();
+    const waitedMs = () => Math.round(clock.now() - sinceMs);
+    const limitMs = ask.onDisconnect === "continue" ? limits.detachedQueueTimeoutMs : limits.sessionQueueTimeoutMs;
+    const { holderId } = place;
+    if (asked.busyPolicy === "interrupt" && holderId !== undefined) live.find(holderId)?.stop(displaced(turn.id));
+    const late = () => sessionBusy(asked.id, place.holderId ?? holderId ?? "", waitedMs());
+    await within(clock, limitMs, place.first(signal), late);
+    for (;;) {
+      signal.throwIfAborted();
+      const taking = await store.takeSession(turn.id);
+      if (taking.kind === "taken") return taking;
+      if (taking.kind === "sessionNotFound") throw sessionNotFound(asked.id);
+      // A turn of another server of this machine: nobody here is told when it ends.
+      if (asked.busyPolicy !== "queue" || waitedMs() >= limitMs) {
+        throw sessionBusy(asked.id, taking.runningTurnId, waitedMs());
+      }
+      await sleep(clock, otherServerPollMs, signal);
+    }
+  }
+
+  /** The turn with what was said in its session before. */
+  #inSession(turn: Turn, session: SessionRecord): Turn {
+    const { store } = this.#parts;
+    const { tenant, id, lastTurnId, turnCount } = session;
+    return {
+      ...turn,
+      sessionId: id,
+      conversation: keptNames({ sessionId: `${tenant}\0${id}`, lastTurnId, turn }),
+      earlier: {
+        messageCount: turnCount * 2,
+        load: async () => toHistory(await store.conversation(tenant, id)),
+      },
+    };
+  }
+
+  #newTurn(turn: Turn, ask: TurnAsk, take: "now" | "later" = "now"): NewTurn {
+    const { session, request } = ask;
+    return {
+      id: turn.id,
+      tenant: turn.tenant,
+      profile: turn.profile,
+      model: turn.settings.model,
+      detail: turn.detail,
+      onDisconnect: ask.onDisconnect,
+      durability: this.#durability(request !== undefined),
+      highestSequence: sequenceStep,
+      request,
+      session: session && {
+        id: session.id,
+        ifMissing: session.ifMissing,
+        binding: turn.binding,
+        kind: session.kind,
+        take,
+      },
+      content: session && promptParts(turn.content),
+    };
+  }
+
+  #book(
+    turn: Turn,
+    ask: TurnAsk,
+    about: {
+      readonly lease: () => Promise<TurnLease>;
+      readonly inSession?: ((end: TurnEnd | undefined) => Promise<SessionEnding>) | undefined;
+    },
+  ): StoreBook<Result> {
+    const { store, clock, log, encodeResult } = this.#parts;
+    return new StoreBook<Result>({
+      ...about,
+      store,
+      clock,
+      log,
+      turnId: turn.id,
+      isAwaited: canBeRejoined(ask),
+      keepsEvents: ask.onDisconnect === "continue",
+      keepsResult: canBeRejoined(ask),
+      isPowerSafe: this.#durability(canBeRejoined(ask)) === "powerSafe",
+      encode: encodeResult,
+    });
+  }
+
+  #durability(isPowerSafe: boolean): Durability {
+    return isPowerSafe || this.#parts.limits.powerSafeAll ? "powerSafe" : "processSafe";
+  }
+
+  #lease(turn: Turn, acceptance: Acceptance): TurnLease {
+    if (acceptance.kind === "accepted") return { turnId: turn.id, epoch: acceptance.epoch };
+    throw this.#refusal(turn, { onDisconnect: "cancel" }, acceptance);
+  }
+
+  #refusal(turn: Turn, { request, session }: TurnAsk, acceptance: Acceptance): RunnerError {
+    const sessionId = session?.id ?? "";
+    switch (acceptance.kind) {
+      case "requestIdReused":
+        return requestIdReused(request?.id ?? "", acceptance.turnId);
+      case "sessionNotFound":
+        return sessionNotFound(sessionId);
+      case "sessionBusy":
+        return sessionBusy(sessionId, acceptance.runningTurnId);
+      case "sessionMismatch":
+        return sessionMismatch(sessionId, acceptance.differing);
+      case "quotaExceeded":
+        return storeQuota(acceptance, turn.tenant);
+      case "accepted":
+      case "duplicate":
+        throw new Error(`bug: ${acceptance.kind} is no refusal`);
+      default:
+        return acceptance satisfies never;
+    }
+  }
+
+  #checkUnread({ tenant }: Turn, { onDisconnect }: TurnAsk): void {
+    if (onDisconnect !== "continue") return;
+    const { maxUnreadTurnsPerTenant: limit } = this.#parts.limits;
+    let count = 0;
+    for (const { turn, log } of this.#parts.live.open()) {
+      if (turn.tenant === tenant && log.readerCount === 0) count += 1;
+    }
+    if (count < limit) return;
+    const message = `the tenant "${tenant}" has ${count} turns that nobody reads; it may have ${limit}`;
+    throw new RunnerError("QUOTA_EXCEEDED", message, { facts: { tenant, count, limit } });
+  }
+}
+
+/** How often it is looked whether another server's turn has ended, in milliseconds. */
+const otherServerPollMs = 250;
+
+const displaced = (byTurnId: string): RunnerError =>
+  new RunnerError("TURN_INTERRUPTED", `the turn ${byTurnId} of its session took its place`, { facts: { byTurnId } });
+
+/** What an end means for the conversation. A turn that no worker had leaves it as it was. */
+function endingOf(end: TurnEnd | undefined, session: SessionRecord | undefined): SessionEnding {
+  const before = {
+    contextTokens: session?.contextTokens ?? 0,
+    contextWindowTokens: session?.contextWindowTokens ?? 0,
+  };
+  if (end === undefined) return { isInConversation: false, answer: [], ...before };
+  return {
+    isInConversation: staysInConversation(end),
+    answer: answerParts(end.text === "" ? [] : [end.text]),
+    ...before,
+  };
+}
