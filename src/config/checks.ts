@@ -51,6 +51,12 @@ export function checkSettings(settings: Settings, disk: Disk): CheckResult {
       problem: `is ${settings.calls.defaultTimeoutMs}, which is more than \`calls.maxTimeoutMs\`, ${settings.calls.maxTimeoutMs}`,
     });
   }
+  if (settings.store.sessionIdleExpiryMs > settings.store.maxSessionIdleExpiryMs) {
+    broken.push({
+      path: ["store", "sessionIdleExpiryMs"],
+      problem: `is ${settings.store.sessionIdleExpiryMs}, which is more than \`store.maxSessionIdleExpiryMs\`, ${settings.store.maxSessionIdleExpiryMs}`,
+    });
+  }
   if (settings.calls.maxRequestBytesInFlight < 2 * settings.calls.maxRequestBytes) {
     broken.push({
       path: ["calls", "maxRequestBytesInFlight"],

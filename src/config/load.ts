@@ -27,7 +27,7 @@ export interface LoadOptions {
 }
 
 export interface LoadedSettings {
-  /** Complete; paths are absolute, and `auth.tokenFile` is filled in where there is a state folder. */
+  /** Complete; paths are absolute, and `auth.tokenFile` and `store.folder` are filled in where there is a state folder. */
   readonly settings: Settings;
   /** The settings file, as a person would type it; `undefined` when there is none. */
   readonly fileName: string | undefined;
@@ -69,7 +69,10 @@ export function loadSettings(options: LoadOptions): LoadedSettings {
 
   const settings = checked.settings;
   const state = stateFolder(options.env);
-  if (state !== undefined) settings.auth.tokenFile ??= join(state, "token");
+  if (state !== undefined) {
+    settings.auth.tokenFile ??= join(state, "token");
+    settings.store.folder ??= join(state, "store");
+  }
   return {
     settings,
     fileName: file?.name,

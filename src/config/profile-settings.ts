@@ -187,6 +187,11 @@ export const profile = z.strictObject({
     limits.prefault({ maxModelCallCount: 200, maxOutputBytes: 64 * mebibytes, maxDurationMs: 3_600_000 }),
     "The largest bounds that a request may ask for.",
   ),
+  storeContent: about(
+    z.enum(["full", "none"]).default("full"),
+    "Whether words of this profile's turns may be written to the store: `full`, only those of sessions, of turns with a `request_id` (the result) and of turns that go on without their caller (the events). `none`: none at all, so that requests for these three are refused.",
+    "Set `none` if nothing that callers say may be on the server's disk.",
+  ),
   maxImagePixels: about(
     z.number().int().min(1).default(50_000_000),
     "The most pixels, width times height, that one picture of a request may have. All pictures of a request together may have ten times as many.",

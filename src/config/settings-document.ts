@@ -36,6 +36,7 @@ const sections: readonly { readonly key: string; readonly title: string; readonl
   { key: "queue", title: "The queue" },
   { key: "calls", title: "Calls" },
   { key: "shutdown", title: "Shutdown" },
+  { key: "store", title: "The store" },
   { key: "telemetry", title: "Telemetry" },
 ];
 

@@ -59,6 +59,10 @@ const token = z.strictObject({
   ),
 });
 
+/** Nothing is kept for longer than this, in milliseconds. */
+const maxKeepMs = 30 * 24 * 3_600_000;
+const maxSessionMs = 365 * 24 * 3_600_000;
+
 export const settingsSchema = z.strictObject({
   grpc: z
     .strictObject({
@@ -420,6 +424,84 @@ export const settingsSchema = z.strictObject({
       drainTimeoutMs: about(
         ms().default(120_000),
         "How long running turns may take to end at shutdown, in milliseconds.",
+      ),
+    })
+    .prefault({}),
+  store: z
+    .strictObject({
+      kind: about(
+        z.enum(["auto", "sqlite", "memory"]).default("auto"),
+        "Where sessions, and what is known about turns, are kept. `sqlite`: in files, which survive restarts. `memory`: nowhere else. `auto`: in files if `store.folder` can be written and is on a local disk, else in memory, with a warning.",
+        "Set `sqlite` if a server that cannot keep its sessions should not start.",
+      ),
+      folder: about(
+        file.optional(),
+        "The folder of the store's files. It must be on a local disk, and no other program may write to it.",
+        "For a backup, copy the folder while no server has the store open.",
+        "`store` in the state folder",
+      ),
+      powerSafeAll: about(
+        z.boolean().default(false),
+        "Whether everything that is written survives a power cut. If not, turns with a `request_id` and the ends of sessions' turns do, and everything survives the death of the server's process.",
+        "Each turn then waits for the disk before its prompt, which is one fsync.",
+      ),
+      turnRecordMs: about(
+        ms(maxKeepMs)
+          .min(60_000)
+          .default(24 * 3_600_000),
+        "How long a turn without a session stays known after its end, in milliseconds: its times, outcome, tokens and cost, without its words.",
+      ),
+      turnEventsMs: about(
+        ms(maxKeepMs).default(600_000),
+        "How long the events of a turn with `on_disconnect: ON_DISCONNECT_CONTINUE` are kept after its end, in milliseconds.",
+      ),
+      requestResultMs: about(
+        ms(maxKeepMs)
+          .min(60_000)
+          .default(24 * 3_600_000),
+        "How long a `request_id` is remembered with its result after the end of its turn, in milliseconds.",
+      ),
+      sessionIdleExpiryMs: about(
+        ms(maxSessionMs)
+          .min(60_000)
+          .default(30 * 24 * 3_600_000),
+        "How long a session is kept after something last happened in it, in milliseconds, if its caller asks for nothing else.",
+      ),
+      maxSessionIdleExpiryMs: about(
+        ms(maxSessionMs)
+          .min(60_000)
+          .default(90 * 24 * 3_600_000),
+        "The longest expiry that a caller may ask for, in milliseconds.",
+      ),
+      maxBytes: about(
+        z
+          .number()
+          .int()
+          .min(16 * mebibytes)
+          .default(10_240 * mebibytes),
+        "The most words, results and events of all tenants together, in bytes. The last tenth is kept for the ends of accepted turns. No tenant may hold more than its weight times what is free: half of the store if it is alone, a third if two tenants want everything.",
+        "The files are somewhat larger. Keep so much of the disk free.",
+      ),
+      maxBytesPerTenant: about(
+        z
+          .number()
+          .int()
+          .min(mebibytes)
+          .default(4_096 * mebibytes),
+        "The most words, results and events of one tenant, in bytes. At the limit its oldest events are dropped, then its expired sessions; then what is new fails with QUOTA_EXCEEDED.",
+      ),
+      maxSessionsPerTenant: about(
+        z.number().int().min(1).max(10_000_000).default(100_000),
+        "The most sessions of one tenant.",
+      ),
+      maxRequestIdsPerTenant: about(
+        z.number().int().min(1).max(10_000_000).default(200_000),
+        "The most `request_id`s of one tenant. Beyond it those are forgotten whose turns ended first; those of running turns never are.",
+      ),
+      maxTurnsPerTenant: about(
+        z.number().int().min(100).max(100_000_000).default(1_000_000),
+        "The most turns of one tenant without a session that are known at once. Beyond it those are forgotten that ended first.",
+        "A turn takes about 1 kB.",
       ),
     })
     .prefault({}),

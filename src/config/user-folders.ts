@@ -6,7 +6,7 @@
 import { userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";
 
-/** What is kept between runs: the token of the first start. */
+/** What is kept between runs: the token of the first start, and the store. */
 export function stateFolder(env: NodeJS.ProcessEnv): string | undefined {
   return baseFolder(env, "XDG_STATE_HOME", [".local", "state"]);
 }

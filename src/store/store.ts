@@ -321,6 +321,13 @@ export interface StoreHealth {
   readonly usedBytes: number;
 }
 
+/** Where a store says what an operator should know. */
+export interface StoreLog {
+  info(fields: Readonly<Record<string, unknown>>, message: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
+  error(fields: Readonly<Record<string, unknown>>, message: string): void;
+}
+
 /** Thrown by a write under an epoch that is not the turn's or the session's any more. */
 export class LeaseLost extends Error {
   override readonly name = "LeaseLost";

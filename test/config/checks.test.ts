@@ -26,6 +26,11 @@ describe("the rules between settings", () => {
     expect(brokenBy(input, diskWith("/tls/cert.pem", "/tls/key.pem", "/tls/ca.pem"))).toEqual([]);
   });
 
+  it("want a session's usual expiry to be one that callers may ask for", () => {
+    const store = { sessionIdleExpiryMs: 120_000, maxSessionIdleExpiryMs: 60_000 };
+    expect(brokenBy({ store }, diskWith())).toEqual([expect.stringMatching(/^store\.sessionIdleExpiryMs is 120000, /)]);
+  });
+
   it("want a profile's workspace to be a folder", () => {
     expect(brokenBy({ profiles: { default: tools } }, diskWith("/work"))).toEqual([]);
     expect(brokenBy({ profiles: { default: tools } }, diskWith())).toEqual([
