@@ -3,6 +3,7 @@
  *
  * Put together as `main.ts` does it, but for the CLI.
  */
+
 import { systemClock } from "../src/clock.ts";
 import { settingsSchema } from "../src/config/settings.ts";
 import { runnerVersion } from "../src/config/version.ts";
@@ -16,6 +17,7 @@ import { observePool } from "../src/telemetry/gauges.ts";
 import { createLog } from "../src/telemetry/log.ts";
 import { startTelemetry } from "../src/telemetry/sdk.ts";
 import { RecentTurns } from "../src/turns/observers/recent-turns.ts";
+import { testDesk } from "../test/sessions/desk.ts";
 import { processFigures, serveCommands } from "./child-commands.ts";
 import { InProcessWorker } from "./in-process-worker.ts";
 import type { ServerCommands } from "./server-process.ts";
@@ -53,9 +55,9 @@ const commands: ServerCommands = {
       settings,
       services: [
         runnerService({
+          ...testDesk({ clock, log, inFlight }),
           pool,
           clock,
-          inFlight,
           profiles: settings.profiles,
           log,
           recentTurns: new RecentTurns(),

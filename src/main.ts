@@ -29,18 +29,27 @@ import { exposureProblems } from "./server/exposure.ts";
 import { startServers } from "./server/server.ts";
 import { ensureTokenFile, type TokenFile } from "./server/token-file.ts";
 import { healthService, type Readiness } from "./service/health-service.ts";
+import { encodeResult, type ServedResult } from "./service/out/turn-encoder.ts";
 import { poolService } from "./service/pool/pool-service.ts";
 import { runnerService } from "./service/runner.ts";
+import { SessionLines } from "./sessions/session-lines.ts";
+import { TurnDesk } from "./sessions/turn-desk.ts";
 import { openProbeSink } from "./standin/probe-sink.ts";
+import { openStore } from "./store/open-store.ts";
+import type { StoreLimits } from "./store/store-limits.ts";
 import { observePool } from "./telemetry/gauges.ts";
 import type { Log } from "./telemetry/log.ts";
 import { startTelemetry } from "./telemetry/sdk.ts";
 import { withoutRepeats } from "./telemetry/without-repeats.ts";
 import { beginAtZero } from "./telemetry/zeros.ts";
+import { LiveTurns } from "./turns/live-turns.ts";
 import { RecentTurns } from "./turns/observers/recent-turns.ts";
 
 /** How long the same reason why workers do not start is not repeated in the log, in milliseconds. */
 const repeatedWarningMs = 60_000;
+
+/** Ended turns that are in memory at once: what each takes beside its events is about 2 KB. */
+const maxEndedInMemory = 20_000;
 
 export interface RunnerOptions {
   readonly settings: Settings;
@@ -118,6 +127,25 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   );
   opened.defer(() => credentials.stop());
 
+  const tenants = new Tenants(settings.auth.tokens, (profile) => settings.profiles[profile]?.tenant);
+  // After the folders: what an earlier server left running is ended before a turn of it is.
+  const { store } = await openStore({
+    kind: settings.store.kind,
+    folder: settings.store.folder,
+    clock,
+    log,
+    limits: storeLimits(settings.store),
+    powerSafeAll: settings.store.powerSafeAll,
+    weightOf: (tenant) => tenants.weightOf(tenant),
+  });
+  opened.defer(() => store[Symbol.asyncDispose]());
+  const live = new LiveTurns<ServedResult>(clock, {
+    retentionMs: settings.store.turnEventsMs,
+    maxEventBytes: settings.store.maxMemoryEventBytes,
+    maxEndedCount: maxEndedInMemory,
+  });
+  opened.defer(() => live.close());
+
   const factory = createWorkerFactory({
     cli: () => keeper.locate(),
     profiles: settings.profiles,
@@ -133,7 +161,6 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     log,
   });
   signal?.throwIfAborted();
-  const tenants = new Tenants(settings.auth.tokens, (profile) => settings.profiles[profile]?.tenant);
   const pool = new Pool({
     profiles: Object.fromEntries(
       Object.entries(settings.profiles).map(([name, profile]) => [
@@ -190,13 +217,31 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     : undefined;
   if (admin !== undefined) opened.defer(() => admin.stop());
 
+  const desk = new TurnDesk<ServedResult>({
+    store,
+    live,
+    lines: new SessionLines(),
+    clock,
+    log,
+    limits: {
+      sessionQueueTimeoutMs: settings.calls.sessionQueueTimeoutMs,
+      detachedQueueTimeoutMs: settings.calls.maxTimeoutMs,
+      maxUnreadTurnsPerTenant: settings.calls.maxUnreadTurnsPerTenant,
+      powerSafeAll: settings.store.powerSafeAll,
+    },
+    enter: (tenant) => inFlight.enter(tenant),
+    encodeResult,
+  });
+
   const servers = await startServers({
     settings,
     services: [
       runnerService({
         pool: turnsPool,
+        desk,
+        live,
+        store,
         clock,
-        inFlight,
         spans: cliSpans,
         profiles: settings.profiles,
         log,
@@ -254,6 +299,16 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       return stopping;
     },
     stopped: stopped.promise,
+  };
+}
+
+/** The settings of the store as it takes them. */
+function storeLimits(store: Settings["store"]): StoreLimits {
+  const { turnRecordMs, turnEventsMs, requestResultMs } = store;
+  const { maxBytes, maxBytesPerTenant, maxSessionsPerTenant, maxRequestIdsPerTenant, maxTurnsPerTenant } = store;
+  return {
+    retention: { turnRecordMs, turnEventsMs, requestResultMs },
+    caps: { maxBytes, maxBytesPerTenant, maxSessionsPerTenant, maxRequestIdsPerTenant, maxTurnsPerTenant },
   };
 }
 

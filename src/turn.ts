@@ -7,6 +7,9 @@
 
 export type Effort = "low" | "medium" | "high" | "xhigh" | "max";
 
+/** What becomes of a turn when its caller goes: it is ended, or goes on. */
+export type OnDisconnect = "cancel" | "continue";
+
 /** How much of a turn is streamed: little, every typed event, or those and every line of the CLI. */
 export type Detail = "text" | "standard" | "full";
 
@@ -85,6 +88,10 @@ export interface Turn {
   readonly conversation?: KeptNames | undefined;
   /** The session that it belongs to. Absent: none. */
   readonly sessionId?: string | undefined;
+  /** The caller's name for its request. Absent: none. */
+  readonly requestId?: string | undefined;
+  /** What becomes of it when its caller goes. Absent: `cancel`. */
+  readonly onDisconnect?: OnDisconnect | undefined;
   readonly binding: Binding;
   readonly settings: ModelSettings;
   readonly limits: TurnLimits;

@@ -375,6 +375,14 @@ export const settingsSchema = z.strictObject({
         ms().min(100).default(60_000),
         "How long a caller may hold up a turn by not reading, in milliseconds. After that the turn is ended with the reason CLIENT_STALLED.",
       ),
+      sessionQueueTimeoutMs: about(
+        ms().min(1).default(30_000),
+        "How long a turn with BUSY_POLICY_QUEUE waits for the earlier turns of its session, in milliseconds. One with ON_DISCONNECT_CONTINUE waits up to `calls.maxTimeoutMs`.",
+      ),
+      maxUnreadTurnsPerTenant: about(
+        z.number().int().min(0).max(100_000).default(100),
+        "The most turns of one tenant with ON_DISCONNECT_CONTINUE that go on although nobody reads them.",
+      ),
       eventBufferSize: forTests(
         z.number().int().min(16).default(512),
         "The number of events that are held for a slow caller before the server stops reading the worker's output.",
@@ -453,7 +461,15 @@ export const settingsSchema = z.strictObject({
       ),
       turnEventsMs: about(
         ms(maxKeepMs).default(600_000),
-        "How long the events of a turn with `on_disconnect: ON_DISCONNECT_CONTINUE` are kept after its end, in milliseconds.",
+        "How long the events of a turn can be read after its end, in milliseconds. They are in memory; those of a turn with `on_disconnect: ON_DISCONNECT_CONTINUE` are in the store as well.",
+      ),
+      maxMemoryEventBytes: about(
+        z
+          .number()
+          .int()
+          .min(mebibytes)
+          .default(256 * mebibytes),
+        "The most memory for the events of all turns together, in bytes. Beyond it those of the turns that ended first are dropped before their time.",
       ),
       requestResultMs: about(
         ms(maxKeepMs)

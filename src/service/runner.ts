@@ -23,24 +23,26 @@ import {
 import { type ProfileSettings, reusesWorkers, workerUse } from "../config/profile-settings.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Caller } from "../policy/auth.ts";
-import type { TurnsInFlight } from "../policy/quota.ts";
 import type { WorkerPool } from "../pool/claim.ts";
 import { isRunnerError, RunnerError, type RunnerReason } from "../runner-error.ts";
+import { canBeRejoined, type TurnAsk } from "../sessions/turn-ask.ts";
+import type { TurnDesk } from "../sessions/turn-desk.ts";
+import type { SessionRecord, Store } from "../store/store.ts";
 import type { Detail, Turn } from "../turn.ts";
-import type { TurnEnd } from "../turn-end.ts";
 import { TurnLife } from "../turns/life.ts";
-import { type LiveEnd, LiveTurn } from "../turns/live-turn.ts";
-import { TurnLog } from "../turns/log/turn-log.ts";
+import { LiveTurn } from "../turns/live-turn.ts";
+import type { LiveTurns } from "../turns/live-turns.ts";
 import { type ObserverParts, observersOf } from "../turns/observers/turn-observers.ts";
 import { CallScope } from "./call-scope.ts";
 import { type CallContext, callerOf, type ServedService, served } from "./calls.ts";
 import { toConnectError } from "./errors.ts";
-import { profilesOf, toTurn } from "./in/requests.ts";
+import { toAsk } from "./in/named-requests.ts";
+import { profilesOf, seesProfile, toTurn } from "./in/requests.ts";
 import { prepareRules } from "./in/rules.ts";
 import { asBytes, asMessages, type ResponseForm } from "./out/response-form.ts";
 import { ServedTurnEncoder } from "./out/turn-encoder.ts";
 import { duration, int64 } from "./protobuf.ts";
-import { relayTurn, type TurnCall, TurnFailure } from "./stream-chat.ts";
+import { type CalledTurn, relayTurn, type TurnCall, TurnFailure } from "./stream-chat.ts";
 import { CallSpan, traced } from "./traced.ts";
 
 /** The response header that names the turn. */
@@ -62,7 +64,9 @@ export interface CliInfo {
 
 export interface RunnerParts extends ObserverParts {
   readonly pool: WorkerPool;
-  readonly inFlight: TurnsInFlight;
+  readonly desk: TurnDesk<TurnResult>;
+  readonly live: LiveTurns<TurnResult>;
+  readonly store: Store;
   readonly profiles: Readonly<Record<string, ProfileSettings>>;
   readonly settings: Settings;
   readonly serverVersion: string;
@@ -95,16 +99,16 @@ export function runnerService(parts: RunnerParts): ServedService {
 
 const methodName = (name: string) => `${ClaudeRunner.typeName}/${name}`;
 
-/** Checks a request and opens its turn. Throws what the caller gets. */
-function openTurn<R>(
+/** Checks a request and opens its turn, or the one that it repeats. Throws what the caller gets. */
+async function openTurn<R>(
   method: string,
   request: StreamChatRequest | ChatRequest,
   call: CallContext,
   parts: RunnerParts,
   form: (detail: Detail) => ResponseForm<R>,
   ended?: TurnCall<R>["ended"],
-): TurnCall<R> {
-  const { clock, inFlight, profiles, settings } = parts;
+): Promise<TurnCall<R>> {
+  const { clock, settings } = parts;
   const span = new CallSpan(methodName(method), call, clock);
   let scope: CallScope | undefined;
   const failed = (error: unknown) => {
@@ -120,37 +124,21 @@ function openTurn<R>(
   };
   try {
     scope = new CallScope(call, clock, settings.calls);
-    const turn = toTurn(request, callerOf(call), profiles);
-    checkSeeding(turn, parts.cli());
-    call.responseHeader.set(turnIdHeader, turn.id);
-    const { deadlineMs, arrivedAtMs } = scope;
-    const log = new TurnLog<LiveEnd<TurnResult>>();
-    const live = new LiveTurn<TurnResult>(turn, {
-      clock,
-      log,
-      encoder: new ServedTurnEncoder(turn, {
-        clock,
-        workerUse: workerUse(profiles[turn.profile]!),
-        write: (flags, bytes) => log.append(flags, bytes),
-      }),
-      life: (signal) =>
-        new TurnLife(
-          turn,
-          { signal, deadlineMs, arrivedAtMs, startedMs: span.startedMs },
-          { clock, pool: parts.pool, admit: ({ tenant }) => ({ leave: inFlight.enter(tenant) }) },
-          observersOf(turn, span, arrivedAtMs, parts),
-        ),
-    });
+    const caller = callerOf(call);
+    const session = await sessionOf(request, caller, parts);
+    const asked = toTurn(request, caller, { profiles: parts.profiles, expiry: settings.store, session });
+    checkSeeding(asked, parts.cli());
+    const { called, turnId } = await takeIn(request, asked, { scope, span, parts });
+    call.responseHeader.set(turnIdHeader, turnId);
     return {
-      live,
-      role: "caller",
-      form: form(turn.detail),
+      called,
+      form: form(asked.detail),
       scope,
       clock,
       times: settings.calls,
-      ended: (end, result) => {
-        endedWell = end.error === undefined;
-        return ended?.(end, result);
+      ended: (result, end) => {
+        endedWell = end === undefined ? result.error === undefined : end.error === undefined;
+        return ended?.(result, end);
       },
       failed,
       over,
@@ -160,6 +148,84 @@ function openTurn<R>(
     over();
     throw status;
   }
+}
+
+/** The session that a request names; `undefined`: none that the caller may see. */
+async function sessionOf(
+  { session }: StreamChatRequest | ChatRequest,
+  caller: Caller,
+  { store, profiles }: RunnerParts,
+): Promise<SessionRecord | undefined> {
+  if (session === undefined || session.id === "") return undefined;
+  const found = await store.session(caller.tenant, session.id);
+  return found !== undefined && seesProfile(caller, found.profile, profiles) ? found : undefined;
+}
+
+/** Begins the turn, or finds the one that the request repeats. */
+async function takeIn(
+  request: StreamChatRequest | ChatRequest,
+  asked: Turn,
+  { scope, span, parts }: { readonly scope: CallScope; readonly span: CallSpan; readonly parts: RunnerParts },
+): Promise<{ readonly called: CalledTurn; readonly turnId: string }> {
+  const { clock, desk, profiles, settings, store } = parts;
+  const profile = profiles[asked.profile]!;
+  const ask = await toAsk(request, asked, profile, settings.store);
+  const turn: Turn = { ...asked, ...recordedAs(asked, ask, settings.calls.maxTimeoutMs) };
+  const { deadlineMs, arrivedAtMs } = scope;
+  const taken = await desk.takeIn(turn, ask, ({ book, ...hooks }) => {
+    const log = parts.live.newLog();
+    return new LiveTurn<TurnResult>(turn, {
+      clock,
+      log,
+      book,
+      encoder: new ServedTurnEncoder(turn, {
+        clock,
+        workerUse: workerUse(profile),
+        write: (flags, bytes) => {
+          log.append(flags, bytes);
+          book.event(log.lastSequence, flags, bytes);
+        },
+      }),
+      life: (signal) =>
+        new TurnLife(
+          turn,
+          {
+            signal,
+            // Of a turn that goes on without its call the deadline is not the call's.
+            deadlineMs: ask.onDisconnect === "continue" ? clock.now() + settings.calls.maxTimeoutMs : deadlineMs,
+            arrivedAtMs,
+            startedMs: span.startedMs,
+            whenClaimed: hooks.whenClaimed,
+            beforePrompt: hooks.beforePrompt,
+          },
+          { clock, pool: parts.pool, admit: hooks.admit },
+          observersOf(turn, span, arrivedAtMs, parts),
+        ),
+    });
+  });
+  switch (taken.kind) {
+    case "began":
+      return {
+        called: { kind: "live", live: taken.live, role: ask.onDisconnect === "continue" ? "starter" : "caller" },
+        turnId: turn.id,
+      };
+    case "found":
+      return { called: { kind: "live", live: taken.live, role: "reader" }, turnId: taken.live.turn.id };
+    case "recorded":
+      return { called: { kind: "recorded", record: taken.record, store }, turnId: taken.record.id };
+    default:
+      return taken satisfies never;
+  }
+}
+
+/** How a turn is numbered and bounded that more than its own call may ask for, or that goes on without it. */
+function recordedAs(asked: Turn, ask: TurnAsk, maxDurationMs: number): Pick<Turn, "detail" | "limits"> {
+  const detail = canBeRejoined(ask) && asked.detail === "text" ? "standard" : asked.detail;
+  const limits =
+    ask.onDisconnect === "continue"
+      ? { ...asked.limits, maxDurationMs: Math.min(asked.limits.maxDurationMs ?? maxDurationMs, maxDurationMs) }
+      : asked.limits;
+  return { detail, limits };
 }
 
 /** Throws NOT_SUPPORTED_BY_CLI for a history that the CLI is known not to take. */
@@ -174,11 +240,12 @@ async function chat(
   call: CallContext,
   parts: RunnerParts,
 ): Promise<MessageInitShape<typeof ChatResponseSchema>> {
-  let answer: { readonly end: TurnEnd; readonly result: TurnResult } | undefined;
+  let answer: { readonly text: string; readonly result: TurnResult } | undefined;
   const responses = relayTurn(() =>
-    openTurn("Chat", request, call, parts, asMessages, (end, result) => {
-      answer = { end, result };
-      return tooLarge(end);
+    openTurn("Chat", request, call, parts, asMessages, (result, end) => {
+      // A turn that is known from the store alone has its text as the result has it.
+      answer = { text: end?.text ?? result.text, result };
+      return tooLarge(answer.text);
     }),
   );
   let turnId = "";
@@ -197,10 +264,10 @@ async function chat(
     }
   }
   if (answer === undefined) throw refusal(new Error("bug: a turn without an end"), parts);
-  const { end, result } = answer;
+  const { text, result } = answer;
   return {
     turnId,
-    text: end.text,
+    text,
     ...(started && { started: create(StartedSchema, started) }),
     result: { ...result, text: "", textTruncated: false },
     toolUses,
@@ -208,7 +275,7 @@ async function chat(
 }
 
 /** Why an answer cannot be collected. */
-function tooLarge({ text }: TurnEnd): RunnerError | undefined {
+function tooLarge(text: string): RunnerError | undefined {
   const textBytes = Buffer.byteLength(text);
   if (textBytes <= maxChatTextBytes) return undefined;
   const message = `the answer has ${textBytes} bytes of text, more than ${maxChatTextBytes}: call StreamChat`;

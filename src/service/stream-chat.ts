@@ -7,14 +7,18 @@
 import type { TurnResult } from "../../gen/claude/runner/v1/result_pb.ts";
 import { type Clock, every } from "../clock.ts";
 import { RunnerError } from "../runner-error.ts";
+import type { Store, TurnRecord } from "../store/store.ts";
 import type { TurnEnd } from "../turn-end.ts";
 import type { LiveEnd } from "../turns/live-turn.ts";
 import type { LogCursor } from "../turns/log/log-cursor.ts";
 import { watchForStall } from "../turns/stall.ts";
 import type { CallScope } from "./call-scope.ts";
 import type { CallProgress } from "./errors.ts";
+import { heartbeat } from "./out/proto-events.ts";
 import type { ResponseForm } from "./out/response-form.ts";
+import type { Event } from "./out/responses.ts";
 import type { ServedTurn } from "./out/turn-encoder.ts";
+import { readRecorded, recordedFailure } from "./recorded-turn.ts";
 
 /** What a turn failed with, and how far it had come. No error by itself: a stack would cost every refusal, and tell nothing. */
 export class TurnFailure {
@@ -42,16 +46,23 @@ export interface RelayTimes {
  */
 export type CallRole = "caller" | "starter" | "reader";
 
+/** The turn that a call is about: in memory, or known from the store alone. */
+export type CalledTurn =
+  | { readonly kind: "live"; readonly live: ServedTurn; readonly role: CallRole }
+  | { readonly kind: "recorded"; readonly record: TurnRecord; readonly store: Store };
+
 /** A call with its turn. */
 export interface TurnCall<R> {
-  readonly live: ServedTurn;
-  readonly role: CallRole;
+  readonly called: CalledTurn;
   readonly form: ResponseForm<R>;
   readonly scope: CallScope;
   readonly clock: Clock;
   readonly times: RelayTimes;
-  /** The turn has ended and all of it was sent. What this returns a turn that ended well fails with all the same. */
-  readonly ended?: (end: TurnEnd, result: TurnResult) => RunnerError | undefined;
+  /**
+   * The turn has ended and all of it was sent; `end` is there if it is in memory. What this returns a turn that ended well
+   * fails with all the same.
+   */
+  readonly ended?: (result: TurnResult, end: TurnEnd | undefined) => RunnerError | undefined;
   /** Turns what the turn failed with into what the caller gets. */
   readonly failed: (error: unknown) => Error;
   /** Nothing more comes, for whatever reason. */
@@ -67,17 +78,22 @@ export interface TurnCall<R> {
 export async function* relayTurn<R>(open: () => TurnCall<R> | Promise<TurnCall<R>>): AsyncGenerator<R, void> {
   const opened = open();
   const call = opened instanceof Promise ? await opened : opened;
-  const { live, role, form, scope, clock, times } = call;
+  const { called, form, scope, clock, times } = call;
+  if (called.kind === "recorded") {
+    yield* relayRecorded(call, called);
+    return;
+  }
+  const { live, role } = called;
   let end: LiveEnd<TurnResult> | undefined;
   using cursor = live.log.follow(0, { holds: role === "caller" });
-  const failure = (error: unknown) => new TurnFailure(error, progressOf(call, cursor, live.log.end?.value));
+  const failure = (error: unknown) => new TurnFailure(error, progressOf(live, scope, cursor));
   const onAbort = () => {
     if (role === "caller") live.stop(scope.signal.reason as RunnerError);
     else cursor.wake();
   };
   scope.signal.addEventListener("abort", onAbort, { once: true });
   if (scope.signal.aborted) onAbort();
-  using _watch = role === "caller" ? watchCaller(call, failure) : watchReader(call, cursor, failure);
+  using _watch = role === "caller" ? watchCaller(live, call, failure) : watchReader(call, cursor, failure);
   try {
     using _tick = every(clock, tickMs(times), () => cursor.wake());
     let lastSentMs = clock.now();
@@ -96,7 +112,7 @@ export async function* relayTurn<R>(open: () => TurnCall<R> | Promise<TurnCall<R
       if (cursor.end !== undefined) {
         end = cursor.end.value;
         if (end.kind === "notStarted") throw end.error;
-        const refused = call.ended?.(end.end, end.result);
+        const refused = call.ended?.(end.result, end.end);
         const error = end.error ?? end.end.error ?? refused;
         if (error !== undefined) throw error;
         return;
@@ -108,12 +124,8 @@ export async function* relayTurn<R>(open: () => TurnCall<R> | Promise<TurnCall<R
       if (!hasStarted || cursor.unreadCount > 0 || nowMs - lastSentMs < times.heartbeatMs) continue;
       lastSentMs = nowMs;
       const { sequence } = cursor;
-      yield form.heartbeat({
-        sequence,
-        turnId: live.turn.id,
-        elapsedMs: live.runningMs(),
-        atWallMs: clock.wallNow(),
-      });
+      const head = { sequence, turnId: live.turn.id, atWallMs: clock.wallNow() };
+      yield form.own(head, heartbeat(live.runningMs()));
     }
   } catch (error) {
     if (role !== "reader") live.life.replied(); // before the status, which takes a moment to make
@@ -126,11 +138,58 @@ export async function* relayTurn<R>(open: () => TurnCall<R> | Promise<TurnCall<R
   }
 }
 
-function progressOf(
-  { live, scope }: Pick<TurnCall<unknown>, "live" | "scope">,
-  cursor: LogCursor<LiveEnd<TurnResult>>,
-  end: LiveEnd<TurnResult> | undefined,
-): CallProgress {
+/** What a repeated request gets of a turn that is not in memory any more: what is stored of it, and its end. */
+async function* relayRecorded<R>(
+  call: TurnCall<R>,
+  { record, store }: Extract<CalledTurn, { kind: "recorded" }>,
+): AsyncGenerator<R, void> {
+  const { form, scope, clock } = call;
+  const failure = (error: unknown, now: TurnRecord, result?: TurnResult) =>
+    new TurnFailure(error, {
+      turnId: now.id,
+      promptWritten: now.startedAtMs !== undefined || now.outcome !== undefined,
+      contentStreamed: now.highestSequence > 1,
+      result,
+      deadlinePassed: scope.deadlinePassed,
+    });
+  let now = record;
+  let result: TurnResult | undefined;
+  const event = (sequence: number, of: Event) => {
+    const atWallMs = now.endedAtMs ?? clock.wallNow();
+    return form.own({ sequence, turnId: now.id, atWallMs }, of);
+  };
+  try {
+    let sequence = 0;
+    if (record.stored === undefined && record.state === "ended" && record.outcome !== undefined) {
+      sequence = 1;
+      const { profile, model, sessionId = "" } = record;
+      yield event(1, { case: "started", value: { profile, model, sessionId } });
+    }
+    for await (const item of readRecorded(record, sequence, { store, clock, signal: scope.signal })) {
+      if (item.kind === "event") {
+        const response = form.event(item.bytes, item.flags);
+        if (response !== undefined) yield response;
+      } else if (item.kind === "gap") {
+        const { firstSequence, lastSequence } = item;
+        yield event(lastSequence, { case: "gap", value: { firstSequence, lastSequence } });
+      } else if (item.kind === "end") {
+        now = item.record;
+        result = item.result;
+        if (result !== undefined) yield event(now.highestSequence, { case: "result", value: result });
+      }
+    }
+    const refused = result && call.ended?.(result, undefined);
+    if (now.error !== undefined) throw recordedFailure(now.error);
+    if (refused !== undefined) throw refused;
+  } catch (error) {
+    throw call.failed(failure(error, now, result));
+  } finally {
+    call.over();
+  }
+}
+
+function progressOf(live: ServedTurn, scope: CallScope, cursor: LogCursor<LiveEnd<TurnResult>>): CallProgress {
+  const end = live.log.end?.value;
   return {
     turnId: live.turn.id,
     forOperator: live.turn.forOperator,
@@ -143,7 +202,11 @@ function progressOf(
 }
 
 /** Ends the turn of a caller who does not read, and then the call. */
-function watchCaller({ live, scope, clock, times }: TurnCall<unknown>, failure: (error: unknown) => TurnFailure) {
+function watchCaller(
+  live: ServedTurn,
+  { scope, clock, times }: TurnCall<unknown>,
+  failure: (error: unknown) => TurnFailure,
+) {
   const { stalledReaderMs } = times;
   return watchForStall(
     () => live.life.blockedMs(),

@@ -57,6 +57,8 @@ export class StoreBook<Result> implements TurnBook<Result> {
   #firstSequence = 0;
   #lastSequence = 0;
   #cancelFlush: (() => void) | undefined;
+  /** The last event is the result, which is stored as such. */
+  #hasEnded = false;
   #flushed: Promise<void> = Promise.resolve();
 
   constructor(parts: StoreBookParts<Result>) {
@@ -76,7 +78,7 @@ export class StoreBook<Result> implements TurnBook<Result> {
 
   /** An event was written to the turn's log. */
   event(sequence: number, flags: number, bytes: Uint8Array): void {
-    if (!this.#parts.keepsEvents) return;
+    if (!this.#parts.keepsEvents || this.#hasEnded) return;
     const frame = Buffer.allocUnsafe(9 + bytes.length);
     frame.writeUInt32LE(sequence, 0);
     frame[4] = flags;
@@ -125,6 +127,7 @@ export class StoreBook<Result> implements TurnBook<Result> {
   /** Never rejects. */
   async #end(ending: TurnEnding): Promise<void> {
     this.#flush();
+    this.#hasEnded = true;
     let lease: TurnLease;
     try {
       lease = await this.#parts.lease();

@@ -2,7 +2,9 @@
  * How a turn is to be taken in, beside what it asks of Claude: under which name, in which session, and what becomes of it
  * when its caller goes.
  */
-import type { OnDisconnect, SessionKind } from "../store/store.ts";
+
+import type { SessionKind } from "../store/store.ts";
+import type { Binding, OnDisconnect } from "../turn.ts";
 
 export type BusyPolicy = "reject" | "queue" | "interrupt";
 
@@ -10,6 +12,8 @@ export interface SessionAsk {
   readonly id: string;
   readonly busyPolicy: BusyPolicy;
   readonly kind: SessionKind;
+  /** What the request asks to be fixed; what it leaves open is the session's, or else the profile's. */
+  readonly binding: Binding;
   /** With what the session is created when it is missing. Absent: then there is no turn. */
   readonly ifMissing?:
     | {

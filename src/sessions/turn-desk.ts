@@ -265,7 +265,7 @@ export class TurnDesk<Result> {
       session: session && {
         id: session.id,
         ifMissing: session.ifMissing,
-        binding: turn.binding,
+        binding: session.binding,
         kind: session.kind,
         take,
       },

@@ -11,14 +11,12 @@
  */
 
 import type { RunnerReason } from "../runner-error.ts";
-import type { Binding, Detail } from "../turn.ts";
+import type { Binding, Detail, OnDisconnect } from "../turn.ts";
 import type { Outcome } from "../turn-end.ts";
 import type { Usage } from "../usage.ts";
 
 /** What survives what. Process-safe: the end of the server's process; power-safe: that of the machine as well. */
 export type Durability = "processSafe" | "powerSafe";
-
-export type OnDisconnect = "cancel" | "continue";
 
 export type RecordedState = "waiting" | "running" | "ended";
 

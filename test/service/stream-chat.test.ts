@@ -15,6 +15,7 @@ import { createLog } from "../../src/telemetry/log.ts";
 import type { TurnEvent } from "../../src/turn-event.ts";
 import { RecentTurns } from "../../src/turns/observers/recent-turns.ts";
 import { FakeClock } from "../fake-clock.ts";
+import { testDesk } from "../sessions/desk.ts";
 import { goodEnd, init, ScriptedPool, ScriptedTurn, ScriptedWorker, text } from "../turns/scripted.ts";
 
 type Init = MessageInitShape<typeof StreamChatRequestSchema>;
@@ -29,10 +30,11 @@ function scene(options: { workers?: ScriptedWorker[]; maxInFlight?: number; span
   const recentTurns = new RecentTurns();
   const lines: Record<string, unknown>[] = [];
   const log = createLog({ level: "debug", write: (line) => lines.push(JSON.parse(line) as Record<string, unknown>) });
+  const desk = testDesk({ clock, log, inFlight });
   const { handlers } = runnerService({
+    ...desk,
     pool,
     clock,
-    inFlight,
     profiles: settings.profiles,
     log,
     recentTurns,
@@ -67,7 +69,12 @@ function scene(options: { workers?: ScriptedWorker[]; maxInFlight?: number; span
         call: CallContext,
       ) => Promise<{ text: string; turnId: string; result: { text: string } }>
     )(create(ChatRequestSchema, init), context());
-  return { clock, worker, pool, inFlight, recentTurns, lines, abort, givenUp, open, chat };
+  /** Timers that are left when nothing is remembered of ended turns. */
+  const timersLeft = () => {
+    desk.live.close();
+    return clock.pendingTimerCount;
+  };
+  return { clock, worker, pool, inFlight, recentTurns, lines, abort, givenUp, open, chat, timersLeft };
 }
 
 /** Reads a stream to its end: what came, and what it failed with. */
@@ -87,7 +94,7 @@ const reason = (error: ConnectError | undefined) => error?.findDetails(ErrorInfo
 
 describe("a turn", () => {
   test("begins with started, ends with exactly one result, and gives its worker back to be reset", async () => {
-    const { worker, pool, open, inFlight, clock } = scene();
+    const { worker, pool, open, inFlight, clock, timersLeft } = scene();
     worker.turn.push(init, text("hel"), text("lo"));
     worker.turn.end();
     const { events, error } = await read(open());
@@ -107,7 +114,7 @@ describe("a turn", () => {
     await clock.settle();
     expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "finished" } }]);
     expect(inFlight.count).toBe(0);
-    expect(clock.pendingTimerCount).toBe(0);
+    expect(timersLeft()).toBe(0);
   });
 
   test("on a bound worker skips the binding; with history it is seeded before the prompt", async () => {
@@ -347,7 +354,7 @@ describe("a worker that dies before it has the prompt", () => {
 
 describe("a caller who goes", () => {
   test("in mid-turn: the turn is interrupted and booked, the worker comes back", async () => {
-    const { worker, open, pool, clock, lines, inFlight } = scene();
+    const { worker, open, pool, clock, lines, inFlight, timersLeft } = scene();
     worker.turn.push(init, text("a"));
     const stream = open();
     await stream.next();
@@ -356,11 +363,11 @@ describe("a caller who goes", () => {
     expect(worker.turn.causes).toEqual(["cancelled"]);
     expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "finished" } }]);
     expect(lines.filter(({ message }) => message === "turn ended")).toMatchObject([{ outcome: "cancelled" }]);
-    expect([inFlight.count, clock.pendingTimerCount]).toEqual([0, 0]);
+    expect([inFlight.count, timersLeft()]).toEqual([0, 0]);
   });
 
   test("by the signal alone, while the generator waits for an event", async () => {
-    const { worker, open, abort, clock } = scene();
+    const { worker, open, abort, clock, timersLeft } = scene();
     worker.turn.push(init);
     const stream = open();
     await stream.next();
@@ -369,7 +376,7 @@ describe("a caller who goes", () => {
     expect(reason((await waiting).error)).toBe("CANCELLED");
     expect(worker.turn.causes[0]).toBe("cancelled");
     await clock.settle();
-    expect(clock.pendingTimerCount).toBe(0);
+    expect(timersLeft()).toBe(0);
   });
 
   test("while the history is handed over: the worker is clean enough to be reset", async () => {

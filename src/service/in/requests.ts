@@ -10,6 +10,7 @@ import {
   ChatRequestSchema,
   Detail as DetailMessage,
   Effort as EffortMessage,
+  OnDisconnect as OnDisconnectMessage,
   Role,
   type StreamChatRequest,
   StreamChatRequestSchema,
@@ -18,10 +19,12 @@ import {
 import type { ProfileSettings } from "../../config/profile-settings.ts";
 import type { Caller } from "../../policy/auth.ts";
 import { RunnerError, type Violation } from "../../runner-error.ts";
+import type { SessionRecord } from "../../store/store.ts";
 import { systemPromptProblem } from "../../system-prompt.ts";
 import type { Detail, Effort, HistoryMessage, Turn, TurnLimits } from "../../turn.ts";
 import { milliseconds } from "../protobuf.ts";
 import { type Broken, isBlank, toContent } from "./content.ts";
+import { checkAsk, type ExpiryLimits } from "./named-requests.ts";
 import { checkRules, invalidRequest } from "./rules.ts";
 import { checkSchema } from "./schema.ts";
 
@@ -52,6 +55,20 @@ function isGranted(caller: Caller, name: string, profile: ProfileSettings): bool
   return isNamed && (profile.tenant === undefined || profile.tenant === caller.tenant);
 }
 
+/**
+ * Whether a caller may see what was done under a profile. One that is gone from the settings is nobody else's: what its
+ * tenant has left is still there.
+ */
+export function seesProfile(
+  caller: Caller,
+  name: string,
+  profiles: Readonly<Record<string, ProfileSettings>>,
+): boolean {
+  const profile = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
+  if (profile !== undefined) return isGranted(caller, name, profile);
+  return caller.profiles.includes("*") || caller.profiles.includes(name);
+}
+
 /** The profile of a name, if the caller may use it. One that exists and is somebody else's looks like none. */
 function grantedProfile(
   name: string,
@@ -62,18 +79,33 @@ function grantedProfile(
   return profile !== undefined && isGranted(caller, name, profile) ? profile : undefined;
 }
 
+/** What a session says for a request that leaves it unset. */
+export type SessionDefaults = Pick<SessionRecord, "id" | "profile" | "binding">;
+
+export interface TurnContext {
+  readonly profiles: Readonly<Record<string, ProfileSettings>>;
+  readonly expiry: ExpiryLimits;
+  /** The session that the request names, if it is there. */
+  readonly session?: SessionDefaults | undefined;
+}
+
 /**
- * Checks a request. Throws INVALID_REQUEST with every violation, or NOT_ALLOWED.
+ * Checks a request. Throws INVALID_REQUEST with every violation, NOT_ALLOWED, or PROFILE_NOT_FOUND for a session whose
+ * profile is gone.
  */
 export function toTurn(
   received: StreamChatRequest | ChatRequest,
   caller: Caller,
-  profiles: Readonly<Record<string, ProfileSettings>>,
+  { profiles, expiry, session }: TurnContext,
 ): Turn {
   const { request, violations } = checked(received);
   const broken = (field: string, description: string) => violations.push({ field, description });
 
-  const profileName = request.profile || "default";
+  const profileName = request.profile || session?.profile || "default";
+  if (request.profile === "" && session !== undefined && !Object.hasOwn(profiles, profileName)) {
+    const message = `the session "${session.id}" has the profile "${profileName}", which the server has no longer`;
+    throw new RunnerError("PROFILE_NOT_FOUND", message, { facts: { sessionId: session.id, profile: profileName } });
+  }
   const profile = grantedProfile(profileName, caller, profiles);
   // What is no name at all is told with the other rules that are broken.
   if (profile === undefined && !violations.some(({ field }) => field === "profile")) {
@@ -83,9 +115,9 @@ export function toTurn(
     });
   }
 
-  refuseUnbuilt(request, broken);
   const content = toContent(request, profile?.maxImagePixels ?? Number.POSITIVE_INFINITY, broken);
   const history = toHistory(request, broken);
+  checkAsk(request, expiry, broken);
   const outputSchemaJson = toOutputSchema(request, violations);
   if (profile !== undefined) {
     const models = [profile.model, ...profile.allowedModels];
@@ -104,24 +136,19 @@ export function toTurn(
     content,
     history,
     binding: {
-      systemPrompt: systemPrompt(profile, request.systemPrompt),
-      outputSchemaJson,
+      // What the request leaves unset is the session's.
+      systemPrompt: systemPrompt(profile, request.systemPrompt ?? session?.binding?.systemPrompt),
+      outputSchemaJson: outputSchemaJson ?? session?.binding?.outputSchemaJson,
     },
+    ...(request.session !== undefined && { sessionId: request.session.id }),
+    ...(request.requestId !== "" && { requestId: request.requestId }),
+    onDisconnect: request.onDisconnect === OnDisconnectMessage.CONTINUE ? "continue" : "cancel",
     settings: { model: request.model || profile.model, effort: efforts[request.effort] ?? profile.effort },
     limits: toLimits(request.limits, profile),
     detail: "detail" in request ? (details[request.detail] ?? "standard") : "standard",
     labels: request.labels,
     forOperator: caller.isOperator,
   };
-}
-
-/** Fields that the contract has and this server does not serve yet. */
-function refuseUnbuilt(request: StreamChatRequest | ChatRequest, broken: Broken): void {
-  const why = "is not served by this version of the server";
-  if (request.session !== undefined) broken("session", why);
-  if (request.busyPolicy !== 0) broken("busy_policy", why);
-  if (request.onDisconnect !== 0) broken("on_disconnect", why);
-  if (request.requestId !== "") broken("request_id", why);
 }
 
 /** Checks the rules of the proto. A rule of the whole message is about which of prompt and content is set. */

@@ -7,13 +7,12 @@ import { type StreamChatResponse, StreamChatResponseSchema } from "../../../gen/
 import type { Detail } from "../../turn.ts";
 import { carriesLine, levelMask, levels } from "../../turns/log/slab.ts";
 import { timestamp } from "../protobuf.ts";
-import { heartbeat } from "./proto-events.ts";
+import type { Event } from "./responses.ts";
 
-export interface Heartbeat {
-  /** The number of the event before it. */
+/** What stands before an event that is made for one reader. */
+export interface OwnHead {
   readonly sequence: number;
   readonly turnId: string;
-  readonly elapsedMs: number;
   /** In milliseconds since 1970. */
   readonly atWallMs: number;
 }
@@ -21,7 +20,8 @@ export interface Heartbeat {
 export interface ResponseForm<R> {
   /** `undefined`: this caller is not shown it. */
   event(bytes: Buffer, flags: number): R | undefined;
-  heartbeat(beat: Heartbeat): R;
+  /** An event that is not the turn's: a heartbeat, or what stands for events that are gone. */
+  own(head: OwnHead, event: Event): R;
 }
 
 export function asBytes(detail: Detail): ResponseForm<Buffer> {
@@ -30,7 +30,7 @@ export function asBytes(detail: Detail): ResponseForm<Buffer> {
       if (isHidden(flags, detail)) return undefined;
       return hasLineToHide(flags, detail) ? encode(withoutLine(bytes)) : bytes;
     },
-    heartbeat: (beat) => encode(toHeartbeat(beat)),
+    own: (head, event) => encode(envelop(head, event)),
   };
 }
 
@@ -40,7 +40,7 @@ export function asMessages(detail: Detail): ResponseForm<StreamChatResponse> {
       if (isHidden(flags, detail)) return undefined;
       return hasLineToHide(flags, detail) ? withoutLine(bytes) : fromBinary(StreamChatResponseSchema, bytes);
     },
-    heartbeat: toHeartbeat,
+    own: envelop,
   };
 }
 
@@ -54,13 +54,8 @@ function withoutLine(bytes: Buffer): StreamChatResponse {
   return response;
 }
 
-function toHeartbeat({ sequence, turnId, elapsedMs, atWallMs }: Heartbeat): StreamChatResponse {
-  return create(StreamChatResponseSchema, {
-    sequence,
-    turnId,
-    createTime: timestamp(atWallMs),
-    event: heartbeat(elapsedMs),
-  });
+function envelop({ sequence, turnId, atWallMs }: OwnHead, event: Event): StreamChatResponse {
+  return create(StreamChatResponseSchema, { sequence, turnId, createTime: timestamp(atWallMs), event });
 }
 
 function encode(response: StreamChatResponse): Buffer {

@@ -1,7 +1,8 @@
 /**
  * A turn's events as the contract has them, from `started` to `result`: what `turns/live-turn.ts` has written down.
  */
-import type { TurnResult } from "../../../gen/claude/runner/v1/result_pb.ts";
+import { toBinary } from "@bufbuild/protobuf";
+import { type TurnResult, TurnResultSchema } from "../../../gen/claude/runner/v1/result_pb.ts";
 import type { Clock } from "../../clock.ts";
 import type { WorkerUse } from "../../config/profile-settings.ts";
 import type { Claim } from "../../pool/claim.ts";
@@ -15,8 +16,13 @@ import { EventEncoder, type WriteEvent } from "./event-encoder.ts";
 import { toStarted } from "./proto-events.ts";
 import { toResult } from "./result.ts";
 
-/** A turn whose events are those of the contract. */
-export type ServedTurn = LiveTurn<TurnResult>;
+/** The result of a turn whose events are those of the contract. */
+export type ServedResult = TurnResult;
+export type ServedTurn = LiveTurn<ServedResult>;
+
+export function encodeResult(result: ServedResult): Uint8Array {
+  return toBinary(TurnResultSchema, result);
+}
 
 export interface TurnEncoderOptions {
   readonly clock: Clock;

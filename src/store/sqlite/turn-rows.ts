@@ -1,10 +1,10 @@
 /**
  * Turns as they lie in the tables, and as the store shows them.
  */
-import type { Detail } from "../../turn.ts";
+import type { Detail, OnDisconnect } from "../../turn.ts";
 import type { Outcome } from "../../turn-end.ts";
 import type { Usage } from "../../usage.ts";
-import type { OnDisconnect, RecordedError, RecordedState, TurnRecord } from "../store.ts";
+import type { RecordedError, RecordedState, TurnRecord } from "../store.ts";
 import type { Sql, SqlValue } from "./sql.ts";
 
 export interface TurnRow {

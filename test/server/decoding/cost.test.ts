@@ -18,7 +18,7 @@ import { hostileJson, hostileShapes } from "./hostile-messages.ts";
 
 const services = [ClaudeRunner, PoolService, Health, ServerReflection];
 const methods = services.flatMap(({ methods: all }) => all as readonly DescMethod[]);
-const { profiles } = settingsSchema.parse({});
+const { profiles, store: expiry } = settingsSchema.parse({});
 const caller = { tenant: "acme", profiles: ["*"], isOperator: false };
 const decoder = new RequestDecoder({
   services: services.map((service) => ({
@@ -40,7 +40,7 @@ const registry = createRegistry(...services.map(({ file }) => file));
 function take(read: () => Message): void {
   try {
     const message = read();
-    if (/Chat/.test(message.$typeName)) toTurn(message as ChatRequest, caller, profiles);
+    if (/Chat/.test(message.$typeName)) toTurn(message as ChatRequest, caller, { profiles, expiry });
   } catch (error) {
     if (!isRunnerError(error)) throw error;
     toConnectError(error);

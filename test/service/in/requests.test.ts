@@ -35,7 +35,8 @@ const image = (data: Uint8Array, mediaType = "image/png") =>
   ({ block: { case: "image", value: { mediaType, data } } }) as const;
 
 type Init = MessageInitShape<typeof StreamChatRequestSchema>;
-const turn = (init: Init, who = caller) => toTurn(create(StreamChatRequestSchema, init), who, settings.profiles);
+const turn = (init: Init, who = caller) =>
+  toTurn(create(StreamChatRequestSchema, init), who, { profiles: settings.profiles, expiry: settings.store });
 
 /** The violations of a request, by field. */
 function violations(init: Init): Record<string, string> {
@@ -273,7 +274,7 @@ describe("a bad request costs no more than what its rules allow to be looked at"
   /** Refuses a request as far as the status that its caller is sent. */
   function refusal(request: Parameters<typeof toTurn>[0]): RunnerError {
     try {
-      toTurn(request, caller, settings.profiles);
+      toTurn(request, caller, { profiles: settings.profiles, expiry: settings.store });
     } catch (error) {
       toConnectError(error);
       return error as RunnerError;
@@ -352,8 +353,8 @@ describe("a picture", () => {
     const { profiles } = settingsSchema.parse({ profiles: { default: { maxImagePixels: 600 } } });
     const asked = (height: number) =>
       create(StreamChatRequestSchema, { content: [image(jpeg(30, height), "image/jpeg")] });
-    expect(toTurn(asked(20), caller, profiles).content).toHaveLength(1);
-    expect(() => toTurn(asked(21), caller, profiles)).toThrow(/at most 600 pixels/);
+    expect(toTurn(asked(20), caller, { profiles, expiry: settings.store }).content).toHaveLength(1);
+    expect(() => toTurn(asked(21), caller, { profiles, expiry: settings.store })).toThrow(/at most 600 pixels/);
   });
 
   test("counts towards the pixels of all pictures", () => {

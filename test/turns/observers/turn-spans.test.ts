@@ -19,6 +19,7 @@ import { silentLog } from "../../../src/telemetry/log.ts";
 import type { TurnEvent } from "../../../src/turn-event.ts";
 import { RecentTurns } from "../../../src/turns/observers/recent-turns.ts";
 import { FakeClock } from "../../fake-clock.ts";
+import { testDesk } from "../../sessions/desk.ts";
 import { goodEnd, init, ScriptedPool, ScriptedTurn, ScriptedWorker, text } from "../scripted.ts";
 
 const exporter = new InMemorySpanExporter();
@@ -77,9 +78,9 @@ function scene({ workers = [new ScriptedWorker()], maxInFlight = 8 } = {}) {
   const pool = new ScriptedPool(...workers);
   const settings = settingsSchema.parse({ profiles: { default: {} } });
   const { handlers } = runnerService({
+    ...testDesk({ clock, log: silentLog, inFlight: new TurnsInFlight(maxInFlight) }),
     pool,
     clock,
-    inFlight: new TurnsInFlight(maxInFlight),
     profiles: settings.profiles,
     log: silentLog,
     settings,

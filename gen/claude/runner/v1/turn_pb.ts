@@ -9,6 +9,8 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
+import type { Gap } from "./event_pb.ts";
+import { file_claude_runner_v1_event } from "./event_pb.ts";
 import type { Outcome, TurnError, TurnResult, Usage } from "./result_pb.ts";
 import { file_claude_runner_v1_result } from "./result_pb.ts";
 import type { Detail, OnDisconnect, StreamChatResponse } from "./runner_pb.ts";
@@ -21,7 +23,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file claude/runner/v1/turn.proto.
  */
 export const file_claude_runner_v1_turn: GenFile = /*@__PURE__*/
-  fileDesc("ChtjbGF1ZGUvcnVubmVyL3YxL3R1cm4ucHJvdG8SEGNsYXVkZS5ydW5uZXIudjEihAYKBFR1cm4SCgoCaWQYASABKAkSKgoFc3RhdGUYAiABKA4yGy5jbGF1ZGUucnVubmVyLnYxLlR1cm5TdGF0ZRIqCgdvdXRjb21lGAMgASgOMhkuY2xhdWRlLnJ1bm5lci52MS5PdXRjb21lEioKBWVycm9yGAQgASgLMhsuY2xhdWRlLnJ1bm5lci52MS5UdXJuRXJyb3ISDgoGdGVuYW50GAUgASgJEg8KB3Byb2ZpbGUYBiABKAkSDQoFbW9kZWwYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpyZXF1ZXN0X2lkGAkgASgJEjUKDW9uX2Rpc2Nvbm5lY3QYCiABKA4yHi5jbGF1ZGUucnVubmVyLnYxLk9uRGlzY29ubmVjdBIoCgZkZXRhaWwYCyABKA4yGC5jbGF1ZGUucnVubmVyLnYxLkRldGFpbBIvCgthY2NlcHRfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKBXVzYWdlGA8gASgLMhcuY2xhdWRlLnJ1bm5lci52MS5Vc2FnZRIXCg9jb3N0X3VzZF9taWNyb3MYECABKAMSGAoQY29zdF9pc19lc3RpbWF0ZRgRIAEoCBIWCg5maXJzdF9zZXF1ZW5jZRgSIAEoBRIVCg1sYXN0X3NlcXVlbmNlGBMgASgFEhQKDHJlYWRlcl9jb3VudBgUIAEoBRIXCg9pbl9jb252ZXJzYXRpb24YFSABKAgSKgoGcHJvbXB0GBYgAygLMhouY2xhdWRlLnJ1bm5lci52MS5UdXJuUGFydBIqCgZhbnN3ZXIYFyADKAsyGi5jbGF1ZGUucnVubmVyLnYxLlR1cm5QYXJ0EhMKC2hhc19jb250ZW50GBggASgIIncKCFR1cm5QYXJ0EhIKCm1lZGlhX3R5cGUYASABKAkSDgoGZGlnZXN0GAIgASgJEhIKCnNpemVfYnl0ZXMYAyABKAMSDAoEdGV4dBgEIAEoCRIWCg50ZXh0X3RydW5jYXRlZBgFIAEoCBINCgV0aXRsZRgGIAEoCSLLAQoRQXR0YWNoVHVyblJlcXVlc3QSGwoHdHVybl9pZBgBIAEoCUIIukgFcgOwAQFIABI1CgpyZXF1ZXN0X2lkGAIgASgJQh+6SBxyGjIYXltBLVphLXowLTkuXzotXXsxLDEyOH0kSAASHwoOYWZ0ZXJfc2VxdWVuY2UYAyABKAVCB7pIBBoCKAASMgoGZGV0YWlsGAQgASgOMhguY2xhdWRlLnJ1bm5lci52MS5EZXRhaWxCCLpIBYIBAhABQg0KBHR1cm4SBbpIAggBIuIBChJBdHRhY2hUdXJuUmVzcG9uc2USJwoFc3RhdGUYASABKAsyFi5jbGF1ZGUucnVubmVyLnYxLlR1cm5IABI1CgVldmVudBgCIAEoCzIkLmNsYXVkZS5ydW5uZXIudjEuU3RyZWFtQ2hhdFJlc3BvbnNlSAASJAoDZ2FwGAMgASgLMhUuY2xhdWRlLnJ1bm5lci52MS5HYXBIABI7Cg9yZXBsYXlfY29tcGxldGUYBCABKAsyIC5jbGF1ZGUucnVubmVyLnYxLlJlcGxheUNvbXBsZXRlSABCCQoHbWVzc2FnZSI0CgNHYXASFgoOZmlyc3Rfc2VxdWVuY2UYASABKAUSFQoNbGFzdF9zZXF1ZW5jZRgCIAEoBSInCg5SZXBsYXlDb21wbGV0ZRIVCg1sYXN0X3NlcXVlbmNlGAEgASgFIqcBCg5HZXRUdXJuUmVxdWVzdBIbCgd0dXJuX2lkGAEgASgJQgi6SAVyA7ABAUgAEjUKCnJlcXVlc3RfaWQYAiABKAlCH7pIHHIaMhheW0EtWmEtejAtOS5fOi1dezEsMTI4fSRIABIyCgR2aWV3GAMgASgOMhouY2xhdWRlLnJ1bm5lci52MS5UdXJuVmlld0IIukgFggECEAFCDQoEdHVybhIFukgCCAEiZQoPR2V0VHVyblJlc3BvbnNlEiQKBHR1cm4YASABKAsyFi5jbGF1ZGUucnVubmVyLnYxLlR1cm4SLAoGcmVzdWx0GAIgASgLMhwuY2xhdWRlLnJ1bm5lci52MS5UdXJuUmVzdWx0IoYCChBMaXN0VHVybnNSZXF1ZXN0EjYKCnNlc3Npb25faWQYASABKAlCIrpIH3IdMhteKFtBLVphLXowLTkuXzotXXsxLDEyOH0pPyQSNAoFc3RhdGUYAiABKA4yGy5jbGF1ZGUucnVubmVyLnYxLlR1cm5TdGF0ZUIIukgFggECEAESMgoEdmlldxgDIAEoDjIaLmNsYXVkZS5ydW5uZXIudjEuVHVyblZpZXdCCLpIBYIBAhABEh0KCXBhZ2Vfc2l6ZRgEIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAUgASgJQgi6SAVyAyiACBITCgthbGxfdGVuYW50cxgGIAEoCCJTChFMaXN0VHVybnNSZXNwb25zZRIlCgV0dXJucxgBIAMoCzIWLmNsYXVkZS5ydW5uZXIudjEuVHVybhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkieAoVR2V0VHVybkNvbnRlbnRSZXF1ZXN0EhkKB3R1cm5faWQYASABKAlCCLpIBXIDsAEBEiUKBmRpZ2VzdBgCIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kEh0KDG9mZnNldF9ieXRlcxgDIAEoA0IHukgEIgIoACJkChZHZXRUdXJuQ29udGVudFJlc3BvbnNlEgwKBGRhdGEYASABKAwSFAoMb2Zmc2V0X2J5dGVzGAIgASgDEhIKCnNpemVfYnl0ZXMYAyABKAMSEgoKbWVkaWFfdHlwZRgEIAEoCSIxChRJbnRlcnJ1cHRUdXJuUmVxdWVzdBIZCgd0dXJuX2lkGAEgASgJQgi6SAVyA7ABASJSChVJbnRlcnJ1cHRUdXJuUmVzcG9uc2USJAoEdHVybhgBIAEoCzIWLmNsYXVkZS5ydW5uZXIudjEuVHVybhITCgtpbnRlcnJ1cHRlZBgCIAEoCCptCglUdXJuU3RhdGUSGgoWVFVSTl9TVEFURV9VTlNQRUNJRklFRBAAEhYKElRVUk5fU1RBVEVfV0FJVElORxABEhYKElRVUk5fU1RBVEVfUlVOTklORxACEhQKEFRVUk5fU1RBVEVfRU5ERUQQAypOCghUdXJuVmlldxIZChVUVVJOX1ZJRVdfVU5TUEVDSUZJRUQQABITCg9UVVJOX1ZJRVdfQkFTSUMQARISCg5UVVJOX1ZJRVdfRlVMTBACMusDCgtUdXJuU2VydmljZRJeCgpBdHRhY2hUdXJuEiMuY2xhdWRlLnJ1bm5lci52MS5BdHRhY2hUdXJuUmVxdWVzdBokLmNsYXVkZS5ydW5uZXIudjEuQXR0YWNoVHVyblJlc3BvbnNlIgOQAgEwARJTCgdHZXRUdXJuEiAuY2xhdWRlLnJ1bm5lci52MS5HZXRUdXJuUmVxdWVzdBohLmNsYXVkZS5ydW5uZXIudjEuR2V0VHVyblJlc3BvbnNlIgOQAgESWQoJTGlzdFR1cm5zEiIuY2xhdWRlLnJ1bm5lci52MS5MaXN0VHVybnNSZXF1ZXN0GiMuY2xhdWRlLnJ1bm5lci52MS5MaXN0VHVybnNSZXNwb25zZSIDkAIBEmoKDkdldFR1cm5Db250ZW50EicuY2xhdWRlLnJ1bm5lci52MS5HZXRUdXJuQ29udGVudFJlcXVlc3QaKC5jbGF1ZGUucnVubmVyLnYxLkdldFR1cm5Db250ZW50UmVzcG9uc2UiA5ACATABEmAKDUludGVycnVwdFR1cm4SJi5jbGF1ZGUucnVubmVyLnYxLkludGVycnVwdFR1cm5SZXF1ZXN0GicuY2xhdWRlLnJ1bm5lci52MS5JbnRlcnJ1cHRUdXJuUmVzcG9uc2VCYgoZaW8uZ2l0aHViLmNsYXVkZXJ1bm5lci52MVABWkNnaXRodWIuY29tL2NsYXVkZS1ydW5uZXIvY2xhdWRlLXJ1bm5lci9jbGllbnRzL2dvL3J1bm5lcnYxO3J1bm5lcnYxYgZwcm90bzM", [file_buf_validate_validate, file_claude_runner_v1_result, file_claude_runner_v1_runner, file_google_protobuf_timestamp]);
+  fileDesc("ChtjbGF1ZGUvcnVubmVyL3YxL3R1cm4ucHJvdG8SEGNsYXVkZS5ydW5uZXIudjEihAYKBFR1cm4SCgoCaWQYASABKAkSKgoFc3RhdGUYAiABKA4yGy5jbGF1ZGUucnVubmVyLnYxLlR1cm5TdGF0ZRIqCgdvdXRjb21lGAMgASgOMhkuY2xhdWRlLnJ1bm5lci52MS5PdXRjb21lEioKBWVycm9yGAQgASgLMhsuY2xhdWRlLnJ1bm5lci52MS5UdXJuRXJyb3ISDgoGdGVuYW50GAUgASgJEg8KB3Byb2ZpbGUYBiABKAkSDQoFbW9kZWwYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpyZXF1ZXN0X2lkGAkgASgJEjUKDW9uX2Rpc2Nvbm5lY3QYCiABKA4yHi5jbGF1ZGUucnVubmVyLnYxLk9uRGlzY29ubmVjdBIoCgZkZXRhaWwYCyABKA4yGC5jbGF1ZGUucnVubmVyLnYxLkRldGFpbBIvCgthY2NlcHRfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKBXVzYWdlGA8gASgLMhcuY2xhdWRlLnJ1bm5lci52MS5Vc2FnZRIXCg9jb3N0X3VzZF9taWNyb3MYECABKAMSGAoQY29zdF9pc19lc3RpbWF0ZRgRIAEoCBIWCg5maXJzdF9zZXF1ZW5jZRgSIAEoBRIVCg1sYXN0X3NlcXVlbmNlGBMgASgFEhQKDHJlYWRlcl9jb3VudBgUIAEoBRIXCg9pbl9jb252ZXJzYXRpb24YFSABKAgSKgoGcHJvbXB0GBYgAygLMhouY2xhdWRlLnJ1bm5lci52MS5UdXJuUGFydBIqCgZhbnN3ZXIYFyADKAsyGi5jbGF1ZGUucnVubmVyLnYxLlR1cm5QYXJ0EhMKC2hhc19jb250ZW50GBggASgIIncKCFR1cm5QYXJ0EhIKCm1lZGlhX3R5cGUYASABKAkSDgoGZGlnZXN0GAIgASgJEhIKCnNpemVfYnl0ZXMYAyABKAMSDAoEdGV4dBgEIAEoCRIWCg50ZXh0X3RydW5jYXRlZBgFIAEoCBINCgV0aXRsZRgGIAEoCSLLAQoRQXR0YWNoVHVyblJlcXVlc3QSGwoHdHVybl9pZBgBIAEoCUIIukgFcgOwAQFIABI1CgpyZXF1ZXN0X2lkGAIgASgJQh+6SBxyGjIYXltBLVphLXowLTkuXzotXXsxLDEyOH0kSAASHwoOYWZ0ZXJfc2VxdWVuY2UYAyABKAVCB7pIBBoCKAASMgoGZGV0YWlsGAQgASgOMhguY2xhdWRlLnJ1bm5lci52MS5EZXRhaWxCCLpIBYIBAhABQg0KBHR1cm4SBbpIAggBIuIBChJBdHRhY2hUdXJuUmVzcG9uc2USJwoFc3RhdGUYASABKAsyFi5jbGF1ZGUucnVubmVyLnYxLlR1cm5IABI1CgVldmVudBgCIAEoCzIkLmNsYXVkZS5ydW5uZXIudjEuU3RyZWFtQ2hhdFJlc3BvbnNlSAASJAoDZ2FwGAMgASgLMhUuY2xhdWRlLnJ1bm5lci52MS5HYXBIABI7Cg9yZXBsYXlfY29tcGxldGUYBCABKAsyIC5jbGF1ZGUucnVubmVyLnYxLlJlcGxheUNvbXBsZXRlSABCCQoHbWVzc2FnZSInCg5SZXBsYXlDb21wbGV0ZRIVCg1sYXN0X3NlcXVlbmNlGAEgASgFIqcBCg5HZXRUdXJuUmVxdWVzdBIbCgd0dXJuX2lkGAEgASgJQgi6SAVyA7ABAUgAEjUKCnJlcXVlc3RfaWQYAiABKAlCH7pIHHIaMhheW0EtWmEtejAtOS5fOi1dezEsMTI4fSRIABIyCgR2aWV3GAMgASgOMhouY2xhdWRlLnJ1bm5lci52MS5UdXJuVmlld0IIukgFggECEAFCDQoEdHVybhIFukgCCAEiZQoPR2V0VHVyblJlc3BvbnNlEiQKBHR1cm4YASABKAsyFi5jbGF1ZGUucnVubmVyLnYxLlR1cm4SLAoGcmVzdWx0GAIgASgLMhwuY2xhdWRlLnJ1bm5lci52MS5UdXJuUmVzdWx0IoYCChBMaXN0VHVybnNSZXF1ZXN0EjYKCnNlc3Npb25faWQYASABKAlCIrpIH3IdMhteKFtBLVphLXowLTkuXzotXXsxLDEyOH0pPyQSNAoFc3RhdGUYAiABKA4yGy5jbGF1ZGUucnVubmVyLnYxLlR1cm5TdGF0ZUIIukgFggECEAESMgoEdmlldxgDIAEoDjIaLmNsYXVkZS5ydW5uZXIudjEuVHVyblZpZXdCCLpIBYIBAhABEh0KCXBhZ2Vfc2l6ZRgEIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAUgASgJQgi6SAVyAyiACBITCgthbGxfdGVuYW50cxgGIAEoCCJTChFMaXN0VHVybnNSZXNwb25zZRIlCgV0dXJucxgBIAMoCzIWLmNsYXVkZS5ydW5uZXIudjEuVHVybhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkieAoVR2V0VHVybkNvbnRlbnRSZXF1ZXN0EhkKB3R1cm5faWQYASABKAlCCLpIBXIDsAEBEiUKBmRpZ2VzdBgCIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kEh0KDG9mZnNldF9ieXRlcxgDIAEoA0IHukgEIgIoACJkChZHZXRUdXJuQ29udGVudFJlc3BvbnNlEgwKBGRhdGEYASABKAwSFAoMb2Zmc2V0X2J5dGVzGAIgASgDEhIKCnNpemVfYnl0ZXMYAyABKAMSEgoKbWVkaWFfdHlwZRgEIAEoCSIxChRJbnRlcnJ1cHRUdXJuUmVxdWVzdBIZCgd0dXJuX2lkGAEgASgJQgi6SAVyA7ABASJSChVJbnRlcnJ1cHRUdXJuUmVzcG9uc2USJAoEdHVybhgBIAEoCzIWLmNsYXVkZS5ydW5uZXIudjEuVHVybhITCgtpbnRlcnJ1cHRlZBgCIAEoCCptCglUdXJuU3RhdGUSGgoWVFVSTl9TVEFURV9VTlNQRUNJRklFRBAAEhYKElRVUk5fU1RBVEVfV0FJVElORxABEhYKElRVUk5fU1RBVEVfUlVOTklORxACEhQKEFRVUk5fU1RBVEVfRU5ERUQQAypOCghUdXJuVmlldxIZChVUVVJOX1ZJRVdfVU5TUEVDSUZJRUQQABITCg9UVVJOX1ZJRVdfQkFTSUMQARISCg5UVVJOX1ZJRVdfRlVMTBACMusDCgtUdXJuU2VydmljZRJeCgpBdHRhY2hUdXJuEiMuY2xhdWRlLnJ1bm5lci52MS5BdHRhY2hUdXJuUmVxdWVzdBokLmNsYXVkZS5ydW5uZXIudjEuQXR0YWNoVHVyblJlc3BvbnNlIgOQAgEwARJTCgdHZXRUdXJuEiAuY2xhdWRlLnJ1bm5lci52MS5HZXRUdXJuUmVxdWVzdBohLmNsYXVkZS5ydW5uZXIudjEuR2V0VHVyblJlc3BvbnNlIgOQAgESWQoJTGlzdFR1cm5zEiIuY2xhdWRlLnJ1bm5lci52MS5MaXN0VHVybnNSZXF1ZXN0GiMuY2xhdWRlLnJ1bm5lci52MS5MaXN0VHVybnNSZXNwb25zZSIDkAIBEmoKDkdldFR1cm5Db250ZW50EicuY2xhdWRlLnJ1bm5lci52MS5HZXRUdXJuQ29udGVudFJlcXVlc3QaKC5jbGF1ZGUucnVubmVyLnYxLkdldFR1cm5Db250ZW50UmVzcG9uc2UiA5ACATABEmAKDUludGVycnVwdFR1cm4SJi5jbGF1ZGUucnVubmVyLnYxLkludGVycnVwdFR1cm5SZXF1ZXN0GicuY2xhdWRlLnJ1bm5lci52MS5JbnRlcnJ1cHRUdXJuUmVzcG9uc2VCYgoZaW8uZ2l0aHViLmNsYXVkZXJ1bm5lci52MVABWkNnaXRodWIuY29tL2NsYXVkZS1ydW5uZXIvY2xhdWRlLXJ1bm5lci9jbGllbnRzL2dvL3J1bm5lcnYxO3J1bm5lcnYxYgZwcm90bzM", [file_buf_validate_validate, file_claude_runner_v1_event, file_claude_runner_v1_result, file_claude_runner_v1_runner, file_google_protobuf_timestamp]);
 
 /**
  * A turn, from the moment that the server accepted it.
@@ -374,34 +376,6 @@ export const AttachTurnResponseSchema: GenMessage<AttachTurnResponse> = /*@__PUR
   messageDesc(file_claude_runner_v1_turn, 3);
 
 /**
- * Events that were streamed once, and cannot be read any more.
- *
- * @generated from message claude.runner.v1.Gap
- */
-export type Gap = Message<"claude.runner.v1.Gap"> & {
-  /**
-   * The first one that is missing.
-   *
-   * @generated from field: int32 first_sequence = 1;
-   */
-  firstSequence: number;
-
-  /**
-   * The last one that is missing.
-   *
-   * @generated from field: int32 last_sequence = 2;
-   */
-  lastSequence: number;
-};
-
-/**
- * Describes the message claude.runner.v1.Gap.
- * Use `create(GapSchema)` to create a new message.
- */
-export const GapSchema: GenMessage<Gap> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 4);
-
-/**
  * All events that had happened when the call was made have been sent. Comes exactly
  * once, unless the stream fails before.
  *
@@ -421,7 +395,7 @@ export type ReplayComplete = Message<"claude.runner.v1.ReplayComplete"> & {
  * Use `create(ReplayCompleteSchema)` to create a new message.
  */
 export const ReplayCompleteSchema: GenMessage<ReplayComplete> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 5);
+  messageDesc(file_claude_runner_v1_turn, 4);
 
 /**
  * Asks for one turn.
@@ -465,7 +439,7 @@ export type GetTurnRequest = Message<"claude.runner.v1.GetTurnRequest"> & {
  * Use `create(GetTurnRequestSchema)` to create a new message.
  */
 export const GetTurnRequestSchema: GenMessage<GetTurnRequest> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 6);
+  messageDesc(file_claude_runner_v1_turn, 5);
 
 /**
  * The turn that was asked for.
@@ -494,7 +468,7 @@ export type GetTurnResponse = Message<"claude.runner.v1.GetTurnResponse"> & {
  * Use `create(GetTurnResponseSchema)` to create a new message.
  */
 export const GetTurnResponseSchema: GenMessage<GetTurnResponse> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 7);
+  messageDesc(file_claude_runner_v1_turn, 6);
 
 /**
  * Asks for a page of turns.
@@ -553,7 +527,7 @@ export type ListTurnsRequest = Message<"claude.runner.v1.ListTurnsRequest"> & {
  * Use `create(ListTurnsRequestSchema)` to create a new message.
  */
 export const ListTurnsRequestSchema: GenMessage<ListTurnsRequest> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 8);
+  messageDesc(file_claude_runner_v1_turn, 7);
 
 /**
  * A page of turns.
@@ -581,7 +555,7 @@ export type ListTurnsResponse = Message<"claude.runner.v1.ListTurnsResponse"> & 
  * Use `create(ListTurnsResponseSchema)` to create a new message.
  */
 export const ListTurnsResponseSchema: GenMessage<ListTurnsResponse> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 9);
+  messageDesc(file_claude_runner_v1_turn, 8);
 
 /**
  * Asks for a part of a turn in full.
@@ -616,7 +590,7 @@ export type GetTurnContentRequest = Message<"claude.runner.v1.GetTurnContentRequ
  * Use `create(GetTurnContentRequestSchema)` to create a new message.
  */
 export const GetTurnContentRequestSchema: GenMessage<GetTurnContentRequest> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 10);
+  messageDesc(file_claude_runner_v1_turn, 9);
 
 /**
  * A piece of a part.
@@ -658,7 +632,7 @@ export type GetTurnContentResponse = Message<"claude.runner.v1.GetTurnContentRes
  * Use `create(GetTurnContentResponseSchema)` to create a new message.
  */
 export const GetTurnContentResponseSchema: GenMessage<GetTurnContentResponse> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 11);
+  messageDesc(file_claude_runner_v1_turn, 10);
 
 /**
  * Asks for the end of a turn.
@@ -679,7 +653,7 @@ export type InterruptTurnRequest = Message<"claude.runner.v1.InterruptTurnReques
  * Use `create(InterruptTurnRequestSchema)` to create a new message.
  */
 export const InterruptTurnRequestSchema: GenMessage<InterruptTurnRequest> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 12);
+  messageDesc(file_claude_runner_v1_turn, 11);
 
 /**
  * What was stopped.
@@ -707,7 +681,7 @@ export type InterruptTurnResponse = Message<"claude.runner.v1.InterruptTurnRespo
  * Use `create(InterruptTurnResponseSchema)` to create a new message.
  */
 export const InterruptTurnResponseSchema: GenMessage<InterruptTurnResponse> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 13);
+  messageDesc(file_claude_runner_v1_turn, 12);
 
 /**
  * How far a turn has come.

@@ -8,6 +8,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Gap } from "./event_pb.ts";
+import { file_claude_runner_v1_event } from "./event_pb.ts";
 import type { Outcome, TurnError, TurnResult, Usage } from "./result_pb.ts";
 import { file_claude_runner_v1_result } from "./result_pb.ts";
 import type { Detail, OnDisconnect, StreamChatResponse } from "./runner_pb.ts";
@@ -20,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file claude/runner/v1/turn.proto.
  */
 export const file_claude_runner_v1_turn: GenFile = /*@__PURE__*/
-  fileDesc("ChtjbGF1ZGUvcnVubmVyL3YxL3R1cm4ucHJvdG8SEGNsYXVkZS5ydW5uZXIudjEihAYKBFR1cm4SCgoCaWQYASABKAkSKgoFc3RhdGUYAiABKA4yGy5jbGF1ZGUucnVubmVyLnYxLlR1cm5TdGF0ZRIqCgdvdXRjb21lGAMgASgOMhkuY2xhdWRlLnJ1bm5lci52MS5PdXRjb21lEioKBWVycm9yGAQgASgLMhsuY2xhdWRlLnJ1bm5lci52MS5UdXJuRXJyb3ISDgoGdGVuYW50GAUgASgJEg8KB3Byb2ZpbGUYBiABKAkSDQoFbW9kZWwYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpyZXF1ZXN0X2lkGAkgASgJEjUKDW9uX2Rpc2Nvbm5lY3QYCiABKA4yHi5jbGF1ZGUucnVubmVyLnYxLk9uRGlzY29ubmVjdBIoCgZkZXRhaWwYCyABKA4yGC5jbGF1ZGUucnVubmVyLnYxLkRldGFpbBIvCgthY2NlcHRfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKBXVzYWdlGA8gASgLMhcuY2xhdWRlLnJ1bm5lci52MS5Vc2FnZRIXCg9jb3N0X3VzZF9taWNyb3MYECABKAMSGAoQY29zdF9pc19lc3RpbWF0ZRgRIAEoCBIWCg5maXJzdF9zZXF1ZW5jZRgSIAEoBRIVCg1sYXN0X3NlcXVlbmNlGBMgASgFEhQKDHJlYWRlcl9jb3VudBgUIAEoBRIXCg9pbl9jb252ZXJzYXRpb24YFSABKAgSKgoGcHJvbXB0GBYgAygLMhouY2xhdWRlLnJ1bm5lci52MS5UdXJuUGFydBIqCgZhbnN3ZXIYFyADKAsyGi5jbGF1ZGUucnVubmVyLnYxLlR1cm5QYXJ0EhMKC2hhc19jb250ZW50GBggASgIIncKCFR1cm5QYXJ0EhIKCm1lZGlhX3R5cGUYASABKAkSDgoGZGlnZXN0GAIgASgJEhIKCnNpemVfYnl0ZXMYAyABKAMSDAoEdGV4dBgEIAEoCRIWCg50ZXh0X3RydW5jYXRlZBgFIAEoCBINCgV0aXRsZRgGIAEoCSKGAQoRQXR0YWNoVHVyblJlcXVlc3QSEQoHdHVybl9pZBgBIAEoCUgAEhQKCnJlcXVlc3RfaWQYAiABKAlIABIWCg5hZnRlcl9zZXF1ZW5jZRgDIAEoBRIoCgZkZXRhaWwYBCABKA4yGC5jbGF1ZGUucnVubmVyLnYxLkRldGFpbEIGCgR0dXJuIuIBChJBdHRhY2hUdXJuUmVzcG9uc2USJwoFc3RhdGUYASABKAsyFi5jbGF1ZGUucnVubmVyLnYxLlR1cm5IABI1CgVldmVudBgCIAEoCzIkLmNsYXVkZS5ydW5uZXIudjEuU3RyZWFtQ2hhdFJlc3BvbnNlSAASJAoDZ2FwGAMgASgLMhUuY2xhdWRlLnJ1bm5lci52MS5HYXBIABI7Cg9yZXBsYXlfY29tcGxldGUYBCABKAsyIC5jbGF1ZGUucnVubmVyLnYxLlJlcGxheUNvbXBsZXRlSABCCQoHbWVzc2FnZSI0CgNHYXASFgoOZmlyc3Rfc2VxdWVuY2UYASABKAUSFQoNbGFzdF9zZXF1ZW5jZRgCIAEoBSInCg5SZXBsYXlDb21wbGV0ZRIVCg1sYXN0X3NlcXVlbmNlGAEgASgFImsKDkdldFR1cm5SZXF1ZXN0EhEKB3R1cm5faWQYASABKAlIABIUCgpyZXF1ZXN0X2lkGAIgASgJSAASKAoEdmlldxgDIAEoDjIaLmNsYXVkZS5ydW5uZXIudjEuVHVyblZpZXdCBgoEdHVybiJlCg9HZXRUdXJuUmVzcG9uc2USJAoEdHVybhgBIAEoCzIWLmNsYXVkZS5ydW5uZXIudjEuVHVybhIsCgZyZXN1bHQYAiABKAsyHC5jbGF1ZGUucnVubmVyLnYxLlR1cm5SZXN1bHQiuAEKEExpc3RUdXJuc1JlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIqCgVzdGF0ZRgCIAEoDjIbLmNsYXVkZS5ydW5uZXIudjEuVHVyblN0YXRlEigKBHZpZXcYAyABKA4yGi5jbGF1ZGUucnVubmVyLnYxLlR1cm5WaWV3EhEKCXBhZ2Vfc2l6ZRgEIAEoBRISCgpwYWdlX3Rva2VuGAUgASgJEhMKC2FsbF90ZW5hbnRzGAYgASgIIlMKEUxpc3RUdXJuc1Jlc3BvbnNlEiUKBXR1cm5zGAEgAygLMhYuY2xhdWRlLnJ1bm5lci52MS5UdXJuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJOChVHZXRUdXJuQ29udGVudFJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCRIOCgZkaWdlc3QYAiABKAkSFAoMb2Zmc2V0X2J5dGVzGAMgASgDImQKFkdldFR1cm5Db250ZW50UmVzcG9uc2USDAoEZGF0YRgBIAEoDBIUCgxvZmZzZXRfYnl0ZXMYAiABKAMSEgoKc2l6ZV9ieXRlcxgDIAEoAxISCgptZWRpYV90eXBlGAQgASgJIicKFEludGVycnVwdFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkiUgoVSW50ZXJydXB0VHVyblJlc3BvbnNlEiQKBHR1cm4YASABKAsyFi5jbGF1ZGUucnVubmVyLnYxLlR1cm4SEwoLaW50ZXJydXB0ZWQYAiABKAgqbQoJVHVyblN0YXRlEhoKFlRVUk5fU1RBVEVfVU5TUEVDSUZJRUQQABIWChJUVVJOX1NUQVRFX1dBSVRJTkcQARIWChJUVVJOX1NUQVRFX1JVTk5JTkcQAhIUChBUVVJOX1NUQVRFX0VOREVEEAMqTgoIVHVyblZpZXcSGQoVVFVSTl9WSUVXX1VOU1BFQ0lGSUVEEAASEwoPVFVSTl9WSUVXX0JBU0lDEAESEgoOVFVSTl9WSUVXX0ZVTEwQAjLrAwoLVHVyblNlcnZpY2USXgoKQXR0YWNoVHVybhIjLmNsYXVkZS5ydW5uZXIudjEuQXR0YWNoVHVyblJlcXVlc3QaJC5jbGF1ZGUucnVubmVyLnYxLkF0dGFjaFR1cm5SZXNwb25zZSIDkAIBMAESUwoHR2V0VHVybhIgLmNsYXVkZS5ydW5uZXIudjEuR2V0VHVyblJlcXVlc3QaIS5jbGF1ZGUucnVubmVyLnYxLkdldFR1cm5SZXNwb25zZSIDkAIBElkKCUxpc3RUdXJucxIiLmNsYXVkZS5ydW5uZXIudjEuTGlzdFR1cm5zUmVxdWVzdBojLmNsYXVkZS5ydW5uZXIudjEuTGlzdFR1cm5zUmVzcG9uc2UiA5ACARJqCg5HZXRUdXJuQ29udGVudBInLmNsYXVkZS5ydW5uZXIudjEuR2V0VHVybkNvbnRlbnRSZXF1ZXN0GiguY2xhdWRlLnJ1bm5lci52MS5HZXRUdXJuQ29udGVudFJlc3BvbnNlIgOQAgEwARJgCg1JbnRlcnJ1cHRUdXJuEiYuY2xhdWRlLnJ1bm5lci52MS5JbnRlcnJ1cHRUdXJuUmVxdWVzdBonLmNsYXVkZS5ydW5uZXIudjEuSW50ZXJydXB0VHVyblJlc3BvbnNlQmIKGWlvLmdpdGh1Yi5jbGF1ZGVydW5uZXIudjFQAVpDZ2l0aHViLmNvbS9jbGF1ZGUtcnVubmVyL2NsYXVkZS1ydW5uZXIvY2xpZW50cy9nby9ydW5uZXJ2MTtydW5uZXJ2MWIGcHJvdG8z", [file_claude_runner_v1_result, file_claude_runner_v1_runner, file_google_protobuf_timestamp]);
+  fileDesc("ChtjbGF1ZGUvcnVubmVyL3YxL3R1cm4ucHJvdG8SEGNsYXVkZS5ydW5uZXIudjEihAYKBFR1cm4SCgoCaWQYASABKAkSKgoFc3RhdGUYAiABKA4yGy5jbGF1ZGUucnVubmVyLnYxLlR1cm5TdGF0ZRIqCgdvdXRjb21lGAMgASgOMhkuY2xhdWRlLnJ1bm5lci52MS5PdXRjb21lEioKBWVycm9yGAQgASgLMhsuY2xhdWRlLnJ1bm5lci52MS5UdXJuRXJyb3ISDgoGdGVuYW50GAUgASgJEg8KB3Byb2ZpbGUYBiABKAkSDQoFbW9kZWwYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpyZXF1ZXN0X2lkGAkgASgJEjUKDW9uX2Rpc2Nvbm5lY3QYCiABKA4yHi5jbGF1ZGUucnVubmVyLnYxLk9uRGlzY29ubmVjdBIoCgZkZXRhaWwYCyABKA4yGC5jbGF1ZGUucnVubmVyLnYxLkRldGFpbBIvCgthY2NlcHRfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKBXVzYWdlGA8gASgLMhcuY2xhdWRlLnJ1bm5lci52MS5Vc2FnZRIXCg9jb3N0X3VzZF9taWNyb3MYECABKAMSGAoQY29zdF9pc19lc3RpbWF0ZRgRIAEoCBIWCg5maXJzdF9zZXF1ZW5jZRgSIAEoBRIVCg1sYXN0X3NlcXVlbmNlGBMgASgFEhQKDHJlYWRlcl9jb3VudBgUIAEoBRIXCg9pbl9jb252ZXJzYXRpb24YFSABKAgSKgoGcHJvbXB0GBYgAygLMhouY2xhdWRlLnJ1bm5lci52MS5UdXJuUGFydBIqCgZhbnN3ZXIYFyADKAsyGi5jbGF1ZGUucnVubmVyLnYxLlR1cm5QYXJ0EhMKC2hhc19jb250ZW50GBggASgIIncKCFR1cm5QYXJ0EhIKCm1lZGlhX3R5cGUYASABKAkSDgoGZGlnZXN0GAIgASgJEhIKCnNpemVfYnl0ZXMYAyABKAMSDAoEdGV4dBgEIAEoCRIWCg50ZXh0X3RydW5jYXRlZBgFIAEoCBINCgV0aXRsZRgGIAEoCSKGAQoRQXR0YWNoVHVyblJlcXVlc3QSEQoHdHVybl9pZBgBIAEoCUgAEhQKCnJlcXVlc3RfaWQYAiABKAlIABIWCg5hZnRlcl9zZXF1ZW5jZRgDIAEoBRIoCgZkZXRhaWwYBCABKA4yGC5jbGF1ZGUucnVubmVyLnYxLkRldGFpbEIGCgR0dXJuIuIBChJBdHRhY2hUdXJuUmVzcG9uc2USJwoFc3RhdGUYASABKAsyFi5jbGF1ZGUucnVubmVyLnYxLlR1cm5IABI1CgVldmVudBgCIAEoCzIkLmNsYXVkZS5ydW5uZXIudjEuU3RyZWFtQ2hhdFJlc3BvbnNlSAASJAoDZ2FwGAMgASgLMhUuY2xhdWRlLnJ1bm5lci52MS5HYXBIABI7Cg9yZXBsYXlfY29tcGxldGUYBCABKAsyIC5jbGF1ZGUucnVubmVyLnYxLlJlcGxheUNvbXBsZXRlSABCCQoHbWVzc2FnZSInCg5SZXBsYXlDb21wbGV0ZRIVCg1sYXN0X3NlcXVlbmNlGAEgASgFImsKDkdldFR1cm5SZXF1ZXN0EhEKB3R1cm5faWQYASABKAlIABIUCgpyZXF1ZXN0X2lkGAIgASgJSAASKAoEdmlldxgDIAEoDjIaLmNsYXVkZS5ydW5uZXIudjEuVHVyblZpZXdCBgoEdHVybiJlCg9HZXRUdXJuUmVzcG9uc2USJAoEdHVybhgBIAEoCzIWLmNsYXVkZS5ydW5uZXIudjEuVHVybhIsCgZyZXN1bHQYAiABKAsyHC5jbGF1ZGUucnVubmVyLnYxLlR1cm5SZXN1bHQiuAEKEExpc3RUdXJuc1JlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIqCgVzdGF0ZRgCIAEoDjIbLmNsYXVkZS5ydW5uZXIudjEuVHVyblN0YXRlEigKBHZpZXcYAyABKA4yGi5jbGF1ZGUucnVubmVyLnYxLlR1cm5WaWV3EhEKCXBhZ2Vfc2l6ZRgEIAEoBRISCgpwYWdlX3Rva2VuGAUgASgJEhMKC2FsbF90ZW5hbnRzGAYgASgIIlMKEUxpc3RUdXJuc1Jlc3BvbnNlEiUKBXR1cm5zGAEgAygLMhYuY2xhdWRlLnJ1bm5lci52MS5UdXJuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJOChVHZXRUdXJuQ29udGVudFJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCRIOCgZkaWdlc3QYAiABKAkSFAoMb2Zmc2V0X2J5dGVzGAMgASgDImQKFkdldFR1cm5Db250ZW50UmVzcG9uc2USDAoEZGF0YRgBIAEoDBIUCgxvZmZzZXRfYnl0ZXMYAiABKAMSEgoKc2l6ZV9ieXRlcxgDIAEoAxISCgptZWRpYV90eXBlGAQgASgJIicKFEludGVycnVwdFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkiUgoVSW50ZXJydXB0VHVyblJlc3BvbnNlEiQKBHR1cm4YASABKAsyFi5jbGF1ZGUucnVubmVyLnYxLlR1cm4SEwoLaW50ZXJydXB0ZWQYAiABKAgqbQoJVHVyblN0YXRlEhoKFlRVUk5fU1RBVEVfVU5TUEVDSUZJRUQQABIWChJUVVJOX1NUQVRFX1dBSVRJTkcQARIWChJUVVJOX1NUQVRFX1JVTk5JTkcQAhIUChBUVVJOX1NUQVRFX0VOREVEEAMqTgoIVHVyblZpZXcSGQoVVFVSTl9WSUVXX1VOU1BFQ0lGSUVEEAASEwoPVFVSTl9WSUVXX0JBU0lDEAESEgoOVFVSTl9WSUVXX0ZVTEwQAjLrAwoLVHVyblNlcnZpY2USXgoKQXR0YWNoVHVybhIjLmNsYXVkZS5ydW5uZXIudjEuQXR0YWNoVHVyblJlcXVlc3QaJC5jbGF1ZGUucnVubmVyLnYxLkF0dGFjaFR1cm5SZXNwb25zZSIDkAIBMAESUwoHR2V0VHVybhIgLmNsYXVkZS5ydW5uZXIudjEuR2V0VHVyblJlcXVlc3QaIS5jbGF1ZGUucnVubmVyLnYxLkdldFR1cm5SZXNwb25zZSIDkAIBElkKCUxpc3RUdXJucxIiLmNsYXVkZS5ydW5uZXIudjEuTGlzdFR1cm5zUmVxdWVzdBojLmNsYXVkZS5ydW5uZXIudjEuTGlzdFR1cm5zUmVzcG9uc2UiA5ACARJqCg5HZXRUdXJuQ29udGVudBInLmNsYXVkZS5ydW5uZXIudjEuR2V0VHVybkNvbnRlbnRSZXF1ZXN0GiguY2xhdWRlLnJ1bm5lci52MS5HZXRUdXJuQ29udGVudFJlc3BvbnNlIgOQAgEwARJgCg1JbnRlcnJ1cHRUdXJuEiYuY2xhdWRlLnJ1bm5lci52MS5JbnRlcnJ1cHRUdXJuUmVxdWVzdBonLmNsYXVkZS5ydW5uZXIudjEuSW50ZXJydXB0VHVyblJlc3BvbnNlQmIKGWlvLmdpdGh1Yi5jbGF1ZGVydW5uZXIudjFQAVpDZ2l0aHViLmNvbS9jbGF1ZGUtcnVubmVyL2NsYXVkZS1ydW5uZXIvY2xpZW50cy9nby9ydW5uZXJ2MTtydW5uZXJ2MWIGcHJvdG8z", [file_claude_runner_v1_event, file_claude_runner_v1_result, file_claude_runner_v1_runner, file_google_protobuf_timestamp]);
 
 /**
  * A turn, from the moment that the server accepted it.
@@ -373,34 +375,6 @@ export const AttachTurnResponseSchema: GenMessage<AttachTurnResponse> = /*@__PUR
   messageDesc(file_claude_runner_v1_turn, 3);
 
 /**
- * Events that were streamed once, and cannot be read any more.
- *
- * @generated from message claude.runner.v1.Gap
- */
-export type Gap = Message<"claude.runner.v1.Gap"> & {
-  /**
-   * The first one that is missing.
-   *
-   * @generated from field: int32 first_sequence = 1;
-   */
-  firstSequence: number;
-
-  /**
-   * The last one that is missing.
-   *
-   * @generated from field: int32 last_sequence = 2;
-   */
-  lastSequence: number;
-};
-
-/**
- * Describes the message claude.runner.v1.Gap.
- * Use `create(GapSchema)` to create a new message.
- */
-export const GapSchema: GenMessage<Gap> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 4);
-
-/**
  * All events that had happened when the call was made have been sent. Comes exactly
  * once, unless the stream fails before.
  *
@@ -420,7 +394,7 @@ export type ReplayComplete = Message<"claude.runner.v1.ReplayComplete"> & {
  * Use `create(ReplayCompleteSchema)` to create a new message.
  */
 export const ReplayCompleteSchema: GenMessage<ReplayComplete> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 5);
+  messageDesc(file_claude_runner_v1_turn, 4);
 
 /**
  * Asks for one turn.
@@ -464,7 +438,7 @@ export type GetTurnRequest = Message<"claude.runner.v1.GetTurnRequest"> & {
  * Use `create(GetTurnRequestSchema)` to create a new message.
  */
 export const GetTurnRequestSchema: GenMessage<GetTurnRequest> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 6);
+  messageDesc(file_claude_runner_v1_turn, 5);
 
 /**
  * The turn that was asked for.
@@ -493,7 +467,7 @@ export type GetTurnResponse = Message<"claude.runner.v1.GetTurnResponse"> & {
  * Use `create(GetTurnResponseSchema)` to create a new message.
  */
 export const GetTurnResponseSchema: GenMessage<GetTurnResponse> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 7);
+  messageDesc(file_claude_runner_v1_turn, 6);
 
 /**
  * Asks for a page of turns.
@@ -552,7 +526,7 @@ export type ListTurnsRequest = Message<"claude.runner.v1.ListTurnsRequest"> & {
  * Use `create(ListTurnsRequestSchema)` to create a new message.
  */
 export const ListTurnsRequestSchema: GenMessage<ListTurnsRequest> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 8);
+  messageDesc(file_claude_runner_v1_turn, 7);
 
 /**
  * A page of turns.
@@ -580,7 +554,7 @@ export type ListTurnsResponse = Message<"claude.runner.v1.ListTurnsResponse"> & 
  * Use `create(ListTurnsResponseSchema)` to create a new message.
  */
 export const ListTurnsResponseSchema: GenMessage<ListTurnsResponse> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 9);
+  messageDesc(file_claude_runner_v1_turn, 8);
 
 /**
  * Asks for a part of a turn in full.
@@ -615,7 +589,7 @@ export type GetTurnContentRequest = Message<"claude.runner.v1.GetTurnContentRequ
  * Use `create(GetTurnContentRequestSchema)` to create a new message.
  */
 export const GetTurnContentRequestSchema: GenMessage<GetTurnContentRequest> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 10);
+  messageDesc(file_claude_runner_v1_turn, 9);
 
 /**
  * A piece of a part.
@@ -657,7 +631,7 @@ export type GetTurnContentResponse = Message<"claude.runner.v1.GetTurnContentRes
  * Use `create(GetTurnContentResponseSchema)` to create a new message.
  */
 export const GetTurnContentResponseSchema: GenMessage<GetTurnContentResponse> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 11);
+  messageDesc(file_claude_runner_v1_turn, 10);
 
 /**
  * Asks for the end of a turn.
@@ -678,7 +652,7 @@ export type InterruptTurnRequest = Message<"claude.runner.v1.InterruptTurnReques
  * Use `create(InterruptTurnRequestSchema)` to create a new message.
  */
 export const InterruptTurnRequestSchema: GenMessage<InterruptTurnRequest> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 12);
+  messageDesc(file_claude_runner_v1_turn, 11);
 
 /**
  * What was stopped.
@@ -706,7 +680,7 @@ export type InterruptTurnResponse = Message<"claude.runner.v1.InterruptTurnRespo
  * Use `create(InterruptTurnResponseSchema)` to create a new message.
  */
 export const InterruptTurnResponseSchema: GenMessage<InterruptTurnResponse> = /*@__PURE__*/
-  messageDesc(file_claude_runner_v1_turn, 13);
+  messageDesc(file_claude_runner_v1_turn, 12);
 
 /**
  * How far a turn has come.

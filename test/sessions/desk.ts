@@ -1,0 +1,45 @@
+/**
+ * What takes turns in, for tests of the service alone.
+ */
+import type { Clock } from "../../src/clock.ts";
+import type { TurnsInFlight } from "../../src/policy/quota.ts";
+import { encodeResult, type ServedResult } from "../../src/service/out/turn-encoder.ts";
+import { SessionLines } from "../../src/sessions/session-lines.ts";
+import { TurnDesk, type TurnDeskLimits } from "../../src/sessions/turn-desk.ts";
+import type { Store } from "../../src/store/store.ts";
+import type { Log } from "../../src/telemetry/log.ts";
+import { LiveTurns } from "../../src/turns/live-turns.ts";
+import { QuickStore } from "./quick-store.ts";
+
+export interface TestDeskOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly inFlight: TurnsInFlight;
+  readonly store?: Store;
+  readonly limits?: Partial<TurnDeskLimits>;
+}
+
+export function testDesk({ clock, log, inFlight, store = new QuickStore().asStore, limits }: TestDeskOptions) {
+  const live = new LiveTurns<ServedResult>(clock, {
+    retentionMs: 600_000,
+    maxEventBytes: 64 * 1024 * 1024,
+    maxEndedCount: 1_000,
+  });
+  const desk = new TurnDesk<ServedResult>({
+    store,
+    live,
+    lines: new SessionLines(),
+    clock,
+    log,
+    limits: {
+      sessionQueueTimeoutMs: 30_000,
+      detachedQueueTimeoutMs: 3_600_000,
+      maxUnreadTurnsPerTenant: 100,
+      powerSafeAll: false,
+      ...limits,
+    },
+    enter: (tenant) => inFlight.enter(tenant),
+    encodeResult,
+  });
+  return { desk, live, store };
+}
