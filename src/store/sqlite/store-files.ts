@@ -2,6 +2,7 @@
  * The files of a store in their folder, for their owner's eyes only.
  */
 import {
+  chownSync,
   closeSync,
   existsSync,
   fsyncSync,
@@ -61,6 +62,9 @@ export function readSideFile({ sideFile }: StorePaths): SideFile | undefined {
 export function writeSideFile({ sideFile, folder }: StorePaths, side: SideFile): void {
   const draft = `${sideFile}.new`;
   writeSynced(draft, Buffer.from(`${JSON.stringify(side)}\n`));
+  // An administrator's command must not take the file away from the server's user.
+  const { uid, gid } = statSync(folder);
+  if (process.getuid?.() === 0 && uid !== 0) chownSync(draft, uid, gid);
   renameSync(draft, sideFile);
   syncFolder(folder);
 }
