@@ -12,6 +12,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -107,7 +108,8 @@ export function makeReserve({ reserve }: StorePaths): void {
   if (sizeOf(reserve) === reserveBytes) return;
   try {
     // No zeros: some file systems would keep no space for them.
-    writeSynced(reserve, Buffer.alloc(reserveBytes, "claude-runner keeps this space for when the disk is full.\n"));
+    const words = Buffer.alloc(reserveBytes, "claude-runner keeps this space for when the disk is full.\n");
+    writeFileSync(reserve, words, { mode: 0o600 });
   } catch (error) {
     rmSync(reserve, { force: true });
     throw error;
