@@ -12,11 +12,15 @@ import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-const neededMajor = 24;
+/** From here on Node's SQLite, which the store is made of, is free of a fault that loses what was written. */
+const needed = { major: 24, minor: 15 };
 // A server's memory is mostly V8's young generation, which grows to 50 MB and more; 2 MiB halves are as fast (measured:
 // 191 MB with 100 streams without it, 140 MB with it, at the same CPU per event). `npm start` gives the same flag.
 const nodeFlags = ["--max-semi-space-size=2"];
-const majorOf = (version) => Number(version.replace(/^v/, "").split(".")[0]);
+const isEnough = (version) => {
+  const [major, minor] = version.replace(/^v/, "").split(".").map(Number);
+  return major > needed.major || (major === needed.major && minor >= needed.minor);
+};
 
 /**
  * What PID 1 of a container does here: nothing but start this program below it, pass signals on, and reap the orphans that
@@ -36,7 +40,7 @@ done`;
 
 if (isLonelyInit()) becomeInit();
 
-if (majorOf(process.version) >= neededMajor) {
+if (isEnough(process.version)) {
   const source = new URL("../src/commands/program.ts", import.meta.url);
   const compiled = new URL("../dist/src/commands/program.js", import.meta.url);
   const { main } = await import((existsSync(source) ? source : compiled).href);
@@ -45,7 +49,7 @@ if (majorOf(process.version) >= neededMajor) {
   const node = bundledNode();
   if (node === undefined) {
     console.error(
-      `claude-runner needs Node ${neededMajor} or newer; this is ${process.version}, and there is no bundled one for ${process.platform}-${process.arch}. Install Node ${neededMajor}: https://nodejs.org`,
+      `claude-runner needs Node ${needed.major}.${needed.minor} or newer; this is ${process.version}, and there is no bundled one for ${process.platform}-${process.arch}. Install Node ${needed.major}: https://nodejs.org`,
     );
     process.exit(1);
   }

@@ -12,11 +12,13 @@ import { readCredential } from "../cli/start/credential.ts";
 import { systemClock } from "../clock.ts";
 import type { LoadedSettings } from "../config/load.ts";
 import { machineMemory } from "../config/machine-memory.ts";
+import { isNodeNewEnough, neededNode } from "../config/node-version.ts";
 import { workerBounds } from "../config/profile-settings.ts";
 import type { Settings } from "../config/settings.ts";
 import { sourceText } from "../config/source.ts";
 import { exposureProblems } from "../server/exposure.ts";
 import { readTokenFile, TokenFileError } from "../server/token-file.ts";
+import { placeProblem } from "../store/store-place.ts";
 import { askAdminPort, askRpcPort } from "./own-server.ts";
 import { counted, sizeText } from "./terminal.ts";
 
@@ -60,6 +62,7 @@ export const checks: readonly Check[] = (
     checkPorts,
     checkExposure,
     checkTokens,
+    checkStorePlace,
     checkWorkFolder,
     checkMemory,
     checkCores,
@@ -73,9 +76,10 @@ function notLookedAt(error: unknown): readonly Finding[] {
 }
 
 async function checkNode(): Promise<readonly Finding[]> {
-  const major = Number(process.versions.node.split(".")[0]);
-  const text = `Node ${process.versions.node}`;
-  return [major >= 24 ? ok("node", text) : problem("node", text, "Node 24 or newer is required")];
+  const { node } = process.versions;
+  const text = `Node ${node}`;
+  const required = `Node ${neededNode.major}.${neededNode.minor} or newer is required: the SQLite of older ones can lose data`;
+  return [isNodeNewEnough(node) ? ok("node", text) : problem("node", text, required)];
 }
 
 /**
@@ -220,6 +224,16 @@ async function checkWorkFolder({ settings }: Patient): Promise<readonly Finding[
   if (freeBytes < 512 * mebibytes)
     return [warning("work folder", text, "free some space, or name another folder in cli.workFolder")];
   return [ok("work folder", text)];
+}
+
+async function checkStorePlace({ settings }: Patient): Promise<readonly Finding[]> {
+  const { kind, folder } = settings.store;
+  if (kind === "memory") return [note("store", "in memory: sessions and turns are gone after a restart")];
+  const advice = "name a folder of a local disk in store.folder";
+  const inMemory = "sessions and turns would be gone after a restart";
+  const unfit = folder === undefined ? "this user has no home folder" : placeProblem(folder, { mayMake: false });
+  if (unfit === undefined) return [ok("store", `in ${folder}`)];
+  return [kind === "sqlite" ? problem("store", unfit, advice) : warning("store", `${unfit}: ${inMemory}`, advice)];
 }
 
 async function checkMemory({ settings }: Patient): Promise<readonly Finding[]> {

@@ -10,6 +10,7 @@ import { pool } from "./pool.ts";
 import { serve } from "./serve.ts";
 import { settings } from "./show-settings.ts";
 import { standin } from "./standin.ts";
+import { store } from "./store-command.ts";
 import { token } from "./token.ts";
 import { verify } from "./verify-cli.ts";
 
@@ -22,6 +23,7 @@ export const commands: readonly CommandEntry[] = [
   doctor,
   verify,
   settings,
+  store,
   token,
   standin,
 ];

@@ -29,18 +29,21 @@ const networkFileSystems: Readonly<Record<number, string>> = {
   2020557398: "VirtualBox shared folder",
 };
 
-/** Why a folder is none. `undefined`: it is one, and is there now. `fileSystemOf` says what is under a path. */
+/** Why a folder is none. `undefined`: it is one, and is there now. */
 export function placeProblem(
   folder: string,
-  fileSystemOf: (path: string) => number = (path) => statfsSync(path).type,
+  { mayMake = true, fileSystemOf = (path: string) => statfsSync(path).type } = {},
 ): string | undefined {
   try {
-    const network = networkFileSystems[fileSystemOf(existingAbove(folder)) >>> 0];
+    const existing = existingAbove(folder);
+    const network = networkFileSystems[fileSystemOf(existing) >>> 0];
     if (network !== undefined) {
       return `${folder} is on a network file system (${network}), where a store is not safe: name a folder of a local disk`;
     }
-    makePrivateFolder(folder);
-    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+    if (mayMake) makePrivateFolder(folder);
+    const place = mayMake ? folder : existing;
+    accessSync(place, constants.R_OK | constants.W_OK | constants.X_OK);
+    if (!mayMake) return undefined;
     // A read-only mount does not show in the mode.
     const probe = join(folder, `probe-${process.pid}`);
     writeFileSync(probe, "");

@@ -1,7 +1,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { expect } from "vitest";
 import { openStore } from "../../src/store/open-store.ts";
+import { checkStore } from "../../src/store/sqlite/store-check.ts";
+import { visitStore } from "../../src/store/sqlite/store-visit.ts";
 import { silentLog } from "../../src/telemetry/log.ts";
 import { storeContract } from "./contract.ts";
 
@@ -17,6 +20,9 @@ storeContract("sqlite", async (clock, limits) => {
     store,
     close: async () => {
       await store[Symbol.asyncDispose]();
+      const visit = visitStore(folder);
+      expect(checkStore(visit.sql)).toEqual([]);
+      visit.close();
       rmSync(folder, { recursive: true });
     },
   };

@@ -93,25 +93,27 @@ function openUnderLock({ paths, machine, migrations, contextOf }: OpenFileOption
   }
 }
 
-/** What the side file says, after everything that it alone can tell. A first start makes both. */
+/** What the side file says. A first start makes it, and the database. */
 function sideFileBefore(paths: StorePaths): SideFile {
   const side = readSideFile(paths);
-  const databaseBytes = sizeOf(paths.database);
-  if (side === undefined && databaseBytes !== undefined) {
-    throw storeUnavailable(`${paths.sideFile}, which belongs to the store, is missing${restore}`);
-  }
-  if (side === undefined || side.state === "creating") return beginStore(paths);
-  if (databaseBytes === undefined) throw storeUnavailable(`${paths.database} is missing${restore}`);
-  if (databaseBytes === 0) throw storeUnavailable(`${paths.database} is empty${restore}`);
+  const isFirst = side === undefined && sizeOf(paths.database) === undefined;
+  return isFirst || side?.state === "creating" ? beginStore(paths) : checkSideFile(paths, side);
+}
+
+/** Refuses what has lost something, as far as it shows from outside. */
+export function checkSideFile(paths: StorePaths, side: SideFile | undefined): SideFile {
+  const { database, sideFile, wal } = paths;
+  if (side === undefined) throw storeUnavailable(`${sideFile}, which belongs to the store, is missing${restore}`);
+  const databaseBytes = sizeOf(database);
+  if (databaseBytes === undefined) throw storeUnavailable(`${database} is missing${restore}`);
+  if (databaseBytes === 0) throw storeUnavailable(`${database} is empty${restore}`);
   if (side.state === "closed") return side;
-  if (side.inode !== inodeOf(paths.database)) {
+  if (side.inode !== inodeOf(database)) {
     throw storeUnavailable(
-      `${paths.database} is a copy that was made while a server had the store open, so it may lack what was written last${restore}`,
+      `${database} is a copy that was made while a server had the store open, so it may lack what was written last${restore}`,
     );
   }
-  if (!existsSync(paths.wal)) {
-    throw storeUnavailable(`${paths.wal} is missing, and with it what was written last${restore}`);
-  }
+  if (!existsSync(wal)) throw storeUnavailable(`${wal} is missing, and with it what was written last${restore}`);
   return side;
 }
 

@@ -2,6 +2,7 @@
  * The files of a store in their folder, for their owner's eyes only.
  */
 import {
+  chownSync,
   closeSync,
   existsSync,
   fsyncSync,
@@ -11,6 +12,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -61,6 +63,9 @@ export function readSideFile({ sideFile }: StorePaths): SideFile | undefined {
 export function writeSideFile({ sideFile, folder }: StorePaths, side: SideFile): void {
   const draft = `${sideFile}.new`;
   writeSynced(draft, Buffer.from(`${JSON.stringify(side)}\n`));
+  // An administrator's command must not take the file away from the server's user.
+  const { uid, gid } = statSync(folder);
+  if (process.getuid?.() === 0 && uid !== 0) chownSync(draft, uid, gid);
   renameSync(draft, sideFile);
   syncFolder(folder);
 }
@@ -103,7 +108,8 @@ export function makeReserve({ reserve }: StorePaths): void {
   if (sizeOf(reserve) === reserveBytes) return;
   try {
     // No zeros: some file systems would keep no space for them.
-    writeSynced(reserve, Buffer.alloc(reserveBytes, "claude-runner keeps this space for when the disk is full.\n"));
+    const words = Buffer.alloc(reserveBytes, "claude-runner keeps this space for when the disk is full.\n");
+    writeFileSync(reserve, words, { mode: 0o600 });
   } catch (error) {
     rmSync(reserve, { force: true });
     throw error;
