@@ -18,7 +18,7 @@ import { workerBounds, workerUse } from "./config/profile-settings.ts";
 import type { Settings } from "./config/settings.ts";
 import { runnerVersion } from "./config/version.ts";
 import { Authenticator, type AuthRules, defaultToken } from "./policy/auth.ts";
-import { TurnsInFlight } from "./policy/quota.ts";
+import { TurnReaders, TurnsInFlight } from "./policy/quota.ts";
 import { Tenants } from "./policy/tenants.ts";
 import type { WorkerPool } from "./pool/claim.ts";
 import { shedReasons } from "./pool/shed-reason.ts";
@@ -32,6 +32,8 @@ import { healthService, type Readiness } from "./service/health-service.ts";
 import { encodeResult, type ServedResult } from "./service/out/turn-encoder.ts";
 import { poolService } from "./service/pool/pool-service.ts";
 import { runnerService } from "./service/runner.ts";
+import { sessionService } from "./service/sessions/session-service.ts";
+import { turnService } from "./service/turns/turn-service.ts";
 import { SessionLines } from "./sessions/session-lines.ts";
 import { TurnDesk } from "./sessions/turn-desk.ts";
 import { openProbeSink } from "./standin/probe-sink.ts";
@@ -249,6 +251,25 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
         settings,
         serverVersion: runnerVersion,
         cli: () => keeper.info(),
+      }),
+      sessionService({
+        store,
+        live,
+        profiles: settings.profiles,
+        expiry: settings.store,
+        clock,
+        log,
+        forgetConversation: async () => {},
+      }),
+      turnService({
+        store,
+        live,
+        readers: new TurnReaders(settings.calls.maxTurnReadersPerTenant),
+        profiles: settings.profiles,
+        calls: settings.calls,
+        authenticate,
+        clock,
+        log,
       }),
       poolService({ pool, recentTurns, clock, profiles: settings.profiles, authenticate }),
       healthService(readiness),

@@ -383,6 +383,10 @@ export const settingsSchema = z.strictObject({
         z.number().int().min(0).max(100_000).default(100),
         "The most turns of one tenant with ON_DISCONNECT_CONTINUE that go on although nobody reads them.",
       ),
+      maxTurnReadersPerTenant: about(
+        z.number().int().min(1).max(100_000).default(256),
+        "The most calls of AttachTurn of one tenant at once. One turn has 64 readers at most.",
+      ),
       eventBufferSize: forTests(
         z.number().int().min(16).default(512),
         "The number of events that are held for a slow caller before the server stops reading the worker's output.",

@@ -57,6 +57,13 @@ export class TurnsInFlight extends TenantCap {
   }
 }
 
+/** A tenant's calls that read a turn which another call has begun. */
+export class TurnReaders extends TenantCap {
+  constructor(maxPerTenant: number) {
+    super(maxPerTenant, (count, limit) => `${count} calls read turns, and this tenant may have ${limit}`);
+  }
+}
+
 /** A tenant's open watches of the pool. Each reads the pool up to ten times a second. */
 export class OpenWatches extends TenantCap {
   constructor(maxPerTenant: number) {

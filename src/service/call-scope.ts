@@ -52,6 +52,11 @@ export class CallScope implements Disposable {
     this.#call.endCall(toConnectError(failure.error, failure.progress));
   }
 
+  /** The same for a call that has begun no turn. */
+  endCallWith(error: RunnerError): void {
+    this.#call.endCall(toConnectError(error));
+  }
+
   get deadlinePassed(): boolean {
     return this.#clock.now() >= this.deadlineMs;
   }

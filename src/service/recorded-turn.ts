@@ -34,29 +34,44 @@ export async function* readRecorded(
   let now = record;
   for (;;) {
     // The record first: what it says has ended has all of its events stored.
-    for (const run of await store.events(now.id, sequence, maxReadBytes)) {
-      for (const event of eventsOf(run)) {
-        if (event.sequence <= sequence) continue;
-        if (event.sequence > sequence + 1) {
-          yield { kind: "gap", firstSequence: sequence + 1, lastSequence: event.sequence - 1 };
-        }
-        sequence = event.sequence;
-        yield event;
+    for await (const event of storedEvents(now.id, sequence, store)) {
+      if (event.sequence > sequence + 1) {
+        yield { kind: "gap", firstSequence: sequence + 1, lastSequence: event.sequence - 1 };
       }
+      sequence = event.sequence;
+      yield event;
     }
-    if (now.state === "ended" && (now.stored === undefined || sequence >= now.stored.lastSequence)) break;
-    if (now.state !== "ended") {
-      await sleep(clock, pollMs, signal);
-      const again = await store.turn(now.tenant, now.id);
-      if (again === undefined) break;
-      if (again.state !== "ended" && again.stored?.lastSequence === now.stored?.lastSequence) yield { kind: "wait" };
-      now = again;
-    }
+    if (now.state === "ended") break;
+    await sleep(clock, pollMs, signal);
+    const again = await store.turn(now.tenant, now.id);
+    if (again === undefined) break;
+    if (again.state !== "ended" && again.stored?.lastSequence === now.stored?.lastSequence) yield { kind: "wait" };
+    now = again;
   }
   const result = now.outcome === undefined ? undefined : await resultOf(now, store);
   const lastEvent = result === undefined ? now.highestSequence : now.highestSequence - 1;
   if (sequence < lastEvent) yield { kind: "gap", firstSequence: sequence + 1, lastSequence: lastEvent };
   yield { kind: "end", record: now, result: sequence < now.highestSequence ? result : undefined };
+}
+
+/** All stored events after one, in order. */
+export async function* storedEvents(
+  turnId: string,
+  after: number,
+  store: Store,
+): AsyncGenerator<Extract<RecordedItem, { kind: "event" }>, void> {
+  let sequence = after;
+  for (;;) {
+    const runs = await store.events(turnId, sequence, maxReadBytes);
+    if (runs.length === 0) return;
+    for (const run of runs) {
+      for (const event of eventsOf(run)) {
+        if (event.sequence <= sequence) continue;
+        sequence = event.sequence;
+        yield event;
+      }
+    }
+  }
 }
 
 function* eventsOf({ packed }: EventRun): Iterable<Extract<RecordedItem, { kind: "event" }>> {
@@ -69,10 +84,16 @@ function* eventsOf({ packed }: EventRun): Iterable<Extract<RecordedItem, { kind:
   }
 }
 
+/** The result that was stored; `undefined`: none was, or it is gone. */
+export async function storedResult(record: TurnRecord, store: Store): Promise<TurnResult | undefined> {
+  const bytes = await store.result(record.tenant, record.id);
+  return bytes && fromBinary(TurnResultSchema, bytes);
+}
+
 /** The result that was stored, or what is known of it all the same. */
 async function resultOf(record: TurnRecord, store: Store): Promise<TurnResult> {
-  const bytes = await store.result(record.tenant, record.id);
-  if (bytes !== undefined) return fromBinary(TurnResultSchema, bytes);
+  const result = await storedResult(record, store);
+  if (result !== undefined) return result;
   return create(TurnResultSchema, {
     ...(record.outcome && { outcome: outcomes[record.outcome] }),
     usage: toUsage(record.usage),

@@ -18,6 +18,7 @@ import { heartbeat } from "./out/proto-events.ts";
 import type { ResponseForm } from "./out/response-form.ts";
 import type { Event } from "./out/responses.ts";
 import type { ServedTurn } from "./out/turn-encoder.ts";
+import { laggingMs, readerBehind } from "./reading.ts";
 import { readRecorded, recordedFailure } from "./recorded-turn.ts";
 
 /** What a turn failed with, and how far it had come. No error by itself: a stack would cost every refusal, and tell nothing. */
@@ -108,7 +109,7 @@ export async function* relayTurn<R>(open: () => TurnCall<R> | Promise<TurnCall<R
         lastSentMs = clock.now();
         continue;
       }
-      if (cursor.missing !== undefined) throw behind(cursor, "was too slow for what memory holds");
+      if (cursor.missing !== undefined) throw readerBehind(cursor.sequence, "was too slow for what memory holds");
       if (cursor.end !== undefined) {
         end = cursor.end.value;
         if (end.kind === "notStarted") throw end.error;
@@ -160,7 +161,7 @@ async function* relayRecorded<R>(
   };
   try {
     let sequence = 0;
-    if (record.stored === undefined && record.state === "ended" && record.outcome !== undefined) {
+    if (record.stored === undefined && record.state === "ended" && record.highestSequence > 0) {
       sequence = 1;
       const { profile, model, sessionId = "" } = record;
       yield event(1, { case: "started", value: { profile, model, sessionId } });
@@ -226,28 +227,8 @@ function watchReader(
 ) {
   const { stalledReaderMs } = times;
   return watchForStall(laggingMs(cursor, clock), { clock, stalledReaderMs }, () =>
-    scope.endCall(failure(behind(cursor, `read nothing for ${stalledReaderMs} ms`))),
+    scope.endCall(failure(readerBehind(cursor.sequence, `read nothing for ${stalledReaderMs} ms`))),
   );
-}
-
-/** For how long a reader has not moved although there was something to read. */
-function laggingMs(cursor: LogCursor<unknown>, clock: Clock): () => number {
-  let at = cursor.sequence;
-  let sinceMs = clock.now();
-  return () => {
-    if (cursor.sequence !== at || cursor.unreadCount === 0) {
-      at = cursor.sequence;
-      sinceMs = clock.now();
-    }
-    return clock.now() - sinceMs;
-  };
-}
-
-/** The turn goes on without this reader, who may attach again. */
-function behind(cursor: LogCursor<unknown>, why: string): RunnerError {
-  const facts = { lastSequence: cursor.sequence };
-  const message = `this reader ${why}; attach to the turn again after event ${cursor.sequence}`;
-  return new RunnerError("READER_BEHIND", message, { facts });
 }
 
 /** Why the turn of a caller ends that has gone without a word. */

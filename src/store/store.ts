@@ -250,6 +250,8 @@ export interface TurnQuery {
   /** Only of these profiles; `undefined`: of all. */
   readonly profiles: readonly string[] | undefined;
   readonly sessionId?: string | undefined;
+  /** Only this one. */
+  readonly turnId?: string | undefined;
   readonly state?: RecordedState | undefined;
   readonly after?: Position | undefined;
   readonly limit: number;

@@ -70,7 +70,7 @@ export function seesProfile(
 }
 
 /** The profile of a name, if the caller may use it. One that exists and is somebody else's looks like none. */
-function grantedProfile(
+export function grantedProfile(
   name: string,
   caller: Caller,
   profiles: Readonly<Record<string, ProfileSettings>>,

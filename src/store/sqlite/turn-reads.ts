@@ -65,6 +65,7 @@ export const turns: Handler<TurnQuery, readonly ListedRow[]> = (context, query) 
   }
   const { profiles } = query;
   if (profiles !== undefined) where((at) => `t.profile in (${placeholders(profiles.length, at)})`, ...profiles);
+  if (query.turnId !== undefined) where((at) => `t.id = ?${at}`, query.turnId);
   if (query.state !== undefined) where((at) => `t.state = ?${at}`, query.state);
   if (query.after !== undefined) {
     const beyond = isOfSession ? ">" : "<";

@@ -792,8 +792,9 @@ export const TurnService: GenService<{
   /**
    * Streams a turn from a position on: what was streamed before, then what comes,
    * until the turn's `result`. Every event comes exactly once and in order. Ends
-   * with status OK after the result, also when the turn failed: `result` and the
-   * turn's error say how it ended.
+   * with status OK after the result, also when the turn failed: `result` says how it
+   * ended. A turn that ended before its first event has no result: then the call
+   * fails with what the turn failed with.
    *
    * Begins with `state`, then the events after `after_sequence`, then
    * `replay_complete`, then live events. Response headers and the state come at
