@@ -215,5 +215,6 @@ const compare = fc.constant(
 /** All that can be done to a store, by what it may end in. */
 export const commands = ({ withRestarts }: { readonly withRestarts: boolean }) =>
   fc.commands([submit, submit, take, start, end, end, remove, fork, compare, ...(withRestarts ? [restart] : [])], {
-    maxCommands: 40,
+    maxCommands: 60,
+    size: "max",
   });

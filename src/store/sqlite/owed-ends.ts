@@ -12,10 +12,10 @@ interface OwedEnd {
 }
 
 export class OwedEnds {
-  readonly #link: StoreLink;
+  readonly #link: Pick<StoreLink, "run">;
   readonly #owed = new Map<string, OwedEnd>();
 
-  constructor(link: StoreLink) {
+  constructor(link: Pick<StoreLink, "run">) {
     this.#link = link;
   }
 

@@ -1,0 +1,122 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { BatchEntry } from "../../src/store/sqlite/batch.ts";
+import { BatchRunner } from "../../src/store/sqlite/batch-runner.ts";
+import { migrate } from "../../src/store/sqlite/migrate.ts";
+import { migrations } from "../../src/store/sqlite/migrations.ts";
+import { Sql } from "../../src/store/sqlite/sql.ts";
+import { storePaths } from "../../src/store/sqlite/store-files.ts";
+import { defaultStoreLimits } from "../../src/store/store-limits.ts";
+import { newTurn } from "./samples.ts";
+
+let folder: string;
+let sql: Sql;
+let runner: BatchRunner;
+beforeEach(() => {
+  folder = join(mkdtempSync(join(tmpdir(), "store-")), "store");
+  mkdirSync(folder);
+  const paths = storePaths(folder);
+  // Nobody waits for a lock here.
+  sql = new Sql(new DatabaseSync(paths.database, { timeout: 0 }));
+  sql.exec("pragma journal_mode = wal");
+  migrate(sql, { migrations, folder });
+  runner = new BatchRunner({ sql, limits: defaultStoreLimits, ownerId: "me", paths });
+});
+afterEach(() => {
+  sql.db.close();
+  rmSync(join(folder, ".."), { recursive: true });
+});
+
+const entry = (name: BatchEntry["name"], input: unknown): BatchEntry => ({ name, input, nowMs: 1, sizes: [] });
+const submit = (turn = newTurn("acme")) => entry("acceptTurn", { ...turn, requestId: undefined, parts: [], weight: 1 });
+const run = (entries: readonly BatchEntry[], isPowerSafe = false) =>
+  runner.run(entries, new Uint8Array(), isPowerSafe).replies;
+const turnCount = () => sql.get<{ count: number }>("select count(*) as count from turns")?.count;
+const synchronous = () => sql.get<{ synchronous: number }>("pragma synchronous")?.synchronous;
+
+describe("a batch of operations", () => {
+  it("waits for the disk exactly when one of them must survive the end of the machine", () => {
+    run([submit()], true);
+    expect(synchronous()).toBe(2);
+    run([submit()]);
+    expect(synchronous()).toBe(1);
+    run([entry("turn", { tenant: "acme", turnId: "x" })], true);
+    run([submit()], true);
+    expect(synchronous()).toBe(2);
+  });
+
+  it("does without the one that fails, and without all that the one had done", () => {
+    const lost = entry("endTurn", { turnId: "nobody", epoch: 1 });
+    const bug = entry("acceptTurn", { ...newTurn("acme"), requestId: undefined, parts: [], weight: 1, model: null });
+    const replies = run([submit(), lost, bug, submit()]);
+    expect(replies.map((reply) => ("failure" in reply ? reply.failure.kind : reply.output))).toMatchObject([
+      { kind: "accepted" },
+      "leaseLost",
+      "bug",
+      { kind: "accepted" },
+    ]);
+    expect(turnCount()).toBe(2);
+  });
+
+  it("writes nothing while another program has the file, says so, and goes on when it is free", () => {
+    const other = new DatabaseSync(storePaths(folder).database);
+    other.exec("begin immediate");
+    expect(run([submit(), submit()])).toMatchObject([{ failure: { fault: "busy" } }, { failure: { fault: "busy" } }]);
+    expect(runner.condition().fault).toBe("busy");
+    // Reading goes on.
+    expect(run([entry("turn", { tenant: "acme", turnId: "x" })])).toEqual([{ output: undefined, sizes: [] }]);
+    other.exec("rollback");
+    other.close();
+    expect(run([submit()])).toMatchObject([{ output: { kind: "accepted" } }]);
+    expect(runner.condition().fault).toBeUndefined();
+    expect(turnCount()).toBe(1);
+  });
+
+  it("writes nothing into a file that takes no writing", () => {
+    sql.exec("pragma query_only = 1");
+    expect(run([submit()])).toMatchObject([{ failure: { fault: "readOnly" } }]);
+    expect(runner.condition().fault).toBe("readOnly");
+  });
+
+  it("does not ask for the lock of writers when it only reads", () => {
+    const other = new DatabaseSync(storePaths(folder).database);
+    other.exec("begin immediate");
+    expect(run([entry("sessions", { tenant: "acme", profiles: undefined, limit: 1 })])).toEqual([
+      { output: [], sizes: [] },
+    ]);
+    other.close();
+  });
+
+  it("that meets a full disk gives up the reserve, and then refuses only what is new", () => {
+    const turn = newTurn("acme");
+    run([submit(turn)]);
+    // As many pages as there are, and the few more that the reserve stands for.
+    const pages = sql.get<{ page_count: number }>("pragma page_count")?.page_count ?? 0;
+    sql.exec(`pragma max_page_count = ${pages + 1}`);
+    let refused = false;
+    for (let at = 0; at < 200 && !refused; at += 1) refused = "failure" in (run([submit()])[0] ?? {});
+    expect(refused).toBe(true);
+    expect(runner.condition().fault).toBe("full");
+    const ending = {
+      turnId: turn.id,
+      epoch: 1,
+      outcome: undefined,
+      usage: {},
+      costUsdMicros: 0,
+      costIsEstimate: false,
+      lastSequence: 0,
+    };
+    sql.exec(`pragma max_page_count = ${pages + 100}`);
+    expect(run([entry("endTurn", ending), submit()])).toMatchObject([
+      { output: undefined },
+      { failure: { kind: "fault", fault: "full" } },
+    ]);
+    // There is room here: the next look makes a reserve again, and what is new is welcome.
+    runner.tend(2);
+    expect(runner.condition().fault).toBeUndefined();
+    expect(run([submit()])).toMatchObject([{ output: { kind: "accepted" } }]);
+  });
+});
