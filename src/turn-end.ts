@@ -59,6 +59,15 @@ export interface UpstreamFailure {
   readonly requestId: string;
 }
 
+/**
+ * What Claude Code has in its conversation of a turn's answer beside the answer's texts.
+ *
+ * - nothing: seeding the texts leads to the same requests, byte for byte
+ * - thinking: seeding leads to the same words, without the thinking that led to them
+ * - more: blocks of other kinds, or words of Claude Code's own, such as a request to go on after a cut
+ */
+export type AnswerBeside = "nothing" | "thinking" | "more";
+
 /** The end of a turn, as the worker saw it. */
 export interface TurnEnd {
   readonly outcome: Outcome;
@@ -67,6 +76,12 @@ export interface TurnEnd {
   readonly upstreamFailure: UpstreamFailure | undefined;
   /** The final answer. */
   readonly text: string;
+  /**
+   * All texts of the main conversation as Claude Code has them, block for block: what a history has to have to go on from
+   * this turn. None is empty. Empty: Claude said nothing that a conversation could go on from.
+   */
+  readonly answerBlocks: readonly string[];
+  readonly answerBeside: AnswerBeside;
   readonly structuredOutput: Json | undefined;
   readonly structuredOutputJson: string;
   readonly usage: Usage;
@@ -74,6 +89,10 @@ export interface TurnEnd {
   readonly costUsdMicros: number;
   readonly costIsEstimate: boolean;
   readonly modelCallCount: number;
+  /** What the conversation takes up of the model's context window, by the usage of the last model call. 0: unknown. */
+  readonly contextTokens: number;
+  /** The size of that window. 0: unknown. */
+  readonly contextWindowTokens: number;
   readonly stopReason: string;
   readonly terminalReason: string;
   readonly cliSubtype: string;

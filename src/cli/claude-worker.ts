@@ -108,7 +108,7 @@ export class ClaudeWorker implements WorkerProcess {
       {
         ask: this.#ask,
         write: (line) => this.#write(line),
-        expect: (fits) => this.#expectations.expect(fits),
+        expect: (fits, times) => this.#expectations.expect(fits, times),
         capabilities: options.capabilities,
       },
       profile,

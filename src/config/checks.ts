@@ -147,6 +147,10 @@ function checkProfile(
   if (profile.tools.length > 0 && profile.isolation === undefined) {
     rule("tools", "require `isolation`, which says what separates them from the rest of the machine");
   }
+  const { contextNoticeTokens: notice, contextFullTokens: full } = profile;
+  if (notice !== undefined && full !== undefined && notice > full) {
+    rule("contextNoticeTokens", `is ${notice}, which is more than \`contextFullTokens\`, ${full}`);
+  }
   if (profile.workspace?.access === "read-only") {
     const writing = profile.tools.filter((tool) => writingTools.includes(tool));
     if (writing.length > 0) rule("tools", `must not include ${writing.join(", ")}: the workspace is read-only`);

@@ -179,6 +179,15 @@ export const profile = z.strictObject({
     "How long an idle worker keeps the conversation of a session without tools, in milliseconds, so that the session's next turn goes on at once. 0: the worker is reset when its turn ends. Turns without a session are never kept.",
     "A kept worker stays available: if another turn with the same system prompt needs it, it is reset first, which takes milliseconds. It still ends after `pool.boundIdleTimeoutMs`. Set 0 if no conversation may stay in memory longer than its turn.",
   ),
+  contextNoticeTokens: about(
+    z.number().int().min(1).optional(),
+    "The size of a session's conversation, in tokens, from which on its turns say that the model's context window fills up. Absent: 75 % of the window.",
+  ),
+  contextFullTokens: about(
+    z.number().int().min(1).optional(),
+    "The size of a session's conversation, in tokens, from which on further turns fail with CONTEXT_FULL. Absent: 85 % of the model's context window.",
+    "It is compared with the usage of the last turn plus an estimate of the new prompt. At most 85 % of the smallest window among the profile's models leaves room for answers.",
+  ),
   defaultLimits: about(
     limits.prefault({ maxModelCallCount: 50, maxOutputBytes: 8 * mebibytes, maxDurationMs: 600_000 }),
     "The bounds of turns whose request sets none.",

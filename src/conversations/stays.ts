@@ -5,7 +5,17 @@
  */
 import type { TurnEnd } from "../turn-end.ts";
 
+export type TurnAnswer = Pick<TurnEnd, "outcome" | "answerBlocks" | "answerBeside">;
+
 /** Only a turn that completed, and that said something: Claude Code drops an answer without words. */
-export function staysInConversation({ outcome, text }: Pick<TurnEnd, "outcome" | "text">): boolean {
-  return outcome === "completed" && text !== "";
+export function staysInConversation({ outcome, answerBlocks }: Omit<TurnAnswer, "answerBeside">): boolean {
+  return outcome === "completed" && answerBlocks.length > 0;
+}
+
+/**
+ * Whether a worker may keep it: with thinking at most beside its words. Whatever else Claude Code has put there, no history
+ * hands it over, and the conversation would depend on who goes on with it.
+ */
+export function mayBeKept(answer: TurnAnswer): boolean {
+  return staysInConversation(answer) && answer.answerBeside !== "more";
 }

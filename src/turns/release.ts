@@ -2,7 +2,7 @@
  * What becomes of a turn's worker: whether it may be used again, with or without its conversation, or has to end, and why.
  * Pure.
  */
-import { staysInConversation } from "../conversations/stays.ts";
+import { mayBeKept, type TurnAnswer } from "../conversations/stays.ts";
 import type { Release } from "../pool/claim.ts";
 import { type KeepingLimits, keptConversation } from "../pool/reset-timing.ts";
 import { afterPreparation, afterTurn } from "../pool/stop-reason.ts";
@@ -29,12 +29,12 @@ export function afterFailedPreparation({ isBound, wasAborted, error }: FailedPre
 }
 
 /** What a turn's end says about its worker. */
-export type WorkerVerdict = Pick<TurnEnd, "workerReusable" | "outcome" | "text">;
+export type WorkerVerdict = Pick<TurnEnd, "workerReusable"> & TurnAnswer;
 
 /** A worker that did not complete its turn forgets all, whatever it had kept before: who knows what is in it now? */
 export function afterEndedTurn(end: WorkerVerdict, { conversation }: Pick<Turn, "conversation">): Release {
   if (!end.workerReusable) return { kind: "discard", why: afterTurn(end.outcome) };
-  if (conversation === undefined || !staysInConversation(end)) return { kind: "finished" };
+  if (conversation === undefined || !mayBeKept(end)) return { kind: "finished" };
   return { kind: "finished", conversation: conversation.after };
 }
 

@@ -6,7 +6,16 @@ import { answers } from "./cases/answer-cases.ts";
 import { conversations } from "./cases/conversation-cases.ts";
 import { failures } from "./cases/failure-cases.ts";
 import { interrupts } from "./cases/interrupt-cases.ts";
+import { keptConversations } from "./cases/kept-cases.ts";
 import { schemas } from "./cases/schema-cases.ts";
 import { tools } from "./cases/tool-cases.ts";
 
-export const caseGroups: readonly CaseGroup[] = [answers, interrupts, failures, conversations, schemas, tools];
+export const caseGroups: readonly CaseGroup[] = [
+  answers,
+  interrupts,
+  failures,
+  conversations,
+  keptConversations,
+  schemas,
+  tools,
+];

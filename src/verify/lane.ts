@@ -93,7 +93,7 @@ export class Lane implements AsyncDisposable {
       await this.#freshRequests(question);
       this.#worker ??= await this.#start();
       const worker = this.#worker;
-      const lease = new Lease({ ...this.#options, worker });
+      const lease = this.#lease(worker);
       await resetCase.play(lease);
       const deviation = lease.deviations.join("; ");
       // From here on nothing may be sent but what the question makes.
@@ -184,12 +184,16 @@ export class Lane implements AsyncDisposable {
   /** Everything that was sent since `first`, once the question is answered. How it ended is up to who asks. */
   async #ask(worker: WorkerProcess, { prompt, history, effort }: Question, first: number) {
     const { standin, settings } = this.#options;
-    const lease = new Lease({ ...this.#options, worker });
+    const lease = this.#lease(worker);
     if (history.length > 0) await lease.seed(history);
     await lease.turn({ prompt, settings: { ...settings, ...(effort && { effort }) } });
     // What was under way when a turn was cancelled may arrive only now: that turn's, and broken off by the CLI itself.
     const sent = requestsSince(standin, first).filter(({ aborted }) => !aborted);
     return { sent, deviations: lease.deviations };
+  }
+
+  #lease(worker: WorkerProcess): Lease {
+    return new Lease({ ...this.#options, worker, startOther: () => this.#start() });
   }
 
   async #start(): Promise<WorkerProcess> {

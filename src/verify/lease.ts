@@ -38,6 +38,8 @@ export interface PlayedTurn {
 
 export interface LeaseSurroundings {
   readonly worker: WorkerProcess;
+  /** Starts another worker of the same kind, bound, that has never been asked anything. */
+  readonly startOther: () => Promise<WorkerProcess>;
   readonly standin: Standin;
   readonly profile: string;
   readonly binding: Binding;
@@ -101,6 +103,31 @@ export class Lease {
   /** Hands over a conversation. Aborting gives the signal's reason, as it does in the service. */
   seed(history: readonly HistoryMessage[], signal?: AbortSignal): Promise<void> {
     return this.#around.worker.seed(history, signal);
+  }
+
+  /** Sets model and effort, as the service does before it hands a conversation over. */
+  configure(settings: Partial<ModelSettings>): Promise<void> {
+    return this.#around.worker.configure({ ...this.#around.settings, ...settings });
+  }
+
+  /** Makes the worker forget everything in the middle of the case. Whether it did; if not, the case does not apply. */
+  async reset(): Promise<boolean> {
+    const { clean } = await this.#around.worker.reset();
+    this.expect(clean, "the worker could not be reset");
+    return clean;
+  }
+
+  /** The same lease on a worker that has never been asked anything, and is ended afterwards. */
+  async onFreshWorker<T>(play: (other: Lease) => Promise<T>): Promise<T> {
+    const worker = await this.#around.startOther();
+    try {
+      const other = new Lease({ ...this.#around, worker });
+      const played = await play(other);
+      this.deviations.push(...other.deviations);
+      return played;
+    } finally {
+      await worker.stop();
+    }
   }
 
   /** Notes that the situation is not the one that the case is about. */

@@ -38,6 +38,15 @@ describe("the rules between settings", () => {
     ]);
   });
 
+  it("want a conversation to fill up before it is full", () => {
+    const profile = { contextNoticeTokens: 2, contextFullTokens: 1 };
+    expect(brokenBy({ profiles: { default: profile } }, diskWith())).toEqual([
+      "profiles.default.contextNoticeTokens is 2, which is more than `contextFullTokens`, 1",
+    ]);
+    expect(brokenBy({ profiles: { default: { ...profile, contextFullTokens: 2 } } }, diskWith())).toEqual([]);
+    expect(brokenBy({ profiles: { default: { contextNoticeTokens: 2 } } }, diskWith())).toEqual([]);
+  });
+
   it("name every setting that is in the way of another at once", () => {
     const profile = {
       ...tools,

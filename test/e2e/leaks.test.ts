@@ -62,6 +62,7 @@ describe.skipIf(path === undefined)("on the pinned Claude Code", () => {
           "Turns that are broken off",
           "Failures of the model API",
           "Histories, commands, settings",
+          "Conversations that are kept",
           "Answers that follow a schema",
           "Tools",
           "Random walks",

@@ -21,7 +21,12 @@ describe("a worker whose turn could not be prepared", () => {
   });
 });
 
-const completed = { workerReusable: true, outcome: "completed", text: "Hi." } as const;
+const completed = {
+  workerReusable: true,
+  outcome: "completed",
+  answerBlocks: ["Hi."],
+  answerBeside: "thinking",
+} as const;
 const kept = { conversation: { before: "c1", after: "c2" } };
 
 describe("a worker whose turn ended", () => {

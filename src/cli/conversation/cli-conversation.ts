@@ -20,8 +20,8 @@ import { seedHistory } from "./seeding.ts";
 export interface ConversationHost {
   readonly ask: Ask;
   readonly write: (line: Line) => Promise<void>;
-  /** The next message that fits. Rejects with WORKER_DIED when none comes in time. */
-  readonly expect: (fits: (message: CliMessage) => boolean) => Promise<CliMessage>;
+  /** The next message that fits. Rejects with WORKER_DIED when none comes in time, or in so many times that time. */
+  readonly expect: (fits: (message: CliMessage) => boolean, times?: number) => Promise<CliMessage>;
   /** What the CLI was found to be able to; `undefined`: nobody knows. */
   capabilities(): Promise<CliCapabilities | undefined> | CliCapabilities | undefined;
 }

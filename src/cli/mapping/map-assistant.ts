@@ -41,7 +41,10 @@ function synthetic(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): void {
   const parent = parentOf(body);
   let texts: readonly string[] = objectsAt(message, "content").map((block) => turn.paths.text(textAt(block, "text")));
   const details = objectAt(message, "stop_details");
-  if (parent === "") noteRefusal(turn, details);
+  if (parent === "") {
+    noteRefusal(turn, details);
+    turn.held.addOwnWords();
+  }
   const error = wordOf(textAt(body, "error"));
   if (reportsFailure(body)) {
     const failure = reportedFailure(turn, body, texts.join("\n"));
@@ -110,6 +113,8 @@ function ofMainConversation(turn: MappedTurn, body: JsonObject, out: TurnEvent[]
       : turn.messages.completes(message, kind, toolUseId, lineUuid);
     if (block !== undefined) endBlock(turn, message, block, out);
     if (block !== undefined && comesWhole) turn.messages.note(lineUuid, message, block.index);
+    // A streamed block has a line of its own, and which block that was may turn out to be another.
+    turn.held.add(message.index, content, () => (comesWhole ? block?.isVoid === true : turn.messages.isVoid(lineUuid)));
     pushWhole(turn, body, message, content, block, out);
     if (comesWhole && block !== undefined && turn.wantsAll) {
       out.push({ kind: "blockStop", messageIndex: message.index, blockIndex: block.index });

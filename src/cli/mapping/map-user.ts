@@ -24,6 +24,7 @@ export function mapUser(turn: MappedTurn, body: JsonObject, out: TurnEvent[]): v
     if (turn.wantsAll) out.push(withParent(toolResult(turn, body, result, toolUseId, results.length === 1), parent));
   }
   if (results.length > 0 && parent === "") toolAnswered(turn);
+  if (parent === "" && flagAt(body, "isSynthetic")) turn.held.addOwnWords();
   if (results.length > 0 || !turn.wantsAll) return;
   // An echo of stdin or of a local command, and the mark of an interrupt of ours: nobody's prompt.
   const isPrompt = flagAt(body, "isSynthetic") || parent !== "";

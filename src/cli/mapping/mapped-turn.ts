@@ -10,6 +10,7 @@ import type { HostPaths } from "../protocol/host-paths.ts";
 import { type JsonObject, textAt } from "../protocol/json-members.ts";
 import { toldLine } from "../upstream/upstream-words.ts";
 import { AnswerText } from "./answer-text.ts";
+import { HeldAnswer } from "./held-answer.ts";
 import { TurnMessages } from "./message-records.ts";
 import type { TurnMeter } from "./meter.ts";
 import { TurnNotes } from "./turn-notes.ts";
@@ -36,6 +37,7 @@ export class MappedTurn {
   readonly onUnknown: (name: string) => void;
   readonly messages = new TurnMessages();
   readonly answer = new AnswerText();
+  readonly held = new HeldAnswer();
   readonly notes = new TurnNotes();
   /** The names of the tools that were used, by the id of the use. */
   readonly toolNames = new Map<string, string>();

@@ -176,6 +176,12 @@ export class TurnMessages {
     if (lineUuid !== "") this.#byLine.set(lineUuid, { message, blockIndex });
   }
 
+  /** Whether the block that a line was is void. */
+  isVoid(lineUuid: string): boolean {
+    const line = this.#byLine.get(lineUuid);
+    return line !== undefined && line.message.blocks[line.blockIndex]?.isVoid === true;
+  }
+
   /** Makes the blocks from a position on void. `undefined` when there is none that was not void already. */
   retract(message: MessageRecord, fromBlockIndex: number): Retraction | undefined {
     let textBytes = 0;

@@ -44,6 +44,12 @@ export class TurnMeter {
     return this.#running === undefined ? this.#finished : addUsage(this.#finished, this.#running);
   }
 
+  /** What the last call of the main conversation took in and gave out. 0: there was none, or nothing is known of it. */
+  get contextTokens(): number {
+    const last = this.#running ?? noUsage;
+    return last.inputTokens + last.cacheReadInputTokens + last.cacheCreationInputTokens + last.outputTokens;
+  }
+
   /** The CLI has reported something: a line, or a block in one. */
   reported(): void {
     this.#eventCount += 1;

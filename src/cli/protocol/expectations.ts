@@ -22,10 +22,10 @@ export class Expectations {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** The next message that fits. Rejects with WORKER_DIED when none comes in time. */
-  expect(fits: (message: CliMessage) => boolean): Promise<CliMessage> {
+  /** The next message that fits. Rejects with WORKER_DIED when none comes in time, or in so many times that time. */
+  expect(fits: (message: CliMessage) => boolean, times = 1): Promise<CliMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<CliMessage>();
-    const timeoutMs = this.#timeoutMs;
+    const timeoutMs = times * this.#timeoutMs;
     const cancelTimer = this.#clock.after(timeoutMs, () =>
       expectation.reject(
         new RunnerError("WORKER_DIED", `the worker did not answer within ${timeoutMs} ms`, { facts: { timeoutMs } }),

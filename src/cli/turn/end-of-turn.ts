@@ -5,7 +5,7 @@ import { type Json, jsonText } from "../../json-value.ts";
 import type { CutModelCall, EndCause, TurnEnd } from "../../turn-end.ts";
 import type { Usage } from "../../usage.ts";
 import type { MappedTurn } from "../mapping/mapped-turn.ts";
-import { type JsonObject, objectsAt, textAt } from "../protocol/json-members.ts";
+import { countAt, type JsonObject, objectAt, objectsAt, textAt } from "../protocol/json-members.ts";
 import type { Charge } from "./charges.ts";
 import { judge } from "./judge.ts";
 
@@ -17,6 +17,8 @@ export interface EndedTurn {
   readonly cause: EndCause | undefined;
   readonly death: string | undefined;
   readonly wantsStructuredOutput: boolean;
+  /** Whether the turn is a session's. Absent: no. */
+  readonly isInSession?: boolean | undefined;
   readonly wallNowMs: number;
   /** Whether the process is as it should be after a turn. */
   readonly isUsable: boolean;
@@ -37,6 +39,7 @@ export function turnEnd(ended: EndedTurn): TurnEnd {
     failure: notes.failure,
     blockedByHook: notes.blockedByHook,
     wantsStructuredOutput: ended.wantsStructuredOutput,
+    isInSession: ended.isInSession,
     contentStreamed: notes.contentStreamed,
     lastStopReason: mapped.messages.current?.stopReason ?? "",
     retryCount: notes.retryCount,
@@ -50,6 +53,8 @@ export function turnEnd(ended: EndedTurn): TurnEnd {
   return {
     ...verdict,
     text: structuredOutput === undefined ? mapped.answer.text : structuredOutputJson,
+    answerBlocks: mapped.held.texts,
+    answerBeside: mapped.held.beside,
     structuredOutput,
     structuredOutputJson,
     usage: charge === undefined ? mapped.meter.provisionalUsage : charge.usage,
@@ -58,6 +63,8 @@ export function turnEnd(ended: EndedTurn): TurnEnd {
     // What was cut off before the CLI could account for it is a guess, and so is the price of an unknown model.
     costIsEstimate: isEstimate(result, charge, mapped),
     modelCallCount: mapped.meter.modelCallCount,
+    contextTokens: mapped.meter.contextTokens,
+    contextWindowTokens: windowOf(result, notes.model),
     stopReason: (result && textAt(result, "stop_reason")) || (mapped.messages.current?.stopReason ?? ""),
     terminalReason: result === undefined ? "" : textAt(result, "terminal_reason"),
     cliSubtype: result === undefined ? "" : textAt(result, "subtype"),
@@ -83,6 +90,15 @@ function exactText(value: Json, written: string): string {
   } catch {
     return text; // Not JSON: the value is of another try.
   }
+}
+
+/** The context window of the model that answered last. In the CLI's account its name may have `[1m]` behind it. */
+function windowOf(result: JsonObject | undefined, model: string): number {
+  const models = result === undefined ? {} : objectAt(result, "modelUsage");
+  const names = Object.keys(models);
+  const only = names.length === 1 ? names[0] : undefined;
+  const name = names.find((name) => name === model) ?? names.find((name) => name.startsWith(`${model}[`)) ?? only;
+  return name === undefined ? 0 : countAt(objectAt(models, name), "contextWindow");
 }
 
 /** A guess: the price of an unknown model, and what was cut off before the CLI could account for it. */

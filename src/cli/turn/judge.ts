@@ -29,6 +29,8 @@ export interface TurnFacts {
   readonly failure: ReportedFailure | undefined;
   readonly blockedByHook: boolean;
   readonly wantsStructuredOutput: boolean;
+  /** Whether the turn is a session's: the server has its conversation. Absent: no, its caller has sent all that there is. */
+  readonly isInSession?: boolean | undefined;
   readonly contentStreamed: boolean;
   /** Why the last message of the model ended, by its own words; empty when it does not say. */
   readonly lastStopReason: string;
@@ -156,6 +158,7 @@ function ofFailure(result: JsonObject, facts: TurnFacts): Verdict {
     terminalReason: textAt(result, "terminal_reason"),
     text,
   });
+  if (facts.isInSession && reason === "UPSTREAM_CONTEXT_TOO_LONG") return contextFull(facts, upstreamFailure);
   const attemptCount = facts.retryCount + 1;
   const sentence = failureSentence({ reason, ...upstreamFailure, attemptCount, model: facts.model, text });
   return {
@@ -165,6 +168,17 @@ function ofFailure(result: JsonObject, facts: TurnFacts): Verdict {
       operatorText: redactSecrets(text).slice(0, maxOperatorChars),
       ...retryAfter(reason, failure, facts.wallNowMs),
     }),
+    upstreamFailure,
+  };
+}
+
+/** What is too long is the session's conversation, of which this request is the least part. */
+function contextFull(facts: TurnFacts, upstreamFailure: UpstreamFailure): Verdict {
+  const message =
+    "the conversation is too long for the model: begin a new session, or fork this one at an earlier turn";
+  return {
+    outcome: "upstreamError",
+    error: new RunnerError("CONTEXT_FULL", message, { facts: upstreamFacts(facts, upstreamFailure, "") }),
     upstreamFailure,
   };
 }

@@ -310,6 +310,7 @@ export class TurnRun implements RunningTurn {
       cause: early?.cause,
       death: death?.why,
       wantsStructuredOutput: this.#turn.binding.outputSchemaJson !== undefined,
+      isInSession: this.#turn.sessionId !== undefined,
       wallNowMs: this.#host.clock.wallNow(),
       isUsable: death === undefined && this.#mapped.notes.taint === undefined && this.#host.isClean(),
       promptNumber: promptNumberOf(from),

@@ -21,6 +21,8 @@ export function upstreamReason(report: UpstreamReport): UpstreamReason {
   const { httpStatus, cliError, apiError, apiErrorType } = report;
   // What the CLI is sure about, whatever the status.
   if (report.terminalReason === "prompt_too_long" || apiError === "prompt_too_long") return "UPSTREAM_CONTEXT_TOO_LONG";
+  // It does not even ask the model API: by the last usage there is no room.
+  if (report.terminalReason === "blocking_limit") return "UPSTREAM_CONTEXT_TOO_LONG";
   if (apiError === "usage_limit_reached") return "UPSTREAM_USAGE_LIMIT";
   if (cliError === "billing_error" || apiErrorType === "billing_error") return "UPSTREAM_BILLING";
   // The CLI calls every 404 a missing model, also that of a server which does not know the path.

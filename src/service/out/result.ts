@@ -81,6 +81,8 @@ export function toResult(end: TurnEnd, at: ResultContext): TurnResult {
     costIsEstimate: end.costIsEstimate,
     modelUsage: end.modelUsage.map(toModelUsage),
     modelCallCount: int32(end.modelCallCount),
+    contextTokenCount: int64(end.contextTokens),
+    contextWindowTokenCount: int64(end.contextWindowTokens),
     stages: toStages(at.times, end.apiMs),
     stopReason: end.stopReason,
     terminalReason: end.terminalReason,

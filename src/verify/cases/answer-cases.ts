@@ -4,15 +4,7 @@
 import type { ContentBlock } from "../../turn.ts";
 import type { CaseGroup, ResetCase } from "../case.ts";
 import type { Lease } from "../lease.ts";
-
-/** The smallest picture there is: one pixel, PNG. */
-const picture = Uint8Array.from(
-  Buffer.from(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
-    "base64",
-  ),
-);
-const pdf = Uint8Array.from(Buffer.from("%PDF-1.1\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"));
+import { pdf, picture } from "../media.ts";
 
 /** One turn that gets this answer. */
 const answered = (name: string, scenario: string, more: Partial<ResetCase> = {}): ResetCase => ({

@@ -88,7 +88,8 @@ function lastUserTexts(body: unknown): readonly string[] {
   return Array.isArray(content) ? content.map((block: { text?: unknown }) => String(block.text)) : [];
 }
 
-const summarising = { lane: "plain", reset: "mayEnd", inWalk: false } as const;
+/** Only with tools: without them Claude Code is not to summarise. */
+const summarising = { lane: "tools", reset: "mayEnd", inWalk: false } as const;
 
 /** Whether the CLI asks for a summary of the conversation, by the words in which 2.1.300 and later do. */
 function asksForSummary(bodyText: string): boolean {
@@ -138,7 +139,7 @@ export const conversations: CaseGroup = {
     },
     {
       name: "a conversation that Claude Code summarised",
-      lane: "plain",
+      lane: "tools",
       reset: "mustEnd",
       inWalk: false,
       leaseCount: 1,
@@ -173,6 +174,16 @@ export const conversations: CaseGroup = {
           requests.some(({ bodyText }) => asksForSummary(bodyText)),
           "no summary was asked for",
         );
+      },
+    },
+    {
+      name: "a conversation without tools that is too long",
+      lane: "plain",
+      reset: "clean",
+      async play(lease) {
+        for (let turn = 1; turn <= 3; turn++) await lease.turn();
+        const { requests } = await lease.turn({ scenario: "prompt-too-long", outcome: "upstreamError" });
+        lease.insist(!requests.some(({ bodyText }) => asksForSummary(bodyText)), "a summary was asked for");
       },
     },
   ],

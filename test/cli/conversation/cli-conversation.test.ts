@@ -3,7 +3,7 @@ import { CliConversation, type ConversationProfile } from "../../../src/cli/conv
 import type { CliCapabilities } from "../../../src/cli/program/capabilities.ts";
 import { type CliMessage, parseLine } from "../../../src/cli/protocol/cli-messages.ts";
 import { type JsonObject, objectAt, textAt } from "../../../src/cli/protocol/json-members.ts";
-import { said } from "../../said.ts";
+import { answered, said } from "../../said.ts";
 
 const able: CliCapabilities = { cliVersion: "2.1.332", rewind: true, seeding: true, literalPrompts: true, detail: "" };
 const lifecycle = (uuid: string, state: string) => ({ type: "command_lifecycle", command_uuid: uuid, state });
@@ -18,6 +18,8 @@ interface Options {
 function conversing({ profile = {}, ...options }: Options = {}) {
   const asked: (JsonObject & { readonly subtype: string })[] = [];
   const written: JsonObject[] = [];
+  /** How many times as long as for an answer was waited for each message. */
+  const spans: number[] = [];
   const waiting: { readonly fits: (message: CliMessage) => boolean; readonly take: (message: CliMessage) => void }[] =
     [];
   const replies: Record<string, (request: JsonObject) => unknown> = {
@@ -37,7 +39,10 @@ function conversing({ profile = {}, ...options }: Options = {}) {
       write: async (line) => {
         written.push(JSON.parse(typeof line === "string" ? line : [...line].join("")));
       },
-      expect: (fits) => new Promise((take) => waiting.push({ fits, take })),
+      expect: (fits, times = 1) => {
+        spans.push(times);
+        return new Promise((take) => waiting.push({ fits, take }));
+      },
       capabilities: () => ("capabilities" in options ? options.capabilities : able),
     },
     { model: "opus", effort: "medium", systemPrompt: "of the profile", acceptClearResidue: false, ...profile },
@@ -55,7 +60,7 @@ function conversing({ profile = {}, ...options }: Options = {}) {
     conversation.promptOver(uuid, true);
   };
   const subtypes = () => asked.map(({ subtype }) => subtype);
-  return { conversation, asked, written, replies, says, turn, subtypes };
+  return { conversation, asked, written, spans, replies, says, turn, subtypes };
 }
 
 const isSetting = (request: JsonObject) => request.subtype === "apply_flag_settings";
@@ -92,6 +97,22 @@ describe("a conversation", () => {
     const unable = conversing({ capabilities: { ...able, seeding: false } });
     await expect(unable.conversation.checkSeeding()).rejects.toMatchObject({ reason: "NOT_SUPPORTED_BY_CLI" });
     await conversing({ capabilities: undefined }).conversation.checkSeeding();
+  });
+
+  it("waits longer for a question of the history with each picture in it", async () => {
+    const { conversation, says, written, spans } = conversing();
+    const image = { kind: "image", mediaType: "image/png", data: new Uint8Array(1) } as const;
+    const seeded = conversation.seed([
+      { role: "user", content: [image, image] },
+      answered("two pictures"),
+      said("and?"),
+    ]);
+    for (const at of [0, 2]) {
+      await settle();
+      says({ type: "result", user_message_uuids: [String(written[at]!.uuid)] });
+    }
+    await seeded;
+    expect(spans).toEqual([3, 1]);
   });
 
   it("counts the user lines that were taken, seeded ones too, and none that was cancelled before", async () => {

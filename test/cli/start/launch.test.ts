@@ -40,6 +40,12 @@ describe("the launch of a worker", () => {
     expect(JSON.stringify(launched({ systemPrompt: "the secret recipe" }))).not.toContain("recipe");
   });
 
+  it("never has a conversation summarised that is only words, and leaves it to Claude Code where there are tools", () => {
+    expect(launched().env.DISABLE_AUTO_COMPACT).toBe("1");
+    const withTools = launched({ tools: ["Read"], tenant: "t", workspace: { path: "/w" }, isolation: "none" });
+    expect(withTools.env.DISABLE_AUTO_COMPACT).toBeUndefined();
+  });
+
   it("has an environment of its own, with the profile's bounds on the model API", () => {
     const { env } = launched({ upstreamMaxRetries: 1, upstreamTimeoutMs: 5_000, upstreamIdleTimeoutMs: 20_000 });
     expect(env).toMatchObject({

@@ -178,3 +178,30 @@ describe("the verdict", () => {
     expect(judge({ ...facts, result: given, wantsStructuredOutput: true }).outcome).toBe("completed");
   });
 });
+
+describe("a conversation that is too long", () => {
+  const tooLong = { is_error: true, subtype: "success", result: "Prompt is too long" };
+
+  it.each(["blocking_limit", "prompt_too_long"])("is the caller's own without a session: %s", (terminal_reason) => {
+    const verdict = judge({ ...facts, result: { ...tooLong, terminal_reason } });
+    expect(verdict).toMatchObject({ outcome: "upstreamError", error: { reason: "UPSTREAM_CONTEXT_TOO_LONG" } });
+  });
+
+  it.each(["blocking_limit", "prompt_too_long"])("is the session's in one: %s", (terminal_reason) => {
+    const verdict = judge({ ...facts, isInSession: true, result: { ...tooLong, terminal_reason } });
+    expect(verdict).toMatchObject({
+      outcome: "upstreamError",
+      error: { reason: "CONTEXT_FULL", facts: { terminalReason: terminal_reason } },
+    });
+  });
+
+  it("is told by how the turn ended, whatever its words", () => {
+    const result = { ...tooLong, result: "No room.", terminal_reason: "blocking_limit" };
+    expect(judge({ ...facts, result }).error?.reason).toBe("UPSTREAM_CONTEXT_TOO_LONG");
+  });
+
+  it("says nothing of other failures in a session", () => {
+    const result = { ...tooLong, result: "Overloaded", api_error_status: 529, terminal_reason: "api_error" };
+    expect(judge({ ...facts, isInSession: true, result }).error?.reason).toBe("UPSTREAM_OVERLOADED");
+  });
+});

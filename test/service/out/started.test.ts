@@ -36,6 +36,14 @@ test("the session of a turn is named, and of one without a session there is none
   expect(await startedOf({}, { kind: "nothing" })).toMatchObject({ sessionId: "" });
 });
 
+test("a result says how full the model's context window is", () => {
+  const end = { ...goodEnd, contextTokens: 1_550, contextWindowTokens: 200_000 };
+  expect(toResult(end, { times: {}, lastSequence: 1, fate: "reset" })).toMatchObject({
+    contextTokenCount: 1_550n,
+    contextWindowTokenCount: 200_000n,
+  });
+});
+
 test.each([
   ["kept", WorkerFate.KEPT],
   ["reset", WorkerFate.RESET],
