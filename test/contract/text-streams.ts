@@ -89,11 +89,11 @@ async function* messages<O extends DescMessage>(
         for await (const _ of lines) throw new Error("there is something behind the failure");
         throw errorOf(line.json, headersOf(trailers()));
       }
-      // All that such a reader knows of a heartbeat is that it takes a number, as every event does.
+      // All that such a reader knows of a heartbeat.
       const message = (
         line.kind === "comment"
           ? create(StreamChatResponseSchema, {
-              sequence: last.sequence + 1,
+              sequence: last.sequence,
               turnId: last.turnId,
               event: { case: "heartbeat", value: {} },
             })
