@@ -36,6 +36,7 @@ import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_det
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { Health, type HealthCheckResponse } from "../../gen/grpc/health/v1/health_pb.ts";
 import { serviceDefinition } from "../../src/server/grpc/grpc-listener.ts";
+import { type TextForm, textTransport } from "./text-streams.ts";
 
 /** The certificate of the test servers; see test/fixtures/tls. */
 export const testTls = {
@@ -125,7 +126,7 @@ export interface TransportKind {
   readonly name: string;
   readonly port: "grpc" | "web";
   readonly protocol: "grpc" | "grpc-web" | "connect";
-  readonly library: "grpc-js" | "connect-node";
+  readonly library: "grpc-js" | "connect-node" | "none";
   readonly httpVersion: "1.1" | "2";
   /** Whether the server has to be one with TLS. */
   readonly tls: boolean;
@@ -150,9 +151,21 @@ export const transportKinds: readonly TransportKind[] = [false, true].flatMap((t
       connectKind("Connect JSON", "connect", "web", version, tls, (options) =>
         createConnectTransport({ ...options, httpVersion: version, useBinaryFormat: false }),
       ),
+      textKind("sse", version, tls),
+      textKind("ndjson", version, tls),
     ]),
   ];
 });
+
+/** Turns as text, without a library; all else as Connect JSON. */
+function textKind(form: TextForm, httpVersion: HttpVersion, tls: boolean): TransportKind {
+  const label = form === "sse" ? "Server-sent events" : "NDJSON";
+  const kind = connectKind(label, "connect", "web", httpVersion, tls, (options) => {
+    const others = createConnectTransport({ ...options, httpVersion, useBinaryFormat: false });
+    return textTransport({ baseUrl: options.baseUrl, httpVersion, ca, form, others });
+  });
+  return { ...kind, name: kind.name.replace("by connect-node", "without a library"), library: "none" };
+}
 
 interface ConnectOptions {
   readonly baseUrl: string;

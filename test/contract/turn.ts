@@ -99,8 +99,11 @@ function brokenRule(responses: readonly StreamChatResponse[], failure: CallFaile
   if (first === undefined) return failure === undefined ? "neither events nor a failure" : undefined;
   if (first.event.case !== "started") return `it begins with ${first.event.case}`;
   if (first.turnId === "") return "no turn id";
+  let sequence = 0;
   for (const [at, response] of responses.entries()) {
-    if (response.sequence !== at + 1) return `event ${at + 1} has the sequence ${response.sequence}`;
+    // A heartbeat repeats the number before it.
+    if (response.event.case !== "heartbeat") sequence += 1;
+    if (response.sequence !== sequence) return `event ${sequence} has the sequence ${response.sequence}`;
     if (response.turnId !== first.turnId) return "two turn ids";
     if (response.event.case === "started" && at > 0) return "it starts twice";
     if (response.event.case === "result" && at < responses.length - 1) return "there is something behind the result";

@@ -50,6 +50,13 @@ test("curl gets a whole answer as JSON", async () => {
   expect(answer.result.outcome).toBe("OUTCOME_COMPLETED");
 });
 
+test("curl gets a stream as server-sent events", async () => {
+  const command = blocks("sh").find((block) => block.startsWith("curl -N"))!;
+  const output = await shell(command);
+  expect(output).toMatch(/^event: started\nid: 1\ndata: \{.*\}\n\n/);
+  expect(output).toMatch(/\n\nevent: result\nid: \d+\ndata: \{.*"OUTCOME_COMPLETED".*\}\n\n$/);
+});
+
 test("buf curl gets a stream by reflection", async () => {
   const command = blocks("sh").find((block) => block.startsWith("npx @bufbuild/buf curl"))!;
   const output = await shell(command);

@@ -116,6 +116,23 @@ export const elsewhere: readonly ElsewhereGroup[] = [
     ],
   },
   {
+    title: "Streams of text",
+    tests: [
+      {
+        tries: "a text of the model that holds the lines of an event or of a failure",
+        expects: "stays a text in its own event",
+        file: "test/server/web/text-stream.test.ts",
+        test: "cannot be made by a text that holds their lines",
+      },
+      {
+        tries: "a turn sent again by a library whose connection broke (`Last-Event-ID`)",
+        expects: "is not run a second time",
+        file: "test/server/web/text-stream.test.ts",
+        test: "does not run a turn a second time, unless the turn can be told by its request_id",
+      },
+    ],
+  },
+  {
     title: "Page of another origin",
     tests: [
       {

@@ -3,8 +3,10 @@
  *
  * Knows no pool and no CLI: these suites are about what happens between a handler and a client.
  */
+
+import type { Message, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { ClaudeRunner } from "../../gen/claude/runner/v1/runner_pb.ts";
+import { ClaudeRunner, type StreamChatResponseSchema } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import { type Settings, settingsSchema } from "../../src/config/settings.ts";
 import { Authenticator, sha256Of } from "../../src/policy/auth.ts";
@@ -49,7 +51,7 @@ export class ScriptedRunner {
           let text = "";
           for await (const { event } of this.#play(request.prompt, context)) {
             context.begin();
-            text += event.value.text;
+            if (event?.case === "textDelta") text += event.value.text;
           }
           return { text };
         },
@@ -76,7 +78,10 @@ export class ScriptedRunner {
     }
   }
 
-  async *#turn(prompt: string, { signal, responseHeader, responseTrailer, requestHeader }: CallContext) {
+  async *#turn(
+    prompt: string,
+    { signal, responseHeader, responseTrailer, requestHeader }: CallContext,
+  ): AsyncGenerator<ScriptedEvent, void> {
     const [verb, ...words] = prompt.split(" ");
     const number = Number(words[0]);
     switch (verb) {
@@ -90,6 +95,19 @@ export class ScriptedRunner {
         return;
       case "say": // so many bytes in one event
         yield textEvent(1, "x".repeat(number));
+        return;
+      case "repeat": // what follows
+        yield textEvent(1, prompt.slice("repeat ".length));
+        return;
+      case "beat": // between two events, and something that has no name yet
+        yield textEvent(1, "1");
+        yield { sequence: 1, turnId: "turn", event: { case: "heartbeat", value: {} } } as const;
+        yield textEvent(2, "2");
+        yield { sequence: 3, turnId: "turn" };
+        return;
+      case "complete": // as a turn that ends well
+        yield textEvent(1, "1");
+        yield { sequence: 2, turnId: "turn", event: { case: "result", value: { text: "1" } } } as const;
         return;
       case "length": // of the prompt
         yield textEvent(1, String(prompt.length));
@@ -142,10 +160,14 @@ export class ScriptedRunner {
 }
 
 /** Every other event as bytes where the listener takes those: both forms are one to a client. */
-async function* asTaken(events: AsyncIterable<ReturnType<typeof textEvent>>, { takes }: CallContext) {
+async function* asTaken(events: AsyncIterable<ScriptedEvent>, { takes }: CallContext) {
   const wire = responseBytes("turn");
   for await (const event of events) yield takes === "bytes" && event.sequence % 2 === 1 ? wire.response(event) : event;
 }
+
+type ScriptedEvent = Exclude<MessageInitShape<typeof StreamChatResponseSchema>, Message> & {
+  readonly sequence: number;
+};
 
 function textEvent(sequence: number, text: string) {
   return { sequence, turnId: "turn", event: { case: "textDelta", value: { text } } } as const;
@@ -166,6 +188,8 @@ export interface TestServersOptions {
   readonly clock?: Clock;
   /** In place of the service that tells the pool. Empty: there is none. */
   readonly pool?: readonly ServedService[];
+  /** Beside all others. */
+  readonly services?: readonly ServedService[];
 }
 
 /** Real servers on loopback ports around a scripted runner. */
@@ -202,6 +226,7 @@ export async function startTestServers(options: TestServersOptions = {}) {
           ]
         : options.pool),
       healthService(readiness),
+      ...(options.services ?? []),
     ],
     authenticate,
     ...(options.clock !== undefined && { clock: options.clock }),

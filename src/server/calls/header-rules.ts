@@ -21,6 +21,7 @@ const singleHeaders: ReadonlySet<string> = new Set([
   "grpc-encoding",
   "grpc-timeout",
   "host",
+  "last-event-id",
   "origin",
 ]);
 

@@ -65,6 +65,15 @@ export class EnvelopeReader {
   }
 }
 
+/** A message in its envelope. */
+export function enveloped(flags: number, data: Uint8Array): Buffer {
+  const frame = Buffer.alloc(headBytes + data.length);
+  frame[0] = flags;
+  frame.writeUInt32BE(data.length, 1);
+  frame.set(data, headBytes);
+  return frame;
+}
+
 /** Bytes that arrive in pieces, up to a limit that is known: at most twice as large as what has come. */
 export class GrowingBuffer {
   readonly #limitBytes: number;

@@ -24,6 +24,7 @@ import type { WebHandler } from "../calls/http-exchange.ts";
 import type { Connections } from "../connections/connections.ts";
 import { maxResponseBytes } from "../limits.ts";
 import { describeErrors } from "./connect-errors.ts";
+import { textStreamOf } from "./text-stream.ts";
 import { sendAnswer, withPlainStatus } from "./web-answer.ts";
 import { bodyChunks } from "./web-body.ts";
 import { WebCall, webCallKey, webCallOf } from "./web-call.ts";
@@ -73,9 +74,13 @@ function callHandler(handler: UniversalHandler, core: ServerCore, connections: C
     // The placeholder that Connect reads has a length of its own.
     const header = new Headers(universal.header);
     header.delete("content-length");
+    const textStream = textStreamOf(request, method);
+    call.textStream = textStream;
+    const read = { header, body: intake.body };
     // nginx would hold a stream back until it ends.
     if (streamsResponses(method)) response.setHeader("x-accel-buffering", "no");
-    handler({ ...universal, header, body: intake.body })
+    handler({ ...universal, ...(textStream?.asConnects(read) ?? read) })
+      .then((answer) => textStream?.answer(answer) ?? answer)
       .then((answer) => (intake.wasTooLarge ? withPlainStatus(answer, request) : answer))
       .then((answer) =>
         answer.status === 415 || answer.status === 405
@@ -134,10 +139,13 @@ function answerStream(method: DescMethod, served: ServedService, core: ServerCor
   const path = `/${served.service.typeName}/${method.name}`;
   return async function* (input: unknown, context: HandlerContext) {
     const { call, intake, failed, leave } = enter(context, served, core);
+    const { textStream } = webCallOf(context);
     try {
       const request = requestOf(method, input, intake);
+      textStream?.opens(request);
       for await (const event of handler(request, call) as AsyncIterable<unknown>) {
         throwIfOver(call.signal);
+        textStream?.passes(event);
         yield event;
         throwIfOver(call.signal);
       }

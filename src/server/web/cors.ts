@@ -9,7 +9,14 @@ import { pushbackHeader } from "../../service/errors.ts";
 /** How long a browser may remember a preflight. */
 const maxAgeSeconds = 7_200;
 
-const requestHeaders = [...cors.allowedHeaders, "authorization", "traceparent", "tracestate", "baggage"].join(", ");
+const requestHeaders = [
+  ...cors.allowedHeaders,
+  "authorization",
+  "last-event-id",
+  "traceparent",
+  "tracestate",
+  "baggage",
+].join(", ");
 const responseHeaders = [...cors.exposedHeaders, pushbackHeader, "www-authenticate"].join(", ");
 
 /** The headers of every answer to an allowed origin. */

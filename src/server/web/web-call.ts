@@ -11,6 +11,7 @@ import { type ServerCore, streamsRequests } from "../calls/core.ts";
 import type { WebRequest, WebResponse } from "../calls/http-exchange.ts";
 import type { RequestReading } from "../calls/request-bytes.ts";
 import type { Connection, Connections } from "../connections/connections.ts";
+import type { TextStream } from "./text-stream.ts";
 import { sendHeadersAhead } from "./web-answer.ts";
 import type { WebIntake } from "./web-intake.ts";
 
@@ -28,6 +29,8 @@ export class WebCall {
   /** Where its decoded requests are. */
   intake: WebIntake | undefined;
   caller: Caller | undefined;
+  /** What it is answered with where that is none of Connect's own streams. */
+  textStream: TextStream | undefined;
   /** Whether a handler has been given it, so that what fails from now on is about the answer. */
   hasRequest = false;
   /** What the handler ended with: said on purpose, so it stands as it is. */

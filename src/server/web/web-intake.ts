@@ -11,7 +11,7 @@ import { isRunnerError, RunnerError } from "../../runner-error.ts";
 import { streamsRequests } from "../calls/core.ts";
 import type { RequestReading } from "../calls/request-bytes.ts";
 import type { RequestBounds } from "../decoding/bounds.ts";
-import { EnvelopeReader, GrowingBuffer, packedFlag, requestTooLarge } from "../decoding/envelopes.ts";
+import { EnvelopeReader, enveloped, GrowingBuffer, packedFlag, requestTooLarge } from "../decoding/envelopes.ts";
 import type { RequestDecoder } from "../decoding/request-decoder.ts";
 import { unpack } from "../decoding/unpack.ts";
 
@@ -142,12 +142,4 @@ function framingOf(contentType: string): Framing {
     default:
       return { isJson, encodingHeader: "content-encoding", endFlag: undefined };
   }
-}
-
-function enveloped(flags: number, data: Uint8Array): Uint8Array {
-  const frame = Buffer.alloc(5 + data.length);
-  frame[0] = flags;
-  frame.writeUInt32BE(data.length, 1);
-  frame.set(data, 5);
-  return frame;
 }

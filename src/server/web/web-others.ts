@@ -9,6 +9,7 @@ import { streamsResponses } from "../calls/core.ts";
 import { grpcTrailers } from "../calls/grpc-trailers.ts";
 import { answerPlainly, type WebRequest, type WebResponse } from "../calls/http-exchange.ts";
 import { answerConnect, answerJson, isConnect } from "./connect-refusal.ts";
+import { textStreamRules } from "./text-stream-methods.ts";
 import { isGrpc, isGrpcWeb } from "./web-answer.ts";
 import type { Refusal } from "./web-rules.ts";
 
@@ -52,7 +53,7 @@ export function answerUnspoken(request: WebRequest, response: WebResponse, metho
     : "application/json or application/proto";
   const type = String(request.headers["content-type"] ?? "none").slice(0, 100);
   const hint = streamsResponses(method)
-    ? "Clients of Connect, gRPC and gRPC-Web do this on their own; for one JSON answer without a stream, call Chat."
+    ? `Clients of Connect, gRPC and gRPC-Web do this on their own; ${withoutClient(method)}`
     : "The text form of gRPC-Web (application/grpc-web-text) is not supported, only the binary one.";
   const text =
     `${method.name} does not support the content type ${type}. It supports ${connect}, application/grpc, ` +
@@ -60,6 +61,13 @@ export function answerUnspoken(request: WebRequest, response: WebResponse, metho
   // Of Connect's types the other kind of method speaks this one: no stream has begun.
   if (isConnect(request)) answerJson(response, 415, toConnectError(new RunnerError("INVALID_REQUEST", text)));
   else answerPlainly(response, 415, text);
+}
+
+/** What somebody with curl is after. */
+function withoutClient(method: DescMethod): string {
+  const asText =
+    "for a stream of text, send application/json with accept: text/event-stream or accept: application/x-ndjson; ";
+  return `${textStreamRules.has(method) ? asText : ""}for one JSON answer without a stream, call Chat.`;
 }
 
 function answerGrpc(request: WebRequest, response: WebResponse, trailers: object): void {

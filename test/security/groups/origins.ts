@@ -78,5 +78,22 @@ export const origins: AttackGroup = {
         }
       },
     },
+    {
+      tries: `a call for a stream of text in each of these ${simpleTypes.length} content types`,
+      expects: "is refused with 415",
+      async run(lab) {
+        for (const type of simpleTypes) {
+          for (const accept of ["text/event-stream", "application/x-ndjson"]) {
+            const answer = await http1({
+              port: lab.port("web"),
+              path: paths.streamChat,
+              headers: [["Content-Type", type], ["Accept", accept], bearer(tokens.acme)],
+              body: '{"prompt":"hello"}',
+            });
+            expect(answer.status, `${type} ${accept}`).toBe(415);
+          }
+        }
+      },
+    },
   ],
 };
