@@ -25,6 +25,7 @@ import { history } from "./scenarios/history.ts";
 import { memory } from "./scenarios/memory.ts";
 import { overload } from "./scenarios/overload.ts";
 import { relay } from "./scenarios/relay.ts";
+import { restart } from "./scenarios/restart.ts";
 import { starts } from "./scenarios/starts.ts";
 import { storm } from "./scenarios/storm.ts";
 import { throughput } from "./scenarios/throughput.ts";
@@ -41,6 +42,7 @@ const scenarios: readonly Scenario[] = [
   clients,
   storm,
   overload,
+  restart,
   against,
 ];
 const checkout = fileURLToPath(new URL("..", import.meta.url));

@@ -22,9 +22,16 @@ import { TurnReaders, TurnsInFlight } from "./policy/quota.ts";
 import { Tenants } from "./policy/tenants.ts";
 import type { WorkerPool } from "./pool/claim.ts";
 import { shedReasons } from "./pool/shed-reason.ts";
+import { untilWarm } from "./pool/warm.ts";
 import { Pool } from "./pool/worker-pool.ts";
 import { startAdmin } from "./server/admin.ts";
-import { type Address, ServerStartError } from "./server/connections/listener.ts";
+import {
+  type Address,
+  type HandedSockets,
+  type ListeningPort,
+  type PortName,
+  ServerStartError,
+} from "./server/connections/listener.ts";
 import { exposureProblems } from "./server/exposure.ts";
 import { startServers } from "./server/server.ts";
 import { ensureTokenFile, type TokenFile } from "./server/token-file.ts";
@@ -61,6 +68,10 @@ export interface RunnerOptions {
   readonly clock?: Clock;
   /** Ends a start that is under way. */
   readonly signal?: AbortSignal;
+  /** Sockets that listen already; their addresses are those of the settings. Ports that have none here are opened. */
+  readonly sockets?: HandedSockets;
+  /** Whether the ports open before there are workers, or when `takeover.readyTimeoutMs` says. Default "at once". */
+  readonly openPorts?: "at once" | "when warm";
 }
 
 /** How a server is stopped. */
@@ -86,6 +97,14 @@ export interface Runner {
    * the ports further than a start would; then everything is as it was.
    */
   reload(settings: Settings): Promise<void>;
+  /** The ports that accept connections, and what listens on each. */
+  listening(): ReadonlyMap<PortName, ListeningPort>;
+  /**
+   * Accepts no more connections from when it returns, since another server does so on the same sockets. Goes on to serve
+   * what comes on the connections that there are until their clients have connected anew, and then stops as `stop` does,
+   * with the time of `takeover.drainTimeoutMs`.
+   */
+  retire(): void;
   /** Finishes running turns, ends the rest, and leaves nothing running. A second call may only bring it nearer. */
   stop(options?: RunnerStopOptions): Promise<void>;
   /** Settles when the server has stopped. */
@@ -209,11 +228,22 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   signal?.throwIfAborted();
   const authenticate = (authorization: string | undefined) => authenticator.authenticate(authorization);
   const recentTurns = new RecentTurns();
+  if (options.openPorts === "when warm") {
+    pool.start();
+    const { readyTimeoutMs } = settings.takeover;
+    if (!(await untilWarm(pool, { timeoutMs: readyTimeoutMs, clock, signal }))) {
+      throw new ServerStartError(
+        `takeover: no turn could be served within ${readyTimeoutMs / 1_000} s (takeover.readyTimeoutMs), for the reasons ` +
+          "in the log; the running server goes on",
+      );
+    }
+  }
   const readiness: Readiness = { isServing: () => pool.isServing(), onChange: (listener) => pool.onChange(listener) };
   const admin = settings.admin.enabled
     ? await startAdmin({
         settings: settings.admin,
         isReady: () => pool.isServing(),
+        socket: options.sockets?.get("admin"),
         ...(telemetry.metricsHandler && { metrics: telemetry.metricsHandler }),
       })
     : undefined;
@@ -277,21 +307,26 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     authenticate,
     log,
     clock,
+    ...(options.sockets && { sockets: options.sockets }),
   });
   opened.defer(() => servers.stop({ drainTimeoutMs: 0 }));
   signal?.throwIfAborted();
-  pool.start();
+  if (options.openPorts !== "when warm") pool.start();
 
   const parts = opened.move();
   let stopping: Promise<void> | undefined;
-  const stop = async () => {
+  let isRetiring = false;
+  const stop = async (noticeMs: number, drainTimeoutMs: number) => {
     void pool.drain(); // health says so at once
-    if (settings.shutdown.noticeMs > 0)
-      await new Promise<void>((resolve) => clock.after(settings.shutdown.noticeMs, resolve));
-    await servers.stop();
+    if (noticeMs > 0) await new Promise<void>((resolve) => clock.after(noticeMs, resolve));
+    await servers.stop({ drainTimeoutMs });
     await parts.disposeAsync();
   };
   const stopped = Promise.withResolvers<void>();
+  const stopOnce = (noticeMs: number, drainTimeoutMs: number) => {
+    stopping ??= stop(noticeMs, drainTimeoutMs).then(stopped.resolve, stopped.reject);
+    return stopping;
+  };
   return {
     grpcAddress: servers.grpc,
     webAddress: servers.web,
@@ -314,10 +349,26 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       await credentials.lookAtAll();
       if (fresh.auth.insecureNoAuth) log.warn({}, noAuthentication);
     },
+    listening() {
+      const ports = new Map(servers.listening());
+      if (admin?.server.listening) ports.set("admin", admin);
+      return ports;
+    },
+    retire() {
+      if (isRetiring) return;
+      isRetiring = true;
+      admin?.retire();
+      const { drainTimeoutMs = settings.calls.maxTimeoutMs } = settings.takeover;
+      // How it ends is said by `stopped`.
+      void servers
+        .retire({ drainTimeoutMs, nothingMoreComes: () => pool.windDown() })
+        .then(() => stopOnce(0, 0).catch(() => undefined));
+    },
     stop({ drainTimeoutMs } = {}) {
-      stopping ??= stop().then(stopped.resolve, stopped.reject);
+      const { shutdown } = settings;
+      const ended = stopOnce(isRetiring ? 0 : shutdown.noticeMs, shutdown.drainTimeoutMs);
       if (drainTimeoutMs !== undefined) void servers.stop({ drainTimeoutMs });
-      return stopping;
+      return ended;
     },
     stopped: stopped.promise,
   };

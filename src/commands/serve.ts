@@ -2,17 +2,20 @@
  * `claude-runner serve`: starts the server, tells where it is, and stops it when told to.
  */
 import { isatty } from "node:tty";
+import type { Command } from "commander";
 import type { LoadedSettings } from "../config/load.ts";
 import type { Settings } from "../config/settings.ts";
 import { SettingsError } from "../config/source.ts";
 import { runnerVersion } from "../config/version.ts";
 import type { Runner } from "../main.ts";
+import type { TakeoverSocket } from "../server/takeover/takeover-socket.ts";
 import { createLog, type Log, type OpenLog } from "../telemetry/log.ts";
 import { type CommandEntry, helpSection } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { logText } from "./log-text.ts";
 import { missingKeyLines } from "./missing-key.ts";
 import { addressText, startSummary } from "./serve-summary.ts";
+import type { StartPlan } from "./serve-takeover.ts";
 import { addSettingsOptions, passedOverText, settingsOf } from "./settings-options.ts";
 import { onSignals, type StopSignal } from "./signals.ts";
 import type { Terminal } from "./terminal.ts";
@@ -29,6 +32,10 @@ export const serve: CommandEntry = {
       "Starts the gRPC port, the web port (Connect, gRPC-Web, JSON) and the admin port, and keeps " +
         "Claude Code processes ready. Listens on loopback unless the settings say otherwise.",
     );
+    command.option(
+      "--takeover",
+      "take the ports over from the running server, if there is one, once this one is ready: no call fails",
+    );
     addSettingsOptions(command);
     command.addHelpText(
       "after",
@@ -42,6 +49,7 @@ export const serve: CommandEntry = {
           "claude-runner serve",
           "claude-runner serve --grpc-port 0 --no-web --set profiles.default.minSpares=4",
           "claude-runner serve --config /etc/claude-runner.yaml --otlp-endpoint http://127.0.0.1:4318",
+          "claude-runner serve --takeover     # a restart, or an upgrade, without a failed call",
         ]),
     );
   },
@@ -52,6 +60,7 @@ export const serve: CommandEntry = {
     if (passedOver !== undefined) log.warn({}, passedOver);
     // Loaded late: help and mistakes in the settings are told without the servers' libraries.
     const { startRunner } = await import("../main.ts");
+    const { StartPlan } = await import("./serve-takeover.ts");
     const control = new ServerControl(log, {
       reload: () => settingsOf(terminal, command).settings,
       // A terminal that was closed sends SIGHUP as well: nobody means "reload" by that.
@@ -59,21 +68,35 @@ export const serve: CommandEntry = {
     });
     using _signals = onSignals(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"], (signal) => control.take(signal));
     using _bugs = onBugs((error) => control.fail(error));
+    let plan: StartPlan | undefined;
+    let socket: TakeoverSocket | undefined;
     try {
-      const options = { settings: loaded.settings, env: terminal.env, log, signal: control.toldToStop };
+      const { settings } = loaded;
+      plan = await StartPlan.make({ settings, env: terminal.env, wantsTakeover: wantsTakeover(command), log });
+      // Two servers may write to one log for a while.
+      const ownLog = plan.generation === 1 ? log : log.child({ generation: plan.generation });
+      const options = { ...plan.options, env: terminal.env, log: ownLog, signal: control.toldToStop };
       const runner = await unlessStopped(startRunner(options), control.toldToStop);
       if (runner === undefined) return control.hasFailed ? exitCodes.failed : exitCodes.ok;
       if (terminal.isStderrTty) terminal.stderr.write(terminal.asTyped(startSummary(loaded, runner, terminal.err)));
-      else log.info(placesOf(runner), "claude-runner has started");
-      if (!terminal.isStderrTty) for (const line of missingKeyLines(runner, loaded.settings)) log.error({}, line);
+      else ownLog.info(placesOf(runner), "claude-runner has started");
+      if (!terminal.isStderrTty) for (const line of missingKeyLines(runner, settings)) ownLog.error({}, line);
       control.started(runner);
+      socket = await plan.started(runner, ownLog);
       await runner.stopped;
     } finally {
+      plan?.leave();
+      await socket?.close();
       log.flush();
     }
     return control.hasFailed ? exitCodes.failed : exitCodes.ok;
   },
 };
+
+/** Whether `--takeover` was typed. */
+function wantsTakeover(command: Command): boolean {
+  return command.opts<{ takeover?: boolean }>().takeover === true;
+}
 
 /** How long a start that was told to stop may take to close what it has opened, in milliseconds. */
 const startStopMs = 2_000;

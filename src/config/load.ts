@@ -27,7 +27,7 @@ export interface LoadOptions {
 }
 
 export interface LoadedSettings {
-  /** Complete; paths are absolute, and `auth.tokenFile` and `store.folder` are filled in where there is a state folder. */
+  /** Complete; paths are absolute, and files of the state folder are filled in where there is one. */
   readonly settings: Settings;
   /** The settings file, as a person would type it; `undefined` when there is none. */
   readonly fileName: string | undefined;
@@ -72,6 +72,7 @@ export function loadSettings(options: LoadOptions): LoadedSettings {
   if (state !== undefined) {
     settings.auth.tokenFile ??= join(state, "token");
     settings.store.folder ??= join(state, "store");
+    settings.takeover.socketFile ??= join(state, "takeover.sock");
   }
   return {
     settings,

@@ -37,6 +37,7 @@ const sections: readonly { readonly key: string; readonly title: string; readonl
   { key: "calls", title: "Calls" },
   { key: "shutdown", title: "Shutdown" },
   { key: "store", title: "The store" },
+  { key: "takeover", title: "Takeover" },
   { key: "telemetry", title: "Telemetry" },
 ];
 

@@ -525,6 +525,30 @@ export const settingsSchema = z.strictObject({
       ),
     })
     .prefault({}),
+  takeover: z
+    .strictObject({
+      enabled: about(
+        z.boolean().default(true),
+        "Whether another server of the same user may take the ports over from this one (`claude-runner serve --takeover`).",
+      ),
+      socketFile: about(
+        file.optional(),
+        "The Unix socket at which a new server asks the running one for its ports. It has mode 0600. Its path may have 90 bytes.",
+        "Name a file for each of several servers that share a state folder. The running server and the new one must have the same.",
+        "`takeover.sock` in the state folder",
+      ),
+      readyTimeoutMs: about(
+        ms().min(100).default(60_000),
+        "How long a server that takes over may take until every profile has its spares, in milliseconds. After that it takes over if it can serve any turn at all, and otherwise ends and leaves everything to the running server.",
+      ),
+      drainTimeoutMs: about(
+        ms().optional(),
+        "How long running turns of a server that was taken over may take to end, in milliseconds. A signal to stop puts `shutdown.drainTimeoutMs` in its place.",
+        "Lower it if two servers on one machine need more memory than there is.",
+        "`calls.maxTimeoutMs`",
+      ),
+    })
+    .prefault({}),
   telemetry: z
     .strictObject({
       otlpEndpoint: essential(

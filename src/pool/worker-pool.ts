@@ -42,6 +42,7 @@ export class Pool implements WorkerPool {
   readonly #listeners = new Set<() => void>();
   readonly #activityListeners = new Set<ActivityListener>();
   readonly #drained = Promise.withResolvers<void>();
+  #idleWorkers: "stay" | "end" = "stay";
   #phase: Phase = "open";
   #stopped: Promise<void> | undefined;
   #lastOrder = 0;
@@ -194,6 +195,15 @@ export class Pool implements WorkerPool {
   }
 
   /**
+   * Serves every turn that is there or comes, and keeps no worker for later ones: idle ones end, and others are started
+   * for turns only. For a server that another one has taken over from.
+   */
+  windDown(): void {
+    this.#idleWorkers = "end";
+    this.#serve();
+  }
+
+  /**
    * Takes no new turns, refuses those that wait and ends the workers that nobody uses. Running turns go on; settles when
    * the last one has given its worker back.
    */
@@ -246,7 +256,10 @@ export class Pool implements WorkerPool {
     });
     // Waiting turns come before spares, whoever's they are.
     for (const { profile, unfitted } of plans) this.#startForTurns(profile, unfitted.length);
-    for (const { profile, unfitted } of plans) this.#startSpares(profile, unfitted.length);
+    for (const { profile, unfitted } of plans) {
+      if (this.#idleWorkers === "stay") this.#startSpares(profile, unfitted.length);
+      else if (unfitted.length === 0) this.#endIdle(profile);
+    }
     for (const profile of profiles) profile.lookAtReadiness();
     const now = this.#options.clock.now();
     const moments = plans.flatMap(({ profile, lookAgainAtMs }) => [
@@ -294,6 +307,12 @@ export class Pool implements WorkerPool {
     const wanted = workersToStart(this.#inventory.sizing(profile, unfittedCount), profile.profile, target);
     const allowed = profile.sparePace.sparesAllowed(this.#options.clock.now(), profile.counts().starting);
     this.#start(profile, Math.min(wanted, allowed));
+  }
+
+  #endIdle(profile: ProfilePool): void {
+    for (const worker of profile.workers) {
+      if (worker.state.kind === "spare" || worker.state.kind === "boundIdle") worker.stop("drained");
+    }
   }
 
   #start(profile: ProfilePool, count: number): void {

@@ -4,12 +4,12 @@
  *
  * It opens before the other ports and closes after them, so that a drain can be watched. Nothing here changes anything.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Settings } from "../config/settings.ts";
 import { AddressRanges } from "../policy/addresses.ts";
 import { isAllowedHost } from "../policy/hosts.ts";
 import { brokenHeader } from "./calls/header-rules.ts";
-import { type Address, listen } from "./connections/listener.ts";
+import { type Address, acceptNoMore, type HandedSocket, listen } from "./connections/listener.ts";
 import { handshakeTimeoutMs, maxAdminConnections, maxHeaderBytes } from "./limits.ts";
 
 /** This machine may always read it. */
@@ -21,15 +21,20 @@ export interface AdminOptions {
   readonly metrics?: (request: IncomingMessage, response: ServerResponse) => void;
   /** Whether turns can be served: what health says. */
   readonly isReady: () => boolean;
+  /** A socket that listens already. Absent: the port is opened. */
+  readonly socket?: HandedSocket | undefined;
 }
 
 export interface RunningAdmin {
   readonly address: Address;
+  readonly server: Server;
+  /** Accepts no more connections; those that are there end as they are used, or when they have been idle. */
+  retire(): void;
   stop(): Promise<void>;
 }
 
 /** Opens the admin port, or throws a ServerStartError. */
-export async function startAdmin({ settings, metrics, isReady }: AdminOptions): Promise<RunningAdmin> {
+export async function startAdmin({ settings, metrics, isReady, socket }: AdminOptions): Promise<RunningAdmin> {
   const allowed = new AddressRanges([...loopback, ...settings.allowedAddresses]);
   const isHere = new AddressRanges(loopback);
   const server = createServer(
@@ -58,10 +63,12 @@ export async function startAdmin({ settings, metrics, isReady }: AdminOptions): 
   server.on("connection", (socket) => {
     if (!allowed.has(socket.remoteAddress ?? "")) socket.destroy();
   });
-  const address = await listen(server, { ...settings, settingsName: "admin" });
+  const address = await listen(server, { ...settings, settingsName: "admin", handed: socket });
   let stopped: Promise<void> | undefined;
   return {
     address,
+    server,
+    retire: () => acceptNoMore(server),
     stop() {
       stopped ??= new Promise((resolve) => {
         server.close(() => resolve());

@@ -5,13 +5,10 @@
  * balancers notice, and has told the pool to refuse new turns. The admin port is `admin.ts`.
  */
 import { createSecureContext } from "node:tls";
-import type { ConnectError } from "@connectrpc/connect";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Settings, TlsSettings } from "../config/settings.ts";
 import { TrustedProxies } from "../policy/addresses.ts";
-import { RunnerError } from "../runner-error.ts";
 import type { Authenticate, ServedService } from "../service/calls.ts";
-import { toConnectError } from "../service/errors.ts";
 import { reflectionServices } from "../service/reflection.ts";
 import type { ServerLog } from "./calls/call-errors.ts";
 import { CallPlaces } from "./calls/call-places.ts";
@@ -21,14 +18,17 @@ import { RequestBytes } from "./calls/request-bytes.ts";
 import { Connections } from "./connections/connections.ts";
 import {
   type Address,
+  type HandedSockets,
+  type ListeningPort,
   listen,
   makeTls,
+  type PortName,
   readTls,
   ServerStartError,
-  type SocketListener,
   socketListener,
 } from "./connections/listener.ts";
 import { RequestDecoder } from "./decoding/request-decoder.ts";
+import { Drain, type RetireOptions } from "./drain.ts";
 import { exposureProblems, servesReflection } from "./exposure.ts";
 import { checkGrpcInternals } from "./grpc/grpc-internals.ts";
 import { grpcServer } from "./grpc/grpc-listener.ts";
@@ -36,7 +36,7 @@ import { maxAnonymousCalls, maxAnonymousRequestBytes } from "./limits.ts";
 import { openPage } from "./page/page.ts";
 import { callsRoute } from "./web/connect-adapter.ts";
 import { webHandler } from "./web/web-handler.ts";
-import { type WebListener, webListener } from "./web/web-listener.ts";
+import { webListener } from "./web/web-listener.ts";
 import { filesRoute } from "./web/web-route.ts";
 
 export interface ServersOptions {
@@ -47,6 +47,8 @@ export interface ServersOptions {
   readonly authenticate: Authenticate;
   readonly log: ServerLog;
   readonly clock?: Clock;
+  /** Sockets that listen already. Ports that have none here are opened. */
+  readonly sockets?: HandedSockets;
 }
 
 export interface StopOptions {
@@ -57,6 +59,8 @@ export interface StopOptions {
 export interface RunningServers {
   readonly grpc: Address;
   readonly web: Address | undefined;
+  /** The ports that accept connections, and what listens on each. */
+  listening(): ReadonlyMap<PortName, ListeningPort>;
   /** Calls that are being answered; those that never end by themselves do not count. */
   openCallCount(): number;
   /**
@@ -65,18 +69,21 @@ export interface RunningServers {
    */
   prepareTls(settings?: Settings): Promise<() => void>;
   /**
+   * Accepts no more connections from when it returns, since another server does so on the same sockets; asks clients to
+   * connect anew, and answers what still comes, which ends after 80 s at the latest. Resolves when the last call has
+   * ended, or when the time for them is over. The pool has to serve until then.
+   */
+  retire(options: RetireOptions): Promise<void>;
+  /**
    * Accepts nothing more, waits for running calls, ends what is left, closes every connection. A second call waits for
    * the same end, and may only bring it nearer.
    */
   stop(options?: StopOptions): Promise<void>;
 }
 
-/** How long calls that were ended may take to say so, in milliseconds, before their connections are cut. */
-const endGraceMs = 1_000;
-
 /** Opens both ports, or neither and throws a ServerStartError. */
 export async function startServers(options: ServersOptions): Promise<RunningServers> {
-  const { settings, authenticate, log, clock = systemClock } = options;
+  const { settings, authenticate, log, clock = systemClock, sockets } = options;
   const problems = exposureProblems(settings);
   if (problems.length > 0) throw new ServerStartError(problems.join("\n"));
   await checkGrpcInternals();
@@ -138,19 +145,36 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
       })
     : undefined;
 
-  const grpcAddress = await listen(grpcListener.server, { ...settings.grpc, settingsName: "grpc" });
+  const grpcAddress = await listen(grpcListener.server, {
+    ...settings.grpc,
+    settingsName: "grpc",
+    handed: sockets?.get("grpc"),
+  });
   let webAddress: Address | undefined;
   try {
-    webAddress = web && (await listen(web.server, { ...settings.web, settingsName: "web" }));
+    const options = { ...settings.web, settingsName: "web", handed: sockets?.get("web") } as const;
+    webAddress = web && (await listen(web.server, options));
   } catch (error) {
     grpcListener.server.close();
     grpc.server.forceShutdown();
     throw error;
   }
-  const drain = new Drain({ grpc, grpcListener, web, openCalls: core.openCalls, decoder: core.decoder, clock, log });
+  const drain = new Drain({
+    grpc,
+    grpcListener,
+    web,
+    connections: [grpcConnections, webConnections],
+    openCalls: core.openCalls,
+    decoder: core.decoder,
+    clock,
+    log,
+  });
+  const ports = new Map<PortName, ListeningPort>([["grpc", { address: grpcAddress, server: grpcListener.server }]]);
+  if (web !== undefined && webAddress !== undefined) ports.set("web", { address: webAddress, server: web.server });
   return {
     grpc: grpcAddress,
     web: webAddress,
+    listening: () => new Map([...ports].filter(([, { server }]) => server.listening)),
     openCallCount: () => core.openCalls.count,
     async prepareTls(now = settings) {
       const fresh = [
@@ -161,6 +185,7 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
         for (const { renew, tls } of fresh) if (tls !== undefined) renew?.(tls.context);
       };
     },
+    retire: (options) => drain.retire(options),
     stop: ({ drainTimeoutMs = settings.shutdown.drainTimeoutMs } = {}) => drain.stop(drainTimeoutMs),
   };
 }
@@ -175,72 +200,3 @@ async function triedTlsOf(settings: TlsSettings | undefined, settingsName: strin
   if (tls !== undefined) makeTls(settingsName, () => createSecureContext(tls.context));
   return tls;
 }
-
-interface DrainParts {
-  readonly grpc: ReturnType<typeof grpcServer>;
-  readonly grpcListener: SocketListener;
-  readonly web: WebListener | undefined;
-  readonly openCalls: OpenCalls;
-  readonly decoder: RequestDecoder;
-  readonly clock: Clock;
-  readonly log: ServerLog;
-}
-
-/** The end of both ports, once. */
-class Drain {
-  readonly #parts: DrainParts;
-  /** Aborts when waiting for running calls is over. */
-  readonly #patience = new AbortController();
-  #stopped: Promise<void> | undefined;
-
-  constructor(parts: DrainParts) {
-    this.#parts = parts;
-  }
-
-  stop(drainTimeoutMs: number): Promise<void> {
-    const cancelTimer = this.#parts.clock.after(drainTimeoutMs, () => this.#patience.abort());
-    this.#stopped ??= this.#run();
-    return this.#stopped.finally(cancelTimer);
-  }
-
-  async #run(): Promise<void> {
-    const { grpc, grpcListener, web, openCalls, decoder, clock, log } = this.#parts;
-    log.info({ openCallCount: openCalls.count }, "the ports accept no new calls");
-    grpcListener.server.close();
-    const grpcClosed = new Promise<void>((resolve) => grpc.server.tryShutdown(() => resolve()));
-    web?.close();
-    openCalls.endEndless(shuttingDown());
-
-    await openCalls.none(this.#patience.signal);
-    if (openCalls.count > 0) {
-      log.warn({ openCallCount: openCalls.count }, "calls were still running when the drain ended: they are ended now");
-      openCalls.endAll(drained());
-    }
-    const graceOver = new AbortController();
-    const cancelGrace = clock.after(endGraceMs, () => graceOver.abort());
-    await openCalls.none(graceOver.signal);
-    web?.closeIdle();
-    await Promise.race([Promise.all([grpcClosed, web?.closed]), aborted(graceOver.signal)]);
-    cancelGrace();
-    grpc.server.forceShutdown();
-    web?.destroy();
-    await web?.closed;
-    await decoder.stop();
-    log.info({}, "the ports are closed");
-  }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve());
-  });
-}
-
-/** For calls that can simply be made again, elsewhere. */
-const shuttingDown = (): ConnectError =>
-  toConnectError(new RunnerError("POOL_DRAINING", "the server is shutting down"));
-
-/** For turns; the service tells those that had not begun from those that had. */
-const drained = (): ConnectError =>
-  toConnectError(new RunnerError("DRAINED", "the server shut down before the call ended"));

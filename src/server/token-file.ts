@@ -6,8 +6,9 @@
  */
 import { randomBytes } from "node:crypto";
 import { constants, type Stats } from "node:fs";
-import { type FileHandle, link, mkdir, open, stat, unlink } from "node:fs/promises";
+import { type FileHandle, link, open, stat, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
+import { isOpenToOthers, makeFolder } from "./private-folder.ts";
 
 export interface TokenFile {
   readonly token: string;
@@ -68,23 +69,6 @@ async function makeTokenFile(path: string): Promise<Omit<TokenFile, "isNew"> & {
 }
 
 /**
- * Makes a folder and those above it that are missing. Not by `recursive`, which goes round for ever below a folder that
- * takes no new ones and says ENOENT, such as /proc.
- */
-async function makeFolder(path: string): Promise<void> {
-  const above = dirname(path);
-  try {
-    await mkdir(path, { mode: 0o700 });
-  } catch (error) {
-    const code = codeOf(error);
-    if (code === "EEXIST") return;
-    if (code !== "ENOENT" || (await stat(above).catch(() => undefined)) !== undefined) throw error;
-    await makeFolder(above);
-    await mkdir(path, { mode: 0o700 });
-  }
-}
-
-/**
  * The token in the file; `undefined` if there is none. Closes the file to others, unless it is only looked at. Throws
  * TokenFileError.
  */
@@ -140,13 +124,6 @@ async function folderWarnings(path: string): Promise<readonly string[]> {
   const found = await stat(folder).catch(() => undefined);
   if (found === undefined || !isOpenToOthers(found)) return [];
   return [`other users may write to ${folder}, the folder of the token file, and so replace the token: use chmod 700`];
-}
-
-/** With the sticky bit, as in /tmp, others cannot touch what is not theirs. */
-function isOpenToOthers({ mode, gid }: Stats): boolean {
-  if ((mode & 0o1000) !== 0) return false;
-  // A group that is the user's alone is usual.
-  return (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== process.getgid?.());
 }
 
 function kindOf(found: Stats): string {

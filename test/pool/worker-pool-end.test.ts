@@ -92,3 +92,22 @@ test("stopping a pool that was never started, or whose starts fail, leaves no ti
   await broken.pool.stop();
   expect(broken.clock.pendingTimerCount).toBe(0);
 });
+
+test("a pool that winds down serves the turns that wait and come, and keeps no worker for later ones", async () => {
+  const t = await PoolUnderTest.warm({ profiles: { default: { minSpares: 1, maxWorkers: 1 } } });
+  const running = await t.claim();
+  const waiting = t.ask();
+  t.pool.windDown();
+  running.release({ kind: "finished" });
+  await t.clock.advance(60_000);
+  expect(waiting.claim).toBeDefined();
+
+  waiting.claim?.release({ kind: "finished" });
+  await t.clock.advance(60_000);
+  expect(t.counts()).toMatchObject({ starting: 0, spare: 0, boundIdle: 0, claimed: 0 });
+  expect(t.pool.snapshot().isDraining).toBe(false);
+
+  const late = t.ask();
+  await t.clock.advance(60_000);
+  expect(late.claim).toBeDefined();
+});

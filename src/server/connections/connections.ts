@@ -15,6 +15,7 @@ import { addressKey, type ForwardedHeader, type TrustedProxies } from "../../pol
 import type { ServerLog } from "../calls/call-errors.ts";
 import { Share } from "../calls/share.ts";
 import { closingLingerMs } from "../limits.ts";
+import { sayFarewell } from "./farewell.ts";
 
 export interface ConnectionsOptions {
   /** `connections.maxPerPort`. */
@@ -54,6 +55,9 @@ export class Connections {
   /** The connections that rest and have shown no token, the longest first: all, and those of each address. */
   readonly #resting = new Set<OpenConnection>();
   readonly #restingOf = new Map<string, Set<OpenConnection>>();
+  /** Looks at what somebody waits for, and ends the waiting if it is so. */
+  readonly #looks = new Set<() => void>();
+  #isRetired = false;
   #saidAtMs = Number.NEGATIVE_INFINITY;
   #refusedCount = 0;
 
@@ -77,6 +81,37 @@ export class Connections {
   speaksHttp2(session: ServerHttp2Session): void {
     const { socket } = session;
     if (socket !== undefined) this.#open.get(keyOf(socket))?.setSession(session);
+  }
+
+  /**
+   * Asks every client to connect anew, at once over HTTP/2, and resolves when no connection is left that may bring a
+   * call. Those of HTTP/1.1 cannot be asked: the listener has to see to it that they end after their answers.
+   */
+  retire(): Promise<void> {
+    this.#isRetired = true;
+    for (const connection of this.#open.values()) connection.retire();
+    return this.#untilNone(({ mayBringCalls }) => mayBringCalls);
+  }
+
+  /** Resolves when no call is under way. */
+  idle(): Promise<void> {
+    return this.#untilNone(({ isBusy }) => isBusy);
+  }
+
+  #untilNone(isSo: (connection: OpenConnection) => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = () => {
+        for (const connection of this.#open.values()) if (isSo(connection)) return;
+        this.#looks.delete(look);
+        resolve();
+      };
+      this.#looks.add(look);
+      look();
+    });
+  }
+
+  #changed(): void {
+    for (const look of this.#looks) look();
   }
 
   #admit(socket: Socket): void {
@@ -108,12 +143,16 @@ export class Connections {
       clock,
       idleTimeoutMs: isProxy ? undefined : anonymousIdleTimeoutMs,
       onRest: (one) => this.#rests(holders, one),
+      onChange: () => this.#changed(),
       onEnd: () => {
         this.#open.delete(key);
         this.#share.give(holders, 1);
+        this.#changed();
       },
     });
     this.#open.set(key, connection);
+    // Accepted a moment before the port closed.
+    if (this.#isRetired) connection.retire();
   }
 
   /** Puts a connection among those that may end for others; the returned function takes it out. */
@@ -153,6 +192,8 @@ interface ConnectionParts {
   readonly idleTimeoutMs: number | undefined;
   /** Called when it begins to rest without having shown a token; what it returns, when that is over. */
   readonly onRest: (connection: OpenConnection) => () => void;
+  /** Called when `mayBringCalls` or `isBusy` may say something else. */
+  readonly onChange: () => void;
   /** Called once. */
   readonly onEnd: () => void;
 }
@@ -161,6 +202,7 @@ class OpenConnection implements Connection {
   readonly #parts: ConnectionParts;
   #session: ServerHttp2Session | undefined;
   #mayRest: boolean;
+  #isRetiring = false;
   #hasEnded = false;
   #busyCount = 0;
   #wake: (() => void) | undefined;
@@ -174,6 +216,26 @@ class OpenConnection implements Connection {
 
   setSession(session: ServerHttp2Session): void {
     this.#session = session;
+    if (this.#isRetiring) void this.#farewell(session);
+  }
+
+  retire(): void {
+    this.#isRetiring = true;
+    if (this.#session !== undefined) void this.#farewell(this.#session);
+  }
+
+  /** Over HTTP/2: until the last GOAWAY. Over HTTP/1.1: while no answer is under way, behind which it will end. */
+  get mayBringCalls(): boolean {
+    return this.#session === undefined ? this.#busyCount === 0 : !this.#session.closed && !this.#session.destroyed;
+  }
+
+  get isBusy(): boolean {
+    return this.#busyCount > 0;
+  }
+
+  async #farewell(session: ServerHttp2Session): Promise<void> {
+    await sayFarewell(session, this.#parts.clock);
+    this.#parts.onChange();
   }
 
   clientOf(headerOf: (name: ForwardedHeader) => string | undefined): string {
@@ -183,12 +245,15 @@ class OpenConnection implements Connection {
   began(): () => void {
     this.#busyCount += 1;
     this.#wake?.();
+    this.#parts.onChange();
     let isOver = false;
     return () => {
       if (isOver) return;
       isOver = true;
       this.#busyCount -= 1;
-      if (this.#busyCount === 0) this.#rest();
+      if (this.#busyCount > 0) return;
+      this.#rest();
+      this.#parts.onChange();
     };
   }
 

@@ -5,8 +5,8 @@
  */
 import type { EventEmitter } from "node:events";
 import { readFile } from "node:fs/promises";
-import type { AddressInfo, Server, Socket } from "node:net";
-import { createServer as createPlainServer } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { createServer as createPlainServer, Server } from "node:net";
 import {
   createServer as createTlsServer,
   type SecureContextOptions,
@@ -27,22 +27,47 @@ export interface Address {
   readonly port: number;
 }
 
+/** The ports, as their settings are called. */
+export type PortName = "grpc" | "web" | "admin";
+
+/** A socket that listens already: another server's, or systemd's. */
+export interface HandedSocket {
+  /** Where it listens. */
+  readonly address: Address;
+  /** What `net.Server.listen` takes in the place of an address. */
+  readonly source: object;
+  /** Gives it up. Whoever handed it over goes on listening. */
+  close(): void;
+}
+
+/** A port that is open, and the server that listens on it. */
+export interface ListeningPort {
+  readonly address: Address;
+  readonly server: Server;
+}
+
+/** At most one for each port. */
+export type HandedSockets = ReadonlyMap<PortName, HandedSocket>;
+
 export interface ListenOptions {
   readonly host: string;
   readonly port: number;
-  /** `grpc`, `web` or `admin`: how the settings are called. */
-  readonly settingsName: string;
+  readonly settingsName: PortName;
+  /** Absent: the address is opened. */
+  readonly handed?: HandedSocket | undefined;
 }
 
 /** Listens, or throws a ServerStartError. */
-export async function listen(server: Server, { host, port, settingsName }: ListenOptions): Promise<Address> {
+export async function listen(server: Server, { host, port, settingsName, handed }: ListenOptions): Promise<Address> {
   const bare = host.replace(/^\[(.*)\]$/, "$1");
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen({ host: bare, port }, () => {
+    const settled = () => {
       server.off("error", reject);
       resolve();
-    });
+    };
+    if (handed === undefined) server.listen({ host: bare, port }, settled);
+    else server.listen(handed.source, settled);
   }).catch((error: NodeJS.ErrnoException) => {
     throw new ServerStartError(startProblem(error, host, port, settingsName), { cause: error });
   });
@@ -50,6 +75,11 @@ export async function listen(server: Server, { host, port, settingsName }: Liste
   server.on("error", () => {});
   const { port: actual } = server.address() as AddressInfo;
   return { host, port: actual };
+}
+
+/** Closes the listening socket and nothing else; an HTTP server's own `close` ends idle connections as well. */
+export function acceptNoMore(server: Server): void {
+  Server.prototype.close.call(server);
 }
 
 function startProblem(error: NodeJS.ErrnoException, host: string, port: number, settingsName: string): string {

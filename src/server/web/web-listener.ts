@@ -14,7 +14,7 @@ import type { TlsSettings } from "../../config/settings.ts";
 import type { WebHandler, WebRequest, WebResponse } from "../calls/http-exchange.ts";
 import type { Connections } from "../connections/connections.ts";
 import { guardSession, sessionLimits } from "../connections/h2-session.ts";
-import { makeTls, takeListeners, tlsOptions } from "../connections/listener.ts";
+import { acceptNoMore, makeTls, takeListeners, tlsOptions } from "../connections/listener.ts";
 import { handshakeTimeoutMs, maxHeaderBytes } from "../limits.ts";
 
 export interface WebListenerOptions {
@@ -33,6 +33,11 @@ export interface WebListenerOptions {
 export interface WebListener {
   readonly server: http.Server;
   readonly renew: ((context: SecureContextOptions) => void) | undefined;
+  /**
+   * Accepts no more connections, and answers every call that comes on those that are there. HTTP/1.1: each ends behind
+   * the answer to its next request, or after as long an idle time as it was promised.
+   */
+  retire(): void;
   /** Accepts nothing more: HTTP/2 clients are told so, idle connections end. */
   close(): void;
   /** Ends the connections that have nothing to do. */
@@ -83,10 +88,22 @@ export function webListener(handle: WebHandler, options: WebListenerOptions): We
   options.connections.guard(server);
   const closed = Promise.withResolvers<void>();
   server.once("close", () => closed.resolve());
+  const answers = new Set<http.ServerResponse>();
+  let isRetired = false;
+  server.prependListener("request", (_, response) => {
+    answers.add(response);
+    response.once("close", () => answers.delete(response));
+    if (isRetired) endsWith(response);
+  });
   return {
     server,
     renew,
     closed: closed.promise,
+    retire() {
+      isRetired = true;
+      acceptNoMore(server);
+      for (const response of answers) endsWith(response);
+    },
     close() {
       server.close();
       for (const session of sessions) session.close();
@@ -99,6 +116,16 @@ export function webListener(handle: WebHandler, options: WebListenerOptions): We
       closed.resolve();
     },
   };
+}
+
+/** The connection ends behind this answer, and says so where the answer's headers have not left. */
+function endsWith(response: http.ServerResponse): void {
+  if (!response.headersSent) {
+    response.setHeader("connection", "close");
+    return;
+  }
+  const { socket } = response.req;
+  response.once("close", () => socket.end());
 }
 
 type Listener = (socket: Socket) => void;

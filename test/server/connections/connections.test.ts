@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { ServerHttp2Session } from "node:http2";
 import type { Server, Socket } from "node:net";
+import { setImmediate as nextTask } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { TrustedProxies } from "../../../src/policy/addresses.ts";
 import { Connections } from "../../../src/server/connections/connections.ts";
@@ -176,5 +177,75 @@ describe("a connection on which no call has shown a token", () => {
     isOver();
     await clock.advance(3_600_000);
     expect(socket.destroyed).toBe(false);
+  });
+});
+
+describe("the connections of a port that accepts no more", () => {
+  class FakeSession extends EventEmitter {
+    readonly socket: FakeSocket;
+    destroyed = false;
+    closed = false;
+    constructor(socket: FakeSocket) {
+      super();
+      this.socket = socket;
+    }
+    goaway(): void {}
+    ping(answered: () => void): boolean {
+      this.once("pong", answered);
+      return true;
+    }
+    close(): void {
+      this.closed = true;
+    }
+  }
+  const speakHttp2 = (connections: Connections, socket: FakeSocket) => {
+    const session = new FakeSession(socket);
+    connections.speaksHttp2(session as unknown as ServerHttp2Session);
+    return session;
+  };
+  /** Whether a promise is settled by now. */
+  const watch = (promise: Promise<void>) => {
+    let isSettled = false;
+    void promise.then(() => {
+      isSettled = true;
+    });
+    return async () => {
+      await nextTask();
+      return isSettled;
+    };
+  };
+
+  it("may bring calls until HTTP/2 has said farewell, and over HTTP/1.1 until they end or have a last answer to wait for", async () => {
+    const { connections, open } = setUp();
+    const session = speakHttp2(connections, open("192.0.2.1"));
+    const idle = open("192.0.2.2");
+    const asking = open("192.0.2.3");
+    const isRetired = watch(connections.retire());
+    expect(await isRetired()).toBe(false);
+    session.emit("pong");
+    idle.destroy();
+    expect(await isRetired()).toBe(false);
+    connections.of(asking).began();
+    expect(await isRetired()).toBe(true);
+  });
+
+  it("are asked as well when they were accepted a moment before", async () => {
+    const { connections, open } = setUp();
+    const socket = open("192.0.2.1");
+    const isRetired = watch(connections.retire());
+    const session = speakHttp2(connections, socket);
+    session.emit("pong");
+    expect(await isRetired()).toBe(true);
+    expect(session.closed).toBe(true);
+  });
+
+  it("are idle when the last call is over", async () => {
+    const { connections, open } = setUp();
+    const [one, other] = ["192.0.2.1", "192.0.2.2"].map((address) => connections.of(open(address)).began());
+    const isIdle = watch(connections.idle());
+    one!();
+    expect(await isIdle()).toBe(false);
+    other!();
+    expect(await isIdle()).toBe(true);
   });
 });

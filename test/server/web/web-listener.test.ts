@@ -119,6 +119,39 @@ describe.each([false, true])("the web port, TLS: %s", (isEncrypted) => {
   });
 });
 
+describe.each([false, true])("a web port that another server listens on from now on, TLS: %s", (isEncrypted) => {
+  it("answers what comes on an idle connection, and ends it behind the answer", async () => {
+    const { web, socket } = await open({ isEncrypted });
+    const kept = socket();
+    kept.write("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    const [first] = (await once(kept, "data")) as [Buffer];
+    expect(String(first)).toMatch(/^HTTP\/1\.1 200 /);
+    web.retire();
+    expect(web.server.listening).toBe(false);
+    kept.write("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    let said = "";
+    for await (const chunk of kept) said += chunk;
+    expect(said).toMatch(/^HTTP\/1\.1 200 .*connection: close/is);
+  });
+
+  it("ends a connection behind the answer that is under way, whose headers have left", async () => {
+    const asked = Promise.withResolvers<WebResponse>();
+    const handle: WebHandler = (_, response) => {
+      response.write("begun, ");
+      asked.resolve(response);
+    };
+    const { web, socket } = await open({ isEncrypted, handle });
+    const kept = socket();
+    kept.write("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    const response = await asked.promise;
+    web.retire();
+    response.end("and ended");
+    let said = "";
+    for await (const chunk of kept) said += chunk;
+    expect(said).toMatch(/begun, .*and ended.*\r\n0\r\n\r\n$/s);
+  });
+});
+
 describe("a plain connection on the web port", () => {
   it("ends when it has said nothing for ten seconds, since nobody knows which HTTP it speaks", async () => {
     const clock = new FakeClock();
