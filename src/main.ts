@@ -263,6 +263,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     },
     enter: (tenant) => inFlight.enter(tenant),
     encodeResult,
+    contextLimits: (profile) => settings.profiles[profile] ?? {},
   });
 
   const servers = await startServers({

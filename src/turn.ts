@@ -72,6 +72,13 @@ export function earlierMessageCount({ earlier, history }: Pick<Turn, "earlier" |
   return earlier?.messageCount ?? history.length;
 }
 
+/** Something that the server has to say about a turn. */
+export interface TurnNotice {
+  /** One word for programs. */
+  readonly noticeKind: "context_filling_up";
+  readonly text: string;
+}
+
 /** One turn, checked and complete: nothing of it needs another look. */
 export interface Turn {
   /** A v4 UUID of ours; also the uuid on the user line, which has to be new for each line. */
@@ -92,6 +99,8 @@ export interface Turn {
   readonly requestId?: string | undefined;
   /** What becomes of it when its caller goes. Absent: `cancel`. */
   readonly onDisconnect?: OnDisconnect | undefined;
+  /** What its readers are told when it has begun, in one sentence. Absent: nothing. */
+  readonly notice?: TurnNotice | undefined;
   readonly binding: Binding;
   readonly settings: ModelSettings;
   readonly limits: TurnLimits;

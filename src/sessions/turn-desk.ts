@@ -9,10 +9,11 @@
 import { type Clock, sleep, within } from "../clock.ts";
 import { keptNames } from "../conversations/kept-names.ts";
 import { staysInConversation } from "../conversations/stays.ts";
+import { type ContextLimits, type ContextVerdict, guardContext } from "../conversations/token-guard.ts";
 import { RunnerError } from "../runner-error.ts";
 import type { Acceptance, Durability, NewTurn, SessionRecord, Store, TurnLease, TurnRecord } from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { Turn } from "../turn.ts";
+import type { Turn, TurnNotice } from "../turn.ts";
 import type { TurnEnd } from "../turn-end.ts";
 import type { Admission } from "../turns/life.ts";
 import type { LiveTurn } from "../turns/live-turn.ts";
@@ -43,6 +44,8 @@ export interface TurnDeskParts<Result> {
   /** Lets a turn of a tenant in; throws for one too many. What it returns lets go of the place. */
   readonly enter: (tenant: string) => () => void;
   readonly encodeResult: (result: Result) => Uint8Array;
+  /** How long the conversations of a profile may get. */
+  readonly contextLimits: (profile: string) => ContextLimits;
 }
 
 /** What a turn is begun with. */
@@ -239,8 +242,11 @@ export class TurnDesk<Result> {
   #inSession(turn: Turn, session: SessionRecord): Turn {
     const { store } = this.#parts;
     const { tenant, id, lastTurnId, turnCount } = session;
+    const context = guardContext(session, turn.content, this.#parts.contextLimits(turn.profile));
+    if (context.kind === "full") throw contextFull(id, context);
     return {
       ...turn,
+      ...(context.kind === "notice" && { notice: contextNotice(context) }),
       sessionId: id,
       conversation: keptNames({ sessionId: `${tenant}\0${id}`, lastTurnId, turn }),
       earlier: {
@@ -347,14 +353,26 @@ const displaced = (byTurnId: string): RunnerError =>
 
 /** What an end means for the conversation. A turn that no worker had leaves it as it was. */
 function endingOf(end: TurnEnd | undefined, session: SessionRecord | undefined): SessionEnding {
-  const before = {
-    contextTokens: session?.contextTokens ?? 0,
-    contextWindowTokens: session?.contextWindowTokens ?? 0,
-  };
+  const { contextTokens = 0, contextWindowTokens = 0 } = session ?? {};
+  const before = { contextTokens, contextWindowTokens };
   if (end === undefined) return { isInConversation: false, answer: [], ...before };
+  const stays = staysInConversation(end);
   return {
-    isInConversation: staysInConversation(end),
-    answer: answerParts(end.text === "" ? [] : [end.text]),
-    ...before,
+    isInConversation: stays,
+    answer: answerParts(end.answerBlocks),
+    // A turn that the conversation does not go through takes nothing up.
+    ...(stays ? { contextTokens: end.contextTokens, contextWindowTokens: end.contextWindowTokens } : before),
+  };
+}
+
+function contextFull(sessionId: string, { estimatedTokens, fullTokens }: ContextVerdict): RunnerError {
+  const message = `with this turn the conversation of the session "${sessionId}" would have about ${estimatedTokens} tokens; a turn is refused from ${fullTokens} on`;
+  return new RunnerError("CONTEXT_FULL", message, { facts: { sessionId, estimatedTokens, fullTokens } });
+}
+
+function contextNotice({ estimatedTokens, fullTokens }: ContextVerdict): TurnNotice {
+  return {
+    noticeKind: "context_filling_up",
+    text: `This conversation has about ${estimatedTokens} tokens. From ${fullTokens} on the server refuses further turns: begin a new session, or fork this one at an earlier turn.`,
   };
 }

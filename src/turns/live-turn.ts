@@ -165,6 +165,8 @@ export class LiveTurn<Result> {
       if (event.kind === "init" && !hasStarted) {
         hasStarted = true;
         encoder.started(event, claim, this.life);
+        const { notice } = this.life.turn;
+        if (notice !== undefined) encoder.event({ kind: "notice", level: "warning", ...notice });
       } else {
         if (event.kind === "textDelta" || event.kind === "toolUse") this.#hasContent = true;
         encoder.event(event);

@@ -40,6 +40,7 @@ export function testDesk({ clock, log, inFlight, store = new QuickStore().asStor
     },
     enter: (tenant) => inFlight.enter(tenant),
     encodeResult,
+    contextLimits: () => ({}),
   });
   return { desk, live, store };
 }

@@ -45,12 +45,10 @@ const unsaid: InitEvent = {
 };
 
 export class ServedTurnEncoder implements TurnEncoder<TurnResult> {
-  readonly #turn: Turn;
   readonly #options: TurnEncoderOptions;
   readonly #events: EventEncoder;
 
   constructor(turn: Turn, options: TurnEncoderOptions) {
-    this.#turn = turn;
     this.#options = options;
     this.#events = new EventEncoder(turn, { wallNow: () => options.clock.wallNow(), write: options.write });
   }
@@ -61,7 +59,7 @@ export class ServedTurnEncoder implements TurnEncoder<TurnResult> {
 
   started(init: InitEvent | undefined, claim: Claim, life: TurnLife): void {
     const at = { nowMs: this.#options.clock.now(), queueWaitMs: life.queueWaitMs };
-    this.#events.own(toStarted(init ?? unsaid, this.#turn, claim, at), init?.raw);
+    this.#events.own(toStarted(init ?? unsaid, life.turn, claim, at), init?.raw);
   }
 
   event(event: TurnEvent): void {
@@ -81,8 +79,8 @@ export class ServedTurnEncoder implements TurnEncoder<TurnResult> {
     return this.#result(end, life, this.lastSequence);
   }
 
-  #result(end: TurnEnd, { times }: TurnLife, lastSequence: number): TurnResult {
-    const fate = plannedFate(end, this.#turn, this.#options.workerUse);
-    return toResult(end, { times, lastSequence, forOperator: this.#turn.forOperator, fate });
+  #result(end: TurnEnd, { times, turn }: TurnLife, lastSequence: number): TurnResult {
+    const fate = plannedFate(end, turn, this.#options.workerUse);
+    return toResult(end, { times, lastSequence, forOperator: turn.forOperator, fate });
   }
 }
