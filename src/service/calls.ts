@@ -18,6 +18,9 @@ import { toConnectError } from "./errors.ts";
 /** The caller that an `authorization` header names, by the tokens of now. Throws UNAUTHENTICATED. */
 export type Authenticate = (authorization: string | undefined) => Caller;
 
+/** The response header that names the turn of a call. */
+export const turnIdHeader = "claude-runner-turn-id";
+
 export interface CallContext {
   /**
    * Aborts when the caller goes, the deadline passes or the server gives up draining; the reason is a ConnectError. After

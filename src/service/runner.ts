@@ -34,7 +34,7 @@ import { LiveTurn } from "../turns/live-turn.ts";
 import type { LiveTurns } from "../turns/live-turns.ts";
 import { type ObserverParts, observersOf } from "../turns/observers/turn-observers.ts";
 import { CallScope } from "./call-scope.ts";
-import { type CallContext, callerOf, type ServedService, served } from "./calls.ts";
+import { type CallContext, callerOf, type ServedService, served, turnIdHeader } from "./calls.ts";
 import { toConnectError } from "./errors.ts";
 import { toAsk } from "./in/named-requests.ts";
 import { profilesOf, seesProfile, toTurn } from "./in/requests.ts";
@@ -44,9 +44,6 @@ import { ServedTurnEncoder } from "./out/turn-encoder.ts";
 import { duration, int64 } from "./protobuf.ts";
 import { type CalledTurn, relayTurn, type TurnCall, TurnFailure } from "./stream-chat.ts";
 import { CallSpan, traced } from "./traced.ts";
-
-/** The response header that names the turn. */
-export const turnIdHeader = "claude-runner-turn-id";
 
 /** The longest text of a collected answer, in bytes: with everything else it stays below the 4 MiB of gRPC clients. */
 export const maxChatTextBytes = 3 * 1024 * 1024;

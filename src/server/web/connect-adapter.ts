@@ -55,6 +55,8 @@ export function callsRoute(core: ServerCore, connections: Connections): WebRoute
 function callHandler(handler: UniversalHandler, core: ServerCore, connections: Connections): WebHandler {
   const { method, requestPath: path } = handler;
   return (request, response) => {
+    // Connect would take a GET for a method without side effects: a request that a link or a picture can make.
+    if (request.method !== "POST") return answerUnspoken(request, response, method);
     const call = new WebCall({ request, response, method, core, connections });
     const { abort, reading } = call;
     const values = createContextValues().set(webCallKey, call);
@@ -83,7 +85,7 @@ function callHandler(handler: UniversalHandler, core: ServerCore, connections: C
       .then((answer) => textStream?.answer(answer) ?? answer)
       .then((answer) => (intake.wasTooLarge ? withPlainStatus(answer, request) : answer))
       .then((answer) =>
-        answer.status === 415 || answer.status === 405
+        answer.status === 415
           ? answerUnspoken(request, response, method)
           : sendAnswer(answer, { request, response, signal: abort.signal, clock: core.clock }),
       )

@@ -4,6 +4,7 @@
  * Only for origins that the settings name; never with a wildcard, never with credentials (cookies mean nothing here).
  */
 import { cors } from "@connectrpc/connect";
+import { turnIdHeader } from "../../service/calls.ts";
 import { pushbackHeader } from "../../service/errors.ts";
 
 /** How long a browser may remember a preflight. */
@@ -17,7 +18,7 @@ const requestHeaders = [
   "tracestate",
   "baggage",
 ].join(", ");
-const responseHeaders = [...cors.exposedHeaders, pushbackHeader, "www-authenticate"].join(", ");
+const responseHeaders = [...cors.exposedHeaders, pushbackHeader, turnIdHeader, "www-authenticate"].join(", ");
 
 /** The headers of every answer to an allowed origin. */
 export function corsHeaders(origin: string): Record<string, string> {

@@ -46,7 +46,7 @@ export function unaryContract(calls: ContractCalls): void {
       defaultModel: model,
       allowedModels: [model, otherModel],
       systemPromptPolicy: SystemPromptPolicy.REPLACE,
-      fate: "reset",
+      reusesWorkers: true,
     });
   });
 }

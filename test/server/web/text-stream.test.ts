@@ -276,6 +276,12 @@ describe("a reader that comes back", () => {
   });
 });
 
+it("a method without side effects is not called by GET either", async () => {
+  const path = "/claude.runner.v1.TurnService/GetTurn?connect=v1&encoding=json&message=%7B%7D";
+  const answer = await send(undefined, { path, method: "GET" });
+  expect([answer.status, answer.headers.get("allow")]).toEqual([405, "POST"]);
+});
+
 it("a page of an allowed origin may ask for a stream, and say what it had", async () => {
   const origin = "https://app.example.com";
   const wanted = "authorization,content-type,last-event-id";
