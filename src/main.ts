@@ -152,6 +152,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     credentials,
     pool: settings.pool,
     maxLineBytes: settings.cli.maxLineBytes,
+    maxTranscriptBytes: settings.cli.maxTranscriptBytes,
     eventBufferSize: settings.calls.eventBufferSize,
     maxEventsPerTurn: settings.calls.maxEventsPerTurn,
     capabilities: (cli) => keeper.capabilitiesOf(cli),
