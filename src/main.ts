@@ -175,7 +175,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     ),
     settings,
     tenants,
-    startWorker: (profile, signal) => factory.start(profile, signal),
+    startWorker: (profile, signal, session) => factory.start(profile, signal, session),
     clock,
     random: Math.random,
     // Workers are tried again and again; why they do not start is said once in a while.

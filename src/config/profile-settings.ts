@@ -179,6 +179,17 @@ export const profile = z.strictObject({
     "How long an idle worker keeps the conversation of a session without tools, in milliseconds, so that the session's next turn goes on at once. 0: the worker is reset when its turn ends. Turns without a session are never kept.",
     "A kept worker stays available: if another turn with the same system prompt needs it, it is reset first, which takes milliseconds. It still ends after `pool.boundIdleTimeoutMs`. Set 0 if no conversation may stay in memory longer than its turn.",
   ),
+  parkedIdleMs: about(
+    ms().default(600_000),
+    "How long the worker of a session with tools waits for the session's next turn, in milliseconds. After that, or when its place is needed, it ends, and the next turn starts a process that resumes the transcript. 0: it ends with its turn.",
+    "A parked worker takes about 100 MB. Turns on it begin three times as fast as on one that resumes.",
+  ),
+  maxParkedWorkers: about(
+    z.number().int().min(0).max(1024).optional(),
+    "The most workers of sessions with tools that wait for their session's next turn at once. The one that has waited longest is ended for another. At most as many as the profile may have workers.",
+    undefined,
+    "a quarter of the profile's workers, at least 1",
+  ),
   defaultLimits: about(
     limits.prefault({ maxModelCallCount: 50, maxOutputBytes: 8 * mebibytes, maxDurationMs: 600_000 }),
     "The bounds of turns whose request sets none.",
@@ -216,13 +227,20 @@ export const profile = z.strictObject({
 export type ProfileSettings = z.output<typeof profile>;
 export type CredentialSettings = z.output<typeof credential>;
 
-/** How many workers and spares a profile can have: in a folder that is written to, turns run one at a time. */
-export function workerBounds({ workspace, maxWorkers, minSpares }: ProfileSettings): {
+/** How many workers of each kind a profile can have: in a folder that is written to, turns run one at a time. */
+export function workerBounds({ workspace, maxWorkers, minSpares, maxParkedWorkers, parkedIdleMs }: ProfileSettings): {
   readonly maxWorkers: number;
   readonly minSpares: number;
+  readonly maxParkedWorkers: number;
+  readonly parkedIdleMs: number;
 } {
   const most = workspace?.access === "read-write" ? 1 : maxWorkers;
-  return { maxWorkers: most, minSpares: Math.min(minSpares, most) };
+  return {
+    maxWorkers: most,
+    minSpares: Math.min(minSpares, most),
+    maxParkedWorkers: Math.min(maxParkedWorkers ?? Math.max(1, Math.floor(most / 4)), most),
+    parkedIdleMs,
+  };
 }
 
 /** Whether workers of a profile serve more than one turn. */
