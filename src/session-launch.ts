@@ -4,7 +4,7 @@
  * Model and effort belong to the launch, since changing either on a running process writes words into the conversation: for
  * others a new process resumes. Nothing of it is the caller's own text but the binding, which never reaches an argument.
  */
-import type { Binding, ModelSettings } from "./turn.ts";
+import type { Binding, ModelSettings } from "./turn-settings.ts";
 
 /** A file that stands beside a transcript, such as the whole of a tool's long output. */
 export interface SessionFile {

@@ -227,20 +227,13 @@ export const profile = z.strictObject({
 export type ProfileSettings = z.output<typeof profile>;
 export type CredentialSettings = z.output<typeof credential>;
 
-/** How many workers of each kind a profile can have: in a folder that is written to, turns run one at a time. */
-export function workerBounds({ workspace, maxWorkers, minSpares, maxParkedWorkers, parkedIdleMs }: ProfileSettings): {
+/** How many workers and spares a profile can have: in a folder that is written to, turns run one at a time. */
+export function workerBounds({ workspace, maxWorkers, minSpares }: ProfileSettings): {
   readonly maxWorkers: number;
   readonly minSpares: number;
-  readonly maxParkedWorkers: number;
-  readonly parkedIdleMs: number;
 } {
   const most = workspace?.access === "read-write" ? 1 : maxWorkers;
-  return {
-    maxWorkers: most,
-    minSpares: Math.min(minSpares, most),
-    maxParkedWorkers: Math.min(maxParkedWorkers ?? Math.max(1, Math.floor(most / 4)), most),
-    parkedIdleMs,
-  };
+  return { maxWorkers: most, minSpares: Math.min(minSpares, most) };
 }
 
 /** Whether workers of a profile serve more than one turn. */
@@ -252,8 +245,18 @@ export function reusesWorkers(settings: ProfileSettings): boolean {
 export interface WorkerUse {
   readonly reuse: boolean;
   readonly keepConversationMs: number;
+  readonly parkedIdleMs: number;
+  readonly maxParkedWorkers: number;
 }
 
 export function workerUse(settings: ProfileSettings): WorkerUse {
-  return { reuse: reusesWorkers(settings), keepConversationMs: settings.keepConversationMs };
+  const { keepConversationMs, parkedIdleMs } = settings;
+  const { maxWorkers } = workerBounds(settings);
+  const maxParkedWorkers = settings.maxParkedWorkers ?? Math.max(1, Math.floor(maxWorkers / 4));
+  return {
+    reuse: reusesWorkers(settings),
+    keepConversationMs,
+    parkedIdleMs,
+    maxParkedWorkers: Math.min(maxParkedWorkers, maxWorkers),
+  };
 }

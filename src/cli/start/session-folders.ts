@@ -13,7 +13,7 @@ import { type Clock, sleep } from "../../clock.ts";
 import type { Log } from "../../telemetry/log.ts";
 import { endLeftovers } from "../process/leftovers.ts";
 import { endMarked, isAlive, isOurs, mark, readMark, renameMark } from "./folder-marks.ts";
-import { removeFolder } from "./removal.ts";
+import { removeFolder } from "./remove-folder.ts";
 
 /** How often it is looked whether a session's earlier worker has let go of its folder, in milliseconds. */
 const lookIntervalMs = 50;

@@ -12,7 +12,7 @@ import type { Log } from "../../telemetry/log.ts";
 import { endLeftovers } from "../process/leftovers.ts";
 import type { WorkerPaths } from "../protocol/host-paths.ts";
 import { endMarked, isAlive, isOurs, mark, readMark } from "./folder-marks.ts";
-import { removeFolder } from "./removal.ts";
+import { removeFolder } from "./remove-folder.ts";
 import { SessionFolders } from "./session-folders.ts";
 
 const basePrefix = "claude-runner-";
