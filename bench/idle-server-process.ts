@@ -36,7 +36,15 @@ const commands: ServerCommands = {
       profiles: Object.fromEntries(
         Object.entries(settings.profiles).map(([name, { minSpares, maxWorkers, keptPlaces }]) => [
           name,
-          { minSpares, maxWorkers, keptPlaces, reuse: true, keepConversationMs: 0 },
+          {
+            minSpares,
+            maxWorkers,
+            keptPlaces,
+            reuse: true,
+            keepConversationMs: 0,
+            parkedIdleMs: 0,
+            maxParkedWorkers: 0,
+          },
         ]),
       ),
       settings,

@@ -7,6 +7,7 @@ import { probeCli } from "./cli/probe.ts";
 import { CliKeeper, type CliState } from "./cli/program/keeper.ts";
 import { CliLocator } from "./cli/program/locate.ts";
 import { Credentials, type MissingCredential } from "./cli/start/credentials.ts";
+import { tiedToServer } from "./cli/start/tied-to-server.ts";
 import { WorkFolders } from "./cli/start/worker-folders.ts";
 import { createWorkerFactory } from "./cli/worker-factory.ts";
 import { openCliSpans } from "./cli-spans/cli-spans.ts";
@@ -167,17 +168,20 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   });
   opened.defer(() => live.close());
 
+  const tie = await tiedToServer(clock);
   const factory = createWorkerFactory({
     cli: () => keeper.locate(),
     profiles: settings.profiles,
     credentials,
     pool: settings.pool,
     maxLineBytes: settings.cli.maxLineBytes,
+    maxTranscriptBytes: settings.cli.maxTranscriptBytes,
     eventBufferSize: settings.calls.eventBufferSize,
     maxEventsPerTurn: settings.calls.maxEventsPerTurn,
     capabilities: (cli) => keeper.capabilitiesOf(cli),
     folders,
-    resources: cliSpans === undefined ? [] : [cliSpans],
+    // The tie goes round all that the others put round the command.
+    resources: [cliSpans, tie].filter((resource) => resource !== undefined),
     clock,
     log,
   });
@@ -195,7 +199,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     ),
     settings,
     tenants,
-    startWorker: (profile, signal) => factory.start(profile, signal),
+    startWorker: (profile, signal, session) => factory.start(profile, signal, session),
     clock,
     random: Math.random,
     // Workers are tried again and again; why they do not start is said once in a while.

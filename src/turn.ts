@@ -4,8 +4,10 @@
  * What happens in it is `turn-event.ts`, how it ends `turn-end.ts`, and who runs it `worker-process.ts`. None of them
  * knows RPC or the CLI: the generated types live at the edge (`service/`), the CLI's words in `cli/`.
  */
+import type { SessionLaunch } from "./session-launch.ts";
+import type { Binding, ModelSettings } from "./turn-settings.ts";
 
-export type Effort = "low" | "medium" | "high" | "xhigh" | "max";
+export type { Binding, Effort, ModelSettings } from "./turn-settings.ts";
 
 /** What becomes of a turn when its caller goes: it is ended, or goes on. */
 export type OnDisconnect = "cancel" | "continue";
@@ -36,21 +38,6 @@ export interface TurnLimits {
   readonly maxCostUsdMicros?: number | undefined;
   readonly maxOutputBytes?: number | undefined;
   readonly maxDurationMs?: number | undefined;
-}
-
-/**
- * What a worker is fixed to for life by its first `initialize`. `undefined` means that the profile's launch settings
- * stand. All of it is in its key (`binding-key.ts`).
- */
-export interface Binding {
-  readonly systemPrompt?: string | undefined;
-  readonly outputSchemaJson?: string | undefined;
-}
-
-/** What can be changed between turns. */
-export interface ModelSettings {
-  readonly model: string;
-  readonly effort: Effort;
 }
 
 /** The names under which a worker may keep a conversation; `conversations/kept-names.ts` makes them. */
@@ -91,7 +78,12 @@ export interface Turn {
   readonly history: readonly HistoryMessage[];
   /** All that was said before, as its session has it, in place of `history`. */
   readonly earlier?: EarlierMessages | undefined;
-  /** Absent: its worker forgets it when it has ended. Only for text conversations. */
+  /**
+   * What a worker of its session's own is launched with, which has the conversation, the binding, the model and the effort
+   * of the turn from its start. Absent: its conversation needs none.
+   */
+  readonly sessionLaunch?: SessionLaunch | undefined;
+  /** Absent: its worker forgets it, or ends, when the turn has ended. */
   readonly conversation?: KeptNames | undefined;
   /** The session that it belongs to. Absent: none. */
   readonly sessionId?: string | undefined;

@@ -3,6 +3,7 @@
  *
  * `cli/claude-worker.ts` is the implementation; tests and the bench have others.
  */
+import type { SessionFile } from "./session-launch.ts";
 import type { Binding, HistoryMessage, ModelSettings, Turn } from "./turn.ts";
 import type { EndCause, TurnEnd } from "./turn-end.ts";
 import type { TurnEvent } from "./turn-event.ts";
@@ -90,9 +91,23 @@ export interface RunningTurn {
   interrupt(cause: EndCause): void;
 }
 
+/** Claude Code's own record of a conversation. Everything rejects with SESSION_SUSPENDED when it is not what it was. */
+export interface WorkerTranscript {
+  /** The session's id within Claude Code. */
+  readonly cliSessionId: string;
+  /**
+   * Its whole lines from a byte on. All of a turn is there when the turn has ended, also when its process died; after that
+   * nothing can be read from before the byte where the last read began.
+   */
+  read(fromBytes: number): Promise<Uint8Array>;
+  /** The files beside it, such as long outputs of tools, but for those that are `known` by name. */
+  files(known?: ReadonlySet<string>): Promise<readonly SessionFile[]>;
+}
+
 /**
  * One CLI process as the pool and the service see it. One call at a time, in the order ready, bind, then for each turn
- * configure, seed, run, reset. Everything rejects with WORKER_DIED once the process is gone or does not answer in time.
+ * configure, seed, run, reset. One that was launched for a session is bound, and has its model and effort, when it is ready;
+ * it is neither seeded nor reset. Everything rejects with WORKER_DIED once the process is gone or does not answer in time.
  */
 export interface WorkerProcess {
   /** Short and unique within the server's life, such as `w17`. */
@@ -102,6 +117,8 @@ export interface WorkerProcess {
   readonly startedAtMs: number;
   /** Settles once, when the process and its group are gone and its folders are swept. Never rejects. */
   readonly exited: Promise<WorkerExit>;
+  /** Only of a process that was launched for a session. */
+  readonly transcript?: WorkerTranscript | undefined;
   /** Settles when the process answers. Rejects when it does not within its start timeout. */
   ready(signal?: AbortSignal): Promise<void>;
   /** Whether an idle process still answers. Rejects when it does not within `timeoutMs`. */

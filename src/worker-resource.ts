@@ -2,7 +2,7 @@
  * The port through which a worker is given something that it has for itself: private folders, a path for its spans.
  *
  * A resource is opened before the process is started and closed when it is gone. It may set variables, and put something
- * around the command; nothing of a request ever comes to it. `cli/worker-factory.ts` opens and closes them.
+ * around the command; of a request nothing ever comes to it. `cli/worker-factory.ts` opens and closes them.
  */
 
 /** A worker that is about to be started. */
@@ -10,6 +10,8 @@ export interface StartingWorker {
   readonly id: string;
   /** The name of its profile. */
   readonly profile: string;
+  /** The session that it serves, by its id within Claude Code. Absent: none. */
+  readonly cliSessionId?: string | undefined;
   /** Takes the secrets of the worker's credential out of JSON that its process wrote. */
   readonly withoutSecrets: (json: string) => string;
 }

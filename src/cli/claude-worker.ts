@@ -15,6 +15,7 @@ import type {
   RunningTurn,
   WorkerExit,
   WorkerProcess,
+  WorkerTranscript,
 } from "../worker-process.ts";
 import { CliConversation } from "./conversation/cli-conversation.ts";
 import { ChildProcess, type ProcessExit } from "./process/child-process.ts";
@@ -26,7 +27,7 @@ import type { CliMessage } from "./protocol/cli-messages.ts";
 import { ControlChannel, type RequestOptions } from "./protocol/control.ts";
 import { Expectations } from "./protocol/expectations.ts";
 import { HostPaths } from "./protocol/host-paths.ts";
-import { type JsonObject, listAt } from "./protocol/json-members.ts";
+import { type JsonObject, listAt, objectAt } from "./protocol/json-members.ts";
 import { MessageReader } from "./protocol/message-reader.ts";
 import { type OnRequest, Questions } from "./protocol/questions.ts";
 import { promptLine } from "./protocol/user-line.ts";
@@ -111,7 +112,7 @@ export class ClaudeWorker implements WorkerProcess {
         expect: (fits, times) => this.#expectations.expect(fits, times),
         capabilities: options.capabilities,
       },
-      profile,
+      options.session === undefined ? profile : { ...profile, ...settingsOf(options.session.launch) },
     );
     process.read((chunk) => {
       this.#reader.push(chunk);
@@ -124,12 +125,17 @@ export class ClaudeWorker implements WorkerProcess {
     return this.#process.pid;
   }
 
+  get transcript(): WorkerTranscript | undefined {
+    return this.#options.session?.transcript;
+  }
+
   async ready(signal?: AbortSignal): Promise<void> {
     const { startTimeoutMs, workerNice } = this.#options.timeouts;
     // On a machine that is busy with other things a start at low priority would hardly get on at all.
     const cancelRestore = this.#options.clock.after(maxLowPriorityMs, () => void settlePriority(this.pid, workerNice));
     try {
       await this.#conversation.open({ timeoutMs: startTimeoutMs, signal });
+      await this.#beginSession(signal);
     } catch (cause) {
       if (signal?.aborted) throw signal.reason;
       throw new RunnerError("WORKER_START_FAILED", "a worker did not start", { facts: { startTimeoutMs }, cause });
@@ -137,6 +143,15 @@ export class ClaudeWorker implements WorkerProcess {
       cancelRestore();
     }
     await settlePriority(this.pid, workerNice);
+  }
+
+  /** A process of a session is bound from its start, and knows what the turns before have cost. */
+  async #beginSession(signal: AbortSignal | undefined): Promise<void> {
+    const { session } = this.#options;
+    if (session === undefined) return;
+    await this.#conversation.bind(session.launch.binding, signal);
+    if (session.launch.resume === undefined) return;
+    this.#charges.carriedOver(objectAt(await this.#ask({ subtype: "get_usage" }, { signal }), "session"));
   }
 
   async ping(timeoutMs: number, signal?: AbortSignal): Promise<void> {
@@ -337,6 +352,8 @@ export class ClaudeWorker implements WorkerProcess {
 
   async #afterExit({ code, signal }: ProcessExit): Promise<WorkerExit> {
     this.#ending.gone();
+    // Before anybody hears that it is gone: what they read of the transcript then is what was kept.
+    const kept = this.#options.session?.transcript.keep();
     const { killedFor } = this.#ending;
     const cutBytes = this.#reader.end();
     const why = [
@@ -354,6 +371,7 @@ export class ClaudeWorker implements WorkerProcess {
     this.#control.close(gone);
     this.#questions.processGone(gone);
     this.#expectations.close(gone);
+    await kept;
     await this.#options.release();
     this.#options.log.debug({ workerId: this.id, exitCode: code, signal, detail }, "a worker is gone");
     return { code, signal, detail };
@@ -365,4 +383,8 @@ export class ClaudeWorker implements WorkerProcess {
     const text = redactSecrets(secrets.text(this.#process.stderrTail()));
     return text.trim().split("\n").at(-1)?.trim().slice(0, 500) ?? "";
   }
+}
+
+function settingsOf({ model, effort }: ModelSettings): ModelSettings {
+  return { model, effort };
 }

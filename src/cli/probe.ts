@@ -66,7 +66,7 @@ export async function probeCli(options: ProbeOptions): Promise<CliCapabilities> 
 }
 
 function startProbe({ cli, settings, folders, clock, log }: ProbeOptions): Promise<WorkerProcess> {
-  const { profiles, pool, maxLineBytes, eventBufferSize, maxEventsPerTurn } = settings;
+  const { profiles, pool, maxLineBytes, maxTranscriptBytes, eventBufferSize, maxEventsPerTurn } = settings;
   const assumed = { cliVersion: cli.version, rewind: true, seeding: true, literalPrompts: true, detail: "" };
   return createWorkerFactory({
     cli: async () => cli,
@@ -74,6 +74,7 @@ function startProbe({ cli, settings, folders, clock, log }: ProbeOptions): Promi
     credentials: new Credentials({ settings: settings.credentials, env: settings.env, clock, log }),
     pool,
     maxLineBytes,
+    maxTranscriptBytes,
     eventBufferSize,
     maxEventsPerTurn,
     capabilities: () => assumed,

@@ -7,19 +7,23 @@ import type { Clock } from "../clock.ts";
 import type { ProfileSettings } from "../config/profile-settings.ts";
 import type { Settings } from "../config/settings.ts";
 import { isRunnerError, RunnerError } from "../runner-error.ts";
+import type { SessionLaunch } from "../session-launch.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { WorkerProcess } from "../worker-process.ts";
 import type { WorkerResource } from "../worker-resource.ts";
 import { ClaudeWorker } from "./claude-worker.ts";
 import type { CliCapabilities } from "./program/capabilities.ts";
 import type { FoundCli, LocatedCli } from "./program/locate.ts";
+import type { WorkerPaths } from "./protocol/host-paths.ts";
 import type { OnRequest } from "./protocol/questions.ts";
 import type { Credentials } from "./start/credentials.ts";
 import { FolderResource } from "./start/folder-resource.ts";
 import { launch } from "./start/launch.ts";
 import { OpenedResources, startFailed } from "./start/opened-resources.ts";
 import type { WorkFolders } from "./start/worker-folders.ts";
-import type { WorkerQuestion } from "./worker-options.ts";
+import { restoreTranscript } from "./transcript/restore-transcript.ts";
+import { SessionTranscript } from "./transcript/session-transcript.ts";
+import type { ServedSession, WorkerQuestion } from "./worker-options.ts";
 
 export interface WorkerFactoryOptions {
   /** The program to start; asked at each start. */
@@ -31,6 +35,7 @@ export interface WorkerFactoryOptions {
     "startTimeoutMs" | "controlTimeoutMs" | "silenceTimeoutMs" | "interruptTimeoutMs" | "stopTimeoutMs" | "workerNice"
   >;
   readonly maxLineBytes: number;
+  readonly maxTranscriptBytes: number;
   readonly eventBufferSize: number;
   readonly maxEventsPerTurn: number;
   /** What a program was found to be able to; `undefined`: nobody knows. */
@@ -48,19 +53,20 @@ export interface WorkerFactoryOptions {
 
 export interface WorkerFactory {
   /**
-   * Starts a worker; it is not ready yet. Rejects with CLI_UNAVAILABLE, WORKER_START_FAILED, or INTERNAL for a profile
-   * that should have been refused when the settings were read. Aborting the signal before the process runs leaves none,
-   * and rejects with its reason.
+   * Starts a worker; it is not ready yet. With `session` it serves that one alone. Rejects with CLI_UNAVAILABLE,
+   * WORKER_START_FAILED, SESSION_SUSPENDED for a transcript that cannot be resumed, or INTERNAL for a profile that should
+   * have been refused when the settings were read. Aborting the signal before the process runs leaves none, and rejects
+   * with its reason.
    */
-  start(profileName: string, signal?: AbortSignal): Promise<WorkerProcess>;
+  start(profileName: string, signal?: AbortSignal, session?: SessionLaunch): Promise<WorkerProcess>;
 }
 
 export function createWorkerFactory(options: WorkerFactoryOptions): WorkerFactory {
   let startedCount = 0;
   return {
-    start(profileName, signal) {
+    start(profileName, signal, session) {
       startedCount += 1;
-      return startWorker(`${options.idPrefix ?? "w"}${startedCount}`, profileName, options, signal);
+      return startWorker(`${options.idPrefix ?? "w"}${startedCount}`, profileName, options, { signal, session });
     },
   };
 }
@@ -69,7 +75,10 @@ async function startWorker(
   id: string,
   profileName: string,
   options: WorkerFactoryOptions,
-  signal: AbortSignal | undefined,
+  {
+    signal,
+    session: sessionLaunch,
+  }: { readonly signal: AbortSignal | undefined; readonly session: SessionLaunch | undefined },
 ): Promise<ClaudeWorker> {
   const { pool, clock, log, credentials } = options;
   const profile = options.profiles[profileName];
@@ -84,7 +93,12 @@ async function startWorker(
     throw new RunnerError("CLI_UNAVAILABLE", `Claude Code cannot be used: ${cli.why}; ${cli.whatToDo}`);
   }
   const { secrets } = credentials;
-  const starting = { id, profile: profileName, withoutSecrets: (json: string) => secrets.line(json) };
+  const starting = {
+    id,
+    profile: profileName,
+    cliSessionId: sessionLaunch?.cliSessionId,
+    withoutSecrets: (json: string) => secrets.line(json),
+  };
   const resources = new OpenedResources(starting, log);
   try {
     const home = await resources.open(new FolderResource(options.folders, options.profiles), signal);
@@ -94,7 +108,11 @@ async function startWorker(
       profile,
       credential: credential.variables,
       resources: resources.variables,
+      session: sessionLaunch,
     });
+    const session =
+      sessionLaunch && (await openSession(sessionLaunch, home.folder, options.maxTranscriptBytes, signal));
+    signal?.throwIfAborted();
     return await ClaudeWorker.start({
       id,
       command: resources.wrap({ path: cli.path, args, cwd: home.folder.cwd }),
@@ -102,6 +120,7 @@ async function startWorker(
       secrets,
       home,
       profile,
+      session,
       timeouts: pool,
       maxLineBytes: options.maxLineBytes,
       eventBufferSize: options.eventBufferSize,
@@ -119,4 +138,20 @@ async function startWorker(
     if (signal?.aborted) throw signal.reason;
     throw isRunnerError(cause) ? cause : startFailed("its process could not be started", cause);
   }
+}
+
+/** Gives a session's process what it goes on from. */
+async function openSession(
+  launched: SessionLaunch,
+  paths: WorkerPaths,
+  maxBytes: number,
+  signal: AbortSignal | undefined,
+): Promise<ServedSession> {
+  const { cliSessionId, resume } = launched;
+  const sizeBytes =
+    resume === undefined ? 0 : await restoreTranscript(resume, { cliSessionId, paths, maxBytes, signal });
+  return {
+    launch: launched,
+    transcript: new SessionTranscript({ cliSessionId, home: paths.home, maxBytes, sizeBytes }),
+  };
 }

@@ -4,18 +4,26 @@
 import type { Clock } from "../clock.ts";
 import type { ProfileSettings } from "../config/profile-settings.ts";
 import type { Settings } from "../config/settings.ts";
+import type { SessionLaunch } from "../session-launch.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Command } from "../worker-resource.ts";
 import type { CliCapabilities } from "./program/capabilities.ts";
 import type { CliQuestion, OnRequest } from "./protocol/questions.ts";
 import type { Secrets } from "./protocol/secrets.ts";
 import type { OpenFolder } from "./start/folder-resource.ts";
+import type { SessionTranscript } from "./transcript/session-transcript.ts";
 
 /** A question of a worker's process. */
 export interface WorkerQuestion extends CliQuestion {
   readonly workerId: string;
   /** The turn in which it asks; `undefined`: between turns. */
   readonly turnId: string | undefined;
+}
+
+/** The session that a process serves. */
+export interface ServedSession {
+  readonly launch: SessionLaunch;
+  readonly transcript: SessionTranscript;
 }
 
 export interface WorkerOptions {
@@ -26,6 +34,8 @@ export interface WorkerOptions {
   readonly secrets: Secrets;
   readonly home: Pick<OpenFolder, "folder" | "occupy">;
   readonly profile: ProfileSettings;
+  /** Absent: it serves turns of any conversation, one after the other. */
+  readonly session?: ServedSession | undefined;
   readonly timeouts: Pick<
     Settings["pool"],
     "startTimeoutMs" | "controlTimeoutMs" | "silenceTimeoutMs" | "interruptTimeoutMs" | "stopTimeoutMs" | "workerNice"

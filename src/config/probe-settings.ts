@@ -14,6 +14,7 @@ export interface ProbeSettings {
   readonly env: Readonly<Record<string, string>>;
   readonly pool: Settings["pool"];
   readonly maxLineBytes: number;
+  readonly maxTranscriptBytes: number;
   readonly eventBufferSize: number;
   readonly maxEventsPerTurn: number;
 }
@@ -31,6 +32,7 @@ export function probeSettings(baseUrl: string): ProbeSettings {
     env: { PROBE_KEY: "opens-nothing-and-is-no-key" },
     pool,
     maxLineBytes: cli.maxLineBytes,
+    maxTranscriptBytes: cli.maxTranscriptBytes,
     eventBufferSize: calls.eventBufferSize,
     maxEventsPerTurn: calls.maxEventsPerTurn,
   };

@@ -212,6 +212,15 @@ export const settingsSchema = z.strictObject({
         ms().min(100).default(5_000),
         "How often the server looks again for a missing or unusable program, in milliseconds.",
       ),
+      maxTranscriptBytes: about(
+        z
+          .number()
+          .int()
+          .min(65_536)
+          .default(64 * mebibytes),
+        "The longest transcript of a session with tools, in bytes. A session beyond it is suspended.",
+        "Each restart of such a session's worker reads it. About 8 KB for a turn with one short command.",
+      ),
       maxLineBytes: forTests(
         z
           .number()

@@ -15,12 +15,15 @@ export type ConversationSource = (typeof conversationSources)[number];
 /** What a claim says of its worker, as far as it matters here. */
 export interface ClaimedWorker {
   readonly holds: { readonly kind: "nothing" | "binding" | "conversation" };
+  /** Turns that it has finished before. */
+  readonly turnCount: number;
 }
 
 export function conversationSource(
-  turn: Pick<Turn, "earlier" | "history">,
-  { holds }: ClaimedWorker,
+  turn: Pick<Turn, "earlier" | "history" | "sessionLaunch">,
+  { holds, turnCount }: ClaimedWorker,
 ): ConversationSource {
+  if (turn.sessionLaunch !== undefined && turnCount === 0) return turn.sessionLaunch.resume ? "resumed" : "new";
   if (holds.kind === "conversation") return "kept";
   return earlierMessageCount(turn) > 0 ? "seeded" : "new";
 }

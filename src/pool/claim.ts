@@ -1,13 +1,14 @@
 /**
  * What the pool is asked for and what it gives: the words between `service/` and `pool/`.
  */
+import type { SessionLaunch } from "../session-launch.ts";
 import type { WorkerProcess } from "../worker-process.ts";
 import type { StopReason } from "./stop-reason.ts";
 
 /**
  * How a turn got its worker; a closed set, counted, on the span and in `started`.
  *
- * - REUSED: a worker of the same tenant, profile and binding that was reset
+ * - REUSED: a worker of the same tenant, profile and binding that was reset or still has the turn's conversation
  * - SPARE: a started worker that had served nobody
  * - COLD_NO_SPARE: a worker whose start began after the turn had arrived
  * - COLD_POOL_OFF: the same, in a profile that keeps no spares
@@ -30,6 +31,14 @@ export type BoundHolding =
   /** `id` is the service's own name for it; the pool only compares it. */
   | { readonly kind: "conversation"; readonly id: string };
 
+/** A conversation that only a worker of its own can go on with, since its truth is Claude Code's transcript. */
+export interface SessionClaim {
+  /** The name under which a parked worker has it, and under which the one has it that is started for the turn. */
+  readonly conversation: string;
+  /** What that one is started with. */
+  readonly launch: SessionLaunch;
+}
+
 export interface ClaimRequest {
   readonly turnId: string;
   readonly tenant: string;
@@ -39,6 +48,8 @@ export interface ClaimRequest {
   readonly bindingKey: string;
   /** The conversation that the turn goes on with, if a worker may still have it. */
   readonly conversation?: string | undefined;
+  /** Absent: any worker that is bound for the turn, or can be, serves it. */
+  readonly session?: SessionClaim | undefined;
   /** Aborting it takes the turn out of the queue; the claim then rejects with the signal's reason. */
   readonly signal: AbortSignal;
   /** The call's deadline on the clock's `now()`. */
@@ -49,7 +60,8 @@ export interface ClaimRequest {
 export type Release =
   /**
    * The turn is over and the process has said that it is idle: use it again if the profile does. It is reset first, at
-   * once or when it is needed (`reset-timing.ts`), unless the next turn asks for the `conversation` that it has now.
+   * once or when it is needed (`reset-timing.ts`), unless the next turn asks for the `conversation` that it has now. A
+   * session's own worker is never reset: it is parked with its conversation (`parking.ts`), or ended.
    */
   | { readonly kind: "finished"; readonly conversation?: string | undefined }
   /** End it. */
@@ -79,7 +91,14 @@ export interface Claim extends Disposable {
 export interface WorkerPool {
   /**
    * Waits for a worker. Never starts one and waits for just that: whichever is ready first serves.
-   * Throws RunnerError: QUEUE_FULL, QUEUE_TIMEOUT, POOL_DRAINING, WORKER_START_FAILED, CLI_UNAVAILABLE.
+   * Only a turn with `session` waits for the worker that it caused to start, and fails with it.
+   * Throws RunnerError: QUEUE_FULL, QUEUE_TIMEOUT, POOL_DRAINING, WORKER_START_FAILED, CLI_UNAVAILABLE, SESSION_SUSPENDED.
    */
   claim(request: ClaimRequest): Promise<Claim>;
+}
+
+/** What idle workers have kept, as whoever deletes it sees the pool. */
+export interface KeptConversations {
+  /** Resets or ends the idle workers that have a conversation. Settles when none has it any more. Does not reject. */
+  forget(conversation: string): Promise<void>;
 }

@@ -4,6 +4,8 @@
  *
  * A worker that ends is warm no more, and a start is dear; so a place changes hands for a reason only:
  *
+ * - Parked workers of sessions end first, whosever they are: their conversations are written down.
+ * - A spare ends for a turn that it cannot serve, since that needs a worker that is started for its session.
  * - A tenant's own idle workers are evicted first where it has the most, and otherwise those of the tenant that has the
  *   most for its weight. New system prompts of one tenant do not end another's only worker.
  * - A tenant's last idle worker goes to one that has none, or when it was not used for `warmWorkerMs`.
@@ -24,6 +26,8 @@ export interface DisplacingLimits {
 interface Waiting {
   readonly tenant: string;
   readonly arrivedAtMs: number;
+  /** Set: it needs a worker that is started for its session. */
+  readonly dedication: unknown;
 }
 
 interface Owned {
@@ -38,17 +42,23 @@ export interface Overtaking<T, W> {
   readonly aheadOfCount: number;
 }
 
+export interface Unused<W> {
+  readonly worker: W;
+  readonly state: { readonly sinceMs: number };
+}
+
 interface DisplacingInput<T, W> {
   readonly nowMs: number;
   readonly shares: SharesView;
   readonly holdings: Holdings;
-  /** Those that need a place, in their order; the first `coveredCount` will have one anyway. */
+  /** Those that need a place, in their order. */
   readonly turns: readonly T[];
-  readonly coveredCount: number;
+  /** Those that will have one anyway. */
+  readonly covered: ReadonlySet<T>;
   /** How many workers may end, at most. */
   readonly endCount: number;
-  /** Bound idle workers that no waiting turn fits, the least recently used first. */
-  readonly unused: readonly { readonly worker: W; readonly state: { readonly sinceMs: number } }[];
+  /** Idle workers that no waiting turn fits, of each kind the least recently used first. */
+  readonly unused: Readonly<Record<"parked" | "spare" | "bound", readonly Unused<W>[]>>;
   readonly overtaking: readonly Overtaking<T, W>[];
 }
 
@@ -60,13 +70,15 @@ interface Displaced<T, W> {
 }
 
 export function displace<T extends Waiting, W extends Owned>(
-  { nowMs, shares, holdings, turns, coveredCount, endCount, unused, overtaking }: DisplacingInput<T, W>,
+  { nowMs, shares, holdings, turns, covered, endCount, unused, overtaking }: DisplacingInput<T, W>,
   limits: DisplacingLimits,
 ): Displaced<T, W> {
   const evict: W[] = [];
   const heldUp: Overtaking<T, W>[] = [];
   let lookAgainAtMs: number | undefined;
-  const left = [...unused];
+  const parked = [...unused.parked];
+  const spares = [...unused.spare];
+  const bound = [...unused.bound];
   const late = overtaking.toReversed(); // among equals the one that would be served last
 
   /** Whether the turn's tenant has so few workers, and the owner so many, that one more and one less do no harm. */
@@ -91,9 +103,11 @@ export function displace<T extends Waiting, W extends Owned>(
 
   for (const [at, turn] of turns.entries()) {
     if (evict.length >= endCount) break;
-    if (at >= coveredCount) {
+    if (!covered.has(turn)) {
       const victim =
-        takeGreediest(left, turn.tenant, holdings, ({ worker, state }) =>
+        takeGreediest(parked, turn.tenant, holdings, () => true) ??
+        (turn.dedication === undefined ? undefined : spares.shift()) ??
+        takeGreediest(bound, turn.tenant, holdings, ({ worker, state }) =>
           mayEnd(turn, worker.tenant!, state.sinceMs),
         ) ??
         takeGreediest(
@@ -104,7 +118,7 @@ export function displace<T extends Waiting, W extends Owned>(
         );
       if (victim === undefined) continue;
       evict.push(victim.worker);
-      holdings.changes(victim.worker.tenant!, -1);
+      if (victim.worker.tenant !== undefined) holdings.changes(victim.worker.tenant, -1);
       if ("turn" in victim) heldUp.push(victim);
     }
     holdings.changes(turn.tenant, 1);

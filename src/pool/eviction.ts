@@ -7,6 +7,8 @@ import type { WorkerState } from "./worker-state.ts";
 interface OwnedWorker {
   readonly state: WorkerState;
   readonly tenant: string | undefined;
+  /** Set: it serves one session alone. */
+  readonly dedication?: unknown;
 }
 
 interface IdleWorkers<W> {
@@ -15,13 +17,14 @@ interface IdleWorkers<W> {
 }
 
 /**
- * Bound idle workers of all profiles, those of the tenant with the most workers for its weight first and of those the
+ * Parked workers of sessions, then bound idle ones of all profiles: of both those of the tenant with the most workers for its weight first and of those the
  * least recently used; then spares beyond what a profile is to keep: its minimum unless said otherwise.
  */
 export function evictedFirst<W extends OwnedWorker = Worker>(
   profiles: Iterable<IdleWorkers<W>>,
   options: { readonly sparesToKeep?: number; readonly weightOf?: (tenant: string) => number } = {},
 ): W[] {
+  const parked: W[] = [];
   const bound: W[] = [];
   const surplus: W[] = [];
   const held = new Map<string, number>();
@@ -32,14 +35,16 @@ export function evictedFirst<W extends OwnedWorker = Worker>(
       if (tenant !== undefined && state.kind !== "stopping" && state.kind !== "exited") {
         held.set(tenant, (held.get(tenant) ?? 0) + 1);
       }
-      if (state.kind === "boundIdle") bound.push(worker);
+      if (state.kind === "boundIdle") (worker.dedication === undefined ? bound : parked).push(worker);
       else if (state.kind === "spare") spares.push(worker);
     }
     const surplusCount = Math.max(0, spares.length - (options.sparesToKeep ?? profile.minSpares));
     surplus.push(...spares.sort(leastRecentlyUsedFirst).slice(0, surplusCount));
   }
+  const weightOf = options.weightOf ?? (() => 1);
   return [
-    ...greediestFirst(bound.sort(leastRecentlyUsedFirst), held, options.weightOf ?? (() => 1)),
+    ...greediestFirst(parked.sort(leastRecentlyUsedFirst), held, weightOf),
+    ...greediestFirst(bound.sort(leastRecentlyUsedFirst), held, weightOf),
     ...surplus.sort(leastRecentlyUsedFirst),
   ];
 }

@@ -20,11 +20,13 @@ export class Holdings {
     for (const { state, tenant } of workers) {
       if (tenant === undefined || state.kind === "stopping" || state.kind === "exited") continue;
       this.#add(tenant, 1);
-      if (state.kind === "claimed" || state.kind === "resetting") this.#makeBusy(tenant);
+      // One that is started for a tenant's session will have its turn at once.
+      const isBusy = state.kind === "claimed" || state.kind === "resetting" || state.kind === "starting";
+      if (isBusy) this.#makeBusy(tenant);
     }
   }
 
-  /** Workers that run a turn or are being reset after one. */
+  /** Workers that run a turn, are being reset after one, or are started for a session's. */
   get busyCount(): number {
     return this.#busyCount;
   }

@@ -10,6 +10,7 @@ import { evictedFirst } from "./eviction.ts";
 import type { ProfilePool } from "./profile-pool.ts";
 import type { WeightOf } from "./shares.ts";
 import { type MemoryUse, memoryRoom, type Sizing } from "./sizing.ts";
+import type { Wanting } from "./starts-for.ts";
 import type { Worker } from "./worker.ts";
 import { isLiving, type WorkerKind } from "./worker-state.ts";
 
@@ -39,17 +40,17 @@ export class Inventory {
     return count;
   }
 
-  /** All that the sizing rules look at, for a profile with so many waiting turns without a worker. */
-  sizing(profile: ProfilePool, unfittedCount: number): Sizing {
+  /** All that the sizing rules look at, for a profile with waiting turns for which there is no worker. */
+  sizing(profile: ProfilePool, wanting: Wanting): Sizing {
     const counts = profile.counts();
     const startCount = Math.min(
       this.#settings.maxStartingWorkers - this.count("starting"),
-      profile.breaker.startsAllowed(this.#clock.now(), counts.starting),
+      profile.breaker.startsAllowed(this.#clock.now(), counts.starting + counts.startingOwn),
     );
     const memoryCount = memoryRoom(this.memory());
     const others = this.#profiles.filter((other) => other !== profile);
     const memoryCountSoon = memoryCount + this.count("stopping") + evictedFirst(others, { sparesToKeep: 0 }).length;
-    return { counts, unfittedCount, room: { startCount: Math.max(0, startCount), memoryCount, memoryCountSoon } };
+    return { counts, wanting, room: { startCount: Math.max(0, startCount), memoryCount, memoryCountSoon } };
   }
 
   /** Idle workers that end when there is not enough memory, in that order. */
@@ -57,11 +58,11 @@ export class Inventory {
     return evictedFirst(this.#profiles, { weightOf: this.#weightOf });
   }
 
-  /** The idle workers that end for a waiting turn of the profile when there is no memory, in that order. */
-  evictedForTurnsOf(profile: ProfilePool): Worker[] {
-    // A turn that waits is worth more than another profile's last spare.
-    const others = this.#profiles.filter((other) => other !== profile);
-    return [...new Set([...this.evictedFirst(), ...evictedFirst(others, { sparesToKeep: 0 })])];
+  /** The idle workers that end for waiting turns of the profile when there is no memory, in that order. */
+  evictedForTurnsOf(profile: ProfilePool, { ownCount }: Wanting): Worker[] {
+    // A turn that waits is worth more than another profile's last spare, and than its own if that cannot serve it.
+    const all = this.#profiles.filter((other) => other !== profile || ownCount > 0);
+    return [...new Set([...this.evictedFirst(), ...evictedFirst(all, { sparesToKeep: 0 })])];
   }
 
   memory(): MemoryUse {

@@ -7,18 +7,25 @@
  * is known to answer; else it goes on waiting. `tiers` is that list. How many workers to start for those is decided in
  * `sizing.ts`, whose place they get in `displacing.ts`.
  *
+ * A turn of a session with a transcript takes none of these but the session's own worker, parked or started for it
+ * (`dedicated.ts`).
+ *
  * A tenant with a running turn leaves the last places, which are kept for tenants that have none.
  */
+import { type Dedication, meetingOf, sessionKey } from "./dedicated.ts";
 import { type DisplacingLimits, displace, type Overtaking } from "./displacing.ts";
 import { Holdings } from "./holdings.ts";
 import { needsReset } from "./reset-timing.ts";
 import type { SharesView } from "./shares.ts";
+import { coveredTurns, type Wanting, wantingOf } from "./starts-for.ts";
 import type { BoundIdleState, SpareState, WorkerState } from "./worker-state.ts";
 
 export interface TurnView {
   readonly affinity: string;
   /** The conversation that it goes on with, if a worker still has it. */
   readonly conversation: string | undefined;
+  /** Set: only a worker that serves its session alone will do. */
+  readonly dedication: Dedication | undefined;
   readonly tenant: string;
   readonly arrivedAtMs: number;
 }
@@ -27,6 +34,8 @@ export interface WorkerView {
   readonly state: WorkerState;
   /** Whose it is; `undefined`: nobody's yet. */
   readonly tenant: string | undefined;
+  /** Set: it serves one session alone. */
+  readonly dedication: Dedication | undefined;
 }
 
 export interface MatchingLimits extends DisplacingLimits {
@@ -44,8 +53,8 @@ export interface MatchingInput<T extends TurnView, W extends WorkerView> {
   readonly freelyBusyCount: number;
   /** More turns without a worker than this make no difference; the others need not be looked at. */
   readonly enoughCount: number;
-  /** For how many turns there will be a worker without anybody's end, and how many bound idle workers have to end now. */
-  readonly placesFor: (unfittedCount: number) => { readonly coveredCount: number; readonly endCount: number };
+  /** For how many turns there will be a worker without anybody's end, and how many idle workers have to end now. */
+  readonly placesFor: (wanting: Wanting) => { readonly coveredCount: number; readonly endCount: number };
 }
 
 export interface Matching<T extends TurnView, W extends WorkerView> {
@@ -54,8 +63,10 @@ export interface Matching<T extends TurnView, W extends WorkerView> {
   readonly check: readonly W[];
   /** Idle workers that have to forget another conversation before a waiting turn gets them. */
   readonly reset: readonly W[];
-  /** Bound idle workers that nobody may have, because a turn needs their place. */
+  /** Idle workers that nobody may have, because a turn needs their place. */
   readonly evict: readonly W[];
+  /** Workers of sessions that have something else than a turn of their session needs. */
+  readonly supersede: readonly W[];
   /** Turns for which there is no worker, nor one that is just finishing, being reset or checked. */
   readonly unfitted: readonly T[];
   /** Turns that wait for others of their tenant to end, whatever places there are. */
@@ -79,11 +90,12 @@ export function matchTurns<T extends TurnView, W extends WorkerView>(
   limits: MatchingLimits,
 ): Matching<T, W> {
   const { nowMs, shares } = input;
-  const { spares, bound, comingSpares, comingBound } = sortOut(input.workers);
+  const { spares, bound, comingSpares, comingBound, dedicated, startingCount } = sortOut(input.workers);
   const holdings = new Holdings(input.workers, (tenant) => shares.weightOf(tenant));
   const give: (Overtaking<T, W> & { readonly isBound: boolean })[] = [];
   const check: W[] = [];
   const reset: W[] = [];
+  const supersede: W[] = [];
   const unfitted: T[] = [];
   const held: T[] = [];
   let lookAgainAtMs: number | undefined;
@@ -131,6 +143,16 @@ export function matchTurns<T extends TurnView, W extends WorkerView>(
     return true;
   };
 
+  /** Has a worker started for the turn, unless its tenant has to leave that place to others. */
+  const unfit = (turn: T): void => {
+    // Those that a worker is to be started for will be busy too.
+    if (!mayHaveOneMore(turn.tenant, holdings.busyCount + unfitted.length)) held.push(turn);
+    else {
+      unfitted.push(turn);
+      holdings.expects(turn.tenant);
+    }
+  };
+
   const mine = ({ affinity }: T) => bound.get(affinity);
   const hasKept = ({ state }: Idle<W>) => state.kind === "boundIdle" && state.holds.kind === "conversation";
   const isFree = (one: Idle<W>) => !hasKept(one);
@@ -154,9 +176,40 @@ export function matchTurns<T extends TurnView, W extends WorkerView>(
     (turn) => awaitOne(turn, comingSpares),
   ];
 
-  let leftCount = spares.length + comingSpares.length + countOf(bound) + countOf(comingBound);
+  /** Sessions of which a turn was looked at: their worker is that one's, if it is anybody's. */
+  const metSessions = new Set<string>();
+  /** Gives a session's turn the session's worker, as far as there is one. */
+  const meetOwn = (turn: T, wanted: Dedication): "served" | "waits" | "needsOne" => {
+    const key = sessionKey(wanted);
+    if (metSessions.has(key)) return "waits";
+    const own = dedicated.get(key);
+    const meeting = own && meetingOf(wanted, own);
+    if (own !== undefined && meeting !== "serves") {
+      metSessions.add(key);
+      if (meeting === "inTheWay") supersede.push(own);
+      return "waits";
+    }
+    if (!mayHaveOneMore(turn.tenant, holdings.busyCount)) {
+      held.push(turn);
+      return "waits";
+    }
+    metSessions.add(key);
+    const idle = own && parkedOf(own);
+    if (idle === undefined) return "needsOne";
+    dedicated.delete(key);
+    return giveOne(turn, [idle], isVerified) || prepareOne(turn, idle, check) ? "served" : "waits";
+  };
+
+  const parkedCount = [...dedicated.values()].flatMap((worker) => parkedOf(worker) ?? []).length;
+  let leftCount = spares.length + comingSpares.length + countOf(bound) + countOf(comingBound) + parkedCount;
   for (const turn of input.turns) {
     if (leftCount === 0 && unfitted.length >= input.enoughCount) break;
+    if (turn.dedication !== undefined) {
+      const met = meetOwn(turn, turn.dedication);
+      if (met === "served") leftCount--;
+      else if (met === "needsOne") unfit(turn);
+      continue;
+    }
     if (!mayHaveOneMore(turn.tenant, holdings.busyCount)) {
       held.push(turn);
       continue;
@@ -165,25 +218,26 @@ export function matchTurns<T extends TurnView, W extends WorkerView>(
       leftCount--;
       continue;
     }
-    // Those that a worker is to be started for will be busy too.
-    if (!mayHaveOneMore(turn.tenant, holdings.busyCount + unfitted.length)) held.push(turn);
-    else {
-      unfitted.push(turn);
-      holdings.expects(turn.tenant);
-    }
+    unfit(turn);
   }
 
-  const { coveredCount, endCount } = input.placesFor(unfitted.length);
-  const unused = [...bound.values()].flat().sort(leastRecentlyUsedFirst);
+  const { coveredCount, endCount } = input.placesFor(wantingOf(unfitted, []));
+  const parked = [...dedicated.values()]
+    .filter((worker) => !supersede.includes(worker))
+    .flatMap((worker) => parkedOf(worker) ?? []);
   const displaced = displace(
     {
       nowMs,
       shares,
       holdings,
       turns: unfitted,
-      coveredCount,
+      covered: coveredTurns(unfitted, startingCount, coveredCount),
       endCount,
-      unused,
+      unused: {
+        parked: parked.sort(leastRecentlyUsedFirst),
+        spare: spares,
+        bound: [...bound.values()].flat().sort(leastRecentlyUsedFirst),
+      },
       overtaking: give.filter((one) => one.isBound && one.aheadOfCount > 0),
     },
     limits,
@@ -195,6 +249,7 @@ export function matchTurns<T extends TurnView, W extends WorkerView>(
     check,
     reset,
     evict: displaced.evict,
+    supersede,
     unfitted,
     held,
     lookAgainAtMs,
@@ -206,8 +261,14 @@ function sortOut<W extends WorkerView>(workers: Iterable<W>) {
   const bound = new Map<string, Idle<W>[]>();
   const comingSpares: Coming[] = [];
   const comingBound = new Map<string, Coming[]>();
+  const dedicated = new Map<string, W & { readonly dedication: Dedication }>();
+  let startingCount = 0;
   for (const worker of workers) {
     const { state } = worker;
+    if (isDedicated(worker)) {
+      if (state.kind !== "exited") dedicated.set(sessionKey(worker.dedication), worker);
+      continue;
+    }
     switch (state.kind) {
       case "spare":
         spares.push({ worker, state });
@@ -226,16 +287,28 @@ function sortOut<W extends WorkerView>(workers: Iterable<W>) {
         if (state.finishingSinceMs !== undefined) add(comingBound, state.affinity, { sinceMs: state.finishingSinceMs });
         break;
       case "starting":
+        startingCount += 1;
+        break;
       case "stopping":
       case "exited":
         break;
       default:
-        return state satisfies never;
+        state satisfies never;
     }
   }
   spares.sort(leastRecentlyUsedFirst);
   for (const list of bound.values()) list.sort(leastRecentlyUsedFirst);
-  return { spares, bound, comingSpares, comingBound };
+  return { spares, bound, comingSpares, comingBound, dedicated, startingCount };
+}
+
+function isDedicated<W extends WorkerView>(worker: W): worker is W & { readonly dedication: Dedication } {
+  return worker.dedication !== undefined;
+}
+
+/** A session's worker as an idle one, if it is that. */
+function parkedOf<W extends WorkerView>(worker: W): Idle<W> | undefined {
+  const { state } = worker;
+  return state.kind === "boundIdle" ? { worker, state } : undefined;
 }
 
 function countOf(lists: ReadonlyMap<string, readonly unknown[]>): number {

@@ -3,12 +3,14 @@
  */
 import type { Clock } from "../clock.ts";
 import type { Settings } from "../config/settings.ts";
+import type { SessionLaunch } from "../session-launch.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { WorkerProcess } from "../worker-process.ts";
+import type { ParkingLimits } from "./parking.ts";
 import type { KeepingLimits } from "./reset-timing.ts";
 
 /** What the pool has to know of a profile. */
-export interface PoolProfile extends KeepingLimits {
+export interface PoolProfile extends KeepingLimits, ParkingLimits {
   readonly minSpares: number;
   readonly maxWorkers: number;
   /** Whether a worker serves many turns; see `reusesWorkers` of the settings. */
@@ -35,10 +37,11 @@ export interface PoolOptions {
   readonly settings: PoolSettings;
   readonly tenants: PoolTenants;
   /**
-   * Starts the process of a worker; the pool then waits for its `ready`. Rejects with CLI_UNAVAILABLE when there is
-   * nothing to start. The signal aborts when the start is not wanted any more.
+   * Starts the process of a worker, perhaps for one session; the pool then waits for its `ready`. Rejects with
+   * CLI_UNAVAILABLE when there is nothing to start, and with SESSION_SUSPENDED when the session cannot go on. The signal
+   * aborts when the start is not wanted any more.
    */
-  readonly startWorker: (profile: string, signal: AbortSignal) => Promise<WorkerProcess>;
+  readonly startWorker: (profile: string, signal: AbortSignal, session?: SessionLaunch) => Promise<WorkerProcess>;
   readonly clock: Clock;
   /** Like Math.random. */
   readonly random: () => number;

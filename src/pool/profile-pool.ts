@@ -10,6 +10,7 @@ import { BindingChurn } from "./binding-churn.ts";
 import { StartBreaker } from "./breaker.ts";
 import type { Claim, ClaimRequest, ClaimSource, Holding, Release } from "./claim.ts";
 import { ClaimCounts } from "./claim-counts.ts";
+import { type Dedication, dedicationOf, meetingOf, ofSession, sessionKey } from "./dedicated.ts";
 import { givenClaim } from "./given-claim.ts";
 import { type Matching, type MatchingInput, matchTurns } from "./matching.ts";
 import type { PoolOptions, PoolProfile } from "./pool-options.ts";
@@ -77,10 +78,11 @@ export class ProfilePool {
 
   /** Workers as the rules of sizing count them: one that is being checked is what it was before. */
   counts(): ProfileCounts {
-    const counts = { starting: 0, spare: 0, boundIdle: 0, claimed: 0, resetting: 0, stopping: 0 };
-    for (const { state } of this.workers) {
+    const counts = { starting: 0, startingOwn: 0, spare: 0, boundIdle: 0, claimed: 0, resetting: 0, stopping: 0 };
+    for (const { state, dedication } of this.workers) {
       if (state.kind === "exited") continue;
-      counts[state.kind === "checking" ? state.idle.kind : state.kind]++;
+      if (state.kind === "starting" && dedication !== undefined) counts.startingOwn++;
+      else counts[state.kind === "checking" ? state.idle.kind : state.kind]++;
     }
     return counts;
   }
@@ -97,6 +99,17 @@ export class ProfilePool {
     this.breaker.succeeded(startMs);
     this.readiness.started();
     this.#startMs += (startMs - this.#startMs) * (this.#startMs === 0 ? 1 : 0.25);
+  }
+
+  /** The start of a session's own worker has failed: the turns that it was for fail with it, and whoever asked may try again. */
+  ownStartFailed(dedication: Dedication, error: RunnerError): void {
+    const key = sessionKey(dedication);
+    const shedReason = error.reason === "CLI_UNAVAILABLE" ? "cli_unavailable" : "start_failed";
+    for (const turn of [...this.queue]) {
+      if (turn.dedication === undefined || sessionKey(turn.dedication) !== key) continue;
+      if (error.reason !== "SESSION_SUSPENDED") this.#countShed(shedReason);
+      this.queue.refuse(turn, error);
+    }
   }
 
   /**
@@ -145,7 +158,7 @@ export class ProfilePool {
     const fullness = this.queue.fullness(turn.tenant, this.#isShared, true);
     const shedReason = shedding({
       hasPlace: fullness === undefined,
-      hasHope: () => this.breaker.startsAllowed(now, this.counts().starting) > 0 || this.#hasProspect(turn),
+      hasHope: () => this.breaker.startsAllowed(now, this.#startingCount) > 0 || this.#hasProspect(turn),
       startsFail: () => this.#startRefusal()?.shedReason,
       isCrowded,
       waitMs: () => this.#queuePace.waitMs(this.queue.position(turn), now),
@@ -175,7 +188,7 @@ export class ProfilePool {
   /** Refuses the waiting turns that nothing can help as long as starts fail. */
   refuseHopeless(): void {
     const now = this.#options.clock.now();
-    if (!this.breaker.isHopeless(now) || this.queue.length === 0 || this.counts().starting > 0) return;
+    if (!this.breaker.isHopeless(now) || this.queue.length === 0 || this.#startingCount > 0) return;
     if (this.breaker.startsAllowed(now, 0) > 0) return;
     for (const turn of [...this.queue]) {
       const refusal = this.#hasProspect(turn) ? undefined : this.#startRefusal();
@@ -249,6 +262,11 @@ export class ProfilePool {
     );
   }
 
+  get #startingCount(): number {
+    const { starting, startingOwn } = this.counts();
+    return starting + startingOwn;
+  }
+
   get #isShared(): boolean {
     return this.#options.tenants.areSeveral(this.name);
   }
@@ -260,8 +278,12 @@ export class ProfilePool {
   }
 
   #hasIdle(request: ClaimRequest): boolean {
+    const wanted = dedicationOf(request);
+    if (wanted !== undefined)
+      return ofSession(this.workers, wanted).some((worker) => meetingOf(wanted, worker) === "serves");
     const affinity = affinityOf(request);
-    for (const { state } of this.workers) {
+    for (const { state, dedication } of this.workers) {
+      if (dedication !== undefined) continue;
       if (state.kind === "spare") return true;
       const isItsOwn = state.kind === "boundIdle" && state.affinity === affinity;
       if (isItsOwn && !needsReset(state, request.conversation)) return true;
@@ -278,8 +300,10 @@ export class ProfilePool {
   }
 
   #sourceOf(turn: WaitingTurn<Claim>, worker: Worker): ClaimSource {
-    if (worker.state.kind === "boundIdle") return "REUSED";
-    if (worker.startOrder < turn.arrivalOrder) return "SPARE";
+    const isOlder = worker.startOrder < turn.arrivalOrder;
+    // One that was started for the turn's session is bound from its start.
+    if (worker.state.kind === "boundIdle" && (worker.dedication === undefined || isOlder)) return "REUSED";
+    if (isOlder) return "SPARE";
     return this.profile.minSpares === 0 ? "COLD_POOL_OFF" : "COLD_NO_SPARE";
   }
 
@@ -301,7 +325,10 @@ export class ProfilePool {
 
   /** Whether some worker that is there may yet serve the turn. */
   #hasProspect(turn: WaitingTurn<Claim>): boolean {
-    for (const { state } of this.workers) {
+    if (turn.dedication !== undefined)
+      return ofSession(this.workers, turn.dedication).some(({ state }) => isLiving(state.kind));
+    for (const { state, dedication } of this.workers) {
+      if (dedication !== undefined) continue;
       if (!isLiving(state.kind) || state.kind === "starting") continue;
       const idle = state.kind === "checking" ? state.idle : state;
       if (idle.kind === "spare") return true;

@@ -10,6 +10,7 @@
 import type { CancelTimer, Clock } from "../clock.ts";
 import { RunnerError } from "../runner-error.ts";
 import type { ClaimRequest } from "./claim.ts";
+import { conversationOf, type Dedication, dedicationOf } from "./dedicated.ts";
 import type { TenantShares } from "./shares.ts";
 import type { WaitingSnapshot } from "./snapshot.ts";
 import { affinityOf } from "./worker-state.ts";
@@ -30,6 +31,8 @@ export class WaitingTurn<Given> {
   readonly tenant: string;
   readonly affinity: string;
   readonly conversation: string | undefined;
+  /** Set: only a worker that serves its session alone will do. */
+  readonly dedication: Dedication | undefined;
   readonly arrivedAtMs: number;
   /** Compares with the start order of a worker: the smaller came first. */
   readonly arrivalOrder: number;
@@ -43,7 +46,8 @@ export class WaitingTurn<Given> {
     this.request = request;
     this.tenant = request.tenant;
     this.affinity = affinityOf(request);
-    this.conversation = request.conversation;
+    this.conversation = conversationOf(request);
+    this.dedication = dedicationOf(request);
     this.arrivedAtMs = arrivedAtMs;
     this.arrivalOrder = arrivalOrder;
     this.lengthSeen = lengthSeen;

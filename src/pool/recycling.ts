@@ -1,6 +1,8 @@
 /**
  * Why a worker is to be ended though nothing is wrong with its last turn. Pure; never asked about a worker in mid-turn.
  */
+import type { Dedication } from "./dedicated.ts";
+import { hasParkedTooLong, type ParkingLimits } from "./parking.ts";
 import type { StopReason } from "./stop-reason.ts";
 import type { WorkerState } from "./worker-state.ts";
 
@@ -13,6 +15,7 @@ export interface RecyclingLimits {
 
 export interface AgingWorker {
   readonly state: WorkerState;
+  readonly dedication: Dedication | undefined;
   readonly finishedTurnCount: number;
   readonly startedAtMs: number;
   readonly ageLimitMs: number;
@@ -23,7 +26,7 @@ export interface AgingWorker {
 /** Those of the reasons of `stop-reason.ts` that are found here. */
 export type RecycleReason = Extract<
   StopReason,
-  "max_turns" | "max_age" | "memory" | "idle_cpu" | "idle_timeout" | "surplus"
+  "max_turns" | "max_age" | "memory" | "idle_cpu" | "idle_timeout" | "parked_too_long" | "surplus"
 >;
 
 /** Whether the worker has done its share, whatever it is doing now. */
@@ -37,13 +40,14 @@ export function wornOut(worker: AgingWorker, limits: RecyclingLimits, nowMs: num
 /** The same for a worker that is idle, where idleness is a reason too. `isSurplus`: a spare beyond the minimum. */
 export function idleTooLong(
   worker: AgingWorker,
-  limits: RecyclingLimits,
+  limits: RecyclingLimits & Pick<ParkingLimits, "parkedIdleMs">,
   nowMs: number,
   isSurplus: boolean,
 ): RecycleReason | undefined {
   const { state } = worker;
   if (state.kind !== "spare" && state.kind !== "boundIdle") return undefined;
   if ((worker.idleCpuPercent ?? 0) > limits.maxIdleCpuPercent) return "idle_cpu";
+  if (worker.dedication !== undefined) return hasParkedTooLong(worker, limits, nowMs) ? "parked_too_long" : undefined;
   if (nowMs - state.sinceMs < limits.boundIdleTimeoutMs) return undefined;
   if (state.kind === "boundIdle") return "idle_timeout";
   return isSurplus ? "surplus" : undefined;

@@ -18,6 +18,13 @@ const ordinary = [
   "evicted",
   "memory_limit",
   "outdated",
+  // Of a session's own worker: it may not be parked, it was parked for long enough, too many were, its session goes on
+  // with something else than it has, or was deleted. The last one also ends workers that kept a text conversation.
+  "not_parked",
+  "parked_too_long",
+  "parked_surplus",
+  "superseded",
+  "session_deleted",
   "drained",
   "stopped",
 ] as const;

@@ -79,6 +79,7 @@ export class Upkeep {
   #forget(profile: ProfilePool): void {
     const { clock, reset } = this.#options;
     for (const worker of profile.workers) {
+      if (worker.dedication !== undefined) continue; // It holds the conversation of a transcript, and is ended for it.
       if (hasKeptTooLong(worker.state, profile.profile, clock.now())) reset(worker);
     }
   }
@@ -103,7 +104,8 @@ export class Upkeep {
       const { kind } = worker.state;
       if (kind !== "starting" && now - worker.startedAtMs >= provenAgeMs) profile.sparePace.proved(worker.startedAtMs);
       if (kind !== "spare" && kind !== "boundIdle") continue;
-      const why = wornOut(worker, settings, now) ?? idleTooLong(worker, settings, now, surplus > 0);
+      const why =
+        wornOut(worker, settings, now) ?? idleTooLong(worker, { ...settings, ...profile.profile }, now, surplus > 0);
       if (why === undefined) continue;
       if (kind === "spare") surplus--;
       worker.stop(why);

@@ -5,13 +5,16 @@
  * Decides nothing: when a worker starts, and when it is reset or stopped, is up to `worker-pool.ts`.
  */
 import type { RunnerError } from "../runner-error.ts";
+import type { SessionLaunch } from "../session-launch.ts";
 import { attributeNames, instruments } from "../telemetry/instruments.ts";
 import { label } from "../telemetry/label.ts";
+import type { Dedication } from "./dedicated.ts";
 import type { PoolOptions } from "./pool-options.ts";
 import type { ProfilePool } from "./profile-pool.ts";
+import type { WaitingTurn } from "./queue.ts";
 import { ageLimitMs } from "./recycling.ts";
 import { Worker } from "./worker.ts";
-import { isNobodys, type WorkerState } from "./worker-state.ts";
+import { isLiving, isNobodys, type WorkerState } from "./worker-state.ts";
 
 export interface LifeSurroundings extends Pick<PoolOptions, "clock" | "settings" | "startWorker" | "random" | "log"> {
   /** A number larger than all before it. */
@@ -30,11 +33,11 @@ export class WorkerLives {
     this.#around = around;
   }
 
-  /** Starts a worker of the profile. Settles when nothing of it is left. */
-  async live(profile: ProfilePool): Promise<void> {
+  /** Starts a worker of the profile, perhaps for a turn's session alone. Settles when nothing of it is left. */
+  async live(profile: ProfilePool, turn?: Pick<WaitingTurn<unknown>, "dedication" | "request">): Promise<void> {
     const { clock, active, serve } = this.#around;
-    const worker = this.#begin(profile);
-    await this.#start(worker, profile);
+    const worker = this.#begin(profile, turn?.dedication);
+    await this.#start(worker, profile, turn?.request.session?.launch);
     active(undefined); // how starts go may have changed after the worker has
     serve();
 
@@ -59,7 +62,7 @@ export class WorkerLives {
     serve();
   }
 
-  #begin(profile: ProfilePool): Worker {
+  #begin(profile: ProfilePool, dedication: Dedication | undefined): Worker {
     const { clock, settings, random, log, nextOrder, active } = this.#around;
     const worker = new Worker(
       {
@@ -71,6 +74,7 @@ export class WorkerLives {
         named: () => active(undefined),
       },
       ageLimitMs(settings.pool.maxWorkerAgeMs, random),
+      dedication,
     );
     profile.workers.add(worker);
     active(undefined);
@@ -79,13 +83,15 @@ export class WorkerLives {
     return worker;
   }
 
-  async #start(worker: Worker, profile: ProfilePool): Promise<void> {
+  async #start(worker: Worker, profile: ProfilePool, launch: SessionLaunch | undefined): Promise<void> {
     const { clock, settings, startWorker } = this.#around;
-    const error = await worker.start((signal) => startWorker(profile.name, signal), settings.pool.startTimeoutMs);
+    const { startTimeoutMs } = settings.pool;
+    const error = await worker.start((signal) => startWorker(profile.name, signal, launch), startTimeoutMs);
     const startMs = clock.now() - worker.startedAtMs;
     if (error !== undefined) {
       this.#failed(worker, profile, error, startMs);
-    } else if (worker.state.kind === "spare") {
+      if (worker.dedication !== undefined) profile.ownStartFailed(worker.dedication, error);
+    } else if (isLiving(worker.state.kind)) {
       instruments().workerStartDuration.record(startMs / 1000, { [attributeNames.profile]: profile.name });
       profile.started(startMs);
     }
@@ -98,7 +104,8 @@ export class WorkerLives {
       [attributeNames.profile]: profile.name,
       [attributeNames.errorReason]: reason,
     });
-    profile.breaker.failed(error, worker.startedAtMs, clock.now());
+    // Of a session that cannot go on: that says nothing of starts.
+    if (error.reason !== "SESSION_SUSPENDED") profile.breaker.failed(error, worker.startedAtMs, clock.now());
     const { failureCount } = profile.breaker;
     const fields = { profile: profile.name, workerId: worker.id, startMs: Math.round(startMs), failureCount };
     // What is expected to happen, such as a missing credential, is a sentence; only its cause, if any, has a stack.
@@ -113,7 +120,7 @@ export class WorkerLives {
     const about = { workerId: worker.id, profile: worker.profile };
     log.debug({ ...about, from: label(from.kind), to: label(state.kind) }, "worker changed state");
     // What is or was nobody's is everybody's to see.
-    active(isNobodys(from) ? undefined : worker.tenant);
+    active(isNobodys(from) && worker.dedication === undefined ? undefined : worker.tenant);
     const isEnd = state.kind === "stopping" || (state.kind === "exited" && from.kind !== "stopping");
     if (!isEnd || state.why === "start_failed") return;
     const { why } = state;

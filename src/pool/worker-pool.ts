@@ -7,19 +7,20 @@
  */
 import type { CancelTimer } from "../clock.ts";
 import type { RunnerError } from "../runner-error.ts";
-import type { Claim, ClaimRequest, Release, WorkerPool } from "./claim.ts";
+import type { Claim, ClaimRequest, KeptConversations, Release, WorkerPool } from "./claim.ts";
 import { evictedFirst } from "./eviction.ts";
 import { Inventory } from "./inventory.ts";
 import { isIdleOutdated, isOutdated } from "./outdated.ts";
+import { parkedTooMany } from "./parking.ts";
 import type { PoolOptions } from "./pool-options.ts";
 import { ProfilePool } from "./profile-pool.ts";
-import { wornOut } from "./recycling.ts";
-import { keptConversation } from "./reset-timing.ts";
+import type { WaitingTurn } from "./queue.ts";
 import { hasRoomForAll, placesFor, placesToFreeForSpares, workersToEndForMemory, workersToStart } from "./sizing.ts";
 import type { PoolSnapshot } from "./snapshot.ts";
-import type { StopReason } from "./stop-reason.ts";
+import { startsFor, wantingOf } from "./starts-for.ts";
 import { Upkeep } from "./upkeep.ts";
 import type { Worker } from "./worker.ts";
+import { fateOf, holdersOf, type WorkerFate } from "./worker-fate.ts";
 import { WorkerLives } from "./worker-life.ts";
 
 /**
@@ -33,7 +34,7 @@ const placeForSparesAfterMs = 60_000;
 
 type Phase = "open" | "draining" | "stopped";
 
-export class Pool implements WorkerPool {
+export class Pool implements WorkerPool, KeptConversations {
   readonly #options: PoolOptions;
   readonly #profiles: ReadonlyMap<string, ProfilePool>;
   readonly #inventory: Inventory;
@@ -123,7 +124,7 @@ export class Pool implements WorkerPool {
     // one breath, so that no other turn comes between.
     const { unfitted, held } = this.#handOut(profile);
     if (profile.queue.has(turn)) {
-      const now = this.#inventory.sizing(profile, unfitted.length + held.length);
+      const now = this.#inventory.sizing(profile, wantingOf([...unfitted, ...held], profile.workers));
       const isCrowded = !hasRoomForAll(now, profile.profile);
       const refusal = profile.refusal(turn, isCrowded);
       if (refusal !== undefined) {
@@ -134,6 +135,14 @@ export class Pool implements WorkerPool {
     }
     this.#serve();
     return turn.outcome.promise;
+  }
+
+  async forget(conversation: string): Promise<void> {
+    const { reset, end } = holdersOf(this.#inventory.workers(), conversation);
+    for (const worker of end) worker.stop("session_deleted");
+    const forgotten = [...reset.map((worker) => this.#lives.reset(worker)), ...end.map(({ gone }) => gone)];
+    this.#serve();
+    await Promise.all(forgotten);
   }
 
   /** Looks at once whether idle workers are outdated, and replaces them. */
@@ -255,9 +264,9 @@ export class Pool implements WorkerPool {
       return { profile, ...matching };
     });
     // Waiting turns come before spares, whoever's they are.
-    for (const { profile, unfitted } of plans) this.#startForTurns(profile, unfitted.length);
+    for (const { profile, unfitted } of plans) this.#startForTurns(profile, unfitted);
     for (const { profile, unfitted } of plans) {
-      if (this.#idleWorkers === "stay") this.#startSpares(profile, unfitted.length);
+      if (this.#idleWorkers === "stay") this.#startSpares(profile, unfitted);
       else if (unfitted.length === 0) this.#endIdle(profile);
     }
     for (const profile of profiles) profile.lookAtReadiness();
@@ -272,30 +281,35 @@ export class Pool implements WorkerPool {
 
   #handOut(profile: ProfilePool): ReturnType<ProfilePool["handOut"]> {
     for (const worker of profile.workers) if (isIdleOutdated(worker)) worker.stop("outdated");
-    const matching = profile.handOut((unfittedCount) =>
-      unfittedCount === 0
+    const matching = profile.handOut((wanting) =>
+      wanting.anyCount + wanting.ownCount === 0
         ? { coveredCount: 0, endCount: 0 }
-        : placesFor(this.#inventory.sizing(profile, unfittedCount), profile.profile),
+        : placesFor(this.#inventory.sizing(profile, wanting), profile.profile),
     );
+    for (const worker of matching.supersede) worker.stop("superseded");
     const { checkTimeoutMs } = this.#options.settings.pool;
     for (const worker of matching.check) void worker.check(checkTimeoutMs).then(() => this.#serve());
     for (const worker of matching.reset) void this.#lives.reset(worker);
     return matching;
   }
 
-  #startForTurns(profile: ProfilePool, unfittedCount: number): void {
-    if (unfittedCount === 0) return;
-    const now = this.#inventory.sizing(profile, unfittedCount);
+  #startForTurns(profile: ProfilePool, unfitted: readonly WaitingTurn<Claim>[]): void {
+    if (unfitted.length === 0) return;
+    const wanting = wantingOf(unfitted, profile.workers);
+    const now = this.#inventory.sizing(profile, wanting);
     const endCount = workersToEndForMemory(now, profile.profile, this.#inventory.count("stopping"));
     if (endCount > 0) {
-      for (const worker of this.#inventory.evictedForTurnsOf(profile).slice(0, endCount)) worker.stop("evicted");
+      const ended = this.#inventory.evictedForTurnsOf(profile, wanting).slice(0, endCount);
+      for (const worker of ended) worker.stop("evicted");
     }
-    this.#start(profile, workersToStart(this.#inventory.sizing(profile, unfittedCount), profile.profile, 0));
+    const count = workersToStart(this.#inventory.sizing(profile, wanting), profile.profile, 0);
+    for (const turn of startsFor(unfitted, now.counts.starting, count)) void this.#lives.live(profile, turn);
   }
 
-  #startSpares(profile: ProfilePool, unfittedCount: number): void {
+  #startSpares(profile: ProfilePool, unfitted: readonly WaitingTurn<Claim>[]): void {
     const { minSpares } = profile.profile;
-    const now = this.#inventory.sizing(profile, unfittedCount);
+    const wanting = wantingOf(unfitted, profile.workers);
+    const now = this.#inventory.sizing(profile, wanting);
     const endCount = placesToFreeForSpares(now, profile.profile);
     if (endCount > 0) {
       const longAgoMs = this.#options.clock.now() - placeForSparesAfterMs;
@@ -304,7 +318,7 @@ export class Pool implements WorkerPool {
     }
     // While starts fail one is tried now and then also when nobody needs it: who else would find out that they work?
     const target = profile.breaker.kind === "normal" ? minSpares : Math.max(minSpares, now.counts.spare + 1);
-    const wanted = workersToStart(this.#inventory.sizing(profile, unfittedCount), profile.profile, target);
+    const wanted = workersToStart(this.#inventory.sizing(profile, wanting), profile.profile, target);
     const allowed = profile.sparePace.sparesAllowed(this.#options.clock.now(), profile.counts().starting);
     this.#start(profile, Math.min(wanted, allowed));
   }
@@ -328,11 +342,15 @@ export class Pool implements WorkerPool {
       case "finished": {
         worker.countTurn();
         profile.sparePace.proved(worker.startedAtMs);
-        const why = this.#whyNotReused(profile, worker);
-        const kept = keptConversation(how.conversation, profile.profile);
-        if (why !== undefined) worker.stop(why);
-        else if (kept === undefined) void this.#lives.reset(worker);
-        else worker.keep(kept);
+        const { settings, clock } = this.#options;
+        const rules = {
+          isOpen: this.#phase === "open",
+          isOutdated: isOutdated(worker),
+          profile: profile.profile,
+          limits: settings.pool,
+          nowMs: clock.now(),
+        };
+        this.#dispose(profile, worker, fateOf(worker, how.conversation, rules));
         break;
       }
       default:
@@ -341,11 +359,21 @@ export class Pool implements WorkerPool {
     this.#serve();
   }
 
-  #whyNotReused(profile: ProfilePool, worker: Worker): StopReason | undefined {
-    if (this.#phase !== "open") return "drained";
-    if (!profile.profile.reuse) return "single_use";
-    if (isOutdated(worker)) return "outdated";
-    return wornOut(worker, this.#options.settings.pool, this.#options.clock.now());
+  #dispose(profile: ProfilePool, worker: Worker, fate: WorkerFate): void {
+    switch (fate.kind) {
+      case "ended":
+        worker.stop(fate.why);
+        break;
+      case "reset":
+        void this.#lives.reset(worker);
+        break;
+      case "kept":
+        worker.keep(fate.conversation);
+        for (const longest of parkedTooMany(profile.workers, profile.profile)) longest.stop("parked_surplus");
+        break;
+      default:
+        fate satisfies never;
+    }
   }
 
   #lookWhetherDrained(): void {

@@ -22,7 +22,7 @@ export interface BoundIdleState extends Omit<SpareState, "kind"> {
 
 export type IdleState = SpareState | BoundIdleState;
 
-// starting  -> spare      [it answers]
+// starting  -> spare      [it answers]    starting  -> boundIdle  [it answers, and serves one session]
 // spare     -> claimed    [claim]         boundIdle -> claimed    [claim]
 // spare     -> checking   [check]         boundIdle -> checking   [check]
 // checking  -> spare      [it answers]    checking  -> boundIdle  [it answers]
@@ -57,7 +57,7 @@ export type WorkerKind = WorkerState["kind"];
 
 /** Where each state may lead. */
 export const moves: Readonly<Record<WorkerKind, readonly WorkerKind[]>> = {
-  starting: ["spare", "stopping", "exited"],
+  starting: ["spare", "boundIdle", "stopping", "exited"],
   spare: ["claimed", "checking", "stopping", "exited"],
   boundIdle: ["claimed", "checking", "resetting", "stopping", "exited"],
   checking: ["spare", "boundIdle", "stopping", "exited"],
@@ -78,7 +78,10 @@ export function affinityOf(turn: { readonly tenant: string; readonly bindingKey:
   return `${turn.tenant}\0${turn.bindingKey}`;
 }
 
-/** Whether a worker in this state has never been a tenant's. Of one that is being ended its state does not tell. */
+/**
+ * Whether a worker in this state has never been a tenant's, unless it is started for a session. Of one that is being ended
+ * its state does not tell.
+ */
 export function isNobodys(state: WorkerState): boolean {
   const { kind } = state.kind === "checking" ? state.idle : state;
   return kind === "starting" || kind === "spare";

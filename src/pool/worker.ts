@@ -8,6 +8,7 @@ import { type Clock, within } from "../clock.ts";
 import { isRunnerError, RunnerError } from "../runner-error.ts";
 import { type ResetFailure, resetFailures, type WorkerExit, type WorkerProcess } from "../worker-process.ts";
 import type { BoundHolding, ClaimRequest } from "./claim.ts";
+import { conversationOf, type Dedication } from "./dedicated.ts";
 import { IdleCpu } from "./idle-cpu.ts";
 import { needsReset } from "./reset-timing.ts";
 import type { WorkerSnapshot } from "./snapshot.ts";
@@ -46,6 +47,8 @@ export class Worker {
   readonly startedAtMs: number;
   /** At this age it is recycled. */
   readonly ageLimitMs: number;
+  /** Set: it is started for one session, and serves no other turn. */
+  readonly dedication: Dedication | undefined;
   /** Settles when nothing of it is left. */
   readonly gone: Promise<void>;
 
@@ -61,8 +64,10 @@ export class Worker {
   #memoryBytes: number | undefined;
   readonly #idleCpu = new IdleCpu();
 
-  constructor(around: WorkerSurroundings, ageLimitMs: number) {
+  constructor(around: WorkerSurroundings, ageLimitMs: number, dedication?: Dedication) {
     this.#around = around;
+    this.dedication = dedication;
+    this.#tenant = dedication?.tenant;
     this.profile = around.profile;
     this.startOrder = around.nextOrder();
     this.startedAtMs = around.clock.now();
@@ -83,7 +88,7 @@ export class Worker {
     return this.#process?.id ?? `starting-${this.#around.startNumber}`;
   }
 
-  /** The tenant whose turn it served first. It never serves another's. */
+  /** The tenant whose turn it served first, or is started for. It never serves another's. */
   get tenant(): string | undefined {
     return this.#tenant;
   }
@@ -140,10 +145,7 @@ export class Worker {
       );
       const leftMs = timeoutMs - (clock.now() - this.startedAtMs);
       await within(clock, leftMs, process.ready(signal), late);
-      if (this.#state.kind === "starting") {
-        const now = clock.now();
-        this.#become({ kind: "spare", sinceMs: now, order: this.#around.nextOrder(), verifiedAtMs: now });
-      }
+      if (this.#state.kind === "starting") this.#started();
       return undefined;
     } catch (error) {
       abandoned = true;
@@ -157,6 +159,17 @@ export class Worker {
       }
       return wasStopped ? undefined : asStartError(error);
     }
+  }
+
+  #started(): void {
+    const { clock, nextOrder } = this.#around;
+    const { dedication } = this;
+    if (dedication !== undefined) {
+      this.#idleFromNow(dedication.affinity, { kind: "conversation", id: dedication.conversation });
+      return;
+    }
+    const now = clock.now();
+    this.#become({ kind: "spare", sinceMs: now, order: nextOrder(), verifiedAtMs: now });
   }
 
   /** Takes the process of a start; one that nobody waits for any more is stopped. */
@@ -176,14 +189,17 @@ export class Worker {
   }
 
   /** Gives the worker to a turn; from here on it belongs to that turn's tenant. */
-  claim(turn: Pick<ClaimRequest, "turnId" | "tenant" | "bindingKey" | "conversation">): void {
+  claim(turn: Pick<ClaimRequest, "turnId" | "tenant" | "bindingKey" | "conversation" | "session">): void {
     const before = this.#idle("claimed");
     const affinity = affinityOf(turn);
     const fits = this.#tenant === undefined || this.#tenant === turn.tenant;
     if (!fits || (before.kind === "boundIdle" && before.affinity !== affinity)) {
       throw new Error(`bug: worker ${this.id} is another tenant's or bound otherwise`);
     }
-    if (needsReset(before, turn.conversation)) throw new Error(`bug: worker ${this.id} has another conversation`);
+    if ((turn.session === undefined) !== (this.dedication === undefined)) {
+      throw new Error(`bug: worker ${this.id} serves a session, or the turn needs one that does`);
+    }
+    if (needsReset(before, conversationOf(turn))) throw new Error(`bug: worker ${this.id} has another conversation`);
     this.#tenant = turn.tenant;
     this.#givenTurnCount++;
     this.#become({ kind: "claimed", sinceMs: this.#around.clock.now(), turnId: turn.turnId, affinity });

@@ -75,7 +75,7 @@ export const aboutAttributes: Readonly<Record<string, AboutAttribute>> = {
   [names.genAiTokenType]: text("The kind of tokens."),
   [names.stage]: text("The stage of a call, named like its span: `queue_wait` is `runner.queue_wait`."),
   [names.recycleReason]: text(
-    "Why a worker ended. Ordinary: `single_use`, `max_turns`, `max_age`, `memory`, `idle_cpu`, `idle_timeout`, `surplus`, `evicted`, `memory_limit`, `outdated`, `drained`, `stopped`. `after_` and an outcome: its last turn left it unfit. The others name what went wrong.",
+    "Why a worker ended. Ordinary: `single_use`, `max_turns`, `max_age`, `memory`, `idle_cpu`, `idle_timeout`, `surplus`, `evicted`, `memory_limit`, `outdated`, `not_parked`, `parked_too_long`, `parked_surplus`, `superseded`, `session_deleted`, `drained`, `stopped`. `after_` and an outcome: its last turn left it unfit. The others name what went wrong.",
   ),
   [names.resetOutcome]: text(
     "`clean`, or why the worker was ended instead. `cut_short`: it died, or was ended for another reason, meanwhile.",

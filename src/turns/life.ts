@@ -1,6 +1,6 @@
 /**
  * The life of one turn: admitted, a worker found for it, bound, configured, seeded, its prompt written, run, ended. A worker
- * that still has the conversation that the turn goes on with is neither configured nor seeded.
+ * that has the conversation that the turn goes on with is neither configured nor seeded: it kept it, or was launched with it.
  *
  * Knows no proto, no call and no CLI. What it is told from outside is that its signal aborts; what it tells goes to the
  * observers. Its end is the server's own matter: the worker goes back to the pool and the books are written when the
@@ -186,7 +186,7 @@ export class TurnLife {
 
   async #claimWorker(): Promise<Claim> {
     const { clock, pool } = this.#parts;
-    const { id: turnId, tenant, profile, binding, conversation } = this.turn;
+    const { id: turnId, tenant, profile, binding, conversation, sessionLaunch: launch } = this.turn;
     const { signal, deadlineMs } = this.#scope;
     const startedMs = clock.now();
     try {
@@ -196,6 +196,8 @@ export class TurnLife {
         profile,
         bindingKey: bindingKey(binding),
         conversation: conversation?.before,
+        // A session's first turn goes on with nothing that could have a name.
+        session: launch && { conversation: conversation?.before ?? launch.cliSessionId, launch },
         signal,
         deadlineMs,
       });
@@ -222,7 +224,7 @@ export class TurnLife {
         await worker.bind(turn.binding, signal);
         isBound = true;
       }
-      // A worker that still has the conversation has its model and effort as well (`conversations/kept-names.ts`).
+      // A worker that has the conversation has its model and effort as well (`conversations/kept-names.ts`, SessionLaunch).
       if (claim.holds.kind !== "conversation") {
         this.#stages.enter("configure");
         await worker.configure(turn.settings, signal);

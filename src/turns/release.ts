@@ -4,6 +4,7 @@
  */
 import { mayBeKept, type TurnAnswer } from "../conversations/stays.ts";
 import type { Release } from "../pool/claim.ts";
+import { isParked, type ParkingLimits } from "../pool/parking.ts";
 import { type KeepingLimits, keptConversation } from "../pool/reset-timing.ts";
 import { afterPreparation, afterTurn } from "../pool/stop-reason.ts";
 import { isRunnerError } from "../runner-error.ts";
@@ -32,19 +33,24 @@ export function afterFailedPreparation({ isBound, wasAborted, error }: FailedPre
 export type WorkerVerdict = Pick<TurnEnd, "workerReusable"> & TurnAnswer;
 
 /** A worker that did not complete its turn forgets all, whatever it had kept before: who knows what is in it now? */
-export function afterEndedTurn(end: WorkerVerdict, { conversation }: Pick<Turn, "conversation">): Release {
+export function afterEndedTurn(end: WorkerVerdict, turn: Pick<Turn, "conversation" | "sessionLaunch">): Release {
   if (!end.workerReusable) return { kind: "discard", why: afterTurn(end.outcome) };
-  if (conversation === undefined || !mayBeKept(end)) return { kind: "finished" };
+  const { conversation, sessionLaunch } = turn;
+  // What a transcript has been given stays, words or not.
+  const stays = sessionLaunch === undefined ? mayBeKept(end) : end.outcome === "completed";
+  if (conversation === undefined || !stays) return { kind: "finished" };
   return { kind: "finished", conversation: conversation.after };
 }
 
 /** What is planned for the worker of an ended turn, in a profile that uses its workers so. */
 export function plannedFate(
   end: WorkerVerdict,
-  turn: Pick<Turn, "conversation">,
-  profile: KeepingLimits & { readonly reuse: boolean },
+  turn: Pick<Turn, "conversation" | "sessionLaunch">,
+  profile: KeepingLimits & ParkingLimits & { readonly reuse: boolean },
 ): "reset" | "kept" | "ended" {
   const release = afterEndedTurn(end, turn);
-  if (release.kind === "discard" || !profile.reuse) return "ended";
+  if (release.kind === "discard") return "ended";
+  if (turn.sessionLaunch !== undefined) return isParked(release.conversation, profile) ? "kept" : "ended";
+  if (!profile.reuse) return "ended";
   return keptConversation(release.conversation, profile) === undefined ? "reset" : "kept";
 }

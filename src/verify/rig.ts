@@ -84,6 +84,7 @@ export async function openRig(options: RigOptions): Promise<Rig> {
       }),
       pool: settings.pool,
       maxLineBytes: settings.cli.maxLineBytes,
+      maxTranscriptBytes: settings.cli.maxTranscriptBytes,
       eventBufferSize: settings.calls.eventBufferSize,
       maxEventsPerTurn: settings.calls.maxEventsPerTurn,
       capabilities: () => forReset,

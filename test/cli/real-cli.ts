@@ -1,7 +1,7 @@
 /** Workers on the real CLI, against the stand-in for the model API. */
 
 import { randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { CliCapabilities } from "../../src/cli/program/capabilities.ts";
@@ -13,6 +13,7 @@ import { createWorkerFactory } from "../../src/cli/worker-factory.ts";
 import type { WorkerQuestion } from "../../src/cli/worker-options.ts";
 import { systemClock } from "../../src/clock.ts";
 import { type Settings, settingsSchema } from "../../src/config/settings.ts";
+import type { SessionLaunch } from "../../src/session-launch.ts";
 import type { ScenarioReference } from "../../src/standin/choose.ts";
 import { type Standin, startStandin } from "../../src/standin/standin-server.ts";
 import { silentLog } from "../../src/telemetry/log.ts";
@@ -26,20 +27,27 @@ export const apiKey = "sk-ant-test-0123456789";
 
 export interface Rig extends AsyncDisposable {
   readonly standin: Standin;
+  /** In which tools may work. */
+  readonly workspace: string;
   readonly folders: WorkFolders;
   /** A started worker that answers. */
   worker(profile?: string): Promise<WorkerProcess>;
   /** The same, with a binding. */
   bound(profile?: string): Promise<WorkerProcess>;
+  /** One that serves a session, and answers. */
+  session(launch: SessionLaunch): Promise<WorkerProcess>;
 }
 
 export interface RigOptions {
   readonly profile?: object;
+  /** Whether its profile has tools that work in a folder of its own. */
+  readonly hasTools?: boolean;
   readonly pool?: Partial<Settings["pool"]>;
   readonly cli?: LocatedCli;
   readonly capabilities?: CliCapabilities | undefined;
   readonly env?: Record<string, string>;
   readonly maxLineBytes?: number;
+  readonly maxTranscriptBytes?: number;
   readonly onRequest?: OnRequest<WorkerQuestion>;
   readonly resources?: readonly WorkerResource[];
 }
@@ -56,8 +64,11 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   const standin = await startStandin();
   const parent = await mkdtemp(join(tmpdir(), "rig-"));
   const folders = await WorkFolders.open(parent, silentLog);
+  const workspace = join(parent, "workspace");
+  await mkdir(workspace);
+  const withTools = { tools: ["Bash", "Read"], isolation: "none", tenant: "t", workspace: { path: workspace } };
   const settings = settingsSchema.parse({
-    profiles: { default: options.profile ?? {} },
+    profiles: { default: { ...(options.hasTools && withTools), ...options.profile } },
     credentials: { default: { baseUrl: standin.url, apiKeyEnv: "KEY" } },
     pool: options.pool ?? {},
   });
@@ -73,6 +84,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     }),
     pool: settings.pool,
     maxLineBytes: options.maxLineBytes ?? settings.cli.maxLineBytes,
+    maxTranscriptBytes: options.maxTranscriptBytes ?? settings.cli.maxTranscriptBytes,
     eventBufferSize: settings.calls.eventBufferSize,
     maxEventsPerTurn: settings.calls.maxEventsPerTurn,
     capabilities: () => ("capabilities" in options ? options.capabilities : ableCli),
@@ -85,6 +97,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   const workers: WorkerProcess[] = [];
   const made: Rig = {
     standin,
+    workspace,
     folders,
     async worker(profile = "default") {
       const worker = await factory.start(profile);
@@ -95,6 +108,12 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     async bound(profile) {
       const worker = await made.worker(profile);
       await worker.bind({ systemPrompt: "Answer." });
+      return worker;
+    },
+    async session(launch) {
+      const worker = await factory.start("default", undefined, launch);
+      workers.push(worker);
+      await worker.ready();
       return worker;
     },
     async [Symbol.asyncDispose]() {

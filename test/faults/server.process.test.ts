@@ -3,6 +3,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -156,7 +157,18 @@ describe("a server in its own process", () => {
     for (const pid of await workerPids()) expect(isAlive(pid)).toBe(false);
   });
 
-  it("that is killed leaves workers and folders; the next one ends the workers, sweeps the folders, and serves", async () => {
+  const canTie = existsSync("/usr/bin/setpriv");
+  it.runIf(canTie)("that is killed takes its workers with it, in mid-turn too, where setpriv is", async () => {
+    const server = await serve();
+    const { reading } = await begin(server, "[[fake ignoreEof]] [[fake ignoreTerm]] [[fake hang]] long enough");
+    const pids = await workerPids();
+    expect(pids.map(isAlive)).toContain(true);
+    server.process.kill("SIGKILL");
+    await reading;
+    for (const pid of pids) await untilGone(pid);
+  });
+
+  it("that is killed leaves folders and what tools started; the next one ends that, sweeps the folders, and serves", async () => {
     const first = await serve();
     const { reading } = await begin(
       first,
@@ -167,7 +179,6 @@ describe("a server in its own process", () => {
     first.process.kill("SIGKILL");
     expect(await first.exited).toMatchObject({ signal: "SIGKILL" });
     expect((await reading).failure?.code).toBe(Code.Unavailable);
-    expect(isAlive(pid!)).toBe(true);
     expect(isAlive(grandchild!)).toBe(true);
 
     const second = await serve();

@@ -3,6 +3,7 @@
  */
 import type { Clock } from "../../src/clock.ts";
 import { RunnerError } from "../../src/runner-error.ts";
+import type { SessionLaunch } from "../../src/session-launch.ts";
 import type { ProcessUsage, ResetOutcome, RunningTurn, WorkerExit, WorkerProcess } from "../../src/worker-process.ts";
 
 export interface InMemoryWorkerOptions {
@@ -25,6 +26,8 @@ export class InMemoryWorker implements WorkerProcess {
   readonly pid = undefined;
   readonly startedAtMs: number;
   readonly exited: Promise<WorkerExit>;
+  /** The session that it serves. */
+  readonly session: SessionLaunch | undefined;
   /** What the next reset comes to. */
   resetOutcome: ResetOutcome = { clean: true };
   /** Whether it answers: a stopped process does not. */
@@ -41,8 +44,9 @@ export class InMemoryWorker implements WorkerProcess {
   readonly #options: InMemoryWorkerOptions;
   readonly #settleExit: (exit: WorkerExit) => void;
 
-  constructor(clock: Clock, id: string, options: InMemoryWorkerOptions = promptly) {
+  constructor(clock: Clock, id: string, options: InMemoryWorkerOptions = promptly, session?: SessionLaunch) {
     this.id = id;
+    this.session = session;
     this.#clock = clock;
     this.#options = options;
     this.startedAtMs = clock.now();

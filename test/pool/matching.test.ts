@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Dedication } from "../../src/pool/dedicated.ts";
 import { matchTurns } from "../../src/pool/matching.ts";
 import type { WorkerState } from "../../src/pool/worker-state.ts";
 
@@ -15,6 +16,7 @@ interface Turn {
   readonly id: string;
   readonly affinity: string;
   readonly conversation: string | undefined;
+  readonly dedication: Dedication | undefined;
   readonly tenant: string;
   readonly arrivedAtMs: number;
 }
@@ -22,6 +24,7 @@ interface Candidate {
   readonly id: string;
   readonly state: WorkerState;
   readonly tenant: string | undefined;
+  readonly dedication: Dedication | undefined;
 }
 
 let order = 0;
@@ -31,22 +34,26 @@ const turn = (id: string, affinity = "a", arrivedAtMs = nowMs, conversation?: st
   id,
   affinity,
   conversation,
+  dedication: undefined,
   tenant: tenantOf(affinity),
   arrivedAtMs,
 });
 const spare = (id: string, verifiedAtMs = nowMs): Candidate => ({
   id,
   tenant: undefined,
+  dedication: undefined,
   state: { kind: "spare", sinceMs: 0, order: ++order, verifiedAtMs },
 });
 const bound = (id: string, affinity = "a", { verifiedAtMs = nowMs, sinceMs = nowMs } = {}): Candidate => ({
   id,
   tenant: tenantOf(affinity),
+  dedication: undefined,
   state: { kind: "boundIdle", sinceMs, order: ++order, verifiedAtMs, affinity, holds: { kind: "binding" } },
 });
 const busy = (id: string, affinity = "a"): Candidate => ({
   id,
   tenant: tenantOf(affinity),
+  dedication: undefined,
   state: {
     kind: "claimed",
     sinceMs: nowMs,
@@ -57,6 +64,7 @@ const busy = (id: string, affinity = "a"): Candidate => ({
 const resetting = (id: string, affinity = "a", sinceMs = nowMs): Candidate => ({
   id,
   tenant: tenantOf(affinity),
+  dedication: undefined,
   state: { kind: "resetting", sinceMs, affinity },
 });
 
@@ -64,6 +72,7 @@ const resetting = (id: string, affinity = "a", sinceMs = nowMs): Candidate => ({
 const keeping = (id: string, conversation: string, affinity = "a", { verifiedAtMs = nowMs } = {}): Candidate => ({
   id,
   tenant: tenantOf(affinity),
+  dedication: undefined,
   state: {
     kind: "boundIdle",
     sinceMs: nowMs,
@@ -87,7 +96,7 @@ interface Circumstances {
 
 function match(turns: Turn[], workers: Candidate[], around: Circumstances = {}) {
   const { endCount = 0, coveredCount = 0, freelyBusyCount = 100, servedMs = {}, weights = {} } = around;
-  const { give, check, reset, evict, unfitted, held, lookAgainAtMs } = matchTurns(
+  const { give, check, reset, evict, supersede, unfitted, held, lookAgainAtMs } = matchTurns(
     {
       nowMs,
       turns,
@@ -104,6 +113,7 @@ function match(turns: Turn[], workers: Candidate[], around: Circumstances = {}) 
     check: check.map(({ id }) => id),
     reset: reset.map(({ id }) => id),
     evict: evict.map(({ id }) => id),
+    supersede: supersede.map(({ id }) => id),
     unfittedCount: unfitted.length,
     held: held.map(({ id }) => id),
     lookAgainAtMs,
@@ -131,6 +141,7 @@ test("has a worker that has not answered for long checked before it is given out
     give: [],
     check: ["w"],
     reset: [],
+    supersede: [],
     evict: [],
     unfittedCount: 0,
     held: [],
@@ -290,5 +301,130 @@ describe("between tenants", () => {
     const turns = [turn("first", "zeta/x", nowMs - 60_000), turn("second", "acme/y", nowMs - 60_000)];
     const workers = [bound("only", "umbrella/x"), busy("b", "acme/x")];
     expect(match(turns, workers, { coveredCount: 1, endCount: 1 }).evict).toEqual([]);
+  });
+});
+
+describe("a turn of a session", () => {
+  const dedicationTo = (session: string, conversation: string, more: Partial<Dedication> = {}): Dedication => ({
+    tenant: "one",
+    affinity: "a",
+    cliSessionId: session,
+    model: "m",
+    effort: "medium",
+    conversation,
+    ...more,
+  });
+  const ofSession = (id: string, session: string, conversation: string, more: Partial<Dedication> = {}): Turn => ({
+    ...turn(id, more.affinity),
+    conversation,
+    dedication: dedicationTo(session, conversation, more),
+  });
+  const parked = (id: string, session: string, conversation: string, more: Partial<Dedication> = {}): Candidate => ({
+    ...keeping(id, conversation, more.affinity),
+    dedication: dedicationTo(session, "as it began", more),
+  });
+  const starting = (id: string, session: string, conversation: string): Candidate => ({
+    id,
+    tenant: "one",
+    dedication: dedicationTo(session, conversation),
+    state: { kind: "starting", sinceMs: nowMs },
+  });
+
+  test("gets the parked worker that has its conversation, and no other worker whatever it has", () => {
+    const workers = [
+      parked("mine", "s1", "c1"),
+      parked("other", "s2", "c1"),
+      bound("b"),
+      keeping("k", "c1"),
+      spare("s"),
+    ];
+    expect(match([ofSession("t", "s1", "c1")], workers)).toMatchObject({ give: ["t-mine"], supersede: [] });
+    expect(match([ofSession("t", "s3", "c1")], workers)).toMatchObject({ give: [], unfittedCount: 1, supersede: [] });
+  });
+
+  test("leaves a parked worker to its session: no other turn gets it", () => {
+    const turns = [turn("t"), goesOn("u", "c1")];
+    expect(match(turns, [parked("p", "s1", "c1")])).toMatchObject({ give: [], reset: [], unfittedCount: 2 });
+  });
+
+  test("waits for a parked worker to be checked when it was idle for long", () => {
+    const worker = parked("p", "s1", "c1");
+    const idle = { ...worker, state: { ...worker.state, verifiedAtMs: 0 } as WorkerState };
+    expect(match([ofSession("t", "s1", "c1")], [idle])).toMatchObject({ check: ["p"], give: [], unfittedCount: 0 });
+  });
+
+  test.each<[string, Partial<Dedication>]>([
+    ["another conversation", { conversation: "c2" }],
+    ["another model", { model: "n" }],
+    ["another effort", { effort: "high" }],
+    ["another system prompt", { affinity: "b" }],
+  ])(
+    "has its session's worker ended when it needs %s, and waits until that is gone",
+    (_, { conversation = "c1", ...more }) => {
+      const result = match([ofSession("t", "s1", conversation, more)], [parked("p", "s1", "c1"), spare("s")]);
+      expect(result).toMatchObject({ give: [], supersede: ["p"], evict: [], unfittedCount: 0 });
+      const ending: Candidate = {
+        ...parked("p", "s1", "c1"),
+        state: { kind: "stopping", sinceMs: nowMs, why: "superseded" },
+      };
+      expect(match([ofSession("t", "s1", conversation, more)], [ending])).toMatchObject({
+        supersede: [],
+        unfittedCount: 0,
+      });
+    },
+  );
+
+  test("never has another tenant's worker ended, even if the session's id were the same", () => {
+    const foreign = { ...parked("p", "s1", "c1", { tenant: "zeta", affinity: "zeta/a" }), tenant: "zeta" };
+    expect(match([ofSession("t", "s1", "c2")], [foreign])).toMatchObject({ supersede: [], unfittedCount: 1 });
+  });
+
+  test("waits for the worker that is started for it, and no other turn does", () => {
+    const workers = [starting("p", "s1", "c1")];
+    expect(match([ofSession("t", "s1", "c1")], workers).unfittedCount).toBe(0);
+    expect(match([turn("t"), ofSession("u", "s2", "c1")], workers).unfittedCount).toBe(2);
+    expect(match([ofSession("t", "s1", "c2")], workers)).toMatchObject({ supersede: ["p"], unfittedCount: 0 });
+  });
+
+  test("is one of a session's at a time", () => {
+    const turns = [ofSession("t", "s1", "c1"), ofSession("u", "s1", "c1")];
+    expect(match(turns, [])).toMatchObject({ unfittedCount: 1 });
+    expect(match(turns, [parked("p", "s1", "c1")])).toMatchObject({ give: ["t-p"], unfittedCount: 0 });
+  });
+
+  test("leaves the last places to tenants that have none, like any other", () => {
+    const around = { freelyBusyCount: 1 };
+    const workers = [busy("w"), parked("p", "s1", "c1")];
+    expect(match([ofSession("t", "s1", "c1")], workers, around)).toMatchObject({ give: [], held: ["t"] });
+    expect(match([ofSession("t", "s2", "c1")], workers, around)).toMatchObject({ unfittedCount: 0, held: ["t"] });
+    // The one that is started for it is its own already.
+    const own = [busy("w"), starting("p", "s1", "c1")];
+    expect(match([ofSession("t", "s1", "c1")], own, around)).toMatchObject({ unfittedCount: 0, held: [] });
+  });
+
+  test("gets the place of a parked worker first, then a spare's, then a bound one's", () => {
+    const workers = [bound("b"), spare("s"), parked("old", "s2", "c"), parked("new", "s3", "c")];
+    const evictFor = (...turns: Turn[]) => match(turns, workers, { endCount: turns.length }).evict;
+    const turns = ["s4", "s5", "s6", "s7"].map((session) => ofSession(session, session, "c"));
+    expect(evictFor(...turns.slice(0, 1))).toEqual(["old"]);
+    expect(evictFor(...turns)).toEqual(["old", "new", "s", "b"]);
+  });
+
+  test("ends no spare for a turn that could have it, and a parked worker for every turn, whosever it is", () => {
+    const foreign = { ...parked("p", "s1", "c1", { tenant: "zeta", affinity: "zeta/a" }), tenant: "zeta" };
+    const turns = [turn("t", "b"), turn("u", "c")];
+    expect(match(turns, [foreign, busy("w"), spare("s")], { endCount: 2 })).toMatchObject({
+      give: ["t-s"],
+      evict: ["p"],
+    });
+  });
+
+  test("does not count on a worker that is starting for any turn", () => {
+    const anybodys: Candidate = { ...spare("any"), state: { kind: "starting", sinceMs: nowMs } };
+    const turns = [ofSession("t", "s1", "c"), turn("u")];
+    // One of the two will have a place: the one that the starting worker serves.
+    const around = { coveredCount: 1, endCount: 1 };
+    const result = match(turns, [anybodys, parked("p", "s2", "c")], around);
+    expect(result).toMatchObject({ unfittedCount: 2, evict: ["p"] });
   });
 });

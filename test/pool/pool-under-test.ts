@@ -12,6 +12,15 @@ import { FakeClock } from "../fake-clock.ts";
 import { InMemoryWorker, type InMemoryWorkerOptions, promptly } from "./in-memory-worker.ts";
 
 const defaults = settingsSchema.parse({});
+const defaultProfile: PoolProfile = {
+  minSpares: 2,
+  maxWorkers: 8,
+  reuse: true,
+  keptPlaces: 1,
+  keepConversationMs: 0,
+  parkedIdleMs: 600_000,
+  maxParkedWorkers: 2,
+};
 
 export interface Changes {
   readonly profiles?: Readonly<Record<string, Partial<PoolProfile>>>;
@@ -49,10 +58,7 @@ export class PoolUnderTest {
     const profiles = changes.profiles ?? { default: {} };
     this.pool = new Pool({
       profiles: Object.fromEntries(
-        Object.entries(profiles).map(([name, profile]) => [
-          name,
-          { minSpares: 2, maxWorkers: 8, reuse: true, keptPlaces: 1, keepConversationMs: 0, ...profile },
-        ]),
+        Object.entries(profiles).map(([name, profile]) => [name, { ...defaultProfile, ...profile }]),
       ),
       settings: {
         ...defaults,
@@ -65,12 +71,12 @@ export class PoolUnderTest {
         queue: { ...defaults.queue, ...changes.queue },
       },
       tenants: { weightOf: () => 1, areSeveral: () => false, ...changes.tenants },
-      startWorker: async () => {
+      startWorker: async (_profile, _signal, session) => {
         this.startAttempts++;
         const error = this.startError;
         if (error !== undefined && this.startErrorAfterMs > 0) await sleep(this.clock, this.startErrorAfterMs);
         if (error !== undefined) throw error;
-        const worker = new InMemoryWorker(this.clock, `w${this.workers.length + 1}`, this.workerOptions);
+        const worker = new InMemoryWorker(this.clock, `w${this.workers.length + 1}`, this.workerOptions, session);
         this.workers.push(worker);
         return worker;
       },

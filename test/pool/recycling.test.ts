@@ -6,9 +6,11 @@ const limits = {
   maxWorkerMemoryBytes: 600,
   maxIdleCpuPercent: 20,
   boundIdleTimeoutMs: 1000,
+  parkedIdleMs: 500,
 };
 const spare: AgingWorker = {
   state: { kind: "spare", sinceMs: 0, order: 1, verifiedAtMs: 0 },
+  dedication: undefined,
   finishedTurnCount: 0,
   startedAtMs: 0,
   ageLimitMs: 5000,
@@ -40,6 +42,13 @@ test("a bound worker that nobody uses ends, a spare only if there are too many",
   expect(idleTooLong(bound, limits, 1000, false)).toBe("idle_timeout");
   expect(idleTooLong(spare, limits, 1000, false)).toBeUndefined();
   expect(idleTooLong(spare, limits, 1000, true)).toBe("surplus");
+});
+
+test("a session's worker ends when it was parked for long enough, whatever holds for others", () => {
+  const parked = { ...bound, dedication: {} as AgingWorker["dedication"] };
+  expect(idleTooLong(parked, limits, 499, true)).toBeUndefined();
+  expect(idleTooLong(parked, limits, 500, false)).toBe("parked_too_long");
+  expect(idleTooLong(parked, { ...limits, parkedIdleMs: 5_000 }, 1_000, false)).toBeUndefined();
 });
 
 test("a worker in mid-turn is never too long idle", () => {

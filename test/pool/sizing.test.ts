@@ -11,13 +11,21 @@ import {
   workersToStart,
 } from "../../src/pool/sizing.ts";
 
-const nobody: ProfileCounts = { starting: 0, spare: 0, boundIdle: 0, claimed: 0, resetting: 0, stopping: 0 };
+const nobody: ProfileCounts = {
+  starting: 0,
+  startingOwn: 0,
+  spare: 0,
+  boundIdle: 0,
+  claimed: 0,
+  resetting: 0,
+  stopping: 0,
+};
 const plenty: SharedRoom = { startCount: 100, memoryCount: 100, memoryCountSoon: 100 };
 const limits = { minSpares: 2, maxWorkers: 8 };
 
 const sizing = (counts: Partial<ProfileCounts>, unfittedCount = 0, room: Partial<SharedRoom> = {}): Sizing => ({
   counts: { ...nobody, ...counts },
-  unfittedCount,
+  wanting: { anyCount: unfittedCount, ownCount: 0 },
   room: { ...plenty, ...room },
 });
 
@@ -106,5 +114,46 @@ describe("memory", () => {
     const now = sizing({}, 3, { memoryCount: 0 });
     expect(workersToEndForMemory(now, limits, 0)).toBe(3);
     expect(workersToEndForMemory(now, limits, 2)).toBe(1);
+  });
+});
+
+describe("turns that need a worker of their own", () => {
+  const own = (
+    counts: Partial<ProfileCounts>,
+    ownCount: number,
+    room: Partial<SharedRoom> = {},
+    anyCount = 0,
+  ): Sizing => ({
+    ...sizing(counts, 0, room),
+    wanting: { anyCount, ownCount },
+  });
+
+  test("get a start each, whatever else is starting or idle", () => {
+    expect(workersToStart(own({ starting: 2, spare: 2 }, 2), limits, 2)).toBe(2);
+    expect(workersToStart(own({ starting: 2 }, 1, {}, 3), limits, 0)).toBe(2);
+    expect(workersToStart(own({ startingOwn: 3 }, 0, {}, 1), limits, 0)).toBe(1);
+  });
+
+  test("have starts that take places like all others", () => {
+    expect(workersToStart(own({ startingOwn: 6, claimed: 1 }, 3), limits, 0)).toBe(1);
+    expect(workersToStart(own({}, 3, { startCount: 1 }), limits, 0)).toBe(1);
+    expect(workersToStart(own({}, 3, { memoryCount: 0 }), limits, 0)).toBe(0);
+  });
+
+  test("get the places of spares, which they cannot use", () => {
+    const one = { minSpares: 1, maxWorkers: 1 };
+    expect(placesFor(own({ spare: 1 }, 1), one)).toEqual({ coveredCount: 0, endCount: 1 });
+    expect(placesFor(sizing({ spare: 1 }, 1), one)).toEqual({ coveredCount: 0, endCount: 0 });
+    expect(placesFor(own({ spare: 2, boundIdle: 1, claimed: 5 }, 5), limits).endCount).toBe(3);
+    expect(hasRoomForAll(own({ spare: 1 }, 1), one)).toBe(true);
+    expect(hasRoomForAll(own({ claimed: 1 }, 1), one)).toBe(false);
+  });
+
+  test("are waited for by none of the others: a starting worker of theirs serves nobody else", () => {
+    expect(placesFor(own({ startingOwn: 1, boundIdle: 7 }, 0, {}, 1), limits)).toEqual({
+      coveredCount: 0,
+      endCount: 1,
+    });
+    expect(workersToEndForMemory(own({ starting: 1 }, 1, { memoryCount: 0 }), limits, 0)).toBe(1);
   });
 });

@@ -3,7 +3,7 @@
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Claim, Release } from "../../src/pool/claim.ts";
+import type { Claim, Release, SessionClaim } from "../../src/pool/claim.ts";
 import type { PoolProfile } from "../../src/pool/pool-options.ts";
 import { RunnerError } from "../../src/runner-error.ts";
 import type { InMemoryWorker } from "./in-memory-worker.ts";
@@ -18,6 +18,9 @@ interface Turn {
   readonly tenant: string;
   readonly bindingKey: string;
   readonly conversation: string | undefined;
+  /** The session whose worker it needs. */
+  readonly session: string | undefined;
+  readonly model: string | undefined;
   readonly abort: AbortController;
   /** When the caller cancelled. */
   isCancelled: boolean;
@@ -41,6 +44,8 @@ class World {
   readonly bindingOf = new Map<string, string>();
   /** What a worker has kept, and how often it had been reset by then. */
   readonly conversationOf = new Map<string, { readonly id: string; readonly resetCount: number }>();
+  /** How many turns of a session have finished: names its conversation. */
+  readonly sessionTurnCount = new Map<string, number>();
   isDraining = false;
   /** Whom the pool has told of activity since the last look. `undefined`: everybody. */
   readonly told = new Set<string | undefined>();
@@ -61,11 +66,22 @@ class World {
     this.t.pool.start();
   }
 
-  submit(tenant: string, bindingKey: string, timeoutMs: number, conversation?: string): void {
+  /** One turn of a session at a time, as its lease has it. */
+  submitToSession(tenant: string, name: string, model: string, timeoutMs: number): void {
+    const session = `${tenant}-${name}`;
+    if (this.turns.some((turn) => turn.session === session && !turn.isReleased && turn.error === undefined)) return;
+    const conversation = `${session}@${this.sessionTurnCount.get(session) ?? 0}`;
+    const launch = { cliSessionId: session, model, effort: "medium", binding: {} } as const;
+    this.submit(tenant, "b1", timeoutMs, conversation, { conversation, launch });
+  }
+
+  submit(tenant: string, bindingKey: string, timeoutMs: number, conversation?: string, session?: SessionClaim): void {
     const turn: Turn = {
       tenant,
       bindingKey,
       conversation,
+      session: session?.launch.cliSessionId,
+      model: session?.launch.model,
       abort: new AbortController(),
       isCancelled: false,
       settleCount: 0,
@@ -78,7 +94,8 @@ class World {
     this.turns.push(turn);
     const { signal } = turn.abort;
     const deadlineMs = this.t.clock.now() + timeoutMs;
-    this.t.claim({ tenant, bindingKey, conversation, signal, deadlineMs }).then(
+    const request = { tenant, bindingKey, signal, deadlineMs };
+    this.t.claim({ ...request, ...(session ? { session } : { conversation }) }).then(
       (claim) => {
         turn.settleCount++;
         turn.claim = claim;
@@ -111,6 +128,14 @@ class World {
     const worker = this.t.workers.find((one) => one.id === id)!;
     expect(this.tenantOf.get(id) ?? turn.tenant, "no worker changes its tenant").toBe(turn.tenant);
     expect(this.bindingOf.get(id) ?? turn.bindingKey, "no worker changes its binding").toBe(turn.bindingKey);
+    expect(worker.session?.cliSessionId, "a session's worker serves that session, and no other worker does").toBe(
+      turn.session,
+    );
+    if (turn.session !== undefined) {
+      expect(worker.session?.model, "and only with the model that it was launched for").toBe(turn.model);
+      this.releaseOwn(turn, turn.session, claim, how);
+      return;
+    }
     const kept = this.conversationOf.get(id);
     const holds =
       kept !== undefined && kept.resetCount === worker.resetCount
@@ -124,6 +149,22 @@ class World {
     else this.conversationOf.set(id, { id: conversation, resetCount: worker.resetCount });
     turn.isReleased = true;
     claim.release(how);
+  }
+
+  releaseOwn(turn: Turn, session: string, claim: Claim, how: Release): void {
+    expect(claim.holds, "its worker has what the turn goes on with").toEqual({
+      kind: "conversation",
+      id: turn.conversation,
+    });
+    this.tenantOf.set(claim.worker.id, turn.tenant);
+    this.bindingOf.set(claim.worker.id, turn.bindingKey);
+    turn.isReleased = true;
+    // Whatever came of it, the conversation is another one now.
+    const count = (this.sessionTurnCount.get(session) ?? 0) + 1;
+    const isKept = how.kind === "finished" && how.conversation !== undefined;
+    // What its worker has may not be what the session goes on with, such as after a turn that was dropped.
+    this.sessionTurnCount.set(session, isKept && how.conversation === "c2" ? count + 1 : count);
+    claim.release(isKept ? { kind: "finished", conversation: `${session}@${count}` } : how);
   }
 
   check(): void {
@@ -146,6 +187,13 @@ class World {
       expect(turn.isLate, "a cancelled or expired turn never starts").toBe(false);
     }
     for (const turn of this.waiting()) expect(turn.isCancelled, "a cancelled turn leaves").toBe(false);
+    const sessions = this.living().flatMap(({ session }) => session?.cliSessionId ?? []);
+    expect(new Set(sessions).size, "no session has two workers").toBe(sessions.length);
+    const parked = this.living().filter((worker) => worker.session && this.lastStateOf(worker) === "bound_idle");
+    const mayBeParked = this.profile.parkedIdleMs > 0 ? this.profile.maxParkedWorkers : 0;
+    // One that has just started for a turn that has gone is parked without having served it.
+    const unused = parked.filter(({ id }) => !this.tenantOf.has(id));
+    expect(parked.length - unused.length, "few workers are parked").toBeLessThanOrEqual(mayBeParked);
     this.checkNobodyIsForgotten();
     this.checkActivityIsTold();
   }
@@ -185,7 +233,12 @@ class World {
     const keptAffinities = new Set<string>();
     const comingCounts = new Map<string, number>();
     let idleSpareCount = 0;
+    const parked = new Set<string>();
     for (const worker of this.living()) {
+      if (worker.session !== undefined) {
+        if (this.lastStateOf(worker) === "bound_idle") parked.add(worker.session.cliSessionId);
+        continue;
+      }
       const affinity = `${this.tenantOf.get(worker.id)} ${this.bindingOf.get(worker.id)}`;
       const state = this.lastStateOf(worker);
       if (state === "spare") idleSpareCount++;
@@ -197,15 +250,22 @@ class World {
         comingCounts.set(affinity, (comingCounts.get(affinity) ?? 0) + 1);
       }
     }
-    for (const { tenant, bindingKey, isFinishing } of this.running()) {
+    for (const { tenant, bindingKey, isFinishing, session } of this.running()) {
+      if (session !== undefined) continue;
       const affinity = `${tenant} ${bindingKey}`;
       if (isFinishing) comingCounts.set(affinity, (comingCounts.get(affinity) ?? 0) + 1);
     }
     // The last places are for tenants that have no busy worker.
     const { claimed, resetting } = this.t.counts();
     const { maxWorkers, keptPlaces } = this.profile;
-    if (claimed + resetting >= Math.max(1, maxWorkers - keptPlaces)) return;
-    for (const { tenant, bindingKey } of this.waiting()) {
+    // One that is started for a session has its turn already. Until then the log names it otherwise.
+    const startingOwn = this.living().filter((worker) => worker.session && this.lastStateOf(worker) === undefined);
+    if (claimed + resetting + startingOwn.length >= Math.max(1, maxWorkers - keptPlaces)) return;
+    for (const { tenant, bindingKey, session } of this.waiting()) {
+      if (session !== undefined) {
+        expect(parked, "no turn waits beside its session's worker").not.toContain(session);
+        continue;
+      }
       const affinity = `${tenant} ${bindingKey}`;
       expect(idleAffinities, "no turn that fits an idle worker waits").not.toContain(affinity);
       const comingCount = comingCounts.get(affinity) ?? 0;
@@ -279,6 +339,33 @@ const commands = [
         world.submit(tenant, binding, timeoutMs, conversation),
       ),
     ),
+  fc
+    .tuple(
+      fc.constantFrom("acme", "zeta"),
+      fc.constantFrom("s1", "s1", "s2"),
+      fc.constantFrom("m1", "m1", "m1", "m2"),
+      fc.constantFrom(200, 600_000),
+    )
+    .map(([tenant, session, model, timeoutMs]) =>
+      command(`claimOwn(${tenant}, ${session}, ${model}, ${timeoutMs})`, (world) =>
+        world.submitToSession(tenant, session, model, timeoutMs),
+      ),
+    ),
+  fc.tuple(fc.constantFrom("m1", "m1", "m2"), fc.constantFrom("c1", "c1", "c2")).map(([model, conversation]) =>
+    command(`ownTurn(${model}, ${conversation})`, async (world) => {
+      world.submitToSession("acme", "s1", model, 10_000);
+      const turn = world.turns.at(-1);
+      await world.t.clock.advance(1_000);
+      if (turn?.session !== undefined && !turn.isReleased) world.release(turn, { kind: "finished", conversation });
+    }),
+  ),
+  fc.nat(9).map((index) =>
+    command(`forget(${index})`, (world) => {
+      const sessions = [...world.sessionTurnCount];
+      const [session, count] = pick(sessions, index) ?? [];
+      if (session !== undefined) void world.t.pool.forget(`${session}@${count}`);
+    }),
+  ),
   fc.nat(9).map((index) =>
     command(`cancel(${index})`, (world) => {
       const turn = pick(world.waiting(), index);
@@ -343,13 +430,15 @@ const profiles = fc.record({
   maxWorkers: fc.constantFrom(1, 4, 4),
   keptPlaces: fc.constantFrom(0, 1, 2),
   keepConversationMs: fc.constantFrom(0, 15_000),
+  parkedIdleMs: fc.constantFrom(0, 15_000, 600_000),
+  maxParkedWorkers: fc.constantFrom(0, 1, 2),
 });
 
 const drain = fc.constant(command("drain", (world) => void world.t.pool.drain()));
 
 test("holds its promises whatever happens in whatever order", async () => {
   const weighted = fc.oneof(
-    ...commands.map((arbitrary, index) => ({ arbitrary, weight: [8, 2, 6, 2, 1, 2, 1, 1, 6, 1][index] ?? 1 })),
+    ...commands.map((arbitrary, index) => ({ arbitrary, weight: [8, 4, 3, 1, 2, 6, 2, 1, 2, 1, 1, 6, 1][index] ?? 1 })),
   );
   await fc.assert(
     fc.asyncProperty(
@@ -382,6 +471,10 @@ test("serves everybody in the end once nothing goes wrong any more", async () =>
       expect(world.waiting()).toEqual([]);
       world.submit("acme", "b1", 600_000);
       await world.t.clock.advance(1_000);
+      expect(world.turns.at(-1)?.claim).toBeDefined();
+      world.release(world.turns.at(-1)!, { kind: "finished" });
+      world.submitToSession("zeta", "s1", "m1", 600_000);
+      await world.t.clock.advance(15_000); // for so long a tenant's only warm worker is its own
       expect(world.turns.at(-1)?.claim).toBeDefined();
       await world.end();
     }),

@@ -277,6 +277,36 @@ test("an end is for good: no state comes after it, and none is skipped on the wa
   });
 });
 
+describe("a turn of a session with a worker of its own", () => {
+  const sessionLaunch = { cliSessionId: "s", model: "m", effort: "medium", binding: {} } as const;
+  const names = { before: "c1", after: "c2" };
+
+  test.each([
+    ["the conversation that it goes on with", names, "c1"],
+    ["its session, when that begins", { after: "c2" }, "s"],
+  ])("asks for one that has %s, on which nothing is bound, set or handed over", async (_, conversation, name) => {
+    const { life, pool, worker, book, clock } = scene({ turn: { sessionLaunch, conversation } });
+    pool.holds = { kind: "conversation", id: name };
+    worker.turn.end();
+    await life.begin();
+    worker.turn.becomeIdle();
+    await clock.settle();
+    expect(pool.requests[0]?.session).toEqual({ conversation: name, launch: sessionLaunch });
+    expect(worker.calls).toEqual(["run"]);
+    expect(book.lines.filter((line) => /bind|configure|seed/.test(line))).toEqual([]);
+    expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "finished", conversation: "c2" } }]);
+  });
+
+  test("fails with the reason when the session cannot go on", async () => {
+    const { life, pool, book } = scene({ turn: { sessionLaunch, conversation: names } });
+    pool.onClaim = async () => {
+      throw new RunnerError("SESSION_SUSPENDED", "its transcript is missing");
+    };
+    await expect(life.begin()).rejects.toThrow("its transcript is missing");
+    expect(book.lines.at(-1)).toBe("closed: SESSION_SUSPENDED");
+  });
+});
+
 describe("a turn of a conversation that a worker may have kept", () => {
   const turn = { history: [said("a"), answered("b")], conversation: { before: "c1", after: "c2" } };
 

@@ -28,6 +28,9 @@ const completed = {
   answerBeside: "thinking",
 } as const;
 const kept = { conversation: { before: "c1", after: "c2" } };
+/** With a worker of its session's own. */
+const own = { ...kept, sessionLaunch: { cliSessionId: "s", model: "m", effort: "medium", binding: {} } as const };
+const keeping = { keepConversationMs: 1, parkedIdleMs: 1, maxParkedWorkers: 1 };
 
 describe("a worker whose turn ended", () => {
   test("is reset if its process says that it can be, else it ends with the outcome", () => {
@@ -55,12 +58,16 @@ describe("a worker whose turn ended", () => {
   });
 
   test.each([
-    ["kept", completed, kept, { reuse: true, keepConversationMs: 1 }],
-    ["reset", completed, kept, { reuse: true, keepConversationMs: 0 }],
-    ["reset", completed, {}, { reuse: true, keepConversationMs: 1 }],
-    ["reset", { ...completed, outcome: "interrupted" as const }, kept, { reuse: true, keepConversationMs: 1 }],
-    ["ended", completed, kept, { reuse: false, keepConversationMs: 1 }],
-    ["ended", { ...completed, workerReusable: false }, kept, { reuse: true, keepConversationMs: 1 }],
+    ["kept", completed, kept, { ...keeping, reuse: true }],
+    ["reset", completed, kept, { ...keeping, reuse: true, keepConversationMs: 0 }],
+    ["reset", completed, {}, { ...keeping, reuse: true }],
+    ["reset", { ...completed, outcome: "interrupted" as const }, kept, { ...keeping, reuse: true }],
+    ["ended", completed, kept, { ...keeping, reuse: false }],
+    ["kept", { ...completed, text: "" }, own, { ...keeping, reuse: false }],
+    ["ended", { ...completed, outcome: "interrupted" as const }, own, { ...keeping, reuse: true }],
+    ["ended", completed, own, { ...keeping, reuse: true, parkedIdleMs: 0 }],
+    ["ended", { ...completed, workerReusable: false }, own, { ...keeping, reuse: true }],
+    ["ended", { ...completed, workerReusable: false }, kept, { ...keeping, reuse: true }],
   ])("is said to be %s when it will be", (fate, end, turn, profile) => {
     expect(plannedFate(end, turn, profile)).toBe(fate);
   });

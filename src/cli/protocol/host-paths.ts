@@ -37,10 +37,8 @@ export class HostPaths {
       [paths.home, "<home>"],
       [paths.tmp, "<tmp>"],
     ];
-    // The CLI names its folders for a project after the working directory, with everything but letters and digits as -.
-    const slug = paths.cwd.replace(/[^A-Za-z0-9]/g, "-");
     // The longest first: one folder may be in another.
-    this.#inText = [...others, ...named, [slug, "<cwd>"] as const]
+    this.#inText = [...others, ...named, [projectSlug(paths.cwd), "<cwd>"] as const]
       .filter(([path]) => path.length > 1)
       .sort(([a], [b]) => b.length - a.length);
     this.#inJson = this.#inText.map(([path, name]) => [inJson(path), inJson(name)]);
@@ -93,6 +91,11 @@ export class HostPaths {
     }
     return replaced + replaceAll(line.slice(from), this.#inJson);
   }
+}
+
+/** How the CLI names its folders for a project: after the working directory, all but letters and digits as `-`. */
+export function projectSlug(cwd: string): string {
+  return cwd.replace(/[^A-Za-z0-9]/g, "-");
 }
 
 /** Whether an `assistant` line is the CLI's own, an error for instance, and not the model's. */

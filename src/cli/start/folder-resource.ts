@@ -27,10 +27,13 @@ export class FolderResource implements WorkerResource<OpenFolder> {
     this.#profiles = profiles;
   }
 
-  async open({ id, profile: profileName }: StartingWorker): Promise<OpenFolder> {
+  async open(
+    { id: workerId, profile: profileName, cliSessionId }: StartingWorker,
+    signal?: AbortSignal,
+  ): Promise<OpenFolder> {
     const profile = this.#profiles[profileName]!;
     const folders = this.#folders;
-    const folder = await folders.make(id, workspaceOf(profile));
+    const folder = await folders.make({ workerId, workspace: workspaceOf(profile), cliSessionId }, signal);
     return {
       folder,
       variables: folderVariables(folder),

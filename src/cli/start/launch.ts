@@ -1,11 +1,13 @@
 /**
  * How a worker is launched: a profile, a credential and what it has for itself to arguments and environment. Pure.
  *
- * Nothing of a request ever comes here: what a turn may choose is set on the running process. The system prompt is not
- * here either: it is bound by the first `initialize`, which may be longer than an argument and is not seen by `ps`.
+ * Of a request nothing comes here but, for a process that serves one session, the choice among the profile's models and
+ * efforts: what a turn may choose is otherwise set on the running process. The system prompt is not here either: it is bound
+ * by the first `initialize`, which may be longer than an argument and is not seen by `ps`.
  */
 import type { ProfileSettings } from "../../config/profile-settings.ts";
 import { RunnerError } from "../../runner-error.ts";
+import type { SessionLaunch } from "../../session-launch.ts";
 import { checkNames } from "./opened-resources.ts";
 
 export interface Launch {
@@ -19,6 +21,8 @@ export interface LaunchOptions {
   readonly credential: Readonly<Record<string, string>>;
   /** Variables of what the worker has for itself: folders, a path for its spans. */
   readonly resources: Readonly<Record<string, string>>;
+  /** The session that the process serves. Absent: none, and Claude Code writes nothing down. */
+  readonly session?: SessionLaunch | undefined;
 }
 
 /** Never sent: the first `initialize` replaces it. It keeps the CLI from making a prompt of its own. */
@@ -27,8 +31,9 @@ const unboundSystemPrompt = "You are a helpful assistant.";
 const bareTools = new Set(["Bash", "Edit", "Read"]);
 
 /** Throws INTERNAL for a profile that should have been refused, and when something of the worker sets what is set here. */
-export function launch({ profile, credential, resources }: LaunchOptions): Launch {
+export function launch({ profile, credential, resources, session }: LaunchOptions): Launch {
   checkTools(profile);
+  if (session !== undefined) checkSession(session, profile);
   const { tools } = profile;
   const isBare = tools.every((tool) => bareTools.has(tool));
   const allowed = profile.allowedTools.length > 0 ? profile.allowedTools : tools;
@@ -50,14 +55,23 @@ export function launch({ profile, credential, resources }: LaunchOptions): Launc
       `--tools=${tools.join(",")}`,
       "--strict-mcp-config",
       "--setting-sources=",
-      "--no-session-persistence",
+      ...sessionArguments(session),
       `--permission-mode=${profile.permissionMode}`,
       ...allowed.map((rule) => `--allowedTools=${rule}`),
-      `--model=${profile.model}`,
-      `--effort=${profile.effort}`,
+      `--model=${session?.model ?? profile.model}`,
+      `--effort=${session?.effort ?? profile.effort}`,
     ],
     env: { ...env, ...resources },
   };
+}
+
+/**
+ * A session goes on by its id, which finds the transcript by its file's name. By the file's path the session would be the one
+ * that its lines name: for a fork that is the session that it comes from, and Claude Code would write into another file.
+ */
+function sessionArguments(session: SessionLaunch | undefined): readonly string[] {
+  if (session === undefined) return ["--no-session-persistence"];
+  return [`--${session.resume === undefined ? "session-id" : "resume"}=${session.cliSessionId}`];
 }
 
 function environment(profile: ProfileSettings): Record<string, string> {
@@ -100,6 +114,18 @@ const withoutBare: Readonly<Record<string, string>> = {
 /** The folder in which a worker of a profile works; `undefined` for a private one. */
 export function workspaceOf(profile: ProfileSettings): string | undefined {
   return profile.tools.length > 0 ? profile.workspace?.path : undefined;
+}
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const efforts: ReadonlySet<string> = new Set(["low", "medium", "high", "xhigh", "max"]);
+
+/** Requests are checked when they come; this is the last door before argv. */
+function checkSession({ cliSessionId, model, effort }: SessionLaunch, profile: ProfileSettings): void {
+  const isKnown = model === profile.model || profile.allowedModels.includes(model);
+  if (isKnown && efforts.has(effort) && uuid.test(cliSessionId)) return;
+  throw new RunnerError("INTERNAL", "internal error", {
+    cause: new Error("bug: a session is launched with what its profile does not have"),
+  });
 }
 
 /** Tools run with the rights of the server. The settings are checked at start; this is the last door. */

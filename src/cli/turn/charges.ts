@@ -30,6 +30,13 @@ export class Charges {
     return usdMicros(this.#totalCostUsd);
   }
 
+  /** What a process that resumed a session says it has cost before it has done anything: its accounts go on from there. */
+  carriedOver(session: JsonObject): void {
+    this.#account = objectAt(session, "model_usage");
+    this.#totalCostUsd = amountAt(session, "total_cost_usd");
+    this.#apiMs = amountAt(session, "total_api_duration_ms");
+  }
+
   /** Books a result. */
   book(result: JsonObject): Charge {
     const account = objectAt(result, "modelUsage");

@@ -11,6 +11,7 @@ import { settingsSchema } from "../../../src/config/settings.ts";
 import { isRunnerError } from "../../../src/runner-error.ts";
 
 const resources = { HOME: "/b/home", TMPDIR: "/b/tmp" };
+const cliSessionId = "11111111-1111-4111-8111-111111111111";
 const profileOf = (settings: object = {}): ProfileSettings =>
   settingsSchema.parse({ profiles: { default: settings } }).profiles.default!;
 const launched = (settings: object = {}) =>
@@ -44,6 +45,41 @@ describe("the launch of a worker", () => {
     expect(launched().env.DISABLE_AUTO_COMPACT).toBe("1");
     const withTools = launched({ tools: ["Read"], tenant: "t", workspace: { path: "/w" }, isolation: "none" });
     expect(withTools.env.DISABLE_AUTO_COMPACT).toBeUndefined();
+  });
+
+  it("writes down what a session says, and has the session's model and effort from the start", () => {
+    const session = { cliSessionId, model: "claude-haiku-4-5", effort: "high", binding: {} } as const;
+    const profile = profileOf({ allowedModels: ["claude-haiku-4-5"] });
+    const { args, env } = launch({ profile, credential: { ANTHROPIC_API_KEY: "k" }, resources, session });
+    const ofSession = ["--session-id=", "--model=", "--effort="];
+    expect(args.filter((arg) => ofSession.some((name) => arg.startsWith(name)))).toEqual([
+      `--session-id=${cliSessionId}`,
+      "--model=claude-haiku-4-5",
+      "--effort=high",
+    ]);
+    expect(args).not.toContain("--no-session-persistence");
+    expect(env).toEqual(launched().env);
+  });
+
+  it("resumes a session by its id, also one that was copied from another", () => {
+    const resume = { transcript: new Uint8Array(), origin: "copied", files: [] } as const;
+    const session = { cliSessionId, model: "claude-opus-5-5", effort: "medium", binding: {}, resume } as const;
+    const { args } = launch({ profile: profileOf(), credential: {}, resources, session });
+    expect(args).toContain(`--resume=${cliSessionId}`);
+    expect(args.filter((arg) => /session|fork/.test(arg))).toEqual([]);
+  });
+
+  it.each([
+    { cliSessionId: "--dangerously-skip-permissions" },
+    { cliSessionId: "../../x" },
+    { cliSessionId: `${cliSessionId} ` },
+    { model: "claude-haiku-4-5" },
+    { effort: "--x" as never },
+  ])("is refused for a session with what its profile does not have: %j", (wrong) => {
+    const session = { cliSessionId, model: "claude-opus-5-5", effort: "medium", binding: {}, ...wrong } as const;
+    expect(() => launch({ profile: profileOf(), credential: {}, resources, session })).toThrow(
+      expect.objectContaining({ reason: "INTERNAL" }),
+    );
   });
 
   it("has an environment of its own, with the profile's bounds on the model API", () => {

@@ -29,7 +29,7 @@ async function leftover(name: string, owner: object | undefined): Promise<string
 describe("the workers' folders", () => {
   it("are private, and gone after the sweep", async () => {
     const folders = await open();
-    const folder = await folders.make("w1", undefined);
+    const folder = await folders.make({ workerId: "w1" });
     expect(await Promise.all([folders.path, folder.home, folder.tmp, folder.cwd].map(mode))).toEqual([
       0o700, 0o700, 0o700, 0o700,
     ]);
@@ -43,7 +43,7 @@ describe("the workers' folders", () => {
     const workspace = join(parent, "code");
     await mkdir(workspace);
     const folders = await open();
-    const folder = await folders.make("w1", workspace);
+    const folder = await folders.make({ workerId: "w1", workspace });
     expect(folder.cwd).toBe(workspace);
     await folders.sweep(folder);
     expect(await exists(workspace)).toBe(true);
@@ -55,7 +55,7 @@ describe("the workers' folders", () => {
     await mkdir(outside);
     await writeFile(join(outside, "kept"), "");
     const folders = await open();
-    const folder = await folders.make("w1", undefined);
+    const folder = await folders.make({ workerId: "w1" });
     await mkdir(join(folder.tmp, "a", "b"), { recursive: true });
     await symlink(outside, join(folder.tmp, "link"));
     await chmod(join(folder.tmp, "a"), 0o000);

@@ -39,6 +39,20 @@ describe("the ledger", () => {
     expect(costs[2]).toBeGreaterThan(0);
   });
 
+  it("charges the first turn of a resumed session for itself only, with and without the CLI's own account of it", () => {
+    const carried = { modelUsage: { m: { inputTokens: 10, costUSD: 0.25 } } };
+    const now = { m: { inputTokens: 14, costUSD: 0.3 }, n: { inputTokens: 1, costUSD: 0.01 } };
+    const exact = { m: { inputTokens: 4, costUSD: 0.05 }, n: { inputTokens: 1, costUSD: 0.01 } };
+    const ways: readonly JsonObject[] = [{}, { model_usage_since_last_result: exact }];
+    for (const more of ways) {
+      const ledger = new Charges();
+      ledger.carriedOver({ total_cost_usd: 0.25, total_api_duration_ms: 400, model_usage: carried.modelUsage });
+      expect(ledger.totalCostUsdMicros).toBe(250_000); // the base line of a limit of cost
+      const charge = ledger.book({ total_cost_usd: 0.31, duration_api_ms: 450, modelUsage: now, ...more });
+      expect(charge).toMatchObject({ costUsdMicros: 60_000, apiMs: 50, usage: { inputTokens: 5 } });
+    }
+  });
+
   it("has what all turns cost as the base line for the next", () => {
     const ledger = new Charges();
     ledger.book({ total_cost_usd: 0.25, modelUsage: {} });
