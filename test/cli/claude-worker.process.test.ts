@@ -88,6 +88,20 @@ describe("a worker on the real CLI", () => {
     expect(await worker.reset()).toEqual({ clean: true });
   });
 
+  it("says how full the context is, and refuses a session's turn for which there is no room, without a request", async () => {
+    const settings = { model: "claude-sonnet-4-5", effort: "medium" } as const;
+    await worker.configure(settings);
+    using _ = answering("Nearly full.", { usage: { inputTokens: 178_990, outputTokens: 10 } });
+    const { end: last } = await play(worker, turnOf("One", { settings }));
+    expect([last.contextTokens, last.contextWindowTokens]).toEqual([179_000, 200_000]);
+    expect([last.answerBlocks, last.answerBeside]).toEqual([["Nearly full."], "nothing"]);
+    const requestCount = own.standin.requests.length;
+    const { end } = await play(worker, turnOf("Two", { settings, sessionId: "s" }));
+    expect(end).toMatchObject({ terminalReason: "blocking_limit", error: { reason: "CONTEXT_FULL" } });
+    expect(own.standin.requests).toHaveLength(requestCount);
+    expect(await worker.reset()).toEqual({ clean: true });
+  });
+
   it("stops handing a history over when it is cancelled, and can be reset", async () => {
     const abort = new AbortController();
     const history = Array.from({ length: 40 }, (_, at) =>

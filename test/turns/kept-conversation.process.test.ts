@@ -42,9 +42,8 @@ async function session(script: FakeScript = {}) {
 
   const history: HistoryMessage[] = [];
   let lastTurnId: string | undefined;
-  let readBefore = 0;
 
-  /** Runs the session's next turn, and gives what its worker read for it and for nothing else. */
+  /** Runs the session's next turn, and gives what was read since the prompt before it. */
   async function next(prompt: string, asked: { settings?: ModelSettings; endedFor?: EndCause } = {}) {
     const turn = turnOf(prompt, { id: randomUUID(), history: [...history], settings: asked.settings ?? settings });
     const conversation = keptNames({ sessionId: "s", lastTurnId, turn });
@@ -65,16 +64,17 @@ async function session(script: FakeScript = {}) {
       history.push({ role: "user", content: turn.content }, { role: "assistant", texts: end.answerBlocks });
       lastTurnId = turn.id;
     }
-    const read = (await fake.record()).flatMap((entry) => entry.in ?? []);
-    const own = read.slice(readBefore);
-    readBefore = read.length;
-    return { end, holds: claim.holds.kind, worker: claim.worker, workerId: claim.worker.id, read: own.map(inShort) };
+    // A reset may be read at any time behind its turn: it counts for the turn that comes next.
+    const read = (await fake.record()).flatMap(({ in: line }) => (line === undefined ? [] : [inShort(line)]));
+    const prompts = read.flatMap((line, at) => (line.startsWith("asked") ? [at] : []));
+    const own = read.slice((prompts.at(-2) ?? -1) + 1, (prompts.at(-1) ?? -1) + 1);
+    return { end, holds: claim.holds.kind, worker: claim.worker, workerId: claim.worker.id, read: own };
   }
   return { next };
 }
 
 /** A line of the input in a word. */
-function inShort(line: unknown): string {
+function inShort(line: Readonly<Record<string, unknown>>): string {
   const { type, request, message, shouldQuery } = line as {
     type: string;
     request?: { subtype: string };
@@ -107,7 +107,13 @@ describe("the turns of a session", () => {
     expect(stopped).toMatchObject({ holds: "conversation", end: { outcome: "interrupted" } });
     const after = await next("two again");
     expect(after).toMatchObject({ holds: "binding", workerId });
-    expect(after.read).toEqual(["rewind_conversation", "said one", "answered An answer.", "asked two again"]);
+    expect(after.read).toEqual([
+      "interrupt",
+      "rewind_conversation",
+      "said one",
+      "answered An answer.",
+      "asked two again",
+    ]);
     expect(await next("three")).toMatchObject({ holds: "conversation", read: ["asked three"] });
   });
 

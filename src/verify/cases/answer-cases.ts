@@ -4,7 +4,7 @@
 import type { ContentBlock } from "../../turn.ts";
 import type { CaseGroup, ResetCase } from "../case.ts";
 import type { Lease } from "../lease.ts";
-import { pdf, picture } from "../media.ts";
+import { pdf, picture } from "../prompt-media.ts";
 
 /** One turn that gets this answer. */
 const answered = (name: string, scenario: string, more: Partial<ResetCase> = {}): ResetCase => ({

@@ -8,7 +8,7 @@ import type { CaseGroup, ResetCase } from "../case.ts";
 import { type Difference, firstDifference, type SentRequest } from "../compare.ts";
 import { models } from "../lanes.ts";
 import type { Lease, LeaseTurn } from "../lease.ts";
-import { pdf, picture } from "../media.ts";
+import { pdf, picture } from "../prompt-media.ts";
 
 type Compare = (seeded: readonly SentRequest[], kept: readonly SentRequest[]) => Difference | undefined;
 
