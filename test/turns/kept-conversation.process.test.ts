@@ -29,7 +29,17 @@ async function session(script: FakeScript = {}) {
   const cli: LocatedCli = { kind: "found", path: fake.path, version: "2.1.332", source: "settings", fingerprint: "" };
   const workers = stack.use(await rig({ cli }));
   const pool = new Pool({
-    profiles: { default: { minSpares: 0, maxWorkers: 1, keptPlaces: 0, reuse: true, keepConversationMs: 60_000 } },
+    profiles: {
+      default: {
+        minSpares: 0,
+        maxWorkers: 1,
+        keptPlaces: 0,
+        reuse: true,
+        keepConversationMs: 60_000,
+        parkedIdleMs: 0,
+        maxParkedWorkers: 0,
+      },
+    },
     settings: settingsSchema.parse({}),
     tenants: { weightOf: () => 1, areSeveral: () => false },
     startWorker: () => workers.worker(),
