@@ -18,6 +18,7 @@ import { probeSettings } from "./config/probe-settings.ts";
 import { workerBounds, workerUse } from "./config/profile-settings.ts";
 import type { Settings } from "./config/settings.ts";
 import { runnerVersion } from "./config/version.ts";
+import { isNameOf } from "./conversations/kept-names.ts";
 import { Authenticator, type AuthRules, defaultToken } from "./policy/auth.ts";
 import { TurnReaders, TurnsInFlight } from "./policy/quota.ts";
 import { Tenants } from "./policy/tenants.ts";
@@ -42,7 +43,8 @@ import { poolService } from "./service/pool/pool-service.ts";
 import { runnerService } from "./service/runner.ts";
 import { sessionService } from "./service/sessions/session-service.ts";
 import { turnService } from "./service/turns/turn-service.ts";
-import { SessionLines } from "./sessions/session-lines.ts";
+import { SessionLines, sessionKey } from "./sessions/session-lines.ts";
+import { TranscriptCopies } from "./sessions/transcript-copies.ts";
 import { TurnDesk } from "./sessions/turn-desk.ts";
 import { openProbeSink } from "./standin/probe-sink.ts";
 import { openStore } from "./store/open-store.ts";
@@ -267,6 +269,9 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     },
     enter: (tenant) => inFlight.enter(tenant),
     encodeResult,
+    cliVersion: () => keeper.info().version ?? "",
+    transcripts: new TranscriptCopies(store),
+    toolSessions: (profile) => settings.profiles[profile] ?? { onIncomplete: "keep", onContextFull: "compact" },
     contextLimits: (profile) => settings.profiles[profile] ?? {},
   });
 
@@ -294,7 +299,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
         expiry: settings.store,
         clock,
         log,
-        forgetConversation: async () => {},
+        forgetConversation: (session) => pool.forget((name) => isNameOf(name, sessionKey(session))),
       }),
       turnService({
         store,

@@ -30,7 +30,8 @@ export interface ResumedConversation {
   readonly origin: "own" | "copied";
   /** Absent: only the lines themselves are checked. */
   readonly seal?: TranscriptSeal | undefined;
-  readonly files: readonly SessionFile[];
+  /** Those beside it; a function is asked when a process is started. */
+  readonly files: readonly SessionFile[] | (() => Promise<readonly SessionFile[]>);
 }
 
 export interface SessionLaunch extends ModelSettings {

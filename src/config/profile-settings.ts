@@ -188,6 +188,14 @@ export const profile = z.strictObject({
     "The size of a session's conversation, in tokens, from which on further turns fail with CONTEXT_FULL. Absent: 85 % of the model's context window.",
     "It is compared with the usage of the last turn plus an estimate of the new prompt. At most 85 % of the smallest window among the profile's models leaves room for answers.",
   ),
+  onIncomplete: about(
+    z.enum(["keep", "drop"]).default("keep"),
+    "What becomes of a turn of a session with tools that did not complete. `keep`: it stays in the conversation as Claude Code closes it, since what its tools did stands. `drop`: the conversation goes back to the turn before; what the tools did stays done.",
+  ),
+  onContextFull: about(
+    z.enum(["refuse", "compact"]).default("compact"),
+    "What becomes of a session with tools whose conversation gets too long for the model. `compact`: Claude Code replaces it by a summary, and goes on. `refuse`: further turns fail with CONTEXT_FULL, as in a session without tools.",
+  ),
   parkedIdleMs: about(
     ms().default(600_000),
     "How long the worker of a session with tools waits for the session's next turn, in milliseconds. After that, or when its place is needed, it ends, and the next turn starts a process that resumes the transcript. 0: it ends with its turn.",

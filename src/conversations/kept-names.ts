@@ -21,6 +21,11 @@ export function keptNames({ sessionId, lastTurnId, turn }: SessionTurn): KeptNam
   };
 }
 
+/** Whether a name stands for a conversation of the session. */
+export function isNameOf(name: string, sessionId: string): boolean {
+  return name.startsWith(`${JSON.stringify([sessionId]).slice(0, -1)},`);
+}
+
 function nameOf(sessionId: string, turnId: string, { model, effort }: ModelSettings): string {
   return JSON.stringify([sessionId, turnId, model, effort]);
 }

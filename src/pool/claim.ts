@@ -99,6 +99,8 @@ export interface WorkerPool {
 
 /** What idle workers have kept, as whoever deletes it sees the pool. */
 export interface KeptConversations {
-  /** Resets or ends the idle workers that have a conversation. Settles when none has it any more. Does not reject. */
-  forget(conversation: string): Promise<void>;
+  /**
+   * Resets or ends the idle workers whose conversation is one of those. Settles when none has it any more. Does not reject.
+   */
+  forget(isGone: (conversation: string) => boolean): Promise<void>;
 }

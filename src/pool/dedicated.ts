@@ -87,6 +87,11 @@ export function meetingOf(
 
 /** Whether an idle worker holds the conversation. */
 export function holdsConversation(state: WorkerState, conversation: string): boolean {
+  return heldConversation(state) === conversation;
+}
+
+/** The conversation that an idle worker holds. `undefined`: none, or it is not idle. */
+export function heldConversation(state: WorkerState): string | undefined {
   const idle = state.kind === "checking" ? state.idle : state;
-  return idle.kind === "boundIdle" && idle.holds.kind === "conversation" && idle.holds.id === conversation;
+  return idle.kind === "boundIdle" && idle.holds.kind === "conversation" ? idle.holds.id : undefined;
 }

@@ -2,7 +2,7 @@
  * What becomes of a worker whose turn is over and that is fit for another: it is reset, keeps its conversation, or ends.
  * And which workers have a conversation that is to be forgotten. Pure.
  */
-import { type Dedication, holdsConversation } from "./dedicated.ts";
+import { type Dedication, heldConversation } from "./dedicated.ts";
 import { isParked, type ParkingLimits } from "./parking.ts";
 import { type AgingWorker, type RecyclingLimits, wornOut } from "./recycling.ts";
 import { type KeepingLimits, keptConversation } from "./reset-timing.ts";
@@ -45,19 +45,19 @@ interface Holder {
 }
 
 /**
- * The workers that have a conversation and run no turn of it: those that can be reset, and those that have to end. One that
+ * The workers that have one of some conversations and run no turn of it: those that can be reset, and those that have to end. One that
  * is being checked may be given out right after.
  */
 export function holdersOf<W extends Holder>(
   workers: Iterable<W>,
-  conversation: string,
+  isWanted: (conversation: string) => boolean,
 ): { readonly reset: readonly W[]; readonly end: readonly W[] } {
   const reset: W[] = [];
   const end: W[] = [];
   for (const worker of workers) {
     const { state, dedication } = worker;
-    const willHave = state.kind === "starting" && dedication?.conversation === conversation;
-    if (!willHave && !holdsConversation(state, conversation)) continue;
+    const conversation = state.kind === "starting" ? dedication?.conversation : heldConversation(state);
+    if (conversation === undefined || !isWanted(conversation)) continue;
     (dedication === undefined && state.kind === "boundIdle" ? reset : end).push(worker);
   }
   return { reset, end };

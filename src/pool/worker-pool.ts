@@ -137,8 +137,8 @@ export class Pool implements WorkerPool, KeptConversations {
     return turn.outcome.promise;
   }
 
-  async forget(conversation: string): Promise<void> {
-    const { reset, end } = holdersOf(this.#inventory.workers(), conversation);
+  async forget(isGone: (conversation: string) => boolean): Promise<void> {
+    const { reset, end } = holdersOf(this.#inventory.workers(), isGone);
     for (const worker of end) worker.stop("session_deleted");
     const forgotten = [...reset.map((worker) => this.#lives.reset(worker)), ...end.map(({ gone }) => gone)];
     this.#serve();

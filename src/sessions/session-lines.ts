@@ -20,12 +20,17 @@ interface Waiting {
   onFirst: () => void;
 }
 
+/** A session among those of all tenants. */
+export function sessionKey({ tenant, id }: { readonly tenant: string; readonly id: string }): string {
+  return `${tenant}\0${id}`;
+}
+
 export class SessionLines {
   readonly #lines = new Map<string, Waiting[]>();
 
   /** `overtaking`: it goes before all that wait, after the one that has the session. */
   enter(session: { readonly tenant: string; readonly id: string }, turnId: string, overtaking = false): LinePlace {
-    const key = `${session.tenant}\0${session.id}`;
+    const key = sessionKey(session);
     const line = this.#lines.get(key) ?? [];
     this.#lines.set(key, line);
     const own: Waiting = { turnId, onFirst: () => {} };

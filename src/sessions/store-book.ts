@@ -6,7 +6,15 @@
  */
 import type { Clock } from "../clock.ts";
 import { isRunnerError } from "../runner-error.ts";
-import type { ContentPart, EndingInSession, RecordedError, Store, TurnEnding, TurnLease } from "../store/store.ts";
+import type {
+  ContentPart,
+  EndingInSession,
+  RecordedError,
+  Store,
+  TranscriptState,
+  TurnEnding,
+  TurnLease,
+} from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { TurnEnd } from "../turn-end.ts";
 import type { TurnBook } from "../turns/live-turn.ts";
@@ -25,6 +33,9 @@ export interface SessionEnding {
   readonly answer: readonly ContentPart[];
   readonly contextTokens: number;
   readonly contextWindowTokens: number;
+  /** Set: the session cannot go on for the moment. */
+  readonly suspension?: EndingInSession["suspension"];
+  readonly transcript?: TranscriptState | undefined;
 }
 
 export interface StoreBookParts<Result> {
@@ -104,7 +115,7 @@ export class StoreBook<Result> implements TurnBook<Result> {
       costIsEstimate: end.costIsEstimate,
       lastSequence,
       result: keepsResult ? encode(result) : undefined,
-      session: session && { ...session, suspension: undefined },
+      session: session && { ...session, suspension: session.suspension },
     });
     if (this.#parts.isAwaited) await written;
   }

@@ -6,11 +6,13 @@
  * wait. Any other is written down first of all: whether there is such a request already, and whether the session is free,
  * is the store's answer.
  */
+import { randomUUID } from "node:crypto";
 import { type Clock, sleep, within } from "../clock.ts";
 import { keptNames } from "../conversations/kept-names.ts";
 import { staysInConversation } from "../conversations/stays.ts";
 import { type ContextLimits, type ContextVerdict, guardContext } from "../conversations/token-guard.ts";
-import { RunnerError } from "../runner-error.ts";
+import type { Claim } from "../pool/claim.ts";
+import { isRunnerError, RunnerError } from "../runner-error.ts";
 import type { Acceptance, Durability, NewTurn, SessionRecord, Store, TurnLease, TurnRecord } from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Turn, TurnNotice } from "../turn.ts";
@@ -18,10 +20,12 @@ import type { TurnEnd } from "../turn-end.ts";
 import type { Admission } from "../turns/life.ts";
 import type { LiveTurn } from "../turns/live-turn.ts";
 import type { LiveTurns } from "../turns/live-turns.ts";
+import type { WorkerProcess, WorkerTranscript } from "../worker-process.ts";
 import { answerParts, promptParts, toHistory } from "./content-parts.ts";
 import { requestIdReused, sessionBusy, sessionMismatch, sessionNotFound, storeQuota } from "./refusals.ts";
-import type { LinePlace, SessionLines } from "./session-lines.ts";
+import { type LinePlace, type SessionLines, sessionKey } from "./session-lines.ts";
 import { type SessionEnding, StoreBook, sequenceStep } from "./store-book.ts";
+import type { TranscriptCopies } from "./transcript-copies.ts";
 import { canBeRejoined, type SessionAsk, type TurnAsk } from "./turn-ask.ts";
 
 export interface TurnDeskLimits {
@@ -44,14 +48,26 @@ export interface TurnDeskParts<Result> {
   /** Lets a turn of a tenant in; throws for one too many. What it returns lets go of the place. */
   readonly enter: (tenant: string) => () => void;
   readonly encodeResult: (result: Result) => Uint8Array;
+  /** The version of Claude Code that writes transcripts now; empty while none is known. */
+  readonly cliVersion: () => string;
   /** How long the conversations of a profile may get. */
   readonly contextLimits: (profile: string) => ContextLimits;
+  readonly transcripts: TranscriptCopies;
+  /** How the tool conversations of a profile go on. */
+  readonly toolSessions: (profile: string) => ToolSessionRules;
+}
+
+export interface ToolSessionRules {
+  /** What becomes of a turn that did not complete: it stays as Claude Code closes it, or the conversation goes back. */
+  readonly onIncomplete: "keep" | "drop";
+  /** What becomes of a conversation that gets too long: it is refused, or Claude Code sums it up. */
+  readonly onContextFull: "refuse" | "compact";
 }
 
 /** What a turn is begun with. */
 export interface TurnHooks<Result> {
   readonly book: StoreBook<Result>;
-  readonly whenClaimed: () => void;
+  readonly whenClaimed: (claim: Claim) => void;
   readonly beforePrompt: () => Promise<void> | undefined;
   readonly admit: (turn: Turn, signal: AbortSignal) => Admission | Promise<Admission>;
 }
@@ -174,13 +190,16 @@ export class TurnDesk<Result> {
     const { session: asked } = ask;
     let lease: TurnLease = { turnId: turn.id, epoch: acceptance.epoch };
     let session = acceptance.session;
+    let worker: WorkerProcess | undefined;
     const book = this.#book(turn, ask, {
       lease: () => Promise.resolve(lease),
-      inSession: asked && ((end) => Promise.resolve(endingOf(end, session))),
+      inSession: asked && ((end) => this.#endInSession(end, { turn, session, lease, transcript: worker?.transcript })),
     });
     return {
       book,
-      whenClaimed: () => {},
+      whenClaimed: (claim) => {
+        worker = claim.worker;
+      },
       beforePrompt: () => book.beforePrompt(),
       admit: (_, signal) => {
         if (asked === undefined || place === undefined) return { leave };
@@ -241,19 +260,66 @@ export class TurnDesk<Result> {
   /** The turn with what was said in its session before. */
   #inSession(turn: Turn, session: SessionRecord): Turn {
     const { store } = this.#parts;
-    const { tenant, id, lastTurnId, turnCount } = session;
-    const context = guardContext(session, turn.content, this.#parts.contextLimits(turn.profile));
+    const { tenant, id, lastTurnId, turnCount, kind } = session;
+    const mayBeSummedUp = kind === "tools" && this.#parts.toolSessions(turn.profile).onContextFull === "compact";
+    const limits = this.#parts.contextLimits(turn.profile);
+    const context = mayBeSummedUp ? roomy : guardContext(session, turn.content, limits);
     if (context.kind === "full") throw contextFull(id, context);
+    const conversation = keptNames({ sessionId: sessionKey(session), lastTurnId, turn });
+    if (kind === "tools") {
+      if (turnCount > 0 && session.transcript === undefined) throw withoutTranscript(id);
+      const sessionLaunch = this.#parts.transcripts.launchOf(session, turn, randomUUID());
+      return { ...turn, sessionId: id, conversation, sessionLaunch };
+    }
     return {
       ...turn,
       ...(context.kind === "notice" && { notice: contextNotice(context) }),
       sessionId: id,
-      conversation: keptNames({ sessionId: `${tenant}\0${id}`, lastTurnId, turn }),
+      conversation,
       earlier: {
         messageCount: turnCount * 2,
         load: async () => toHistory(await store.conversation(tenant, id)),
       },
     };
+  }
+
+  /** What the end of a turn means for its session's conversation. Never rejects. */
+  async #endInSession(
+    end: TurnEnd | undefined,
+    {
+      turn,
+      session,
+      lease,
+      transcript,
+    }: {
+      readonly turn: Turn;
+      readonly session: SessionRecord | undefined;
+      readonly lease: TurnLease;
+      readonly transcript: WorkerTranscript | undefined;
+    },
+  ): Promise<SessionEnding> {
+    const ending = endingOf(end, session);
+    if (end === undefined || session === undefined || transcript === undefined) return ending;
+    const isComplete = end.outcome === "completed";
+    if (!isComplete && this.#parts.toolSessions(turn.profile).onIncomplete === "drop") {
+      return { ...ending, isInConversation: false };
+    }
+    try {
+      const copied = await this.#parts.transcripts.copy(lease, session, {
+        transcript,
+        cliVersion: this.#parts.cliVersion(),
+      });
+      const { contextTokens, contextWindowTokens } = end;
+      // Without a line in the transcript Claude Code does not know of the turn.
+      if (copied === undefined) return { ...ending, isInConversation: false };
+      return { ...ending, isInConversation: true, contextTokens, contextWindowTokens, transcript: copied };
+    } catch (error) {
+      this.#parts.log.error({ turnId: turn.id, err: error }, "the transcript of a session could not be copied");
+      const suspension = isRunnerError(error, "SESSION_SUSPENDED")
+        ? { reason: error.reason, message: error.message }
+        : { reason: "STORE_UNAVAILABLE" as const, message: "the session's last turn could not be written down" };
+      return { ...ending, isInConversation: false, suspension };
+    }
   }
 
   #newTurn(turn: Turn, ask: TurnAsk, take: "now" | "later" = "now"): NewTurn {
@@ -344,6 +410,13 @@ export class TurnDesk<Result> {
     throw new RunnerError("QUOTA_EXCEEDED", message, { facts: { tenant, count, limit } });
   }
 }
+
+const roomy = { kind: "ok" } as const;
+
+const withoutTranscript = (id: string): RunnerError =>
+  new RunnerError("SESSION_SUSPENDED", `the session "${id}" cannot continue: its transcript is missing`, {
+    facts: { sessionId: id },
+  });
 
 /** How often it is looked whether another server's turn has ended, in milliseconds. */
 const otherServerPollMs = 250;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { keptNames, type SessionTurn } from "../../src/conversations/kept-names.ts";
+import { isNameOf, keptNames, type SessionTurn } from "../../src/conversations/kept-names.ts";
 
 const settings = { model: "m", effort: "medium" } as const;
 
@@ -36,4 +36,11 @@ test("names do not run into each other", () => {
   const one = keptNames({ sessionId: "a", turn: { id: "b", settings: { model: "c:d", effort: "low" } } });
   const other = keptNames({ sessionId: "a", turn: { id: "b:c", settings: { model: "d", effort: "low" } } });
   expect(one.after).not.toBe(other.after);
+});
+
+test("a name is known to be of its session, and of no other", () => {
+  const turn = { id: "t", settings: { model: "m", effort: "low" } } as const;
+  const { after } = keptNames({ sessionId: 'a"b', turn });
+  expect(isNameOf(after, 'a"b')).toBe(true);
+  for (const other of ["a", 'a"', 'a"b"', "b", ""]) expect(isNameOf(after, other)).toBe(false);
 });

@@ -5,66 +5,17 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Client, Code, createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
+import { Code } from "@connectrpc/connect";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ConversationSource } from "../../gen/claude/runner/v1/event_pb.ts";
 import { Outcome } from "../../gen/claude/runner/v1/result_pb.ts";
-import {
-  BusyPolicy,
-  ClaudeRunner,
-  OnDisconnect,
-  type StreamChatResponse,
-} from "../../gen/claude/runner/v1/runner_pb.ts";
-import { SessionService, SessionState } from "../../gen/claude/runner/v1/session_pb.ts";
-import { TurnService, TurnState, TurnView } from "../../gen/claude/runner/v1/turn_pb.ts";
+import { BusyPolicy, OnDisconnect, type StreamChatResponse } from "../../gen/claude/runner/v1/runner_pb.ts";
+import { SessionState } from "../../gen/claude/runner/v1/session_pb.ts";
+import { TurnState, TurnView } from "../../gen/claude/runner/v1/turn_pb.ts";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { failureOf } from "./failure.ts";
 import { openScene, type Scene, type SettingsInput, tenants } from "./scene.ts";
-
-interface Clients {
-  readonly runner: Client<typeof ClaudeRunner>;
-  readonly sessions: Client<typeof SessionService>;
-  readonly turns: Client<typeof TurnService>;
-}
-
-function clients(scene: Scene, token: string = tenants.acme): Clients {
-  const transport = createGrpcTransport({
-    baseUrl: `http://127.0.0.1:${scene.target.grpcPort}`,
-    interceptors: [
-      (next) => (request) => {
-        request.header.set("authorization", `Bearer ${token}`);
-        return next(request);
-      },
-    ],
-  });
-  return {
-    runner: createClient(ClaudeRunner, transport),
-    sessions: createClient(SessionService, transport),
-    turns: createClient(TurnService, transport),
-  };
-}
-
-async function all(stream: AsyncIterable<StreamChatResponse>): Promise<StreamChatResponse[]> {
-  const events: StreamChatResponse[] = [];
-  for await (const event of stream) events.push(event);
-  return events;
-}
-const textOf = (events: readonly StreamChatResponse[]) =>
-  events.map(({ event }) => (event.case === "textDelta" ? event.value.text : "")).join("");
-const startedOf = (events: readonly StreamChatResponse[]) => {
-  const started = events[0]?.event;
-  if (started?.case !== "started") throw new Error("no started");
-  return started.value;
-};
-const reasonOf = async (call: Promise<unknown> | AsyncIterable<unknown>) => {
-  const failure = await failureOf(call);
-  return failure.findDetails(ErrorInfoSchema)[0]?.reason;
-};
-/** The prompts and answers that the model was sent, by its own account. */
-const asked = "[[scenario conversation]]";
-const slow = (text: string, betweenDeltasMs = 100) =>
-  `[[scenario text ${JSON.stringify({ text, deltas: [...text], betweenDeltasMs })}]]`;
+import { all, asked, type Clients, clients, reasonOf, slow, startedOf, textOf } from "./session-clients.ts";
 
 describe("a session", () => {
   let scene: Scene;

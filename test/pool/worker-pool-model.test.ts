@@ -363,7 +363,7 @@ const commands = [
     command(`forget(${index})`, (world) => {
       const sessions = [...world.sessionTurnCount];
       const [session, count] = pick(sessions, index) ?? [];
-      if (session !== undefined) void world.t.pool.forget(`${session}@${count}`);
+      if (session !== undefined) void world.t.pool.forget((held) => held === `${session}@${count}`);
     }),
   ),
   fc.nat(9).map((index) =>

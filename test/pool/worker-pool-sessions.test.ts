@@ -247,7 +247,11 @@ test("what is deleted is forgotten: parked workers end, kept text conversations 
   await runTurn(t, {}, "gone too");
   const [own, other, text] = t.workers;
   let isForgotten = false;
-  void Promise.all([t.pool.forget("gone"), t.pool.forget("gone too"), t.pool.forget("unknown")]).then(() => {
+  void Promise.all([
+    t.pool.forget((held) => held === "gone"),
+    t.pool.forget((held) => held === "gone too"),
+    t.pool.forget((held) => held === "unknown"),
+  ]).then(() => {
     isForgotten = true;
   });
   await t.clock.settle();
@@ -264,7 +268,7 @@ test("what is deleted while its worker starts ends that as well", async () => {
   t.ask({ ...of("s1", "c0"), signal: abort.signal });
   await t.clock.advance(100);
   abort.abort(new RunnerError("CANCELLED", "gone"));
-  void t.pool.forget("c0");
+  void t.pool.forget((held) => held === "c0");
   await t.clock.advance(1_000);
   expect(t.counts()).toMatchObject({ starting: 0, boundIdle: 0 });
 });

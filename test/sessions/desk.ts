@@ -5,6 +5,7 @@ import type { Clock } from "../../src/clock.ts";
 import type { TurnsInFlight } from "../../src/policy/quota.ts";
 import { encodeResult, type ServedResult } from "../../src/service/out/turn-encoder.ts";
 import { SessionLines } from "../../src/sessions/session-lines.ts";
+import { TranscriptCopies } from "../../src/sessions/transcript-copies.ts";
 import { TurnDesk, type TurnDeskLimits } from "../../src/sessions/turn-desk.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { Log } from "../../src/telemetry/log.ts";
@@ -41,6 +42,9 @@ export function testDesk({ clock, log, inFlight, store = new QuickStore().asStor
     enter: (tenant) => inFlight.enter(tenant),
     encodeResult,
     contextLimits: () => ({}),
+    cliVersion: () => "2.1.332",
+    transcripts: new TranscriptCopies(store),
+    toolSessions: () => ({ onIncomplete: "keep", onContextFull: "compact" }),
   });
   return { desk, live, store };
 }

@@ -89,7 +89,7 @@ function environment(profile: ProfileSettings): Record<string, string> {
     CLAUDE_CODE_DISABLE_REFUSAL_FALLBACK: "1",
     CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS: "1",
     // Without tools a conversation is its words, and a summary would be others.
-    ...(profile.tools.length === 0 && { DISABLE_AUTO_COMPACT: "1" }),
+    ...((profile.tools.length === 0 || profile.onContextFull === "refuse") && { DISABLE_AUTO_COMPACT: "1" }),
     CLAUDE_CODE_MAX_RETRIES: String(profile.upstreamMaxRetries),
     API_TIMEOUT_MS: String(profile.upstreamTimeoutMs),
     CLAUDE_BYTE_STREAM_IDLE_TIMEOUT_MS: String(profile.upstreamIdleTimeoutMs),

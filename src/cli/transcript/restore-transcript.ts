@@ -37,7 +37,8 @@ export async function restoreTranscript(resume: ResumedConversation, options: Re
     sizeBytes += piece.length;
   }
   check.finish();
-  for (const { name, data } of resume.files) {
+  const files = typeof resume.files === "function" ? await resume.files() : resume.files;
+  for (const { name, data } of files) {
     signal?.throwIfAborted();
     const filePath = sessionFilePath(projects, name);
     await mkdir(dirname(filePath), { recursive: true, mode: owner.folder });
