@@ -72,6 +72,8 @@ export const restart = defineScenario<Parameters>({
     for (let round = 1; round <= rounds; round += 1) {
       bench.progress(`takeover ${round} of ${rounds}`, round / (rounds + 1));
       await sleep(betweenTakeoversMs * (0.5 + random()), undefined, { signal: bench.signal });
+      // The store is for two servers at a time.
+      await all.at(-2)?.ended(bench.signal);
       const sinceMs = performance.now();
       const { server } = await serve("--takeover");
       await server.said("took over from the running server", bench.signal);
