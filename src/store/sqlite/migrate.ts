@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Migration } from "./migrations.ts";
 import type { Sql } from "./sql.ts";
 import { storeUnavailable } from "./sqlite-faults.ts";
-import { sizeOf } from "./store-files.ts";
+import { makePrivateFile, sizeOf } from "./store-files.ts";
 
 export interface MigrateOptions {
   readonly migrations: readonly Migration[];
@@ -68,6 +68,7 @@ function copyBefore(
     return `the store goes from version ${version} to ${to}, and the disk has no room for a copy: there is no way back`;
   }
   rmSync(copy, { force: true });
+  makePrivateFile(copy);
   sql.run("vacuum into ?1", copy);
   return (
     `the store goes from version ${version} to ${to}; to go back to an older server, stop this one, replace ` +

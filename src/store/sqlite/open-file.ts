@@ -25,6 +25,7 @@ import {
   makeReserve,
   readSideFile,
   removeDatabase,
+  restore,
   type SideFile,
   type StorePaths,
   sizeOf,
@@ -116,8 +117,6 @@ export function checkSideFile(paths: StorePaths, side: SideFile | undefined): Si
   if (!existsSync(wal)) throw storeUnavailable(`${wal} is missing, and with it what was written last${restore}`);
   return side;
 }
-
-const restore = ": put it back from a backup, or go on with what is there by `claude-runner store adopt`";
 
 function beginStore(paths: StorePaths): SideFile {
   const side: SideFile = { storeId: randomUUID(), state: "creating", generation: 0, inode: "" };
