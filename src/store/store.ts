@@ -217,7 +217,7 @@ export interface EndingInSession {
   readonly answer: readonly ContentPart[];
   readonly contextTokens: number;
   readonly contextWindowTokens: number;
-  /** Set: the session is suspended. `undefined`: it is not any more. */
+  /** Set: the session is suspended. `undefined`: it is not any more, if the turn had its prompt. */
   readonly suspension: { readonly reason: RunnerReason; readonly message: string } | undefined;
   /** How much of the transcript belongs to the conversation now. */
   readonly transcript?: TranscriptState | undefined;
@@ -345,7 +345,10 @@ export interface Store extends AsyncDisposable {
   acceptTurn(turn: NewTurn): Promise<Acceptance>;
   /** Gives a turn that this server has accepted its session, when nobody else has it. */
   takeSession(turnId: string): Promise<Taking>;
-  /** Claude Code is about to get the prompt. */
+  /**
+   * Claude Code is about to get the prompt. Nobody has to wait for it: a turn whose server dies counts as one that may have
+   * run, unless it waited for its session.
+   */
   startTurn(lease: TurnLease): Promise<void>;
   /** No event beyond `highestSequence` is delivered before this returns. */
   raiseHighestSequence(lease: TurnLease, highestSequence: number): Promise<void>;

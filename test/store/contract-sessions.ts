@@ -191,6 +191,9 @@ export function sessionsContract(subject: Subject): void {
       expect(await store.session(tenant, "s")).toMatchObject({
         suspension: { ...suspension, sinceMs: clock.wallNow() },
       });
+      const refused = await accept(store, newTurn(tenant, { session: inSession("s") }));
+      await store.endTurn(refused, { ...answered("x", { isInConversation: false }), outcome: undefined });
+      expect(await store.session(tenant, "s")).toMatchObject({ suspension });
       await say(store, tenant, "s", "again", "y");
       expect((await store.session(tenant, "s"))?.suspension).toBeUndefined();
     });

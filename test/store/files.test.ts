@@ -98,6 +98,23 @@ describe("the files of a store", () => {
     expect(await store.session("acme", "s")).toMatchObject({ runningTurnId: undefined });
   });
 
+  it("bind a request id to a turn that may have run, and free that of one that waited for its session", async () => {
+    const folder = newFolder();
+    const one = await openAt(folder);
+    const request = (id: string) => ({ id, digest: bytesOf("d".repeat(32)) });
+    const first = await accept(one.store, newTurn("acme", { session: inSession("s"), request: request("first") }));
+    const later = inSession("s", { take: "later" });
+    const second = await accept(one.store, newTurn("acme", { session: later, request: request("second") }));
+    await closeStore(one);
+    const { store } = await openAt(folder);
+    expect(await store.turnByRequestId("acme", "first")).toMatchObject({ id: first.turnId, outcome: "lost" });
+    expect(await store.turnByRequestId("acme", "second")).toBeUndefined();
+    expect(await store.turn("acme", second.turnId)).toMatchObject({
+      outcome: undefined,
+      error: { reason: "TURN_LOST" },
+    });
+  });
+
   it.each([
     ["the database is missing", ({ database }) => rmSync(database), /store\.db is missing/],
     ["the database is empty", ({ database }) => truncateSync(database), /store\.db is empty/],
