@@ -12,10 +12,12 @@ export interface MigrateOptions {
   readonly migrations: readonly Migration[];
   /** Where a copy of the old tables may lie. Absent: there are no files. */
   readonly folder: string | undefined;
+  /** The processes of older servers that have the store open now, and go on reading it. */
+  readonly readers: () => readonly number[];
 }
 
 /** Returns what is worth a line in the log. */
-export function migrate(sql: Sql, { migrations, folder }: MigrateOptions): readonly string[] {
+export function migrate(sql: Sql, { migrations, folder, readers }: MigrateOptions): readonly string[] {
   const newest = migrations.at(-1) as Migration;
   const version = versionOf(sql);
   if (version > newest.version) {
@@ -31,6 +33,11 @@ export function migrate(sql: Sql, { migrations, folder }: MigrateOptions): reado
   const due = migrations.filter((one) => one.version > version);
   if (due.length === 0) return [];
   const breaks = version > 0 && due.some(({ oldestReader }) => oldestReader > version);
+  const pids = breaks ? readers() : [];
+  if (pids.length > 0) {
+    const message = `the store must be changed for this version, and the server that has it open (process ${pids.join(", ")}) could not read it then: stop that one first`;
+    throw storeUnavailable(message);
+  }
   const notes = breaks && folder !== undefined ? [copyBefore(sql, { version, to: newest.version, folder })] : [];
   sql.exec("begin immediate");
   try {

@@ -23,6 +23,13 @@ interface OwnerRow {
   readonly pid: number;
 }
 
+/** The processes of the servers that have the store open now. */
+export function livingServers(sql: Sql, paths: StorePaths): readonly number[] {
+  return allOwners(sql)
+    .filter(({ id }) => !isFree(paths.ownerLock(id)))
+    .map(({ pid }) => pid);
+}
+
 /** Ends what dead servers left, and enters this one. Throws when the store is another's. */
 export function enterOwner(context: Context, paths: StorePaths, machine: Machine): OwnersFound {
   const { sql, ownerId, nowMs } = context;
