@@ -1,7 +1,6 @@
 /**
  * `claude-runner store`: looks after the store of a server, beside it or without one.
  */
-import { Argument } from "commander";
 import { systemClock } from "../clock.ts";
 import { type CommandEntry, CommandError, helpSection, UsageError } from "./command.ts";
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
@@ -19,16 +18,15 @@ const actions = ["check", "export", "compact", "adopt"] as const;
 type Action = (typeof actions)[number];
 
 export const store: CommandEntry = {
-  usage: "store",
+  usage: "store <action>",
   summary: "check, export, compact or adopt the store of sessions and turns",
   group: "Set up",
   declare(command) {
     command
       .description(
-        "Looks after the store in which a server keeps sessions and turns. `check`, `export` and `compact` may run beside a server. " +
-          "`adopt` may not: it makes a store of what is left of one.",
+        "Looks after the store in which a server keeps sessions and turns. `check`, `export` and `compact` may run " +
+          "beside a server; `adopt` may not.",
       )
-      .addArgument(new Argument("<action>", "what to do").choices(actions))
       .option("--folder <path>", "the store's folder (default: store.folder of the settings)")
       .option("--content", "export: also the words of prompts, answers, results, events and transcripts")
       .option("--tenant <name>", "export: only the records of this tenant")
@@ -37,12 +35,12 @@ export const store: CommandEntry = {
     command.addHelpText(
       "after",
       helpSection("Actions:", [
-        "check    reads the whole store and names everything that is not as it must be; exits with 1 if there is anything",
+        "check    reads the whole store and names what is not as it must be; exits with 1 if there is anything",
         "export   prints sessions and turns as JSON lines, without their words unless you ask for them",
         "compact  gives free room back to the disk: all of it, or, beside a server, only whole free pages",
-        "adopt    accepts a store that a server refuses: a copy that was made while a server had it open, one without its",
-        "         -wal file, or one of another machine. What was written last may be missing, and turns that were open",
-        "         end as lost. Make a copy of the folder before",
+        "adopt    accepts a store that a server refuses: a copy that was made while a server had it open, one",
+        "         without its -wal file, or one of another machine. What was written last may be missing, and",
+        "         turns that were open end as lost. Make a copy of the folder before",
       ]) +
         helpSection("\nExamples:", [
           "claude-runner store check",
@@ -52,7 +50,8 @@ export const store: CommandEntry = {
     );
   },
   async run(terminal, command) {
-    const [action] = command.processedArgs as [Action];
+    const [action] = command.processedArgs as [string];
+    if (!isAction(action)) throw new UsageError(`store ${action}: must be one of ${actions.join(", ")}`);
     const options = command.opts<StoreOptions>();
     if (action !== "export" && (options.content || options.tenant !== undefined)) {
       throw new UsageError("--content and --tenant are for `store export`");
@@ -62,6 +61,8 @@ export const store: CommandEntry = {
     return runners[action](terminal, folder, options);
   },
 };
+
+const isAction = (text: string): text is Action => (actions as readonly string[]).includes(text);
 
 type Runner = (terminal: Terminal, folder: string, options: StoreOptions) => Promise<ExitCode>;
 

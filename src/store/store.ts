@@ -217,7 +217,7 @@ export interface EndingInSession {
   readonly answer: readonly ContentPart[];
   readonly contextTokens: number;
   readonly contextWindowTokens: number;
-  /** Set: the session is suspended. `undefined`: it is not any more. */
+  /** Set: the session is suspended. `undefined`: it is not any more, if the turn had its prompt. */
   readonly suspension: { readonly reason: RunnerReason; readonly message: string } | undefined;
   /** How much of the transcript belongs to the conversation now. */
   readonly transcript?: TranscriptState | undefined;
@@ -343,15 +343,24 @@ export interface Store extends AsyncDisposable {
 
   /** Writes a turn down. When this returns `accepted`, the turn will have exactly one end, whatever happens. */
   acceptTurn(turn: NewTurn): Promise<Acceptance>;
-  /** Gives an accepted turn its session, when nobody else has it. */
+  /** Gives a turn that this server has accepted its session, when nobody else has it. */
   takeSession(turnId: string): Promise<Taking>;
-  /** Claude Code is about to get the prompt. */
+  /**
+   * Claude Code is about to get the prompt. Nobody has to wait for it: a turn whose server dies counts as one that may have
+   * run, unless it waited for its session.
+   */
   startTurn(lease: TurnLease): Promise<void>;
   /** No event beyond `highestSequence` is delivered before this returns. */
   raiseHighestSequence(lease: TurnLease, highestSequence: number): Promise<void>;
-  /** Stores events of a turn that goes on without its caller. Takes the bytes: they must not be changed afterwards. */
+  /**
+   * Stores events of a turn that goes on without its caller. Takes the bytes: they must not be changed until it returns.
+   * Throws QUOTA_EXCEEDED when there is no room for them; those that come later may have room again.
+   */
   appendEvents(lease: TurnLease, events: EventRun): Promise<void>;
-  /** The end. Once; a second one is LeaseLost. */
+  /**
+   * The end. Once; a second one is LeaseLost. When it cannot be written it throws STORE_UNAVAILABLE, and the store writes
+   * it by itself as soon as it can: nobody has to try again.
+   */
   endTurn(lease: TurnLease, ending: TurnEnding): Promise<void>;
   turn(tenant: string, turnId: string): Promise<TurnRecord | undefined>;
   turnByRequestId(tenant: string, requestId: string): Promise<TurnRecord | undefined>;
@@ -375,7 +384,9 @@ export interface Store extends AsyncDisposable {
   /** The one that changed last first. */
   sessions(query: SessionQuery): Promise<readonly SessionRecord[]>;
   updateSession(tenant: string, id: string, change: SessionChange): Promise<SessionRecord | undefined>;
+  /** A turn that waits for it stays, without words, and is not among the deleted: it has its end to come. */
   deleteSession(tenant: string, id: string): Promise<Deletion>;
+  /** The turns of a copy have new ids, and cost nothing. */
   forkSession(fork: Fork): Promise<Forking>;
   /** The conversation of a session, in order. */
   conversation(tenant: string, sessionId: string): Promise<readonly ConversationTurn[]>;

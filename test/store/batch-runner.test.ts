@@ -22,7 +22,7 @@ beforeEach(() => {
   // Nobody waits for a lock here.
   sql = new Sql(new DatabaseSync(paths.database, { timeout: 0 }));
   sql.exec("pragma journal_mode = wal");
-  migrate(sql, { migrations, folder });
+  migrate(sql, { migrations, folder, readers: () => [] });
   runner = new BatchRunner({ sql, limits: defaultStoreLimits, ownerId: "me", paths });
 });
 afterEach(() => {

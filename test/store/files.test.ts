@@ -16,8 +16,6 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Machine } from "../../src/store/sqlite/machine.ts";
-import { migrate } from "../../src/store/sqlite/migrate.ts";
-import { Sql } from "../../src/store/sqlite/sql.ts";
 import { exportRecords } from "../../src/store/sqlite/store-export.ts";
 import { storePaths } from "../../src/store/sqlite/store-files.ts";
 import { adoptStore, compactStore } from "../../src/store/sqlite/store-upkeep.ts";
@@ -100,10 +98,28 @@ describe("the files of a store", () => {
     expect(await store.session("acme", "s")).toMatchObject({ runningTurnId: undefined });
   });
 
+  it("bind a request id to a turn that may have run, and free that of one that waited for its session", async () => {
+    const folder = newFolder();
+    const one = await openAt(folder);
+    const request = (id: string) => ({ id, digest: bytesOf("d".repeat(32)) });
+    const first = await accept(one.store, newTurn("acme", { session: inSession("s"), request: request("first") }));
+    const later = inSession("s", { take: "later" });
+    const second = await accept(one.store, newTurn("acme", { session: later, request: request("second") }));
+    await closeStore(one);
+    const { store } = await openAt(folder);
+    expect(await store.turnByRequestId("acme", "first")).toMatchObject({ id: first.turnId, outcome: "lost" });
+    expect(await store.turnByRequestId("acme", "second")).toBeUndefined();
+    expect(await store.turn("acme", second.turnId)).toMatchObject({
+      outcome: undefined,
+      error: { reason: "TURN_LOST" },
+    });
+  });
+
   it.each([
     ["the database is missing", ({ database }) => rmSync(database), /store\.db is missing/],
     ["the database is empty", ({ database }) => truncateSync(database), /store\.db is empty/],
     ["the side file is missing", ({ sideFile }) => rmSync(sideFile), /store\.json, .* is missing/],
+    ["the side file is damaged", ({ sideFile }) => truncateSync(sideFile, 10), /store\.json, .* is damaged/],
     [
       "the database is another store's",
       ({ sideFile }) => replaceIn(sideFile, /"storeId":"[^"]*"/, '"storeId":"other"'),
@@ -310,55 +326,6 @@ describe("commands on a store", () => {
     expect(compactStore(alone, () => undefined)).toMatchObject({ how: "whole" });
     alone.close();
     expect(problemsIn(folder)).toEqual([]);
-  });
-});
-
-describe("a migration", () => {
-  const first = {
-    version: 1,
-    oldestReader: 1,
-    sql: "create table meta(key text primary key, value text); create table a(x)",
-  };
-  const compatible = { version: 2, oldestReader: 1, sql: "alter table a add column y" };
-  const breaking = { version: 3, oldestReader: 3, sql: "alter table a rename to b" };
-
-  const databaseIn = (folder: string) => {
-    mkdirSync(folder, { recursive: true });
-    return new Sql(new DatabaseSync(join(folder, "store.db")));
-  };
-
-  it("is made once, in order, and needs no copy while older versions can read the result", () => {
-    const folder = newFolder();
-    const sql = databaseIn(folder);
-    expect(migrate(sql, { migrations: [first], folder })).toEqual([]);
-    expect(migrate(sql, { migrations: [first, compatible], folder })).toEqual([]);
-    expect(migrate(sql, { migrations: [first, compatible], folder })).toEqual([]);
-    sql.run("insert into a(x, y) values(1, 2)");
-    expect(migrate(sql, { migrations: [first], folder })).toEqual([]);
-    sql.db.close();
-  });
-
-  it("that older versions cannot read leaves a copy, and says how to go back", () => {
-    const folder = newFolder();
-    const sql = databaseIn(folder);
-    migrate(sql, { migrations: [first], folder });
-    sql.run("insert into a(x) values(7)");
-    const [note] = migrate(sql, { migrations: [first, compatible, breaking], folder });
-    expect(note).toMatch(/from version 1 to 3; to go back .*store-v1\.db/);
-    sql.db.close();
-    const copy = new Sql(new DatabaseSync(join(folder, "store-v1.db")));
-    expect(copy.all("select x from a")).toEqual([{ x: 7 }]);
-    copy.db.close();
-  });
-
-  it("that fails changes nothing", () => {
-    const folder = newFolder();
-    const sql = databaseIn(folder);
-    migrate(sql, { migrations: [first], folder });
-    const broken = { version: 2, oldestReader: 1, sql: "alter table a add column y; no sql" };
-    expect(() => migrate(sql, { migrations: [first, broken], folder })).toThrow(/syntax error/);
-    expect(() => sql.all("select y from a")).toThrow(/no such column/);
-    sql.db.close();
   });
 });
 

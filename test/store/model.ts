@@ -190,7 +190,7 @@ const fork = fc.tuple(sessionNames, sessionNames).map(([from, to]) =>
 const restart = fc.constant(
   command("restart", async (model, real) => {
     await real.restart();
-    for (const turn of model.open()) model.end(turn, turn.state === "running" ? "lost" : undefined, false);
+    for (const turn of model.open()) model.end(turn, turn.epoch > 0 ? "lost" : undefined, false);
   }),
 );
 

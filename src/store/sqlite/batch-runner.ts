@@ -12,7 +12,7 @@ import type { BatchEntry, Condition, Failure, OwnersFound, Reply } from "./batch
 import type { Context } from "./handler.ts";
 import { inTransaction } from "./open-file.ts";
 import { isAddition, isRead, runOperation } from "./operations.ts";
-import { tendOwners } from "./owners.ts";
+import { hasDeadOwner, tendOwners } from "./owners.ts";
 import { PieceReader } from "./parcel.ts";
 import type { Sql } from "./sql.ts";
 import { type Fault, faultOf } from "./sqlite-faults.ts";
@@ -31,6 +31,8 @@ export interface BatchResult {
   readonly pieces: readonly Uint8Array[];
 }
 
+/** How often a server says in its row that it lives. Whether it does is decided by its lock. */
+const beatIntervalMs = 60_000;
 /** So many free pages go back to the disk at a time, some milliseconds' work. */
 const vacuumPages = 500;
 
@@ -40,6 +42,7 @@ export class BatchRunner {
   /** Whether the WAL has something that the next look after the store should bring home, and clean. */
   #hasWritten = true;
   #synchronous: "normal" | "full" | undefined;
+  #beatAtMs = 0;
 
   constructor(options: BatchRunnerOptions) {
     this.#options = options;
@@ -78,10 +81,10 @@ export class BatchRunner {
 
   /** Beats, ends what dead servers left, brings the WAL home and makes room again. */
   tend(nowMs: number): OwnersFound {
-    const { sql, paths } = this.#options;
+    const { paths } = this.#options;
     if (paths === undefined) return nobody;
     try {
-      const found = inTransaction(sql, () => tendOwners(this.#context(nowMs), paths));
+      const found = this.#tendOwners(paths, nowMs);
       this.#cleanUp();
       if (this.#fault === "full") this.#recoverFromFull(paths);
       else this.#fault = undefined;
@@ -144,6 +147,17 @@ export class BatchRunner {
   ): Context {
     const { sql, limits, ownerId } = this.#options;
     return { sql, limits, ownerId, nowMs, pieces, sendBack };
+  }
+
+  /** Writes only when there is something to write: an idle server lets its disk sleep. */
+  #tendOwners(paths: StorePaths, nowMs: number): OwnersFound {
+    const { sql, ownerId } = this.#options;
+    const sinceBeatMs = Math.abs(nowMs - this.#beatAtMs);
+    if (sinceBeatMs < beatIntervalMs && !hasDeadOwner(sql, paths, ownerId)) return nobody;
+    const found = inTransaction(sql, () => tendOwners(this.#context(nowMs), paths));
+    this.#beatAtMs = nowMs;
+    this.#hasWritten = true;
+    return found;
   }
 
   /** Cannot be changed within a transaction. */

@@ -31,13 +31,15 @@ export function endTurnsOf(context: Context, ownerId: string): LostCounts {
 
 function endLostTurn(context: Context, turn: TurnRow): void {
   const { sql, nowMs } = context;
-  const hadPrompt = turn.state === "running";
+  // Nobody waits until it is written that a turn runs, so one that had all that it needs may have run: a request that was
+  // perhaps carried out must not be carried out again. One that never had its session did not.
+  const mayHaveRun = turn.epoch > 0;
   // Nothing up to the mark is used again: what lies between was perhaps delivered, and is lost.
   const lastSequence = turn.highest_sequence + 1;
   const error: RecordedError = {
     reason: "TURN_LOST",
-    message: hadPrompt
-      ? "the server that ran the turn has died; what the turn did up to then is not known"
+    message: mayHaveRun
+      ? "the server that had the turn has died; what the turn did up to then is not known"
       : "the server that had accepted the turn died before Claude Code got the prompt",
     facts: { turnId: turn.id, lastSequence },
   };
@@ -46,11 +48,11 @@ function endLostTurn(context: Context, turn: TurnRow): void {
        epoch = epoch + 1 where key = ?1`,
     turn.key,
     nowMs,
-    hadPrompt ? "lost" : undefined,
+    mayHaveRun ? "lost" : undefined,
     JSON.stringify(error),
     lastSequence,
   );
-  settleTurn(context, turn, hadPrompt ? "lost" : undefined);
+  settleTurn(context, turn, mayHaveRun ? "lost" : undefined);
 }
 
 /** The conversation stands where it stood before the turn, and so does its transcript. */

@@ -6,16 +6,18 @@ import { join } from "node:path";
 import type { Migration } from "./migrations.ts";
 import type { Sql } from "./sql.ts";
 import { storeUnavailable } from "./sqlite-faults.ts";
-import { sizeOf } from "./store-files.ts";
+import { makePrivateFile, sizeOf } from "./store-files.ts";
 
 export interface MigrateOptions {
   readonly migrations: readonly Migration[];
   /** Where a copy of the old tables may lie. Absent: there are no files. */
   readonly folder: string | undefined;
+  /** The processes of older servers that have the store open now, and go on reading it. */
+  readonly readers: () => readonly number[];
 }
 
 /** Returns what is worth a line in the log. */
-export function migrate(sql: Sql, { migrations, folder }: MigrateOptions): readonly string[] {
+export function migrate(sql: Sql, { migrations, folder, readers }: MigrateOptions): readonly string[] {
   const newest = migrations.at(-1) as Migration;
   const version = versionOf(sql);
   if (version > newest.version) {
@@ -31,6 +33,11 @@ export function migrate(sql: Sql, { migrations, folder }: MigrateOptions): reado
   const due = migrations.filter((one) => one.version > version);
   if (due.length === 0) return [];
   const breaks = version > 0 && due.some(({ oldestReader }) => oldestReader > version);
+  const pids = breaks ? readers() : [];
+  if (pids.length > 0) {
+    const message = `the store must be changed for this version, and the server that has it open (process ${pids.join(", ")}) could not read it then: stop that one first`;
+    throw storeUnavailable(message);
+  }
   const notes = breaks && folder !== undefined ? [copyBefore(sql, { version, to: newest.version, folder })] : [];
   sql.exec("begin immediate");
   try {
@@ -68,6 +75,7 @@ function copyBefore(
     return `the store goes from version ${version} to ${to}, and the disk has no room for a copy: there is no way back`;
   }
   rmSync(copy, { force: true });
+  makePrivateFile(copy);
   sql.run("vacuum into ?1", copy);
   return (
     `the store goes from version ${version} to ${to}; to go back to an older server, stop this one, replace ` +

@@ -15,7 +15,7 @@ import { type LockFile, removeLockFile, takeLock } from "./lock-file.ts";
 import type { Machine } from "./machine.ts";
 import { migrate } from "./migrate.ts";
 import { applicationId, type Migration } from "./migrations.ts";
-import { enterOwner, leaveOwner } from "./owners.ts";
+import { enterOwner, leaveOwner, livingServers } from "./owners.ts";
 import { Sql } from "./sql.ts";
 import { storeUnavailable } from "./sqlite-faults.ts";
 import {
@@ -25,6 +25,7 @@ import {
   makeReserve,
   readSideFile,
   removeDatabase,
+  restore,
   type SideFile,
   type StorePaths,
   sizeOf,
@@ -66,7 +67,7 @@ function openUnderLock({ paths, machine, migrations, contextOf }: OpenFileOption
   let lock: LockFile | undefined;
   try {
     checkHeader(sql, paths, side);
-    const notes = migrate(sql, { migrations, folder: paths.folder });
+    const notes = migrate(sql, { migrations, folder: paths.folder, readers: () => livingServers(sql, paths) });
     const generation = checkMeta(sql, paths, side) + 1;
     const context = contextOf(sql);
     const ownerLock = paths.ownerLock(context.ownerId);
@@ -116,8 +117,6 @@ export function checkSideFile(paths: StorePaths, side: SideFile | undefined): Si
   if (!existsSync(wal)) throw storeUnavailable(`${wal} is missing, and with it what was written last${restore}`);
   return side;
 }
-
-const restore = ": put it back from a backup, or go on with what is there by `claude-runner store adopt`";
 
 function beginStore(paths: StorePaths): SideFile {
   const side: SideFile = { storeId: randomUUID(), state: "creating", generation: 0, inode: "" };

@@ -23,6 +23,13 @@ interface OwnerRow {
   readonly pid: number;
 }
 
+/** The processes of the servers that have the store open now. */
+export function livingServers(sql: Sql, paths: StorePaths): readonly number[] {
+  return allOwners(sql)
+    .filter(({ id }) => !isFree(paths.ownerLock(id)))
+    .map(({ pid }) => pid);
+}
+
 /** Ends what dead servers left, and enters this one. Throws when the store is another's. */
 export function enterOwner(context: Context, paths: StorePaths, machine: Machine): OwnersFound {
   const { sql, ownerId, nowMs } = context;
@@ -55,12 +62,20 @@ export function enterOwner(context: Context, paths: StorePaths, machine: Machine
   return found;
 }
 
+/** Whether another server has died, and left its row. */
+export function hasDeadOwner(sql: Sql, paths: StorePaths, ownerId: string): boolean {
+  return deadOwners(sql, paths, ownerId).length > 0;
+}
+
 /** Beats, and ends what a server left that died beside this one. */
 export function tendOwners(context: Context, paths: StorePaths): OwnersFound {
   const { sql, ownerId, nowMs } = context;
   sql.run("update owners set heartbeat_at = ?2 where id = ?1", ownerId, nowMs);
-  const dead = allOwners(sql).filter(({ id }) => id !== ownerId && isFree(paths.ownerLock(id)));
-  return endAll(context, paths, dead);
+  return endAll(context, paths, deadOwners(sql, paths, ownerId));
+}
+
+function deadOwners(sql: Sql, paths: StorePaths, ownerId: string): OwnerRow[] {
+  return allOwners(sql).filter(({ id }) => id !== ownerId && isFree(paths.ownerLock(id)));
 }
 
 /** Leaves: what is open here has its end. Returns how many servers stay. */

@@ -16,6 +16,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { storeUnavailable } from "./sqlite-faults.ts";
 
 export interface StorePaths {
   readonly folder: string;
@@ -54,9 +55,17 @@ export interface SideFile {
   readonly inode: string;
 }
 
+/** What can be done about a store that has lost something. */
+export const restore = ": put it back from a backup, or go on with what is there by `claude-runner store adopt`";
+
 export function readSideFile({ sideFile }: StorePaths): SideFile | undefined {
   if (!existsSync(sideFile)) return undefined;
-  return JSON.parse(readFileSync(sideFile, "utf8")) as SideFile;
+  const text = readFileSync(sideFile, "utf8");
+  try {
+    return JSON.parse(text) as SideFile;
+  } catch (error) {
+    throw storeUnavailable(`${sideFile}, which belongs to the store, is damaged${restore}`, error);
+  }
 }
 
 /** Replaces it as a whole, and waits for the disk. */

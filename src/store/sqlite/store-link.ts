@@ -65,7 +65,7 @@ export class StoreLink {
     this.#log = log;
     this.#worker = new Worker(
       new URL(import.meta.url.endsWith(".ts") ? "./store-thread.ts" : "./store-thread.js", import.meta.url),
-      { workerData: setUp, env: {}, execArgv: [] },
+      { workerData: setUp, env: {}, execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: 16 } },
     );
     this.#worker.unref();
     this.#worker.on("message", (answer: FromThread<FromStore>) => this.#arrived(answer));

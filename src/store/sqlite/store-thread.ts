@@ -87,7 +87,7 @@ class StoreThread {
 
 function inMemory(): Sql {
   const sql = new Sql(new DatabaseSync(":memory:", { enableForeignKeyConstraints: true }));
-  migrate(sql, { migrations, folder: undefined });
+  migrate(sql, { migrations, folder: undefined, readers: () => [] });
   return sql;
 }
 

@@ -6,10 +6,11 @@ import { rmSync } from "node:fs";
 import { defaultStoreLimits } from "../store-limits.ts";
 import { endTurnsOf, type LostCounts } from "./lost-turns.ts";
 import { connect, inTransaction, underOpeningLock } from "./open-file.ts";
+import { livingServers } from "./owners.ts";
 import type { Sql } from "./sql.ts";
 import { storeUnavailable } from "./sqlite-faults.ts";
 import { inodeOf, type StorePaths, sizeOf, writeSideFile } from "./store-files.ts";
-import { livingServers, type StoreVisit } from "./store-visit.ts";
+import type { StoreVisit } from "./store-visit.ts";
 
 export interface Compacting {
   readonly beforeBytes: number;

@@ -5,10 +5,10 @@
  * server would: with `closed`, when everything is in the one file.
  */
 import { existsSync } from "node:fs";
-import { isFree } from "./lock-file.ts";
 import { versionOf } from "./migrate.ts";
 import { migrations } from "./migrations.ts";
 import { checkSideFile, connect, underOpeningLock } from "./open-file.ts";
+import { livingServers } from "./owners.ts";
 import type { Sql } from "./sql.ts";
 import { storeUnavailable } from "./sqlite-faults.ts";
 import { readSideFile, type StorePaths, storePaths, writeSideFile } from "./store-files.ts";
@@ -45,13 +45,6 @@ export function visitStore(folder: string): StoreVisit {
       throw error;
     }
   });
-}
-
-export function livingServers(sql: Sql, paths: StorePaths): readonly number[] {
-  return sql
-    .all<{ id: string; pid: number }>("select id, pid from owners order by started_at")
-    .filter(({ id }) => !isFree(paths.ownerLock(id)))
-    .map(({ pid }) => pid);
 }
 
 function leave(sql: Sql, paths: StorePaths): void {

@@ -3,6 +3,7 @@
  */
 import type { ContentSummary, EventRun, TurnQuery, TurnRecord } from "../store.ts";
 import type { Context, Handler } from "./handler.ts";
+import { isAlive } from "./session-rows.ts";
 import type { Sql, SqlValue } from "./sql.ts";
 import { placeholders } from "./sql.ts";
 import { type TurnRow, turnRecord, turnRow, turnsFrom } from "./turn-rows.ts";
@@ -57,11 +58,11 @@ export const turns: Handler<TurnQuery, readonly ListedRow[]> = (context, query) 
     values.push(...more);
   };
   const isOfSession = query.sessionId !== undefined;
-  if (query.tenant !== undefined)
+  if (query.sessionId !== undefined) {
+    const keys = sessionKeys(context, query.tenant, query.sessionId);
+    where((at) => `t.session_key in (${placeholders(keys.length, at)})`, ...keys);
+  } else if (query.tenant !== undefined) {
     where((at) => `t.tenant_key = (select key from tenants where name = ?${at})`, query.tenant);
-  if (isOfSession) {
-    const ofTenant = query.tenant === undefined ? "" : "tenant_key = t.tenant_key and ";
-    where((at) => `t.session_key in (select key from sessions where ${ofTenant}id = ?${at})`, query.sessionId);
   }
   const { profiles } = query;
   if (profiles !== undefined) where((at) => `t.profile in (${placeholders(profiles.length, at)})`, ...profiles);
@@ -84,6 +85,19 @@ export const turns: Handler<TurnQuery, readonly ListedRow[]> = (context, query) 
     parts: content === undefined ? [] : summaries(context, row.key, content.maxTextBytes),
   }));
 };
+
+/** Looked up first: the turns of a session are then found by it, and not among all of the tenant's. */
+function sessionKeys({ sql, nowMs }: Context, tenant: string | undefined, id: string): readonly number[] {
+  return sql
+    .all<{ key: number }>(
+      `select s.key from tenants n join sessions s on s.tenant_key = n.key and s.id = ?2
+       where (?1 is null or n.name = ?1) and ${isAlive("?3")}`,
+      tenant,
+      id,
+      nowMs,
+    )
+    .map(({ key }) => key);
+}
 
 function summaries({ sql, sendBack }: Context, turnKey: number, maxTextBytes: number): ListedRow["parts"] {
   const rows = sql.all<PartRow & { size: number; head: Uint8Array }>(

@@ -166,13 +166,17 @@ function giveBack({ sql, nowMs }: Context, turn: EndedTurn & { session_key: numb
     session?.contextTokens ?? before.context_tokens,
     session?.contextWindowTokens ?? before.context_window_tokens,
     session?.transcript === undefined ? before.transcript : JSON.stringify(session.transcript),
-    session === undefined
-      ? before.suspension
-      : session.suspension && JSON.stringify({ ...session.suspension, sinceMs: nowMs }),
+    suspensionAfter(ending, before.suspension, nowMs),
     nowMs,
     ending.epoch,
   );
   if (changed !== 1) throw leaseLost(ending);
+}
+
+/** A turn that never had its worker says nothing about what is the matter with its session, unless it does. */
+function suspensionAfter({ session, outcome }: EndTurn, before: string | null, nowMs: number): string | null {
+  if (session?.suspension !== undefined) return JSON.stringify({ ...session.suspension, sinceMs: nowMs });
+  return session === undefined || outcome === undefined ? before : null;
 }
 
 function sum(one: Usage, other: Usage): Usage {
