@@ -11,7 +11,7 @@ import { tiedToServer } from "./cli/start/tied-to-server.ts";
 import { WorkFolders } from "./cli/start/worker-folders.ts";
 import { createWorkerFactory } from "./cli/worker-factory.ts";
 import { openCliSpans } from "./cli-spans/cli-spans.ts";
-import { type Clock, systemClock } from "./clock.ts";
+import { type Clock, sleep, systemClock } from "./clock.ts";
 import { checkSettings, noAuthentication } from "./config/checks.ts";
 import { machineDisk } from "./config/disk.ts";
 import { probeSettings } from "./config/probe-settings.ts";
@@ -26,6 +26,7 @@ import type { WorkerPool } from "./pool/claim.ts";
 import { shedReasons } from "./pool/shed-reason.ts";
 import { untilWarm } from "./pool/warm.ts";
 import { Pool } from "./pool/worker-pool.ts";
+import { RunnerError } from "./runner-error.ts";
 import { startAdmin } from "./server/admin.ts";
 import {
   type Address,
@@ -59,6 +60,9 @@ import { RecentTurns } from "./turns/observers/recent-turns.ts";
 
 /** How long the same reason why workers do not start is not repeated in the log, in milliseconds. */
 const repeatedWarningMs = 60_000;
+
+/** How long the last turns may take to be written down when their workers have ended, in milliseconds. */
+const lastEndsMs = 5_000;
 
 /** Ended turns that are in memory at once: what each takes beside its events is about 2 KB. */
 const maxEndedInMemory = 20_000;
@@ -168,7 +172,12 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     maxEventBytes: settings.store.maxMemoryEventBytes,
     maxEndedCount: maxEndedInMemory,
   });
-  opened.defer(() => live.close());
+  // After the workers have ended, and before the store does: each turn's end is still written down.
+  opened.defer(async () => {
+    live.stopAll(new RunnerError("DRAINED", "the server is shutting down"));
+    await Promise.race([live.idle(), sleep(clock, lastEndsMs)]);
+    live.close();
+  });
 
   const tie = await tiedToServer(clock);
   const factory = createWorkerFactory({
@@ -277,6 +286,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
 
   const servers = await startServers({
     settings,
+    turnsEnded: () => live.idle(),
     services: [
       runnerService({
         pool: turnsPool,

@@ -39,6 +39,8 @@ interface DrainParts {
   readonly connections: readonly Connections[];
   readonly openCalls: OpenCalls;
   readonly decoder: RequestDecoder;
+  /** Settles when no turn runs any more, those that go on without a call among them. */
+  readonly turnsEnded: () => Promise<void>;
   readonly clock: Clock;
   readonly log: ServerLog;
 }
@@ -71,7 +73,8 @@ export class Drain {
     await this.#atMost(retireTimeoutMs, retired);
     nothingMoreComes();
     log.info({ openCallCount: openCalls.count }, "every client has been asked to connect anew");
-    await this.#atMost(drainTimeoutMs, Promise.all(connections.map((of) => of.idle())));
+    const idle = Promise.all(connections.map((of) => of.idle()));
+    await this.#atMost(drainTimeoutMs, Promise.all([idle, this.#parts.turnsEnded()]));
   }
 
   /** Waits for something, but not for longer than this, nor for longer than a stop allows. */
@@ -97,6 +100,7 @@ export class Drain {
     openCalls.endEndless(shuttingDown());
 
     await openCalls.none(this.#patience.signal);
+    await Promise.race([this.#parts.turnsEnded(), aborted(this.#patience.signal)]);
     if (openCalls.count > 0) {
       log.warn({ openCallCount: openCalls.count }, "calls were still running when the drain ended: they are ended now");
       openCalls.endAll(drained());

@@ -47,6 +47,8 @@ export interface ServersOptions {
   readonly authenticate: Authenticate;
   readonly log: ServerLog;
   readonly clock?: Clock;
+  /** Settles when no turn runs any more, those that go on without a call among them. Default: there are none. */
+  readonly turnsEnded?: () => Promise<void>;
   /** Sockets that listen already. Ports that have none here are opened. */
   readonly sockets?: HandedSockets;
 }
@@ -166,6 +168,7 @@ export async function startServers(options: ServersOptions): Promise<RunningServ
     connections: [grpcConnections, webConnections],
     openCalls: core.openCalls,
     decoder: core.decoder,
+    turnsEnded: options.turnsEnded ?? (() => Promise.resolve()),
     clock,
     log,
   });

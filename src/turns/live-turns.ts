@@ -5,6 +5,7 @@
  * too many, those of the turn that ended first before others. A turn that runs is never forgotten.
  */
 import type { CancelTimer, Clock } from "../clock.ts";
+import type { RunnerError } from "../runner-error.ts";
 import type { LiveEnd, LiveTurn } from "./live-turn.ts";
 import { type LogLimits, logLimits, TurnLog } from "./log/turn-log.ts";
 
@@ -69,6 +70,20 @@ export class LiveTurns<Result> {
   /** Those that wait or run. */
   *open(): Iterable<LiveTurn<Result>> {
     for (const live of this.#turns.values()) if (live.state !== "ended") yield live;
+  }
+
+  /** Settles when none waits or runs. */
+  async idle(): Promise<void> {
+    for (;;) {
+      const open = [...this.open()];
+      if (open.length === 0) return;
+      await Promise.all(open.map(({ over }) => over));
+    }
+  }
+
+  /** Ends all that wait or run. */
+  stopAll(reason: RunnerError): void {
+    for (const live of this.open()) live.stop(reason);
   }
 
   get count(): number {
