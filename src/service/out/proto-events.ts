@@ -1,7 +1,7 @@
 /**
  * What happens in a turn as the caller gets it: TurnEvent to the events of the contract, in slices where it is long.
  *
- * Leaves out the envelope and the raw lines (`response-stream.ts`), complete blocks (`blocks.ts`) and what tools answer
+ * Leaves out the envelope and the raw lines (`event-encoder.ts`), complete blocks (`blocks.ts`) and what tools answer
  * (`tool-results.ts`).
  */
 import {
