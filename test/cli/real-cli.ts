@@ -27,8 +27,6 @@ export const apiKey = "sk-ant-test-0123456789";
 
 export interface Rig extends AsyncDisposable {
   readonly standin: Standin;
-  /** In which tools may work. */
-  readonly workspace: string;
   readonly folders: WorkFolders;
   /** A started worker that answers. */
   worker(profile?: string): Promise<WorkerProcess>;
@@ -97,7 +95,6 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   const workers: WorkerProcess[] = [];
   const made: Rig = {
     standin,
-    workspace,
     folders,
     async worker(profile = "default") {
       const worker = await factory.start(profile);
