@@ -201,7 +201,8 @@ class Conversation implements AsyncDisposable {
   async #turn(asked: Parameters<Lease["turn"]>[0]): Promise<PlayedTurn> {
     const worker = await this.#started();
     const { model, effort } = this.#launch;
-    const lease = new Lease({ ...this.#stage, settings: { model, effort }, worker });
+    const startOther = () => Promise.reject(new Error("bug: a session has one worker"));
+    const lease = new Lease({ ...this.#stage, settings: { model, effort }, worker, startOther });
     const played = await lease.turn(asked);
     if (lease.deviations.length > 0) throw new Error(lease.deviations.join("; "));
     return played;
