@@ -32,6 +32,8 @@ export interface Rig extends AsyncDisposable {
   worker(profile?: string): Promise<WorkerProcess>;
   /** The same, with a binding. */
   bound(profile?: string): Promise<WorkerProcess>;
+  /** One that was just started, for a session if one is given. */
+  start(launch?: SessionLaunch): Promise<WorkerProcess>;
   /** One that serves a session, and answers. */
   session(launch: SessionLaunch): Promise<WorkerProcess>;
 }
@@ -107,9 +109,13 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
       await worker.bind({ systemPrompt: "Answer." });
       return worker;
     },
-    async session(launch) {
+    async start(launch) {
       const worker = await factory.start("default", undefined, launch);
       workers.push(worker);
+      return worker;
+    },
+    async session(launch) {
+      const worker = await made.start(launch);
       await worker.ready();
       return worker;
     },
