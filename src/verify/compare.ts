@@ -154,7 +154,8 @@ function valueDifference(fresh: unknown, reused: unknown, path: string): Differe
 }
 
 /** Both texts around the place where they part. */
-function excerpts(where: string, fresh: string, reused: string): Difference {
+/** A few characters of both sides, from a little before they differ. */
+export function excerpts(where: string, fresh: string, reused: string): Difference {
   const at = commonPrefix(fresh, reused);
   return sides(where, excerpt(fresh, at), excerpt(reused, at));
 }

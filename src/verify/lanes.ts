@@ -45,6 +45,12 @@ const withTools = {
 const plain: LaneSpec = { binding: { systemPrompt }, profile: base, hasWorkspace: false };
 const tools: LaneSpec = { binding: { systemPrompt }, profile: withTools, hasWorkspace: true };
 
+/** Of sessions, each of which has its workers for itself. */
+export const sessionLane: LaneSpec = {
+  ...tools,
+  profile: { ...withTools, allowedTools: withTools.tools, allowedModels: [models.other] },
+};
+
 export const lanes: Readonly<Record<LaneName, LaneSpec>> = {
   /** Cases that mostly wait, so that others need not wait for them. */
   waiting: plain,

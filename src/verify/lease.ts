@@ -31,6 +31,7 @@ export interface LeaseTurn {
 }
 
 export interface PlayedTurn {
+  readonly turnId: string;
   readonly end: TurnEnd;
   readonly events: readonly TurnEvent[];
   readonly requests: readonly RecordedRequest[];
@@ -97,7 +98,7 @@ export class Lease {
       expected.includes(end.outcome),
       `a turn that should end as ${expected.join(" or ")} ended as ${end.outcome}`,
     );
-    return { end, events, requests: requestsSince(standin, first) };
+    return { turnId: turn.id, end, events, requests: requestsSince(standin, first) };
   }
 
   /** Hands over a conversation. Aborting gives the signal's reason, as it does in the service. */

@@ -20,7 +20,8 @@ import { startStandin } from "../standin/standin-server.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { WorkerProcess } from "../worker-process.ts";
 import { Lane } from "./lane.ts";
-import { type LaneName, lanes } from "./lanes.ts";
+import { type LaneName, type LaneSpec, lanes, sessionLane } from "./lanes.ts";
+import type { SessionStage } from "./session-cases.ts";
 
 export interface RigOptions {
   readonly cli: FoundCli;
@@ -36,6 +37,7 @@ export interface Rig extends AsyncDisposable {
   readonly folder: string;
   readonly capabilities: CliCapabilities;
   openLane(name: LaneName): Promise<Lane>;
+  openSessions(): Promise<SessionStage>;
 }
 
 /** Rejects when the program does not start. */
@@ -57,8 +59,9 @@ export async function openRig(options: RigOptions): Promise<Rig> {
   });
   const forReset = resetByClear ? { ...capabilities, rewind: false } : capabilities;
 
-  const openLane = async (name: LaneName): Promise<Lane> => {
-    const { binding, profile, hasWorkspace, usualScenario = "text" } = lanes[name];
+  /** Workers that are launched in one way, and the stand-in that they ask. */
+  const openStage = async (name: string, spec: LaneSpec) => {
+    const { binding, profile, hasWorkspace, usualScenario = "text" } = spec;
     const workspace = join(folder, `workspace-${name}`);
     await mkdir(workspace, { mode: 0o700 });
     // A stand-in of its own: what it gets is this lane's.
@@ -94,22 +97,28 @@ export async function openRig(options: RigOptions): Promise<Rig> {
       log,
     });
     const { model, effort } = settings.profiles[profileName(name)]!;
-    return new Lane({
-      start: async () => wrapWorker(await factory.start(profileName(name))),
-      standin,
-      capabilities,
-      profile: profileName(name),
-      binding,
-      settings: { model, effort },
-      workspace,
-    });
+    return { factory, standin, profile: profileName(name), binding, settings: { model, effort }, workspace };
+  };
+
+  const openLane = async (name: LaneName): Promise<Lane> => {
+    const { factory, ...stage } = await openStage(name, lanes[name]);
+    return new Lane({ ...stage, start: async () => wrapWorker(await factory.start(stage.profile)), capabilities });
+  };
+
+  const openSessions = async (): Promise<SessionStage> => {
+    const { factory, ...stage } = await openStage("sessions", sessionLane);
+    return {
+      ...stage,
+      start: (launch) => factory.start(stage.profile, undefined, launch),
+      [Symbol.asyncDispose]: () => stage.standin.close(),
+    };
   };
 
   const parts = opened.move();
-  return { folder, capabilities, openLane, [Symbol.asyncDispose]: () => parts.disposeAsync() };
+  return { folder, capabilities, openLane, openSessions, [Symbol.asyncDispose]: () => parts.disposeAsync() };
 }
 
 /** Profiles have no capital letters. */
-function profileName(lane: LaneName): string {
+function profileName(lane: string): string {
   return lane.toLowerCase();
 }

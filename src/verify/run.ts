@@ -16,6 +16,7 @@ import { caseGroups } from "./cases.ts";
 import { type Lane, usualLeaseCount } from "./lane.ts";
 import type { LaneName } from "./lanes.ts";
 import { openRig, type Rig } from "./rig.ts";
+import { playSessionCase, sessionCases } from "./session-cases.ts";
 import { tenantChecks } from "./tenant-checks.ts";
 import { verifyTenants } from "./two-tenants.ts";
 import { walk } from "./walk.ts";
@@ -63,12 +64,12 @@ interface Task {
   readonly group: string;
   readonly name: string;
   readonly leaseCount: number;
-  readonly lane: LaneName | "tenants";
+  readonly lane: LaneName | "sessions" | "tenants";
   readonly run: (lane: Lane) => Promise<CaseOutcome>;
 }
 
 /** The order in which lanes begin: those that mostly wait first. */
-const laneOrder: readonly Task["lane"][] = ["waiting", "plain", "tools", "tenants", "schema"];
+const laneOrder: readonly Task["lane"][] = ["waiting", "plain", "tools", "sessions", "tenants", "schema"];
 
 /** Rejects when the program does not start, or with the signal's reason. Nothing is left running either way. */
 export async function verifyCli(options: VerifyOptions): Promise<VerifyReport> {
@@ -92,10 +93,11 @@ export async function verifyCli(options: VerifyOptions): Promise<VerifyReport> {
     jobs.filter((job) => job.tasks.length > 0),
     // A lane has one process that works; a few wait most of the time.
     Math.max(2, Math.min(4, availableParallelism())),
-    (job) =>
-      job.name === "tenants"
-        ? runTenants(rig, options, job.tasks, finish)
-        : runLane(rig, job.name, job.tasks, signal, finish),
+    (job) => {
+      if (job.name === "tenants") return runTenants(rig, options, job.tasks, finish);
+      if (job.name === "sessions") return runSessions(rig, job.tasks, signal, finish);
+      return runLane(rig, job.name, job.tasks, signal, finish);
+    },
   );
   signal?.throwIfAborted();
 
@@ -140,22 +142,23 @@ function allTasks(seed: number, signal: AbortSignal | undefined): Task[] {
       run: (opened) => walk(opened, { cases: walkable(lane), leaseCount, seed, signal }),
     }),
   );
-  const tenants = tenantChecks.map(
-    ({ group, name }): Task => ({
+  const elsewhere =
+    (lane: "sessions" | "tenants") =>
+    ({ group, name }: { readonly group: string; readonly name: string }): Task => ({
       group,
       name,
-      lane: "tenants",
+      lane,
       leaseCount: 0,
       run: () => Promise.reject(new Error("bug: not on a lane")),
-    }),
-  );
+    });
   return [
     fresh("plain", ""),
     fresh("tools", ", with tools"),
     fresh("schema", ", with a schema"),
     ...cases,
     ...walked,
-    ...tenants,
+    ...sessionCases.map(elsewhere("sessions")),
+    ...tenantChecks.map(elsewhere("tenants")),
   ];
 }
 
@@ -182,6 +185,21 @@ async function runLane(
     const startedAtMs = systemClock.now();
     const outcome = await task.run(lane).catch(broken);
     // What a Ctrl-C broke off is no result.
+    if (!signal?.aborted) finish(task, outcome, systemClock.now() - startedAtMs);
+  }
+}
+
+async function runSessions(
+  rig: Rig,
+  tasks: readonly Task[],
+  signal: AbortSignal | undefined,
+  finish: Finish,
+): Promise<void> {
+  await using stage = await rig.openSessions();
+  for (const task of tasks) {
+    if (signal?.aborted) return;
+    const startedAtMs = systemClock.now();
+    const outcome = await playSessionCase(stage, task.name);
     if (!signal?.aborted) finish(task, outcome, systemClock.now() - startedAtMs);
   }
 }

@@ -27,13 +27,13 @@ export const apiKey = "sk-ant-test-0123456789";
 
 export interface Rig extends AsyncDisposable {
   readonly standin: Standin;
-  /** In which tools may work. */
-  readonly workspace: string;
   readonly folders: WorkFolders;
   /** A started worker that answers. */
   worker(profile?: string): Promise<WorkerProcess>;
   /** The same, with a binding. */
   bound(profile?: string): Promise<WorkerProcess>;
+  /** One that was just started, for a session if one is given. */
+  start(launch?: SessionLaunch): Promise<WorkerProcess>;
   /** One that serves a session, and answers. */
   session(launch: SessionLaunch): Promise<WorkerProcess>;
 }
@@ -97,7 +97,6 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   const workers: WorkerProcess[] = [];
   const made: Rig = {
     standin,
-    workspace,
     folders,
     async worker(profile = "default") {
       const worker = await factory.start(profile);
@@ -110,9 +109,13 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
       await worker.bind({ systemPrompt: "Answer." });
       return worker;
     },
-    async session(launch) {
+    async start(launch) {
       const worker = await factory.start("default", undefined, launch);
       workers.push(worker);
+      return worker;
+    },
+    async session(launch) {
+      const worker = await made.start(launch);
       await worker.ready();
       return worker;
     },

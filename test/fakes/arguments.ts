@@ -9,6 +9,8 @@ export interface Arguments {
   readonly permissionMode: string;
   readonly systemPrompt: string | undefined;
   readonly tools: readonly string[];
+  /** How its session is kept: not at all, under a new id, or as one that goes on. */
+  readonly session: { readonly kind: "forgotten" } | { readonly kind: "begun" | "resumed"; readonly id: string };
 }
 
 export function readArguments(args: readonly string[], version: string): Arguments {
@@ -19,6 +21,8 @@ export function readArguments(args: readonly string[], version: string): Argumen
     const at = args.indexOf(`--${name}`);
     return at < 0 ? undefined : args[at + 1];
   };
+  const begun = valueAfter("session-id");
+  const resumed = valueAfter("resume");
   return {
     asksVersion: args.includes("--version") || args.includes("-v"),
     version: /\d+\.\d+\.\d+/u.exec(version)?.[0] ?? version,
@@ -27,6 +31,12 @@ export function readArguments(args: readonly string[], version: string): Argumen
     effort: valueAfter("effort") ?? "medium",
     permissionMode: valueAfter("permission-mode") ?? "default",
     systemPrompt: valueAfter("system-prompt"),
+    session:
+      resumed !== undefined
+        ? { kind: "resumed", id: resumed }
+        : begun !== undefined && !args.includes("--no-session-persistence")
+          ? { kind: "begun", id: begun }
+          : { kind: "forgotten" },
     tools: (valueAfter("tools") ?? "").split(",").filter((tool) => tool !== ""),
   };
 }

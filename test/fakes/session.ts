@@ -21,6 +21,7 @@ import type { Output } from "./output.ts";
 import { type ResultFacts, result } from "./result-shape.ts";
 import { type Act, type ControlScript, type ProcessScript, readMarkers } from "./script.ts";
 import * as shapes from "./shapes.ts";
+import { Transcript } from "./transcript.ts";
 import { Turn } from "./turn.ts";
 import { noUsage } from "./usage.ts";
 
@@ -53,7 +54,8 @@ export class Session implements Stage, ControlledSession {
   readonly #saysState = process.env.CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS === "1";
   readonly #startedAtMs = performance.now();
   readonly #modelCalls = new ModelCalls(process.env.ANTHROPIC_BASE_URL);
-  #sessionId: string = randomUUID();
+  #sessionId: string;
+  readonly #transcript: Transcript | undefined;
   #systemPrompt: string | undefined;
   /** By the first `initialize`, or by a line that came before it. */
   #isBound = false;
@@ -82,7 +84,19 @@ export class Session implements Stage, ControlledSession {
       hasSchema: false,
     };
     this.#acts = new Acts(this);
+    const { session } = args;
+    this.#sessionId = session.kind === "forgotten" ? randomUUID() : session.id;
+    this.#transcript = openTranscript(session);
+    if (session.kind === "resumed") this.#takeUp();
     this.#systemPrompt = args.systemPrompt;
+  }
+
+  /** Goes on with what its transcript has. */
+  #takeUp(): void {
+    for (const { type, uuid, text } of this.#transcript?.entries() ?? []) {
+      if (type === "user") this.conversation.addPrompt(uuid, text);
+      else this.conversation.addAssistant(uuid, text);
+    }
   }
 
   async start(): Promise<void> {
@@ -343,7 +357,11 @@ export class Session implements Stage, ControlledSession {
   async #runTurn(jobs: readonly UserJob[], uuids: readonly string[]): Promise<"completed" | "cancelled"> {
     const prompt = jobs.map(({ text }) => text).join("\n");
     const asked = readMarkers(prompt);
-    for (const job of jobs) this.conversation.addPrompt(job.uuid ?? randomUUID(), job.text);
+    for (const job of jobs) {
+      const uuid = job.uuid ?? randomUUID();
+      this.conversation.addPrompt(uuid, job.text);
+      this.#transcript?.add({ type: "user", uuid, text: job.text });
+    }
     const context = this.#contextOf(uuids);
     const startedAtMs = performance.now();
     const facts = {
@@ -354,7 +372,10 @@ export class Session implements Stage, ControlledSession {
       acts: [...this.#processActs(), ...(this.#script.turns?.[this.#turnCount++] ?? []), ...asked.acts],
       callModel: () => this.#callModel(),
       sayState: (state: "running" | "requires_action") => this.#sayState(state),
-      onAssistant: (uuid: string, text: string) => this.conversation.addAssistant(uuid, text),
+      onAssistant: (uuid: string, text: string) => {
+        this.conversation.addAssistant(uuid, text);
+        this.#transcript?.add({ type: "assistant", uuid, text });
+      },
     };
     const turn = new Turn(facts, this.output, this.#acts);
     this.#turn = turn;
@@ -436,4 +457,12 @@ export class Session implements Stage, ControlledSession {
   #sayLifecycle(uuid: string, state: Parameters<typeof shapes.lifecycle>[2]): void {
     this.output.say(shapes.lifecycle(this.#sessionId, uuid, state));
   }
+}
+
+function openTranscript(session: Arguments["session"]): Transcript | undefined {
+  if (session.kind === "forgotten") return undefined;
+  const { id } = session;
+  const home = process.env.HOME ?? "/nowhere";
+  if (session.kind === "begun") return Transcript.begin(home, process.cwd(), id);
+  return Transcript.find(home, id) ?? die(`No conversation found with session ID: ${id}`);
 }

@@ -183,6 +183,24 @@ export const elsewhere: readonly ElsewhereGroup[] = [
         test: "are swept also where a tool took rights away, and nothing behind a link is",
       },
       {
+        tries: "a link that a tool puts where a session's transcript or its files are expected",
+        expects: "is not followed",
+        file: "test/cli/transcript/session-transcript.test.ts",
+        test: "is never read through a link that a tool put there",
+      },
+      {
+        tries: "another user's folder, or a link, in the place of the folder for sessions' workers",
+        expects: "is not used",
+        file: "test/cli/start/session-folders.test.ts",
+        test: "are refused where somebody else could write, or has put a link",
+      },
+      {
+        tries: "a session's id, model or effort that is a flag or a path",
+        expects: "reaches no command line",
+        file: "test/cli/start/launch.test.ts",
+        test: "is refused for a session with what its profile does not have",
+      },
+      {
         tries: "a list of processes",
         expects: "shows nothing of a system prompt",
         file: "test/cli/start/launch.test.ts",

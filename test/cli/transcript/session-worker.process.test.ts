@@ -1,8 +1,6 @@
 /** A worker that serves one session, on the real CLI: resumed, it goes on as if it had never been away. */
 import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { cutTranscript } from "../../../src/cli/transcript/transcript-lines.ts";
 import type { ResumedConversation, SessionLaunch } from "../../../src/session-launch.ts";
@@ -109,8 +107,11 @@ describe("a worker that serves one session", () => {
     const cliSessionId = randomUUID();
     const worker = await begun({ cliSessionId });
     const before = await worker.transcript!.read(0);
-    using _ = own.standin.script(running("touch started; sleep 60"));
-    const killed = until(() => existsSync(join(own.workspace, "started"))).then(() => {
+    using _ = own.standin.script(running("sleep 60"));
+    // It is written a moment after it began.
+    const isWritten = async () =>
+      new TextDecoder().decode(await worker.transcript!.read(before.length)).includes("sleep 60");
+    const killed = until(isWritten).then(() => {
       process.kill(worker.pid!, "SIGKILL");
     });
     const { end } = await play(worker, turnOf("second"));
