@@ -49,6 +49,7 @@ import { TranscriptCopies } from "./sessions/transcript-copies.ts";
 import { TurnDesk } from "./sessions/turn-desk.ts";
 import { openProbeSink } from "./standin/probe-sink.ts";
 import { openStore } from "./store/open-store.ts";
+import { storageReport } from "./store/storage-report.ts";
 import type { StoreLimits } from "./store/store-limits.ts";
 import { observePool } from "./telemetry/gauges.ts";
 import type { Log } from "./telemetry/log.ts";
@@ -157,7 +158,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
 
   const tenants = new Tenants(settings.auth.tokens, (profile) => settings.profiles[profile]?.tenant);
   // After the folders: what an earlier server left running is ended before a turn of it is.
-  const { store } = await openStore({
+  const openedStore = await openStore({
     kind: settings.store.kind,
     folder: settings.store.folder,
     clock,
@@ -166,6 +167,8 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     powerSafeAll: settings.store.powerSafeAll,
     weightOf: (tenant) => tenants.weightOf(tenant),
   });
+  const { store } = openedStore;
+  const storage = () => storageReport(openedStore);
   opened.defer(() => store[Symbol.asyncDispose]());
   const live = new LiveTurns<ServedResult>(clock, {
     retentionMs: settings.store.turnEventsMs,
@@ -258,6 +261,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     ? await startAdmin({
         settings: settings.admin,
         isReady: () => pool.isServing(),
+        problem: () => storage().problem?.forOperators,
         socket: options.sockets?.get("admin"),
         ...(telemetry.metricsHandler && { metrics: telemetry.metricsHandler }),
       })
@@ -301,6 +305,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
         settings,
         serverVersion: runnerVersion,
         cli: () => keeper.info(),
+        storage,
       }),
       sessionService({
         store,

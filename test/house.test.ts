@@ -147,6 +147,7 @@ describe("the house", () => {
     expect(files.filter((file) => own.test(codeOf(file)))).toEqual([
       "clock.ts", // it is the clock
       "commands/pool-views.ts", // nothing else keeps the process while `pool --watch` waits; the clock's timers do not
+      "commands/rejoin.ts", // nor between two connections
       "commands/serve.ts", // nor while a start hangs
     ]);
   });

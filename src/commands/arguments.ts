@@ -10,6 +10,22 @@ export function portArgument(text: string): number {
   return port;
 }
 
+/** How many of a list are asked for. */
+export function countArgument(text: string): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || count < 1 || count > 1_000_000) {
+    throw new InvalidArgumentError("Must be a whole number from 1 to 1,000,000.");
+  }
+  return count;
+}
+
+/** One `key=value`, added to those before it. */
+export function labelArgument(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const at = text.indexOf("=");
+  if (at < 1) throw new InvalidArgumentError("Must be key=value.");
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
 export function secondsArgument(text: string): number {
   const seconds = Number(text);
   if (!/^\d+(\.\d+)?$/.test(text) || seconds <= 0) throw new InvalidArgumentError("Must be a number of seconds.");

@@ -2,7 +2,12 @@
  * A failed call in words for the person at the terminal, with what to do about it, and its exit code.
  */
 import { Code, ConnectError } from "@connectrpc/connect";
-import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import {
+  BadRequestSchema,
+  type ErrorInfo,
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "../../gen/google/rpc/error_details_pb.ts";
 import { milliseconds } from "../service/protobuf.ts";
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
 import type { Terminal } from "./terminal.ts";
@@ -42,7 +47,7 @@ export function callFailure(error: unknown, target: CallTarget): CallFailure {
     reason: info?.reason,
     message: messageOf(failed, { isUnreachable, hasViolations: violations.length > 0, url: target.url }),
     violations,
-    hint: onTheWay || (isUnreachable ? unreachableHint(failed) : hintFor(failed.code, target, retryAfterMs)),
+    hint: onTheWay || (isUnreachable ? unreachableHint(failed) : hintFor(failed.code, info, target, retryAfterMs)),
     exitCode: onTheWay === "" ? exitCodeOf(failed.code, info?.reason) : exitCodes.unavailable,
   };
 }
@@ -85,7 +90,14 @@ function unreachableHint(error: ConnectError): string {
   return `start one with \`claude-runner serve\`, or name another one with --url${cause}`;
 }
 
-function hintFor(code: Code, { hasToken }: CallTarget, retryAfterMs: number | undefined): string {
+function hintFor(
+  code: Code,
+  info: ErrorInfo | undefined,
+  { hasToken }: CallTarget,
+  retryAfterMs: number | undefined,
+): string {
+  const hint = info && keptHints[info.reason]?.(info.metadata);
+  if (hint !== undefined) return hint;
   if (code === Code.Unauthenticated) {
     const how = "--token-file, CLAUDE_RUNNER_TOKEN or --token";
     return hasToken
@@ -97,6 +109,24 @@ function hintFor(code: Code, { hasToken }: CallTarget, retryAfterMs: number | un
   return `try again in ${retryAfterMs < 1000 ? "a second" : `${Math.ceil(retryAfterMs / 1000)} seconds`}`;
 }
 
+/** What to do about sessions and turns that are not as the command wants them. */
+const keptHints: Readonly<Record<string, (facts: Readonly<Record<string, string>>) => string>> = {
+  SESSION_NOT_FOUND: () =>
+    "`claude-runner sessions list` lists those that are there; `claude-runner chat --session NAME` makes a new one",
+  SESSION_EXISTS: () => "name another id",
+  SESSION_BUSY: ({ runningTurnId = "TURN" }) =>
+    `read its turn with \`claude-runner turns attach ${runningTurnId}\`, or stop it with \`claude-runner turns stop ${runningTurnId}\``,
+  SESSION_MISMATCH: () => "leave out what the message names, or name another session",
+  SESSION_SUSPENDED: () => "what was said can be read with `claude-runner sessions show`; the next turn tries again",
+  CONTEXT_FULL: () =>
+    "go on from an earlier turn with `claude-runner sessions fork --until TURN`, or begin another session",
+  TURN_NOT_FOUND: () => "`claude-runner turns list` lists those that the server knows",
+  TURN_NOT_IN_CONVERSATION: () => "`claude-runner sessions show` marks the turns that are not part of the conversation",
+  INVALID_CURSOR: () => "leave out --after to read the turn from its beginning",
+  CONTENT_NOT_KEPT: () => "name another profile, or leave out --session: this one keeps nothing that is said",
+  PROFILE_NOT_FOUND: () => "what was said can be read with `claude-runner sessions show`",
+};
+
 function exitCodeOf(code: Code, reason: string | undefined): ExitCode {
   switch (code) {
     case Code.Unauthenticated:
@@ -105,6 +135,8 @@ function exitCodeOf(code: Code, reason: string | undefined): ExitCode {
     case Code.InvalidArgument:
     case Code.FailedPrecondition:
     case Code.NotFound:
+    case Code.AlreadyExists:
+    case Code.OutOfRange:
       // The same codes also say that the model API did not like what Claude Code sent.
       return reason?.startsWith("UPSTREAM_") ? exitCodes.failed : exitCodes.usage;
     case Code.Unavailable:

@@ -221,6 +221,10 @@ function noteOf(event: StreamChatResponse["event"]): string | undefined {
     case "modelSwitched":
       if (event.value.toModel === "") return undefined; // the result says it better
       return `now answered by ${event.value.toModel} (${event.value.trigger})`;
+    case "gap": {
+      const { firstSequence, lastSequence } = event.value;
+      return `the server no longer has the events ${firstSequence} to ${lastSequence}: text may be missing here`;
+    }
     case "compacted":
       return "the conversation was summarised to fit the model's context window";
     case "notice":

@@ -1,34 +1,46 @@
 /**
  * One turn of `chat`: asks, shows what comes, tells how it ended.
  */
+import { randomUUID } from "node:crypto";
 import { type MessageInitShape, toJsonString } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
+import { ErrorReasonSchema } from "../../gen/claude/runner/v1/error_pb.ts";
 import { ClaimSource, type Started } from "../../gen/claude/runner/v1/event_pb.ts";
 import { Outcome, type TurnResult } from "../../gen/claude/runner/v1/result_pb.ts";
 import {
   ClaudeRunner,
   type StreamChatRequestSchema,
+  type StreamChatResponse,
   StreamChatResponseSchema,
 } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { milliseconds } from "../service/protobuf.ts";
+import { begunEvents } from "./attached-events.ts";
 import { callFailure, tellFailure } from "./call-failure.ts";
 import { costAfterAll, type TurnCost } from "./chat-cost.ts";
 import { ChatScreen } from "./chat-screen.ts";
 import type { Connection } from "./connection.ts";
+import { nameOf } from "./enum-words.ts";
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
 import type { Terminal } from "./terminal.ts";
 import { formatMs } from "./timeline.ts";
 
-export interface ChatTurnOptions {
+/** What is done with a turn's events, wherever they come from. */
+export interface ShowOptions {
   readonly terminal: Terminal;
   readonly connection: Connection;
-  readonly request: MessageInitShape<typeof StreamChatRequestSchema>;
-  /** Aborting it interrupts the turn. */
-  readonly signal: AbortSignal;
-  readonly timeoutMs?: number | undefined;
   readonly isQuiet: boolean;
   /** Every event as a line of JSON, instead of the answer. */
   readonly isJson: boolean;
+}
+
+/** A request as a literal, to which more can be added. */
+export type ChatRequest = Extract<MessageInitShape<typeof StreamChatRequestSchema>, { readonly $typeName?: undefined }>;
+
+export interface ChatTurnOptions extends ShowOptions {
+  readonly request: ChatRequest;
+  /** Aborting it interrupts the turn. */
+  readonly signal: AbortSignal;
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface ChatTurnEnd {
@@ -37,44 +49,90 @@ export interface ChatTurnEnd {
   readonly text: string;
 }
 
+/** A turn whose events have come to an end. */
+export interface ShownTurn {
+  readonly screen: ChatScreen;
+  readonly text: string;
+  /** Empty: no event came. */
+  readonly turnId: string;
+  readonly result: TurnResult | undefined;
+  /** What the stream failed with. */
+  readonly failure: unknown;
+}
+
+/** Asks without a session. Its words are this program's to keep, and an interrupted turn is one whose call is cancelled. */
 export async function chatTurn(options: ChatTurnOptions): Promise<ChatTurnEnd> {
-  const { terminal, connection, request, signal, isJson, isQuiet } = options;
-  const hasSchema = (request.outputSchemaJson ?? "") !== "";
-  const screen = new ChatScreen({ terminal, isQuiet: isQuiet || isJson, showsText: !isJson && !hasSchema });
+  const { connection, request, signal, isJson, timeoutMs } = options;
+  const shown = await showTurn(options, hasSchema(request), () =>
+    createClient(ClaudeRunner, connection.transport).streamChat(request, {
+      signal,
+      ...(timeoutMs !== undefined && { timeoutMs }),
+    }),
+  );
+  if (!signal.aborted) return { exitCode: tellEnd(shown, options), text: shown.text };
+  if (!isJson) {
+    shown.screen.warn("interrupted");
+    const cost = await costAfterAll(connection.transport, shown.turnId);
+    if (cost !== undefined) shown.screen.note(costWords(cost));
+  }
+  return { exitCode: exitCodes.interrupted, text: shown.text };
+}
+
+/** Asks in a session: the turn is rejoined when the connection breaks, and goes on when this program ends. */
+export async function sessionTurn(options: ChatTurnOptions): Promise<ChatTurnEnd & { readonly hasBegun: boolean }> {
+  const { connection, request, signal, timeoutMs } = options;
+  const late = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+  const stop = late === undefined ? signal : AbortSignal.any([signal, late]);
+  const { transport } = connection;
+  const shown = await showTurn(options, hasSchema(request), (say) =>
+    begunEvents({ transport, request, requestId: randomUUID(), stop, say }),
+  );
+  const { text, turnId } = shown;
+  const hasBegun = turnId !== "";
+  // What was asked to stop may have ended by itself first.
+  const isStopped = stop.aborted && (shown.failure !== undefined || shown.result === undefined);
+  if (!isStopped) return { exitCode: tellEnd(shown, options), text, hasBegun };
+  if (!options.isJson) shown.screen.warn(signal.aborted ? "interrupted" : "stopped: it took longer than --timeout");
+  return { exitCode: signal.aborted ? exitCodes.interrupted : exitCodes.failed, text, hasBegun };
+}
+
+const hasSchema = ({ outputSchemaJson = "" }: ChatTurnOptions["request"]): boolean => outputSchemaJson !== "";
+
+/** Shows events until they end. `say`: for what happens to the connection meanwhile. */
+export async function showTurn(
+  { terminal, isQuiet, isJson }: ShowOptions,
+  isStructured: boolean,
+  events: (say: (text: string) => void) => AsyncIterable<StreamChatResponse>,
+): Promise<ShownTurn> {
+  const screen = new ChatScreen({ terminal, isQuiet: isQuiet || isJson, showsText: !isJson && !isStructured });
   let started: Started | undefined;
   let turnId = "";
   let result: TurnResult | undefined;
   let failure: unknown;
+  let hasGap = false;
   try {
-    const events = createClient(ClaudeRunner, connection.transport).streamChat(request, {
-      signal,
-      ...(options.timeoutMs !== undefined && { timeoutMs: options.timeoutMs }),
-    });
-    for await (const event of events) {
+    for await (const event of events((text) => screen.warn(text))) {
       if (isJson) terminal.stdout.write(`${toJsonString(StreamChatResponseSchema, event)}\n`);
       screen.show(event);
       turnId = event.turnId;
       if (event.event.case === "started") started = event.event.value;
+      if (event.event.case === "gap") hasGap = true;
       if (event.event.case === "result") result = event.event.value;
     }
   } catch (error) {
     failure = error;
   }
   screen.finish();
-
-  if (failure === undefined && result !== undefined && hasSchema && !isJson) printStructured(screen, terminal, result);
+  if (failure === undefined && result !== undefined && isStructured && !isJson)
+    printStructured(screen, terminal, result);
   if (result !== undefined) screen.note(endLine(result, started));
-  const text = screen.text || result?.text || result?.structuredOutputJson || "";
-  if (signal.aborted) {
-    if (!isJson) {
-      screen.warn("interrupted");
-      const cost = await costAfterAll(connection.transport, turnId);
-      if (cost !== undefined) screen.note(costWords(cost));
-    }
-    return { exitCode: exitCodes.interrupted, text };
-  }
-  if (failure !== undefined) return { exitCode: tellEnd(failure, options), text };
-  return { exitCode: tellOutcome(result, screen), text };
+  const streamed = hasGap ? "" : screen.text;
+  return { screen, text: streamed || result?.text || result?.structuredOutputJson || "", turnId, result, failure };
+}
+
+/** Tells how a turn ended that nobody has interrupted here. */
+export function tellEnd({ failure, result, screen }: ShownTurn, options: ShowOptions): ExitCode {
+  return failure === undefined ? tellOutcome(result, screen) : tellCallFailure(failure, options);
 }
 
 function printStructured(screen: ChatScreen, terminal: Terminal, result: TurnResult): void {
@@ -140,12 +198,18 @@ function tellOutcome(result: TurnResult | undefined, screen: ChatScreen): ExitCo
     return exitCodes.failed;
   }
   if (result.outcome === Outcome.COMPLETED) return exitCodes.ok;
+  // Of a turn that is read again the call itself ends well.
+  if (result.error !== undefined) {
+    const { message, reason } = result.error;
+    screen.warn(`the turn failed: ${message} (${nameOf(ErrorReasonSchema, reason)})`);
+    return exitCodes.failed;
+  }
   const explanation = result.refusalExplanation === "" ? "" : `: ${result.refusalExplanation}`;
   screen.warn(`${outcomeWords[result.outcome] ?? `the turn ended with outcome ${result.outcome}`}${explanation}`);
   return exitCodes.incomplete;
 }
 
-function tellEnd(error: unknown, { terminal, connection, isJson }: ChatTurnOptions): ExitCode {
+function tellCallFailure(error: unknown, { terminal, connection, isJson }: ShowOptions): ExitCode {
   const failure = callFailure(error, connection);
   if (isJson) {
     const { code, reason, message, violations } = failure;

@@ -5,8 +5,9 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { Option } from "commander";
 import { secondsArgument } from "./arguments.ts";
-import type { Conversation } from "./chat-history.ts";
+import type { Talk } from "./chat-talk.ts";
 import { type CommandEntry, helpSection, UsageError } from "./command.ts";
+import type { Connection } from "./connection.ts";
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
 import { addServerOptions, type ServerOptions } from "./server-options.ts";
 import { onSignals } from "./signals.ts";
@@ -19,6 +20,8 @@ interface ChatOptions extends ServerOptions {
   readonly system?: string;
   readonly schema?: string;
   readonly history?: string;
+  readonly session?: string;
+  readonly continue?: true;
   readonly timeout?: number;
   readonly json?: true;
   readonly quiet?: true;
@@ -46,6 +49,8 @@ export const chat: CommandEntry = {
       .addOption(new Option("-e, --effort <level>", "how much effort the model spends").choices(Object.keys(efforts)))
       .option("-s, --system <text>", "the system prompt")
       .option("--schema <file>", "a JSON Schema that the answer must follow; prints the JSON")
+      .option("--session <id>", "the session to go on with; it is made if it is not there")
+      .option("-c, --continue", "go on with the session that was used last with this server")
       .option("--history <file>", "continue the conversation in this file, and keep it there")
       .option("--timeout <seconds>", "the call's deadline", secondsArgument)
       .optionsGroup("Output:")
@@ -59,10 +64,16 @@ export const chat: CommandEntry = {
           "Ctrl-C   interrupts the turn; a second one, or one between turns, leaves",
           "Ctrl-D   leaves the conversation",
         ]) +
+          helpSection("\nSessions:", [
+            "The server keeps a session's conversation, on its disk, until `claude-runner sessions delete` or its expiry.",
+            "When the connection breaks, the turn goes on and is read again; when this program ends, it goes on as well.",
+          ]) +
           helpSection("\nExamples:", [
             'claude-runner chat "Name three rivers"',
             "git diff | claude-runner chat -q --system 'Write a commit message.' > message.txt",
             "claude-runner chat --schema person.json 'Invent a person' | jq .name",
+            'claude-runner chat --session trip "Three days in Rome?"',
+            'claude-runner chat --continue "And by train?"',
             "claude-runner chat --history talk.json 'And the longest of them?'",
           ]),
       );
@@ -73,6 +84,13 @@ export const chat: CommandEntry = {
     const isConversation = words === "" && terminal.isStdinTty;
     const prompt = isConversation ? "" : words === "" || words === "-" ? await readPrompt(terminal) : words;
     if (!isConversation && prompt.trim() === "") throw new UsageError("the prompt is empty");
+    const ways = [
+      options.session !== undefined && "--session",
+      options.continue && "--continue",
+      options.history && "--history",
+    ];
+    const chosen = ways.filter(Boolean);
+    if (chosen.length > 1) throw new UsageError(`${chosen.join(" and ")} exclude each other`);
 
     const chatter = await Chatter.open(terminal, options);
     return isConversation ? chatter.converse() : (await chatter.ask(prompt)).exitCode;
@@ -96,35 +114,33 @@ class Chatter {
   readonly #terminal: Terminal;
   readonly #options: ChatOptions;
   readonly #outputSchemaJson: string;
-  readonly #conversation: Conversation;
-  readonly #turns: typeof import("./chat-turn.ts");
-  readonly #connection: import("./connection.ts").Connection;
+  readonly #talk: Talk;
+  readonly #connection: Connection;
 
   private constructor(
     terminal: Terminal,
     options: ChatOptions,
-    parts: {
-      readonly conversation: Conversation;
-      readonly turns: typeof import("./chat-turn.ts");
-      readonly connection: import("./connection.ts").Connection;
-    },
+    { talk, connection }: { readonly talk: Talk; readonly connection: Connection },
   ) {
     this.#terminal = terminal;
     this.#options = options;
     this.#outputSchemaJson = options.schema === undefined ? "" : readSchema(options.schema);
-    this.#conversation = parts.conversation;
-    this.#turns = parts.turns;
-    this.#connection = parts.connection;
+    this.#talk = talk;
+    this.#connection = connection;
   }
 
   static async open(terminal: Terminal, options: ChatOptions): Promise<Chatter> {
     const { connect } = await import("./connection.ts");
     const { Conversation } = await import("./chat-history.ts");
-    const turns = await import("./chat-turn.ts");
-    const conversation = new Conversation(options.history);
-    const connection = await connect({ ...options, env: terminal.env });
+    const { LocalTalk, SessionTalk, sessionToContinue } = await import("./chat-talk.ts");
+    const local = new LocalTalk(new Conversation(options.history));
+    const { env } = terminal;
+    const connection = await connect({ ...options, env });
     if (connection.notice !== undefined) terminal.stderr.write(`${terminal.err.dim(connection.notice)}\n`);
-    return new Chatter(terminal, options, { conversation, turns, connection });
+    const id = options.continue ? sessionToContinue(env, connection.url) : options.session;
+    const mayMake = options.session !== undefined;
+    const talk = id === undefined ? local : new SessionTalk(id, { mayMake, connection, env });
+    return new Chatter(terminal, options, { talk, connection });
   }
 
   async ask(prompt: string): Promise<{ readonly exitCode: ExitCode }> {
@@ -134,14 +150,14 @@ class Chatter {
       if (abort.signal.aborted || signal !== "SIGINT") process.exit(exitCodes.interrupted);
       abort.abort();
     });
-    const end = await this.#turns.chatTurn({
+    // Awaited here, so that signals are taken until the turn is over.
+    return await this.#talk.ask(prompt, {
       terminal: this.#terminal,
       connection: this.#connection,
       request: {
         prompt,
         profile,
         model,
-        history: this.#conversation.messages,
         outputSchemaJson: this.#outputSchemaJson,
         ...(effort !== undefined && { effort: efforts[effort] }),
         ...(system !== undefined && { systemPrompt: system }),
@@ -151,16 +167,13 @@ class Chatter {
       isQuiet: quiet === true,
       isJson: json === true,
     });
-    const isAnswered = end.exitCode === exitCodes.ok || end.exitCode === exitCodes.incomplete;
-    if (isAnswered) this.#conversation.add(prompt, end.text);
-    return end;
   }
 
   /** Until the person leaves. A failed turn does not end a conversation. */
   async converse(): Promise<ExitCode> {
     const { stderr, err } = this.#terminal;
-    const turnCount = this.#conversation.said.length / 2;
-    stderr.write(err.dim(`${this.#connection.url}, Ctrl-D leaves${turnCount > 0 ? `, turn ${turnCount + 1}` : ""}\n`));
+    const standing = await this.#talk.standing();
+    stderr.write(err.dim(`${this.#connection.url}, Ctrl-D leaves${standing === "" ? "" : `, ${standing}`}\n`));
     const lines: string[] = [];
     for (;;) {
       const prompt = await readLines(this.#terminal, lines);

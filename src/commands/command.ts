@@ -5,18 +5,31 @@ import type { Command } from "commander";
 import type { ExitCode } from "./exit-codes.ts";
 import type { Terminal } from "./terminal.ts";
 
-export interface CommandEntry {
+/** What every command has, and every one of the commands below it. */
+interface Described {
   /** Name and arguments, such as `chat [prompt]`. */
   readonly usage: string;
   /** One line for the list of commands. */
   readonly summary: string;
-  /** The heading that it stands under in the list. */
-  readonly group: "Run" | "Set up" | "Develop";
   /** Adds description, options and examples. Imports nothing heavy: every `--help` comes through here. */
   declare(command: Command): void;
+}
+
+/** One that does something. */
+export interface CommandAction extends Described {
   /** Does it. `command` has what was typed. */
   run(terminal: Terminal, command: Command): Promise<ExitCode>;
 }
+
+/** One that has commands below it, such as `sessions list`, and does nothing without them. */
+export interface CommandFamily extends Described {
+  readonly actions: readonly CommandAction[];
+}
+
+export type CommandEntry = (CommandAction | CommandFamily) & {
+  /** The heading that it stands under in the list. */
+  readonly group: "Run" | "Set up" | "Develop";
+};
 
 /** A mistake of the person who typed: shown as it is, without a stack. */
 export class UsageError extends Error {

@@ -47,4 +47,4 @@ export function asTyped(text: string, invocation: Invocation): string {
 
 /** The name in front of a command or its place in a usage line, and nowhere else: not in a path, not in the title. */
 const commandLine =
-  /(?<![\w/.@-])claude-runner(?= (?:chat|demo|doctor|health|pool|serve|settings|standin|token|verify)\b| <command>)/g;
+  /(?<![\w/.@-])claude-runner(?= (?:chat|demo|doctor|health|pool|serve|sessions|settings|standin|store|token|turns|verify)\b| <command>)/g;

@@ -1,13 +1,13 @@
 /**
  * The workers and the recent turns of a pool as tables for a terminal.
  */
-import type { DescEnum } from "@bufbuild/protobuf";
 import { type Duration, type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import { ErrorReason, ErrorReasonSchema } from "../../gen/claude/runner/v1/error_pb.ts";
 import type { PoolWorker, RecentTurn } from "../../gen/claude/runner/v1/pool_pb.ts";
 import { Outcome, OutcomeSchema } from "../../gen/claude/runner/v1/result_pb.ts";
 import { milliseconds } from "../service/protobuf.ts";
 import { type Cell, clipped, joined } from "./cells.ts";
+import { wordsOf } from "./enum-words.ts";
 import { claimWords, lookOf, type PictureParts, paintOf, stateLooks } from "./pool-profiles.ts";
 import { phasesOf, stageBar, stageBarLegend } from "./stage-bar.ts";
 import { type Column, table } from "./table.ts";
@@ -98,11 +98,6 @@ function endOf({ running, outcome, errorReason, workerId }: RecentTurn, style: S
   const words = wordsOf(ErrorReasonSchema, errorReason) ?? wordsOf(OutcomeSchema, outcome) ?? "ended";
   const isFailure = errorReason !== ErrorReason.UNSPECIFIED && errorReason !== ErrorReason.CANCELLED;
   return { text: words, paint: isFailure ? style.red : style.yellow };
-}
-
-/** The name of an enum's value in words; `undefined` where it is not set or not known to this program. */
-function wordsOf(desc: DescEnum, value: number): string | undefined {
-  return value === 0 ? undefined : desc.value[value]?.localName.toLowerCase().replaceAll("_", " ");
 }
 
 /** Enough of an id to find it in a log. */

@@ -6,7 +6,7 @@ import { type Argument, Command, CommanderError } from "commander";
 import { SettingsError, violationText } from "../config/source.ts";
 import { runnerVersion } from "../config/version.ts";
 import { redactSecrets } from "../redact.ts";
-import { type CommandEntry, helpSection, UsageError } from "./command.ts";
+import { type CommandAction, type CommandFamily, helpSection, UsageError } from "./command.ts";
 import { type ExitCode, exitCodeHelp, exitCodes } from "./exit-codes.ts";
 import { commands } from "./registry.ts";
 import { columnsOf, processTerminal, type Terminal, withoutControls } from "./terminal.ts";
@@ -32,7 +32,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   }
 }
 
-function declareProgram(terminal: Terminal, run: (entry: CommandEntry, command: Command) => Promise<void>): Command {
+function declareProgram(terminal: Terminal, run: (entry: CommandAction, command: Command) => Promise<void>): Command {
   const program = new Command("claude-runner")
     .description("Claude Code as a typed gRPC service: streaming turns from a warm pool of Claude Code processes.")
     .version(runnerVersion, "-V, --version", "print the version")
@@ -41,10 +41,7 @@ function declareProgram(terminal: Terminal, run: (entry: CommandEntry, command: 
     .usage("<command> [options]");
   applyStyle(program, terminal);
   for (const entry of commands) {
-    const command = program.command(entry.usage).summary(entry.summary).helpGroup(`${entry.group}:`);
-    command.helpOption("-h, --help", "show this help");
-    entry.declare(command);
-    command.action(async () => run(entry, command));
+    declareCommand(program, entry, run).helpGroup(`${entry.group}:`);
   }
   const width = Math.max(...exitCodeHelp.map(([code]) => String(code).length));
   program.addHelpText(
@@ -61,6 +58,23 @@ function declareProgram(terminal: Terminal, run: (entry: CommandEntry, command: 
       ]),
   );
   return program;
+}
+
+function declareCommand(
+  parent: Command,
+  entry: CommandAction | CommandFamily,
+  run: (entry: CommandAction, command: Command) => Promise<void>,
+): Command {
+  const command = parent.command(entry.usage).summary(entry.summary).helpOption("-h, --help", "show this help");
+  if ("actions" in entry) {
+    command.helpCommand(false).usage("<command> [options]");
+    for (const action of entry.actions) declareCommand(command, action, run);
+    entry.declare(command);
+  } else {
+    entry.declare(command);
+    command.action(async () => run(entry, command));
+  }
+  return command;
 }
 
 function applyStyle(program: Command, terminal: Terminal): void {

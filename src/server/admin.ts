@@ -21,6 +21,8 @@ export interface AdminOptions {
   readonly metrics?: (request: IncomingMessage, response: ServerResponse) => void;
   /** Whether turns can be served: what health says. */
   readonly isReady: () => boolean;
+  /** What is wrong although turns can be served, in a sentence: a line more of /readyz. */
+  readonly problem?: () => string | undefined;
   /** A socket that listens already. Absent: the port is opened. */
   readonly socket?: HandedSocket | undefined;
 }
@@ -34,7 +36,7 @@ export interface RunningAdmin {
 }
 
 /** Opens the admin port, or throws a ServerStartError. */
-export async function startAdmin({ settings, metrics, isReady, socket }: AdminOptions): Promise<RunningAdmin> {
+export async function startAdmin({ settings, metrics, isReady, problem, socket }: AdminOptions): Promise<RunningAdmin> {
   const allowed = new AddressRanges([...loopback, ...settings.allowedAddresses]);
   const isHere = new AddressRanges(loopback);
   const server = createServer(
@@ -53,7 +55,7 @@ export async function startAdmin({ settings, metrics, isReady, socket }: AdminOp
         case "/healthz":
           return answer(response, 200, "ok");
         case "/readyz":
-          return isReady() ? answer(response, 200, "ready") : answer(response, 503, "not ready");
+          return answer(response, isReady() ? 200 : 503, readiness(isReady(), problem?.()));
         default:
           return answer(response, 404, "/metrics, /healthz, /readyz");
       }
@@ -77,6 +79,12 @@ export async function startAdmin({ settings, metrics, isReady, socket }: AdminOp
       return stopped;
     },
   };
+}
+
+/** The first word is for programs, the rest for people. */
+function readiness(isReady: boolean, problem: string | undefined): string {
+  const state = isReady ? "ready" : "not ready";
+  return problem === undefined ? state : `${state}\nwarning: ${problem}`;
 }
 
 function answer(response: ServerResponse, status: number, text: string): void {

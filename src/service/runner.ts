@@ -15,13 +15,10 @@ import {
   ChatRequestSchema,
   type ChatResponseSchema,
   ClaudeRunner,
-  type GetInfoResponseSchema,
   type StreamChatRequest,
   StreamChatRequestSchema,
-  SystemPromptPolicy,
 } from "../../gen/claude/runner/v1/runner_pb.ts";
-import { type ProfileSettings, reusesWorkers, workerUse } from "../config/profile-settings.ts";
-import type { Settings } from "../config/settings.ts";
+import { workerUse } from "../config/profile-settings.ts";
 import type { Caller } from "../policy/auth.ts";
 import type { WorkerPool } from "../pool/claim.ts";
 import { isRunnerError, RunnerError, type RunnerReason } from "../runner-error.ts";
@@ -37,11 +34,11 @@ import { CallScope } from "./call-scope.ts";
 import { type CallContext, callerOf, type ServedService, served, turnIdHeader } from "./calls.ts";
 import { toConnectError } from "./errors.ts";
 import { toAsk } from "./in/named-requests.ts";
-import { profilesOf, seesProfile, toTurn } from "./in/requests.ts";
+import { seesProfile, toTurn } from "./in/requests.ts";
 import { prepareRules } from "./in/rules.ts";
 import { asBytes, asMessages, type ResponseForm } from "./out/response-form.ts";
 import { ServedTurnEncoder } from "./out/turn-encoder.ts";
-import { duration, int64 } from "./protobuf.ts";
+import { type CliInfo, type ServerInfoParts, serverInfo } from "./server-info.ts";
 import { type CalledTurn, relayTurn, type TurnCall, TurnFailure } from "./stream-chat.ts";
 import { CallSpan, traced } from "./traced.ts";
 
@@ -51,30 +48,12 @@ const maxChatToolUses = 100;
 /** The tool uses of a collected answer together, in bytes of JSON. */
 const maxChatToolBytes = 256 * 1024;
 
-/** What the installed CLI is and can do, as far as callers need to know. */
-export interface CliInfo {
-  /** The version; `undefined` while none was found. */
-  readonly version: string | undefined;
-  /** Whether it takes a conversation without model calls; `undefined` until that was probed. */
-  readonly seeds: boolean | undefined;
-}
-
-export interface RunnerParts extends ObserverParts {
+export interface RunnerParts extends ObserverParts, ServerInfoParts {
   readonly pool: WorkerPool;
   readonly desk: TurnDesk<TurnResult>;
   readonly live: LiveTurns<TurnResult>;
   readonly store: Store;
-  readonly profiles: Readonly<Record<string, ProfileSettings>>;
-  readonly settings: Settings;
-  readonly serverVersion: string;
-  readonly cli: () => CliInfo;
 }
-
-const policies = {
-  fixed: SystemPromptPolicy.FIXED,
-  append: SystemPromptPolicy.APPEND,
-  replace: SystemPromptPolicy.REPLACE,
-} as const;
 
 /** ClaudeRunner as the listeners take it. */
 export function runnerService(parts: RunnerParts): ServedService {
@@ -88,7 +67,7 @@ export function runnerService(parts: RunnerParts): ServedService {
           : relayTurn(() => openTurn("StreamChat", request, call, parts, asMessages)),
       chat: (request, call) => chat(request, call, parts),
       getInfo: (_request, call) =>
-        traced(methodName("GetInfo"), call, parts.clock, async () => info(callerOf(call), parts)),
+        traced(methodName("GetInfo"), call, parts.clock, async () => serverInfo(callerOf(call), parts)),
     },
     { contentMethods: ["streamChat", "chat"] },
   );
@@ -277,41 +256,6 @@ function tooLarge(text: string): RunnerError | undefined {
   if (textBytes <= maxChatTextBytes) return undefined;
   const message = `the answer has ${textBytes} bytes of text, more than ${maxChatTextBytes}: call StreamChat`;
   return new RunnerError("RESPONSE_TOO_LARGE", message, { facts: { textBytes, limitBytes: maxChatTextBytes } });
-}
-
-function info(
-  caller: Caller,
-  { settings, profiles, serverVersion, cli }: RunnerParts,
-): MessageInitShape<typeof GetInfoResponseSchema> {
-  return {
-    serverVersion,
-    cliVersion: cli().version ?? "",
-    tenant: caller.tenant,
-    profiles: profilesOf(caller, profiles).map((name) => profileInfo(name, profiles[name]!)),
-    maxTurnsInFlightCount: settings.auth.maxTurnsInFlightPerTenant,
-    maxTimeout: duration(settings.calls.maxTimeoutMs),
-    defaultTimeout: duration(settings.calls.defaultTimeoutMs),
-  };
-}
-
-function profileInfo(name: string, profile: ProfileSettings) {
-  const limits = (of: ProfileSettings["maxLimits"]) => ({
-    maxModelCallCount: of.maxModelCallCount,
-    maxCostUsdMicros: of.maxCostUsdMicros === undefined ? undefined : int64(of.maxCostUsdMicros),
-    maxOutputBytes: of.maxOutputBytes === undefined ? undefined : int64(of.maxOutputBytes),
-    maxDuration: of.maxDurationMs === undefined ? undefined : duration(of.maxDurationMs),
-  });
-  return {
-    name,
-    description: profile.description,
-    defaultModel: profile.model,
-    allowedModels: [...new Set([profile.model, ...profile.allowedModels])],
-    systemPromptPolicy: policies[profile.systemPromptPolicy],
-    tools: [...profile.tools],
-    defaultLimits: limits(profile.defaultLimits),
-    maxLimits: limits(profile.maxLimits),
-    reusesWorkers: reusesWorkers(profile),
-  };
 }
 
 const causeOf = (error: unknown): unknown => (error instanceof TurnFailure ? error.error : error);

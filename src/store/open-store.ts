@@ -31,8 +31,11 @@ export interface OpenStoreOptions {
 export interface OpenedStore {
   readonly store: Store;
   readonly recovered: Recovered;
-  /** Why what is stored does not survive a restart, for health and GetInfo. `undefined`: it does, or nobody wants it to. */
-  readonly warning: string | undefined;
+  /**
+   * That what is stored does not survive a restart, for health and GetInfo, and why, which names folders of this machine.
+   * `undefined`: it does, or nobody wants it to.
+   */
+  readonly warning: { readonly summary: string; readonly cause: string } | undefined;
 }
 
 /** Throws STORE_UNAVAILABLE with words for who starts the server. */
@@ -43,11 +46,8 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
   if (problem !== undefined && (kind === "sqlite" || (folder !== undefined && hasStore(folder)))) {
     throw new RunnerError("STORE_UNAVAILABLE", `store.folder: ${problem}`);
   }
-  const warning =
-    problem === undefined
-      ? undefined
-      : `turns and sessions are kept in memory only, and are gone after a restart: ${problem}`;
-  if (warning !== undefined) log.warn({}, warning);
+  const warning = problem === undefined ? undefined : { summary: memoryOnly, cause: problem };
+  if (warning !== undefined) log.warn({}, `${warning.summary}: ${warning.cause}`);
   const isFile = kind !== "memory" && problem === undefined;
   const { store, recovered } = await openSqliteStore({
     setUp: {
@@ -66,6 +66,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
   return { store, recovered, warning };
 }
 
+const memoryOnly = "turns and sessions are kept in memory only, and are gone after a restart";
 const noFolder = "this user has no home folder to keep a store in; name a folder in store.folder";
 
 function hasStore(folder: string): boolean {

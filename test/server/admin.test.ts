@@ -4,11 +4,14 @@ import { type RunningAdmin, startAdmin } from "../../src/server/admin.ts";
 
 let admin: RunningAdmin;
 let isReady = true;
+let problem: string | undefined;
 beforeEach(async () => {
   isReady = true;
+  problem = undefined;
   admin = await startAdmin({
     settings: { enabled: true, host: "127.0.0.1", port: 0, allowedAddresses: [] },
     isReady: () => isReady,
+    problem: () => problem,
     metrics: (_, response) => void response.end("runner_turns_total 7\n"),
   });
 });
@@ -40,6 +43,13 @@ describe("the admin port", () => {
     isReady = false;
     expect((await get("/readyz")).status).toBe(503);
     expect((await get("/healthz")).status).toBe(200);
+  });
+
+  it("says what is wrong although turns can be served, behind the word that programs look at", async () => {
+    expect(await get("/readyz")).toEqual({ status: 200, text: "ready\n" });
+    problem = "the disk of the store is full";
+    expect(await get("/readyz")).toEqual({ status: 200, text: "ready\nwarning: the disk of the store is full\n" });
+    expect(await get("/healthz")).toEqual({ status: 200, text: "ok\n" });
   });
 
   it("is not for web pages, nor for names that were pointed at it", async () => {

@@ -7,6 +7,7 @@ import { encodeResult, type ServedResult } from "../../src/service/out/turn-enco
 import { SessionLines } from "../../src/sessions/session-lines.ts";
 import { TranscriptCopies } from "../../src/sessions/transcript-copies.ts";
 import { TurnDesk, type TurnDeskLimits } from "../../src/sessions/turn-desk.ts";
+import type { StorageReport } from "../../src/store/storage-report.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { Log } from "../../src/telemetry/log.ts";
 import { LiveTurns } from "../../src/turns/live-turns.ts";
@@ -46,5 +47,6 @@ export function testDesk({ clock, log, inFlight, store = new QuickStore().asStor
     transcripts: new TranscriptCopies(store),
     toolSessions: () => ({ onIncomplete: "keep", onContextFull: "compact" }),
   });
-  return { desk, live, store };
+  const storage = (): StorageReport => ({ kind: "memory", problem: undefined });
+  return { desk, live, store, storage };
 }

@@ -207,9 +207,10 @@ describe("a place for a store", () => {
   it("is replaced by memory under `auto`, with a warning, and asked for under `sqlite`", async () => {
     const { store, warning } = await openAt("/proc/store", { kind: "auto" });
     expect(store.kind).toBe("memory");
-    expect(warning).toMatch(/gone after a restart: \/proc\/store cannot be written/);
+    expect(warning?.summary).toMatch(/gone after a restart$/);
+    expect(warning?.cause).toMatch(/^\/proc\/store cannot be written/);
     await expect(openAt("/proc/store")).rejects.toEqual(refusal(/^store\.folder: \/proc\/store cannot be written/));
-    expect((await openAt(undefined, { kind: "auto" })).warning).toMatch(/no home folder/);
+    expect((await openAt(undefined, { kind: "auto" })).warning?.cause).toMatch(/no home folder/);
     await expect(openAt(undefined)).rejects.toEqual(refusal(/no home folder/));
   });
 });
