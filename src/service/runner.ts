@@ -105,9 +105,9 @@ async function openTurn<R>(
     const asked = toTurn(request, caller, { profiles: parts.profiles, expiry: settings.store, session });
     checkSeeding(asked, parts.cli());
     const { called, turnId } = await takeIn(request, asked, { scope, span, parts });
-    call.responseHeader.set(turnIdHeader, turnId);
     return {
       called,
+      beginning: () => call.responseHeader.set(turnIdHeader, turnId),
       form: form(asked.detail),
       scope,
       clock,

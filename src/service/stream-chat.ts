@@ -64,6 +64,8 @@ export interface TurnCall<R> {
    * fails with all the same.
    */
   readonly ended?: (result: TurnResult, end: TurnEnd | undefined) => RunnerError | undefined;
+  /** The first response is about to be sent: a refusal before that has no headers. */
+  readonly beginning: () => void;
   /** Turns what the turn failed with into what the caller gets. */
   readonly failed: (error: unknown) => Error;
   /** Nothing more comes, for whatever reason. */
@@ -104,6 +106,7 @@ export async function* relayTurn<R>(open: () => TurnCall<R> | Promise<TurnCall<R
       if (bytes !== undefined) {
         const response = form.event(bytes, cursor.flags);
         if (response === undefined) continue;
+        if (!hasStarted) call.beginning();
         hasStarted = true;
         yield response;
         lastSentMs = clock.now();
@@ -159,17 +162,25 @@ async function* relayRecorded<R>(
     const atWallMs = now.endedAtMs ?? clock.wallNow();
     return form.own({ sequence, turnId: now.id, atWallMs }, of);
   };
+  let hasStarted = false;
+  const begin = () => {
+    if (!hasStarted) call.beginning();
+    hasStarted = true;
+  };
   try {
     let sequence = 0;
     if (record.stored === undefined && record.state === "ended" && record.highestSequence > 0) {
       sequence = 1;
       const { profile, model, sessionId = "" } = record;
+      begin();
       yield event(1, { case: "started", value: { profile, model, sessionId } });
     }
     for await (const item of readRecorded(record, sequence, { store, clock, signal: scope.signal })) {
       if (item.kind === "event") {
         const response = form.event(item.bytes, item.flags);
-        if (response !== undefined) yield response;
+        if (response === undefined) continue;
+        begin();
+        yield response;
       } else if (item.kind === "gap") {
         const { firstSequence, lastSequence } = item;
         yield event(lastSequence, { case: "gap", value: { firstSequence, lastSequence } });
