@@ -9,7 +9,7 @@
  * Its events have one reader, which writes them down for all others (`live-turn.ts`) and reads to the end.
  */
 import { bindingKey } from "../binding-key.ts";
-import type { Clock } from "../clock.ts";
+import { type Clock, sleep } from "../clock.ts";
 import type { Claim, WorkerPool } from "../pool/claim.ts";
 import { isRunnerError, RunnerError, type RunnerReason } from "../runner-error.ts";
 import { earlierMessageCount, type Turn } from "../turn.ts";
@@ -23,8 +23,14 @@ import { afterEndedTurn, afterFailedPreparation } from "./release.ts";
 import { StageClock, type StageTimes } from "./stages.ts";
 import { TurnReader } from "./turn-reader.ts";
 
+/** How often a session's own worker is started for one turn, and how far apart on average, in milliseconds. */
+const maxSessionStarts = 3;
+const sessionStartPauseMs = 1_000;
+
 export interface LifeParts {
   readonly clock: Clock;
+  /** Spreads what is tried again. Default: Math.random. */
+  readonly random?: () => number;
   readonly pool: WorkerPool;
   /** Lets a turn in, perhaps after a wait, which the signal ends. Throws RunnerError for a turn that may not begin. */
   readonly admit: (turn: Turn, signal: AbortSignal) => Admission | Promise<Admission>;
@@ -164,7 +170,7 @@ export class TurnLife {
   async #findWorker(): Promise<{ readonly claim: Claim; readonly running: RunningTurn }> {
     for (let attempt = 1; ; attempt += 1) {
       this.#stages.enter("queueWait");
-      const claim = await this.#claimWorker();
+      const claim = await this.#claimSoon();
       this.#queueWaitMs += claim.queueWaitMs;
       this.#become({ kind: "preparing", claim });
       this.#observers.claimed(claim, this.#parts.clock.now());
@@ -182,6 +188,27 @@ export class TurnLife {
         this.#observers.takenOver(claim.worker.id, error);
       }
     }
+  }
+
+  /**
+   * A worker. One that is started for a session may fail at what it resumes, so it is started again, a few times, before
+   * the session is given up for the moment. Any other start is the pool's to repeat.
+   */
+  async #claimSoon(): Promise<Claim> {
+    for (let tried = 1; ; tried += 1) {
+      try {
+        return await this.#claimWorker();
+      } catch (error) {
+        if (this.turn.sessionLaunch === undefined || !isRunnerError(error, "WORKER_START_FAILED")) throw error;
+        if (tried === maxSessionStarts) throw sessionSuspended(error);
+        const pauseMs = sessionStartPauseMs * (0.5 + this.#random());
+        await sleep(this.#parts.clock, pauseMs, this.#scope.signal);
+      }
+    }
+  }
+
+  #random(): number {
+    return (this.#parts.random ?? Math.random)();
   }
 
   async #claimWorker(): Promise<Claim> {
@@ -298,6 +325,11 @@ export class TurnLife {
     if (!canMove(this.#state, next)) throw new Error(`bug: a turn that is ${this.#state.kind} becomes ${next.kind}`);
     this.#state = next;
   }
+}
+
+function sessionSuspended(cause: RunnerError): RunnerError {
+  const message = `the session cannot continue for now: its worker failed to start ${maxSessionStarts} times`;
+  return new RunnerError("SESSION_SUSPENDED", message, { facts: { startCount: maxSessionStarts }, cause });
 }
 
 function reasonOf(error: unknown): RunnerReason {

@@ -190,6 +190,60 @@ describe("a turn", () => {
   });
 });
 
+describe("the start of a session's own worker", () => {
+  const sessionLaunch = {
+    cliSessionId: "00000000-0000-4000-8000-000000000002",
+    model: "m",
+    effort: "medium",
+    binding: {},
+  } as const;
+  const failing = (times: number) => {
+    const all = scene({ turn: { sessionLaunch } });
+    let tried = 0;
+    all.pool.onClaim = async () => {
+      tried += 1;
+      if (tried <= times) throw new RunnerError("WORKER_START_FAILED", "it exits at once");
+    };
+    return { ...all, triedCount: () => tried };
+  };
+
+  test("is tried again after a pause, twice", async () => {
+    const { life, clock, triedCount } = failing(2);
+    const begun = life.begin();
+    await clock.settle();
+    expect(triedCount()).toBe(1);
+    await clock.advance(1_500);
+    expect(triedCount()).toBe(2);
+    await clock.advance(1_500);
+    await begun;
+    expect([triedCount(), life.state.kind]).toEqual([3, "running"]);
+  });
+
+  test("suspends the session when it has failed three times", async () => {
+    const { life, clock, triedCount, leftCount } = failing(9);
+    const begun = life.begin();
+    begun.catch(() => {});
+    await clock.advance(1_500);
+    await clock.advance(1_500);
+    await expect(begun).rejects.toMatchObject({ reason: "SESSION_SUSPENDED" });
+    expect([triedCount(), leftCount(), clock.pendingTimerCount]).toEqual([3, 1, 0]);
+  });
+
+  test("is not tried again for a turn that has gone, and of any other turn it is the pool's matter", async () => {
+    const gone = failing(9);
+    const begun = gone.life.begin();
+    begun.catch(() => {});
+    await gone.clock.settle();
+    gone.abort.abort(new RunnerError("CANCELLED", "gone"));
+    await expect(begun).rejects.toMatchObject({ reason: "CANCELLED" });
+    expect(gone.triedCount()).toBe(1);
+
+    const other = scene();
+    other.pool.onClaim = () => Promise.reject(new RunnerError("WORKER_START_FAILED", "it exits at once"));
+    await expect(other.life.begin()).rejects.toMatchObject({ reason: "WORKER_START_FAILED" });
+  });
+});
+
 describe("the end of a turn", () => {
   test("is booked when the worker is done, although its reader has read nothing of it", async () => {
     const { life, book, worker, clock, pool, leftCount } = scene();
