@@ -3,10 +3,11 @@
  *
  * A file in the state folder, beside the token. It has ids of sessions, and no words.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { stateFolder } from "../config/user-folders.ts";
+import { makePrivateFolder } from "../store/sqlite/store-files.ts";
 
 const fileSchema = z.record(z.string(), z.string());
 
@@ -28,7 +29,7 @@ export function rememberSession(env: NodeJS.ProcessEnv, server: string, sessionI
   const others = Object.entries(known).filter(([name]) => name !== server);
   const all = Object.fromEntries([...others, [server, sessionId] as const].slice(-maxServers));
   try {
-    mkdirSync(join(file, ".."), { recursive: true, mode: 0o700 });
+    makePrivateFolder(dirname(file));
     const draft = `${file}.${process.pid}.tmp`;
     writeFileSync(draft, `${JSON.stringify(all, undefined, 2)}\n`, { mode: 0o600 });
     renameSync(draft, file);

@@ -2,7 +2,7 @@
  * What `claude-runner sessions` does: calls of SessionService, as text or as JSON.
  */
 import { createInterface } from "node:readline/promises";
-import { toJsonString } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageShape, toJsonString } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import {
   DeleteSessionResponseSchema,
@@ -57,8 +57,8 @@ export function listSessions(context: KeptContext, options: ListSessionsOptions)
     });
     if (json) {
       const { items, nextPageToken } = page;
-      printJson(terminal, ListSessionsResponseSchema, { sessions: [...items], nextPageToken });
-      return;
+      const response = create(ListSessionsResponseSchema, { sessions: [...items], nextPageToken });
+      return printJson(terminal, ListSessionsResponseSchema, response);
     }
     if (page.items.length === 0) return none(context, "no sessions", "`claude-runner chat --session NAME` makes one");
     print(terminal, sessionTable(page.items, tableParts(terminal)));
@@ -177,12 +177,8 @@ export function print({ stdout }: Terminal, lines: readonly string[]): void {
   stdout.write(`${lines.join("\n")}\n`);
 }
 
-export function printJson<D extends Parameters<typeof toJsonString>[0]>(
-  { stdout }: Terminal,
-  schema: D,
-  message: Parameters<typeof toJsonString<D>>[1] | object,
-): undefined {
-  stdout.write(`${toJsonString(schema, message as Parameters<typeof toJsonString<D>>[1])}\n`);
+export function printJson<D extends DescMessage>({ stdout }: Terminal, schema: D, message: MessageShape<D>): undefined {
+  stdout.write(`${toJsonString(schema, message)}\n`);
 }
 
 export function none({ terminal }: KeptContext, what: string, hint: string): undefined {

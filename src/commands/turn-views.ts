@@ -1,6 +1,7 @@
 /**
  * What `claude-runner turns` does: calls of TurnService, as text or as JSON.
  */
+import { create } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import {
   GetTurnResponseSchema,
@@ -50,8 +51,8 @@ export function listTurns(context: KeptContext, options: ListTurnsOptions): Prom
       return { items: turns, nextPageToken };
     });
     if (json) {
-      printJson(terminal, ListTurnsResponseSchema, { turns: [...page.items], nextPageToken: page.nextPageToken });
-      return;
+      const response = create(ListTurnsResponseSchema, { turns: [...page.items], nextPageToken: page.nextPageToken });
+      return printJson(terminal, ListTurnsResponseSchema, response);
     }
     if (page.items.length === 0) return none(context, "no turns", 'try it with `claude-runner chat "Say hello"`');
     print(terminal, turnTable(page.items, { ...tableParts(terminal), hasTenants: allTenants }));
