@@ -44,6 +44,7 @@ import { poolService } from "./service/pool/pool-service.ts";
 import { runnerService } from "./service/runner.ts";
 import { sessionService } from "./service/sessions/session-service.ts";
 import { turnService } from "./service/turns/turn-service.ts";
+import { measuredStore } from "./sessions/measured-store.ts";
 import { SessionLines, sessionKey } from "./sessions/session-lines.ts";
 import { TranscriptCopies } from "./sessions/transcript-copies.ts";
 import { TurnDesk } from "./sessions/turn-desk.ts";
@@ -52,6 +53,7 @@ import { openStore } from "./store/open-store.ts";
 import { storageReport } from "./store/storage-report.ts";
 import type { StoreLimits } from "./store/store-limits.ts";
 import { observePool } from "./telemetry/gauges.ts";
+import { observeKept } from "./telemetry/kept-gauges.ts";
 import type { Log } from "./telemetry/log.ts";
 import { startTelemetry } from "./telemetry/sdk.ts";
 import { withoutRepeats } from "./telemetry/without-repeats.ts";
@@ -167,7 +169,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     powerSafeAll: settings.store.powerSafeAll,
     weightOf: (tenant) => tenants.weightOf(tenant),
   });
-  const { store } = openedStore;
+  const store = measuredStore(openedStore.store, clock);
   const storage = () => storageReport(openedStore);
   opened.defer(() => store[Symbol.asyncDispose]());
   const live = new LiveTurns<ServedResult>(clock, {
@@ -238,6 +240,8 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
 
   const inFlight = new TurnsInFlight(settings.auth.maxTurnsInFlightPerTenant);
   opened.defer(observePool(pool, inFlight, settings.pool.memoryBudgetBytes));
+  const readers = new TurnReaders(settings.calls.maxTurnReadersPerTenant);
+  opened.defer(observeKept({ store, live, readers, maxContentBytes: settings.store.maxBytes }));
   beginAtZero(Object.keys(settings.profiles), shedReasons);
 
   const { rules, found: tokenNotice } = await authRules(settings);
@@ -319,7 +323,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       turnService({
         store,
         live,
-        readers: new TurnReaders(settings.calls.maxTurnReadersPerTenant),
+        readers,
         profiles: settings.profiles,
         calls: settings.calls,
         authenticate,

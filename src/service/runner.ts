@@ -23,7 +23,7 @@ import type { Caller } from "../policy/auth.ts";
 import type { WorkerPool } from "../pool/claim.ts";
 import { isRunnerError, RunnerError, type RunnerReason } from "../runner-error.ts";
 import { canBeRejoined, type TurnAsk } from "../sessions/turn-ask.ts";
-import type { TurnDesk } from "../sessions/turn-desk.ts";
+import type { TurnDesk, TurnHooks } from "../sessions/turn-desk.ts";
 import type { SessionRecord, Store } from "../store/store.ts";
 import type { Detail, Turn } from "../turn.ts";
 import { TurnLife } from "../turns/life.ts";
@@ -36,6 +36,7 @@ import { toConnectError } from "./errors.ts";
 import { toAsk } from "./in/named-requests.ts";
 import { seesProfile, toTurn } from "./in/requests.ts";
 import { prepareRules } from "./in/rules.ts";
+import { refusedAtIntake, rejoined } from "./intake-metrics.ts";
 import { asBytes, asMessages, type ResponseForm } from "./out/response-form.ts";
 import { ServedTurnEncoder } from "./out/turn-encoder.ts";
 import { type CliInfo, type ServerInfoParts, serverInfo } from "./server-info.ts";
@@ -148,7 +149,7 @@ async function takeIn(
   const ask = await toAsk(request, asked, profile, settings.store);
   const turn: Turn = { ...asked, ...recordedAs(asked, ask, settings.calls.maxTimeoutMs) };
   const { deadlineMs, arrivedAtMs } = scope;
-  const taken = await desk.takeIn(turn, ask, ({ book, ...hooks }) => {
+  const begin = ({ book, ...hooks }: TurnHooks<TurnResult>) => {
     const log = parts.live.newLog();
     return new LiveTurn<TurnResult>(turn, {
       clock,
@@ -178,7 +179,8 @@ async function takeIn(
           observersOf(turn, span, arrivedAtMs, parts),
         ),
     });
-  });
+  };
+  const taken = await takenBy(() => desk.takeIn(turn, ask, begin), asked.profile, ask);
   switch (taken.kind) {
     case "began":
       return {
@@ -186,11 +188,23 @@ async function takeIn(
         turnId: turn.id,
       };
     case "found":
+      rejoined("requestId");
       return { called: { kind: "live", live: taken.live, role: "reader" }, turnId: taken.live.turn.id };
     case "recorded":
+      rejoined("requestId");
       return { called: { kind: "recorded", record: taken.record, store }, turnId: taken.record.id };
     default:
       return taken satisfies never;
+  }
+}
+
+/** Has a turn taken in, and counts one that could have been found again and is refused. */
+async function takenBy<T>(takeIn: () => T | Promise<T>, profile: string, ask: TurnAsk): Promise<T> {
+  try {
+    return await takeIn();
+  } catch (error) {
+    if (canBeRejoined(ask)) refusedAtIntake(profile, error);
+    throw error;
   }
 }
 

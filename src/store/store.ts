@@ -319,6 +319,18 @@ export interface StoreHealth {
   /** Whether it takes new turns. */
   readonly takesTurns: boolean;
   readonly usedBytes: number;
+  /** Ends of turns that could not be written, and will be tried again. */
+  readonly owedEndCount: number;
+  /** What it holds, as it was counted last; `undefined`: not yet. */
+  readonly census: StoreCensus | undefined;
+}
+
+export interface StoreCensus {
+  readonly sessionCount: number;
+  /** Those that a turn has now. */
+  readonly runningSessionCount: number;
+  /** Words, results and events: what the caps are about. */
+  readonly contentBytes: number;
 }
 
 /** Where a store says what an operator should know. */

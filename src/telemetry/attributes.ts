@@ -45,6 +45,10 @@ export const aboutAttributes: Readonly<Record<string, AboutAttribute>> = {
   [names.workerTurnCount]: integer(undefined, "How many turns the worker had served before."),
   [names.queueLength]: integer(undefined, "How many turns were waiting when this one arrived."),
   [names.seededMessageCount]: integer(undefined, "How many messages of history were handed to the worker."),
+  [names.sessionState]: text("`running`: one of its turns waits or runs. `idle`: none does."),
+  [names.rejoinKind]: text("`attach`: by AttachTurn. `request_id`: by a call that repeats an earlier one."),
+  [names.storeKind]: text("Where turns and sessions are kept: `sqlite` is a file, `memory` is gone after a restart."),
+  [names.storeOperation]: text("What was written, such as `accept_turn` or `end_turn`."),
   [names.toolName]: text("The tool's name, such as `Bash`. Its input and output are never recorded."),
   [names.toolIsError]: {
     type: "true or false",

@@ -72,6 +72,10 @@ export const attributeNames = {
   resetOutcome: "runner.reset.outcome",
   shedReason: "runner.shed.reason",
   seededMessageCount: "runner.seeded_message_count",
+  sessionState: "runner.session.state",
+  rejoinKind: "runner.rejoin.kind",
+  storeKind: "runner.store.kind",
+  storeOperation: "runner.store.operation",
   toolName: "runner.tool.name",
   toolIsError: "runner.tool.is_error",
   toolWasCut: "runner.tool.was_cut",
@@ -154,6 +158,9 @@ export interface Instruments {
   readonly cliSpansDropped: Counter;
   readonly cliSpanFailures: Counter;
   readonly turnsWithoutCliSpans: Counter;
+  readonly rejoins: Counter;
+  readonly intakeRefusals: Counter;
+  readonly storeWriteDuration: Histogram;
   readonly workers: ObservableGauge;
   readonly queueLength: ObservableGauge;
   readonly turnsInFlight: ObservableGauge;
@@ -161,6 +168,15 @@ export interface Instruments {
   readonly workerMemory: ObservableGauge;
   readonly workerMemoryLimit: ObservableGauge;
   readonly serverMemory: ObservableGauge;
+  readonly sessions: ObservableGauge;
+  readonly turnsUnread: ObservableGauge;
+  readonly turnReaders: ObservableGauge;
+  readonly turnEventMemory: ObservableGauge;
+  readonly storeReady: ObservableGauge;
+  readonly storeSize: ObservableGauge;
+  readonly storeContent: ObservableGauge;
+  readonly storeContentLimit: ObservableGauge;
+  readonly storeOwedEnds: ObservableGauge;
 }
 
 const profile = attributeNames.profile;
@@ -189,6 +205,9 @@ export const metricAttributes: Readonly<Record<keyof Instruments, readonly strin
   cliSpansDropped: [attributeNames.cliSpanDropReason],
   cliSpanFailures: [attributeNames.cliSpanFailure],
   turnsWithoutCliSpans: [],
+  rejoins: [attributeNames.rejoinKind],
+  intakeRefusals: [profile, attributeNames.errorReason],
+  storeWriteDuration: [attributeNames.storeOperation],
   workers: [profile, attributeNames.workerState],
   queueLength: [profile],
   turnsInFlight: [],
@@ -196,6 +215,15 @@ export const metricAttributes: Readonly<Record<keyof Instruments, readonly strin
   workerMemory: [],
   workerMemoryLimit: [],
   serverMemory: [],
+  sessions: [attributeNames.sessionState],
+  turnsUnread: [],
+  turnReaders: [],
+  turnEventMemory: [],
+  storeReady: [attributeNames.storeKind],
+  storeSize: [],
+  storeContent: [],
+  storeContentLimit: [],
+  storeOwedEnds: [],
 };
 
 let made: Instruments | undefined;
@@ -293,6 +321,38 @@ function make(): Instruments {
       "The most memory that all workers may use: `pool.memoryBudgetBytes`.",
     ),
     serverMemory: gauge("runner.server.memory", "By", "Resident memory of the server's own process."),
+    rejoins: counter(
+      "runner.rejoins",
+      "{call}",
+      "Calls that read a turn which another call began, by how they named it.",
+    ),
+    intakeRefusals: counter(
+      "runner.intake.refusals",
+      "{turn}",
+      "Turns of a session or with a `request_id` that were refused before they were accepted, by reason. They are not in `runner.turns`.",
+    ),
+    storeWriteDuration: histogram(
+      "runner.store.write.duration",
+      "s",
+      "How long writes to the store took, the wait for others included.",
+    ),
+    sessions: gauge("runner.sessions", "{session}", "Sessions that are kept, counted every 10 seconds."),
+    turnsUnread: gauge("runner.turns.unread", "{turn}", "Turns that wait or run although no call reads them."),
+    turnReaders: gauge("runner.turn_readers", "{call}", "Calls of AttachTurn that read a turn now."),
+    turnEventMemory: gauge("runner.turn_events.memory", "By", "Memory that the events of turns take."),
+    storeReady: gauge("runner.store.ready", "", "1 while the store takes what is new, otherwise 0."),
+    storeSize: gauge("runner.store.size", "By", "The used part of the store's file, or of its memory."),
+    storeContent: gauge(
+      "runner.store.content",
+      "By",
+      "Words, results and events that are stored, counted every 10 seconds.",
+    ),
+    storeContentLimit: gauge("runner.store.content_limit", "By", "The most of these: `store.maxBytes`."),
+    storeOwedEnds: gauge(
+      "runner.store.owed_ends",
+      "{turn}",
+      "Ends of turns that the store could not take and will be given again.",
+    ),
     cliSpansJoined: counter(
       "runner.cli_spans.joined",
       "{span}",

@@ -11,6 +11,8 @@ import { stopReasons } from "../../src/pool/stop-reason.ts";
 import { resetResults } from "../../src/pool/worker.ts";
 import { livingKinds } from "../../src/pool/worker-state.ts";
 import { runnerReasons } from "../../src/service/errors.ts";
+import { rejoinKinds } from "../../src/service/intake-metrics.ts";
+import { measuredWrites } from "../../src/sessions/measured-store.ts";
 import { attributeNames, spanNames, tokenTypes } from "../../src/telemetry/instruments.ts";
 import { label } from "../../src/telemetry/label.ts";
 import type { LabelValues } from "../../src/telemetry/telemetry-document.ts";
@@ -32,4 +34,8 @@ export const labelValues: LabelValues = {
   [attributeNames.recycleReason]: stopReasons,
   [attributeNames.resetOutcome]: resetResults,
   [attributeNames.shedReason]: shedReasons,
+  [attributeNames.sessionState]: ["idle", "running"],
+  [attributeNames.rejoinKind]: spelled(rejoinKinds),
+  [attributeNames.storeKind]: ["memory", "sqlite"],
+  [attributeNames.storeOperation]: spelled(measuredWrites),
 };

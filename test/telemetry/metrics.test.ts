@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { errorTypeOf } from "../../src/telemetry/error-type.ts";
 import { observePool } from "../../src/telemetry/gauges.ts";
 import { instruments } from "../../src/telemetry/instruments.ts";
+import { type ObservedKept, observeKept } from "../../src/telemetry/kept-gauges.ts";
 import { aboutMetrics } from "../../src/telemetry/telemetry-document.ts";
 import { beginAtZero } from "../../src/telemetry/zeros.ts";
 import { openScrape, readSeries, type Scrape } from "./scrape.ts";
@@ -21,6 +22,16 @@ const pool = {
   }),
 };
 
+/** Two sessions, one of which has a turn that nobody reads. */
+function kept(census = { sessionCount: 2, runningSessionCount: 1, contentBytes: 500 }): ObservedKept {
+  return {
+    store: { kind: "sqlite", health: () => ({ takesTurns: true, usedBytes: 4_096, owedEndCount: 0, census }) },
+    live: { eventBytes: 700, open: () => [{ log: { readerCount: 0 } }, { log: { readerCount: 2 } }] },
+    readers: { count: 3 },
+    maxContentBytes: 1_000,
+  };
+}
+
 describe("metrics for Prometheus", () => {
   it("have the names, kinds and words of the documentation, whatever is measured", async () => {
     for (const instrument of Object.values(instruments()) as { record?(n: number): void; add?(n: number): void }[]) {
@@ -28,6 +39,7 @@ describe("metrics for Prometheus", () => {
       instrument.add?.(1);
     }
     observePool(pool, { count: 1 }, 9_000);
+    observeKept(kept());
     const text = await scrape.text();
     const kinds = new Map([...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name, kind]) => [name, kind]));
     kinds.delete("target_info");
@@ -59,6 +71,24 @@ describe("metrics for Prometheus", () => {
     end();
     inFlight.count = 3;
     expect(await scrape.series("runner_turns_in_flight")).toMatchObject([{ value: 2 }]);
+  });
+
+  it("say of sessions and turns how many there are, who reads them, and how full their store is", async () => {
+    const end = observeKept(kept());
+    const valuesOf = async (name: string) => (await scrape.series(name)).map(({ value }) => value);
+    expect(await scrape.series("runner_sessions")).toMatchObject([
+      { labels: { runner_session_state: "running" }, value: 1 },
+      { labels: { runner_session_state: "idle" }, value: 1 },
+    ]);
+    expect(await valuesOf("runner_turns_unread")).toEqual([1]);
+    expect(await valuesOf("runner_turn_readers")).toEqual([3]);
+    expect(await valuesOf("runner_turn_events_memory_bytes")).toEqual([700]);
+    expect(await scrape.series("runner_store_ready")).toMatchObject([
+      { labels: { runner_store_kind: "sqlite" }, value: 1 },
+    ]);
+    expect(await valuesOf("runner_store_content_bytes")).toEqual([500]);
+    expect(await valuesOf("runner_store_content_limit_bytes")).toEqual([1_000]);
+    end();
   });
 
   it("begin at zero for each profile, where an alert waits for the first one", async () => {

@@ -40,6 +40,7 @@ import { type Authenticate, type CallContext, callerOf, type ServedService, serv
 import { toConnectError } from "../errors.ts";
 import { seesProfile } from "../in/requests.ts";
 import { checkRules, invalidRequest, prepareRules } from "../in/rules.ts";
+import { rejoined } from "../intake-metrics.ts";
 import { toLiveTurn, toTurnMessage } from "../out/kept-messages.ts";
 import { asBytes, asMessages } from "../out/response-form.ts";
 import type { ServedResult, ServedTurn } from "../out/turn-encoder.ts";
@@ -315,6 +316,7 @@ async function* attach<R>(
     leave = readers.enter(caller.tenant);
     scope = new CallScope(call, clock, { defaultTimeoutMs: calls.maxTimeoutMs, maxTimeoutMs: calls.maxTimeoutMs });
     const found = await findTurn(request.turn, caller, parts);
+    rejoined("attach");
     const attachParts: AttachParts<R> = {
       form,
       afterSequence: request.afterSequence,

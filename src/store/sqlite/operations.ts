@@ -1,6 +1,7 @@
 /**
  * Everything that can be asked of the thread, by name.
  */
+import { census } from "./census.ts";
 import { forkSession } from "./fork.ts";
 import type { Context } from "./handler.ts";
 import { prune } from "./pruning.ts";
@@ -12,6 +13,7 @@ import { content, events, result, turn, turnByRequestId, turns } from "./turn-re
 import { appendEvents, endTurn, raiseHighestSequence, startTurn } from "./turn-writes.ts";
 
 const reads = {
+  census,
   turn,
   turnByRequestId,
   turns,

@@ -72,7 +72,13 @@ export class SqliteStore implements Store {
 
   health(): StoreHealth {
     const { problem } = this.#link;
-    return { problem, takesTurns: problem === undefined, usedBytes: this.#link.condition.usedBytes };
+    return {
+      problem,
+      takesTurns: problem === undefined,
+      usedBytes: this.#link.condition.usedBytes,
+      owedEndCount: this.#owed.count,
+      census: this.#tender.census,
+    };
   }
 
   // ---- Turns -------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
  * What a store does by the clock: beats, looks for servers that have died, pays what it owes, cleans up.
  */
 import type { CancelTimer, Clock } from "../../clock.ts";
-import type { StoreLog } from "../store.ts";
+import type { StoreCensus, StoreLog } from "../store.ts";
 import type { OwedEnds } from "./owed-ends.ts";
 import type { StoreLink } from "./store-link.ts";
 
@@ -23,12 +23,18 @@ export class StoreTender {
   readonly #options: StoreTenderOptions;
   readonly #cancelTimers = new Map<"tend" | "prune", CancelTimer>();
   #problem: string | undefined;
+  #census: StoreCensus | undefined;
   #isStopped = false;
 
   constructor(options: StoreTenderOptions) {
     this.#options = options;
     this.#later("prune", tendIntervalMs);
     if (options.hasFile) this.#later("tend", tendIntervalMs);
+  }
+
+  /** As it was counted last. */
+  get census(): StoreCensus | undefined {
+    return this.#census;
   }
 
   stop(): void {
@@ -62,7 +68,9 @@ export class StoreTender {
   async #prune(): Promise<void> {
     let hasMore = false;
     try {
-      hasMore = (await this.#options.link.run("prune", undefined, { urgency: "soon" })).output;
+      const { link } = this.#options;
+      hasMore = (await link.run("prune", undefined, { urgency: "soon" })).output;
+      if (!hasMore) this.#census = (await link.run("census", undefined, { urgency: "soon" })).output;
     } catch {
       // The state of the store says why, and the next look repeats it.
     }
