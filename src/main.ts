@@ -284,6 +284,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     contextLimits: (profile) => settings.profiles[profile] ?? {},
   });
 
+  const readers = new TurnReaders(settings.calls.maxTurnReadersPerTenant);
   const servers = await startServers({
     settings,
     turnsEnded: () => live.idle(),
@@ -293,6 +294,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
         desk,
         live,
         store,
+        readers,
         clock,
         spans: cliSpans,
         profiles: settings.profiles,
@@ -314,7 +316,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       turnService({
         store,
         live,
-        readers: new TurnReaders(settings.calls.maxTurnReadersPerTenant),
+        readers,
         profiles: settings.profiles,
         calls: settings.calls,
         authenticate,

@@ -23,8 +23,10 @@ import {
 import { type ProfileSettings, reusesWorkers, workerUse } from "../config/profile-settings.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Caller } from "../policy/auth.ts";
+import type { TurnReaders } from "../policy/quota.ts";
 import type { WorkerPool } from "../pool/claim.ts";
 import { isRunnerError, RunnerError, type RunnerReason } from "../runner-error.ts";
+import { requestIdReused, sessionExists, sessionNotFound } from "../sessions/refusals.ts";
 import { canBeRejoined, type TurnAsk } from "../sessions/turn-ask.ts";
 import type { TurnDesk } from "../sessions/turn-desk.ts";
 import type { SessionRecord, Store } from "../store/store.ts";
@@ -64,6 +66,7 @@ export interface RunnerParts extends ObserverParts {
   readonly desk: TurnDesk<TurnResult>;
   readonly live: LiveTurns<TurnResult>;
   readonly store: Store;
+  readonly readers: TurnReaders;
   readonly profiles: Readonly<Record<string, ProfileSettings>>;
   readonly settings: Settings;
   readonly serverVersion: string;
@@ -115,17 +118,22 @@ async function openTurn<R>(
   };
   // An end without a failure is OK if the turn ended well, else the caller has gone.
   let endedWell = false;
+  let leave = () => {};
   const over = () => {
+    leave();
     scope?.[Symbol.dispose]();
     span.end(endedWell ? undefined : (call.signal.reason ?? new ConnectError("cancelled", Code.Canceled)));
   };
   try {
     scope = new CallScope(call, clock, settings.calls);
     const caller = callerOf(call);
-    const session = await sessionOf(request, caller, parts);
+    const named = await sessionOf(request, caller, parts);
+    const session = named?.kind === "seen" ? named.session : undefined;
     const asked = toTurn(request, caller, { profiles: parts.profiles, expiry: settings.store, session });
+    if (named?.kind === "hidden") throw named.refusal;
     checkSeeding(asked, parts.cli());
-    const { called, turnId } = await takeIn(request, asked, { scope, span, parts });
+    const { called, turnId } = await takeIn(request, asked, { caller, scope, span, parts });
+    if (called.kind === "recorded" || called.role === "reader") leave = parts.readers.enter(caller.tenant);
     call.responseHeader.set(turnIdHeader, turnId);
     return {
       called,
@@ -147,22 +155,35 @@ async function openTurn<R>(
   }
 }
 
-/** The session that a request names; `undefined`: none that the caller may see. */
+type NamedSession =
+  | { readonly kind: "seen"; readonly session: SessionRecord }
+  /** It has a profile that the caller may not use. */
+  | { readonly kind: "hidden"; readonly refusal: RunnerError };
+
+/** The session that a request names, if there is one. */
 async function sessionOf(
-  { session }: StreamChatRequest | ChatRequest,
+  { session: named }: StreamChatRequest | ChatRequest,
   caller: Caller,
   { store, profiles }: RunnerParts,
-): Promise<SessionRecord | undefined> {
-  if (session === undefined || session.id === "") return undefined;
-  const found = await store.session(caller.tenant, session.id);
-  return found !== undefined && seesProfile(caller, found.profile, profiles) ? found : undefined;
+): Promise<NamedSession | undefined> {
+  if (named === undefined || named.id === "") return undefined;
+  const session = await store.session(caller.tenant, named.id);
+  if (session === undefined) return undefined;
+  if (seesProfile(caller, session.profile, profiles)) return { kind: "seen", session };
+  // As CreateSession and GetSession have it.
+  return { kind: "hidden", refusal: named.allowMissing ? sessionExists(named.id) : sessionNotFound(named.id) };
 }
 
 /** Begins the turn, or finds the one that the request repeats. */
 async function takeIn(
   request: StreamChatRequest | ChatRequest,
   asked: Turn,
-  { scope, span, parts }: { readonly scope: CallScope; readonly span: CallSpan; readonly parts: RunnerParts },
+  {
+    caller,
+    scope,
+    span,
+    parts,
+  }: { readonly caller: Caller; readonly scope: CallScope; readonly span: CallSpan; readonly parts: RunnerParts },
 ): Promise<{ readonly called: CalledTurn; readonly turnId: string }> {
   const { clock, desk, profiles, settings, store } = parts;
   const profile = profiles[asked.profile]!;
@@ -200,6 +221,11 @@ async function takeIn(
         ),
     });
   });
+  if (taken.kind !== "began") {
+    const { id, profile: of } = taken.kind === "found" ? taken.live.turn : taken.record;
+    // The same words under another profile are not the same request.
+    if (!seesProfile(caller, of, profiles)) throw requestIdReused(request.requestId, id);
+  }
   switch (taken.kind) {
     case "began":
       return {
