@@ -301,6 +301,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
         desk,
         live,
         store,
+        readers,
         clock,
         spans: cliSpans,
         profiles: settings.profiles,

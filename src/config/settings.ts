@@ -394,7 +394,7 @@ export const settingsSchema = z.strictObject({
       ),
       maxTurnReadersPerTenant: about(
         z.number().int().min(1).max(100_000).default(256),
-        "The most calls of AttachTurn of one tenant at once. One turn has 64 readers at most.",
+        "The most calls of one tenant at once that read turns of other calls: by AttachTurn, or by sending a `request_id` again. One turn has 64 readers at most.",
       ),
       eventBufferSize: forTests(
         z.number().int().min(16).default(512),

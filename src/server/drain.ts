@@ -15,8 +15,8 @@ import type { RequestDecoder } from "./decoding/request-decoder.ts";
 import type { GrpcServer } from "./grpc/grpc-listener.ts";
 import type { WebListener } from "./web/web-listener.ts";
 
-/** How long calls that were ended may take to say so, in milliseconds, before their connections are cut. */
-const endGraceMs = 1_000;
+/** How long calls that were ended may take to say so, in milliseconds, before their connections are cut; a busy machine is slow. */
+const endGraceMs = 5_000;
 
 /**
  * How long connections may take to bring no more calls after a takeover, in milliseconds. An idle one of HTTP/1.1 is

@@ -3,19 +3,55 @@
  */
 import type { Clock } from "../clock.ts";
 import { RunnerError } from "../runner-error.ts";
-import type { LogCursor } from "../turns/log/log-cursor.ts";
+import { watchForStall } from "../turns/stall.ts";
+import type { ServedTurn } from "./out/turn-encoder.ts";
+
+/** Calls that read one turn at once, the one that began it included. */
+const maxReadersPerTurn = 64;
+
+/** Why a call may not read a turn as well; `undefined`: it may. */
+export function tooManyReaders({ turn, log }: ServedTurn): RunnerError | undefined {
+  if (log.readerCount < maxReadersPerTurn) return undefined;
+  const message = `${maxReadersPerTurn} calls read the turn ${turn.id}, and it may have no more`;
+  return new RunnerError("QUOTA_EXCEEDED", message, { facts: { turnId: turn.id, limit: maxReadersPerTurn } });
+}
+
+/** How far a reader is, and how many events there are beyond. */
+export interface Place {
+  readonly sequence: number;
+  readonly unreadCount: number;
+}
 
 /** For how long a reader has not moved although there was something to read, in milliseconds. */
-export function laggingMs(cursor: LogCursor<unknown>, clock: Clock): () => number {
-  let at = cursor.sequence;
+export function laggingMs(place: Place, clock: Clock): () => number {
+  let at = place.sequence;
   let sinceMs = clock.now();
   return () => {
-    if (cursor.sequence !== at || cursor.unreadCount === 0) {
-      at = cursor.sequence;
+    if (place.sequence !== at || place.unreadCount === 0) {
+      at = place.sequence;
       sinceMs = clock.now();
     }
     return clock.now() - sinceMs;
   };
+}
+
+/**
+ * The same items, with an eye on whoever takes them: `onStalled` is called when the one that was given last has not been
+ * taken for too long. Each costs a wait more, so it is not for the events of a turn that runs.
+ */
+export async function* watchedForStall<Item>(
+  items: AsyncGenerator<Item, void>,
+  times: { readonly clock: Clock; readonly stalledReaderMs: number },
+  onStalled: (error: RunnerError) => void,
+): AsyncGenerator<Item, void> {
+  const { clock } = times;
+  let givenAtMs: number | undefined;
+  using _watch = watchForStall(() => (givenAtMs === undefined ? 0 : clock.now() - givenAtMs), times, onStalled);
+  for await (const item of items) {
+    givenAtMs = clock.now();
+    yield item;
+    givenAtMs = undefined;
+  }
 }
 
 /** The turn goes on without this reader, who may attach again. */

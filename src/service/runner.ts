@@ -20,8 +20,10 @@ import {
 } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { workerUse } from "../config/profile-settings.ts";
 import type { Caller } from "../policy/auth.ts";
+import type { TurnReaders } from "../policy/quota.ts";
 import type { WorkerPool } from "../pool/claim.ts";
 import { isRunnerError, RunnerError, type RunnerReason } from "../runner-error.ts";
+import { requestIdReused, sessionExists, sessionNotFound } from "../sessions/refusals.ts";
 import { canBeRejoined, type TurnAsk } from "../sessions/turn-ask.ts";
 import type { TurnDesk, TurnHooks } from "../sessions/turn-desk.ts";
 import type { SessionRecord, Store } from "../store/store.ts";
@@ -54,6 +56,7 @@ export interface RunnerParts extends ObserverParts, ServerInfoParts {
   readonly desk: TurnDesk<TurnResult>;
   readonly live: LiveTurns<TurnResult>;
   readonly store: Store;
+  readonly readers: TurnReaders;
 }
 
 /** ClaudeRunner as the listeners take it. */
@@ -95,17 +98,22 @@ async function openTurn<R>(
   };
   // An end without a failure is OK if the turn ended well, else the caller has gone.
   let endedWell = false;
+  let leave = () => {};
   const over = () => {
+    leave();
     scope?.[Symbol.dispose]();
     span.end(endedWell ? undefined : (call.signal.reason ?? new ConnectError("cancelled", Code.Canceled)));
   };
   try {
     scope = new CallScope(call, clock, settings.calls);
     const caller = callerOf(call);
-    const session = await sessionOf(request, caller, parts);
+    const named = await sessionOf(request, caller, parts);
+    const session = named?.kind === "seen" ? named.session : undefined;
     const asked = toTurn(request, caller, { profiles: parts.profiles, expiry: settings.store, session });
+    if (named?.kind === "hidden") throw named.refusal;
     checkSeeding(asked, parts.cli());
-    const { called, turnId } = await takeIn(request, asked, { scope, span, parts });
+    const { called, turnId } = await takeIn(request, asked, { caller, scope, span, parts });
+    if (called.kind === "recorded" || called.role === "reader") leave = parts.readers.enter(caller.tenant);
     return {
       called,
       beginning: () => call.responseHeader.set(turnIdHeader, turnId),
@@ -127,22 +135,35 @@ async function openTurn<R>(
   }
 }
 
-/** The session that a request names; `undefined`: none that the caller may see. */
+type NamedSession =
+  | { readonly kind: "seen"; readonly session: SessionRecord }
+  /** It has a profile that the caller may not use. */
+  | { readonly kind: "hidden"; readonly refusal: RunnerError };
+
+/** The session that a request names, if there is one. */
 async function sessionOf(
-  { session }: StreamChatRequest | ChatRequest,
+  { session: named }: StreamChatRequest | ChatRequest,
   caller: Caller,
   { store, profiles }: RunnerParts,
-): Promise<SessionRecord | undefined> {
-  if (session === undefined || session.id === "") return undefined;
-  const found = await store.session(caller.tenant, session.id);
-  return found !== undefined && seesProfile(caller, found.profile, profiles) ? found : undefined;
+): Promise<NamedSession | undefined> {
+  if (named === undefined || named.id === "") return undefined;
+  const session = await store.session(caller.tenant, named.id);
+  if (session === undefined) return undefined;
+  if (seesProfile(caller, session.profile, profiles)) return { kind: "seen", session };
+  // As CreateSession and GetSession have it.
+  return { kind: "hidden", refusal: named.allowMissing ? sessionExists(named.id) : sessionNotFound(named.id) };
 }
 
 /** Begins the turn, or finds the one that the request repeats. */
 async function takeIn(
   request: StreamChatRequest | ChatRequest,
   asked: Turn,
-  { scope, span, parts }: { readonly scope: CallScope; readonly span: CallSpan; readonly parts: RunnerParts },
+  {
+    caller,
+    scope,
+    span,
+    parts,
+  }: { readonly caller: Caller; readonly scope: CallScope; readonly span: CallSpan; readonly parts: RunnerParts },
 ): Promise<{ readonly called: CalledTurn; readonly turnId: string }> {
   const { clock, desk, profiles, settings, store } = parts;
   const profile = profiles[asked.profile]!;
@@ -181,6 +202,11 @@ async function takeIn(
     });
   };
   const taken = await takenBy(() => desk.takeIn(turn, ask, begin), asked.profile, ask);
+  if (taken.kind !== "began") {
+    const { id, profile: of } = taken.kind === "found" ? taken.live.turn : taken.record;
+    // The same words under another profile are not the same request.
+    if (!seesProfile(caller, of, profiles)) throw requestIdReused(request.requestId, id);
+  }
   switch (taken.kind) {
     case "began":
       return {

@@ -18,7 +18,7 @@ import { heartbeat } from "./out/proto-events.ts";
 import type { ResponseForm } from "./out/response-form.ts";
 import type { Event } from "./out/responses.ts";
 import type { ServedTurn } from "./out/turn-encoder.ts";
-import { laggingMs, readerBehind } from "./reading.ts";
+import { laggingMs, readerBehind, tooManyReaders } from "./reading.ts";
 import { readRecorded, recordedFailure } from "./recorded-turn.ts";
 
 /** What a turn failed with, and how far it had come. No error by itself: a stack would cost every refusal, and tell nothing. */
@@ -87,6 +87,12 @@ export async function* relayTurn<R>(open: () => TurnCall<R> | Promise<TurnCall<R
     return;
   }
   const { live, role } = called;
+  const full = role === "reader" ? tooManyReaders(live) : undefined;
+  if (full !== undefined) {
+    const status = call.failed(full);
+    call.over();
+    throw status;
+  }
   let end: LiveEnd<TurnResult> | undefined;
   using cursor = live.log.follow(0, { holds: role === "caller" });
   const failure = (error: unknown) => new TurnFailure(error, progressOf(live, scope, cursor));

@@ -3,7 +3,7 @@
  * when its caller goes.
  */
 
-import type { SessionKind } from "../store/store.ts";
+import type { NamedRequest, SessionKind } from "../store/store.ts";
 import type { Binding, OnDisconnect } from "../turn.ts";
 
 export type BusyPolicy = "reject" | "queue" | "interrupt";
@@ -27,7 +27,7 @@ export interface SessionAsk {
 export interface TurnAsk {
   readonly onDisconnect: OnDisconnect;
   /** The caller's name for its request, and a digest of what it asks for. */
-  readonly request?: { readonly id: string; readonly digest: Uint8Array } | undefined;
+  readonly request?: NamedRequest | undefined;
   readonly session?: SessionAsk | undefined;
 }
 

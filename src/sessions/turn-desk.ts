@@ -93,7 +93,6 @@ export class TurnDesk<Result> {
     ask: TurnAsk,
     begin: (hooks: TurnHooks<Result>) => LiveTurn<Result>,
   ): TakenIn<Result> | Promise<TakenIn<Result>> {
-    this.#checkUnread(turn, ask);
     if (canBeRejoined(ask)) return this.#takeInNamed(turn, ask, begin);
     return { kind: "began", live: this.#begin(begin(this.#nameless(turn, ask))) };
   }
@@ -130,15 +129,25 @@ export class TurnDesk<Result> {
     begin: (hooks: TurnHooks<Result>) => LiveTurn<Result>,
   ): Promise<TakenIn<Result>> {
     const { session } = ask;
-    const leave = this.#parts.enter(turn.tenant);
-    const place = session && this.#enterLine(turn, session);
+    let leave = () => {};
+    let place: LinePlace | undefined;
+    try {
+      this.#checkUnread(turn, ask);
+      leave = this.#parts.enter(turn.tenant);
+      place = session && this.#enterLine(turn, session);
+    } catch (refusal) {
+      leave();
+      // What is in the way of a new turn may be the very one that the request has led to.
+      const earlier = await this.#earlier(turn, ask);
+      if (earlier === undefined) throw refusal;
+      return earlier;
+    }
     try {
       const acceptance = await this.#accept(turn, ask, place);
       if (acceptance.kind === "duplicate") {
         leave();
         place?.leave();
-        const live = this.#parts.live.find(acceptance.turn.id);
-        return live === undefined ? { kind: "recorded", record: acceptance.turn } : { kind: "found", live };
+        return this.#found(acceptance.turn);
       }
       const hooks = this.#named(turn, ask, { leave, place, acceptance });
       const live = this.#begin(begin(hooks));
@@ -149,6 +158,18 @@ export class TurnDesk<Result> {
       place?.leave();
       throw error;
     }
+  }
+
+  /** The turn that such a request has led to before. Throws REQUEST_ID_REUSED. */
+  async #earlier({ tenant }: Turn, { request }: TurnAsk): Promise<TakenIn<Result> | undefined> {
+    const known = request && (await this.#parts.store.knownRequest(tenant, request));
+    if (known?.kind === "requestIdReused") throw requestIdReused(request?.id ?? "", known.turnId);
+    return known && this.#found(known.turn);
+  }
+
+  #found(record: TurnRecord): TakenIn<Result> {
+    const live = this.#parts.live.find(record.id);
+    return live === undefined ? { kind: "recorded", record } : { kind: "found", live };
   }
 
   #enterLine(turn: Turn, session: SessionAsk): LinePlace {

@@ -133,6 +133,12 @@ export interface NewSession {
   readonly idleExpiryMs: number;
 }
 
+/** The caller's name for a request, and a digest of its content. */
+export interface NamedRequest {
+  readonly id: string;
+  readonly digest: Uint8Array;
+}
+
 /** A turn that asks to be accepted. */
 export interface NewTurn {
   readonly id: string;
@@ -144,8 +150,7 @@ export interface NewTurn {
   readonly durability: Durability;
   /** The bound that no delivered event's number exceeds before it is raised. */
   readonly highestSequence: number;
-  /** The caller's name for the request, and a digest of its content. */
-  readonly request?: { readonly id: string; readonly digest: Uint8Array } | undefined;
+  readonly request?: NamedRequest | undefined;
   readonly session?: NewTurnSession | undefined;
   /** Its prompt, for a session. */
   readonly content?: readonly ContentPart[] | undefined;
@@ -165,13 +170,16 @@ export interface NewTurnSession {
 export type Acceptance =
   /** `session`: as it is now; absent for a turn without one. `epoch`: for all further writes of the turn. */
   | { readonly kind: "accepted"; readonly epoch: number; readonly session: SessionRecord | undefined }
-  /** There was such a request, with the same content. Nothing was written. */
-  | { readonly kind: "duplicate"; readonly turn: TurnRecord }
-  | { readonly kind: "requestIdReused"; readonly turnId: string }
+  | KnownRequest
   | { readonly kind: "sessionNotFound" }
   | { readonly kind: "sessionBusy"; readonly runningTurnId: string }
   | { readonly kind: "sessionMismatch"; readonly differing: readonly SessionField[] }
   | QuotaExceeded;
+
+export type KnownRequest =
+  /** There was such a request, with the same content. Nothing was written. */
+  | { readonly kind: "duplicate"; readonly turn: TurnRecord }
+  | { readonly kind: "requestIdReused"; readonly turnId: string };
 
 export type SessionField = "profile" | "systemPrompt" | "outputSchemaJson";
 
@@ -255,8 +263,18 @@ export interface TurnQuery {
   readonly state?: RecordedState | undefined;
   readonly after?: Position | undefined;
   readonly limit: number;
-  /** Texts are cut at so many bytes. Absent: no words. */
-  readonly content?: { readonly maxTextBytes: number } | undefined;
+  /** How many words come with them. Absent: none. */
+  readonly content?: WordLimits | undefined;
+}
+
+/** How many bytes of words a list has. */
+export interface WordLimits {
+  /** Each text is cut there. */
+  readonly maxTextBytes: number;
+  /** The texts of one turn together: those that have no room are cut. Absent: no bound. */
+  readonly maxTurnBytes?: number;
+  /** The list ends with the turn whose words go beyond it, though never with its first one. Absent: no bound. */
+  readonly maxListBytes?: number;
 }
 
 export interface ListedTurn {
@@ -376,6 +394,8 @@ export interface Store extends AsyncDisposable {
   endTurn(lease: TurnLease, ending: TurnEnding): Promise<void>;
   turn(tenant: string, turnId: string): Promise<TurnRecord | undefined>;
   turnByRequestId(tenant: string, requestId: string): Promise<TurnRecord | undefined>;
+  /** What `acceptTurn` would answer because of its request alone. Writes nothing. */
+  knownRequest(tenant: string, request: NamedRequest): Promise<KnownRequest | undefined>;
   /** Those of a session from the first on, all others the newest first. */
   turns(query: TurnQuery): Promise<readonly ListedTurn[]>;
   result(tenant: string, turnId: string): Promise<Uint8Array | undefined>;

@@ -2,7 +2,7 @@
  * What takes turns in, for tests of the service alone.
  */
 import type { Clock } from "../../src/clock.ts";
-import type { TurnsInFlight } from "../../src/policy/quota.ts";
+import { TurnReaders, type TurnsInFlight } from "../../src/policy/quota.ts";
 import { encodeResult, type ServedResult } from "../../src/service/out/turn-encoder.ts";
 import { SessionLines } from "../../src/sessions/session-lines.ts";
 import { TranscriptCopies } from "../../src/sessions/transcript-copies.ts";
@@ -48,5 +48,5 @@ export function testDesk({ clock, log, inFlight, store = new QuickStore().asStor
     toolSessions: () => ({ onIncomplete: "keep", onContextFull: "compact" }),
   });
   const storage = (): StorageReport => ({ kind: "memory", problem: undefined });
-  return { desk, live, store, storage };
+  return { desk, live, store, storage, readers: new TurnReaders(256) };
 }

@@ -192,7 +192,38 @@ export function turnsContract(subject: Subject): void {
     });
   });
 
+  describe("words in lists", () => {
+    it("stop where a turn has enough, and the list with the turn that goes beyond it, though never with its first", async () => {
+      const tenant = newTenant();
+      for (const words of ["aaaa", "bbbb", "cccc"]) await say(store, tenant, "s", words, words);
+      const listed = async (maxTurnBytes: number, maxListBytes: number) => {
+        const content = { maxTextBytes: 100, maxTurnBytes, maxListBytes };
+        const turns = await store.turns({ tenant, profiles: undefined, sessionId: "s", limit: 10, content });
+        return turns.map(({ prompt, answer }) => [...prompt, ...answer].map(({ text: of }) => of).join("+"));
+      };
+      expect(await listed(6, 100)).toEqual(["aaaa+aa", "bbbb+bb", "cccc+cc"]);
+      expect(await listed(100, 8)).toEqual(["aaaa+aaaa", "bbbb+bbbb"]);
+      expect(await listed(100, 1)).toEqual(["aaaa+aaaa", "bbbb+bbbb"]);
+      const content = { maxTextBytes: 100, maxTurnBytes: 2 };
+      const [first] = await store.turns({ tenant, profiles: undefined, sessionId: "s", limit: 1, content });
+      expect(first?.answer[0]).toMatchObject({ text: "", isCut: true, sizeBytes: 4 });
+    });
+  });
+
   describe("request ids", () => {
+    it("says what an acceptance would say because of one, and writes nothing", async () => {
+      const tenant = newTenant();
+      expect(await store.knownRequest(tenant, request("r"))).toBeUndefined();
+      const lease = await accept(store, newTurn(tenant, { request: request("r") }));
+      expect(await store.knownRequest(tenant, request("r"))).toMatchObject({
+        kind: "duplicate",
+        turn: { id: lease.turnId },
+      });
+      const other = { id: "r", digest: bytesOf("e".repeat(32)) };
+      expect(await store.knownRequest(tenant, other)).toEqual({ kind: "requestIdReused", turnId: lease.turnId });
+      expect(await store.knownRequest(newTenant(), request("r"))).toBeUndefined();
+    });
+
     it("answers the same request with its turn, running or ended", async () => {
       const tenant = newTenant();
       const lease = await accept(store, newTurn(tenant, { request: request("r") }));

@@ -16,12 +16,9 @@ import { toLiveTurn, toTurnMessage } from "../out/kept-messages.ts";
 import { heartbeat } from "../out/proto-events.ts";
 import type { ResponseForm } from "../out/response-form.ts";
 import type { ServedTurn } from "../out/turn-encoder.ts";
-import { laggingMs, readerBehind } from "../reading.ts";
+import { laggingMs, readerBehind, tooManyReaders, watchedForStall } from "../reading.ts";
 import { readRecorded, recordedFailure, storedEvents } from "../recorded-turn.ts";
 import type { RelayTimes } from "../stream-chat.ts";
-
-/** Calls that read one turn at once, the one that began it included. */
-export const maxReadersPerTurn = 64;
 
 type Attached = NonNullable<MessageInitShape<typeof AttachTurnResponseSchema>["message"]>;
 
@@ -37,40 +34,60 @@ export interface AttachParts<R> {
   readonly store: Store;
   readonly clock: Clock;
   readonly times: RelayTimes;
-  /** Throws when the caller may not read on: its token is gone. */
+  /** Throws when the caller may not read on: its token is gone, or does not name the turn's profile any more. */
   readonly stillAllowed: () => void;
 }
+
+/** How often it is asked whether a reader may read on while events come without a pause, in milliseconds. */
+const allowedMs = 1_000;
 
 export async function* attachLive<R>(live: ServedTurn, parts: AttachParts<R>): AsyncGenerator<AttachedItem<R>, void> {
   const { form, afterSequence, scope, clock, times, store, stillAllowed } = parts;
   const { turn, log } = live;
-  if (log.readerCount >= maxReadersPerTurn) throw tooManyReaders(turn.id);
+  const refusal = tooManyReaders(live);
+  if (refusal !== undefined) throw refusal;
   checkCursor(afterSequence, log.lastSequence);
   using cursor = log.follow(afterSequence);
   const replayedTo = log.lastSequence;
   const wake = () => cursor.wake();
   scope.signal.addEventListener("abort", wake, { once: true });
   using _tick = every(clock, Math.min(times.heartbeatMs, 1_000), wake);
-  using _stall = watchForStall(laggingMs(cursor, clock), { clock, stalledReaderMs: times.stalledReaderMs }, () =>
-    scope.endCallWith(readerBehind(cursor.sequence, `read nothing for ${times.stalledReaderMs} ms`)),
+  // The cursor stands still while what it misses is read from the store.
+  const sent = {
+    sequence: afterSequence,
+    get unreadCount() {
+      return cursor.unreadCount;
+    },
+  };
+  using _stall = watchForStall(laggingMs(sent, clock), { clock, stalledReaderMs: times.stalledReaderMs }, () =>
+    scope.endCallWith(readerBehind(sent.sequence, `read nothing for ${times.stalledReaderMs} ms`)),
   );
   try {
     yield { kind: "own", message: { case: "state", value: toLiveTurn(live) } };
     let isReplayed = false;
     let lastSentMs = clock.now();
+    let allowedAtMs = lastSentMs;
     for (;;) {
       const bytes = cursor.poll();
       if (bytes !== undefined) {
+        sent.sequence = cursor.sequence;
         const response = form.event(bytes, cursor.flags);
-        if (response !== undefined) {
-          yield { kind: "event", response };
-          lastSentMs = clock.now();
-        }
+        if (response === undefined) continue;
+        yield { kind: "event", response };
+        lastSentMs = clock.now();
+        if (lastSentMs - allowedAtMs < allowedMs) continue;
+        allowedAtMs = lastSentMs;
+        stillAllowed();
         continue;
       }
       const { missing } = cursor;
       if (missing !== undefined) {
-        yield* stored(turn.id, missing, { form, store });
+        stillAllowed();
+        for await (const item of stored(turn.id, missing, { form, store })) {
+          scope.signal.throwIfAborted();
+          sent.sequence = item.lastSequence;
+          yield item.sends;
+        }
         cursor.skipTo(missing.lastSequence);
         continue;
       }
@@ -101,26 +118,36 @@ export async function* attachLive<R>(live: ServedTurn, parts: AttachParts<R>): A
 }
 
 /** A turn that is known from the store alone. */
-export async function* attachRecorded<R>(
+export function attachRecorded<R>(record: TurnRecord, parts: AttachParts<R>): AsyncGenerator<AttachedItem<R>, void> {
+  const { afterSequence, scope, clock, times } = parts;
+  const { stalledReaderMs } = times;
+  const sent = { sequence: afterSequence };
+  return watchedForStall(recorded(record, parts, sent), { clock, stalledReaderMs }, () =>
+    scope.endCallWith(readerBehind(sent.sequence, `read nothing for ${stalledReaderMs} ms`)),
+  );
+}
+
+/** `sent`: how far the reader is, kept up to date. */
+async function* recorded<R>(
   record: TurnRecord,
   parts: AttachParts<R>,
+  sent: { sequence: number },
 ): AsyncGenerator<AttachedItem<R>, void> {
   const { form, afterSequence, scope, clock, times, store, stillAllowed } = parts;
   checkCursor(afterSequence, record.highestSequence);
   yield { kind: "own", message: { case: "state", value: toTurnMessage(record) } };
-  let sequence = afterSequence;
   let isReplayed = false;
   let lastSentMs = clock.now();
   const replayed = function* (): Iterable<AttachedItem<R>> {
     if (isReplayed) return;
     isReplayed = true;
-    yield { kind: "own", message: { case: "replayComplete", value: { lastSequence: sequence } } };
+    yield { kind: "own", message: { case: "replayComplete", value: { lastSequence: sent.sequence } } };
   };
   for await (const item of readRecorded(record, afterSequence, { store, clock, signal: scope.signal })) {
     stillAllowed();
     switch (item.kind) {
       case "event": {
-        sequence = item.sequence;
+        sent.sequence = item.sequence;
         const response = form.event(item.bytes, item.flags);
         if (response === undefined) break;
         yield { kind: "event", response };
@@ -129,7 +156,7 @@ export async function* attachRecorded<R>(
       }
       case "gap": {
         const { firstSequence, lastSequence } = item;
-        sequence = lastSequence;
+        sent.sequence = lastSequence;
         yield { kind: "own", message: { case: "gap", value: { firstSequence, lastSequence } } };
         break;
       }
@@ -137,7 +164,7 @@ export async function* attachRecorded<R>(
         yield* replayed();
         if (clock.now() - lastSentMs < times.heartbeatMs) break;
         lastSentMs = clock.now();
-        const head = { sequence, turnId: record.id, atWallMs: clock.wallNow() };
+        const head = { sequence: sent.sequence, turnId: record.id, atWallMs: clock.wallNow() };
         yield { kind: "event", response: form.own(head, heartbeat(clock.wallNow() - record.acceptedAtMs)) };
         break;
       }
@@ -148,8 +175,8 @@ export async function* attachRecorded<R>(
           if (now.highestSequence === 0 && now.error !== undefined) throw recordedFailure(now.error);
           break;
         }
-        sequence = now.highestSequence;
-        const head = { sequence, turnId: now.id, atWallMs: now.endedAtMs ?? clock.wallNow() };
+        sent.sequence = now.highestSequence;
+        const head = { sequence: sent.sequence, turnId: now.id, atWallMs: now.endedAtMs ?? clock.wallNow() };
         yield { kind: "event", response: form.own(head, { case: "result", value: result }) };
         yield* replayed();
         break;
@@ -160,23 +187,30 @@ export async function* attachRecorded<R>(
   }
 }
 
+/** Something for a reader, and the number that it is at then. */
+interface StoredItem<R> {
+  readonly lastSequence: number;
+  readonly sends: AttachedItem<R>;
+}
+
 /** What the log has dropped, as far as the store has it, and otherwise that it is gone. */
 async function* stored<R>(
   turnId: string,
   missing: { readonly firstSequence: number; readonly lastSequence: number },
   { form, store }: { readonly form: ResponseForm<R>; readonly store: Store },
-): AsyncGenerator<AttachedItem<R>, void> {
+): AsyncGenerator<StoredItem<R>, void> {
   let next = missing.firstSequence;
-  const gapUpTo = function* (last: number): Iterable<AttachedItem<R>> {
-    if (next > last) return;
-    yield { kind: "own", message: { case: "gap", value: { firstSequence: next, lastSequence: last } } };
+  const gapUpTo = function* (lastSequence: number): Iterable<StoredItem<R>> {
+    if (next > lastSequence) return;
+    const gap = { firstSequence: next, lastSequence };
+    yield { lastSequence, sends: { kind: "own", message: { case: "gap", value: gap } } };
   };
   for await (const event of storedEvents(turnId, next - 1, store)) {
     if (event.sequence > missing.lastSequence) break;
     yield* gapUpTo(event.sequence - 1);
     next = event.sequence + 1;
     const response = form.event(event.bytes, event.flags);
-    if (response !== undefined) yield { kind: "event", response };
+    if (response !== undefined) yield { lastSequence: event.sequence, sends: { kind: "event", response } };
   }
   yield* gapUpTo(missing.lastSequence);
 }
@@ -185,9 +219,4 @@ function checkCursor(afterSequence: number, lastSequence: number): void {
   if (afterSequence <= lastSequence) return;
   const message = `the turn has ${lastSequence} events; there is none after ${afterSequence}`;
   throw new RunnerError("INVALID_CURSOR", message, { facts: { afterSequence, lastSequence } });
-}
-
-function tooManyReaders(turnId: string): RunnerError {
-  const message = `${maxReadersPerTurn} calls read the turn ${turnId}, and it may have no more`;
-  return new RunnerError("QUOTA_EXCEEDED", message, { facts: { turnId, limit: maxReadersPerTurn } });
 }

@@ -45,6 +45,7 @@ import { toLiveTurn, toTurnMessage } from "../out/kept-messages.ts";
 import { asBytes, asMessages } from "../out/response-form.ts";
 import type { ServedResult, ServedTurn } from "../out/turn-encoder.ts";
 import { defaultPageSize, maxPageBytes, pageStart, pageToken } from "../page-token.ts";
+import { watchedForStall } from "../reading.ts";
 import { storedResult } from "../recorded-turn.ts";
 import { visibleProfiles } from "../sessions/session-service.ts";
 import type { RelayTimes } from "../stream-chat.ts";
@@ -62,8 +63,8 @@ export interface TurnServiceParts {
   readonly log: Log;
 }
 
-/** Words in a list are cut at so many bytes each. */
-const maxListedTextBytes = 64 * 1024;
+/** Words in a list: so many bytes of each text, of each turn, and of each page, which no client's 4 MiB are too few for. */
+const words = { maxTextBytes: 64 * 1024, maxTurnBytes: maxPageBytes, maxListBytes: maxPageBytes };
 const contentPieceBytes = 256 * 1024;
 
 const methodName = (name: string) => `${TurnService.typeName}/${name}`;
@@ -141,16 +142,16 @@ async function findTurn(
 /** The turn with its words as far as they are stored. */
 async function listedTurn(
   turnId: string,
-  caller: Caller,
+  { tenant }: Pick<Caller, "tenant">,
   isFull: boolean,
   store: Store,
 ): Promise<ListedTurn | undefined> {
   const [listed] = await store.turns({
-    tenant: caller.tenant,
+    tenant,
     profiles: undefined,
     turnId,
     limit: 1,
-    ...(isFull && { content: { maxTextBytes: maxListedTextBytes } }),
+    ...(isFull && { content: words }),
   });
   return listed;
 }
@@ -188,14 +189,14 @@ async function list(asked: ListTurnsRequest, caller: Caller, { store, live, prof
     state: states[state],
     after,
     limit: most + 1,
-    content: isFull ? { maxTextBytes: maxListedTextBytes } : undefined,
+    content: isFull ? words : undefined,
   });
   const turns: TurnMessage[] = [];
   let bytes = 0;
   for (const listed of found.slice(0, most)) {
     const here = live.find(listed.turn.id);
-    const words = isFull ? listed : { turn: listed.turn, prompt: [], answer: [] };
-    const turn = here === undefined ? toTurnMessage(listed.turn, words) : toLiveTurn(here, words);
+    const message = here === undefined ? toTurnMessage(listed.turn, listed) : toLiveTurn(here, listed);
+    const turn = allTenants ? forOperator(message, caller) : message;
     bytes += toBinary(TurnSchema, turn).length;
     if (bytes > maxPageBytes && turns.length > 0) break;
     turns.push(turn);
@@ -206,57 +207,84 @@ async function list(asked: ListTurnsRequest, caller: Caller, { store, live, prof
   return { turns, nextPageToken: isMore && position ? pageToken(position, owner) : "" };
 }
 
-async function interrupt(turnId: string, caller: Caller, parts: TurnServiceParts) {
-  const { live, store } = parts;
+/** A turn as an operator sees it: of another tenant's nothing that might repeat what was said. */
+function forOperator(turn: TurnMessage, { tenant }: Caller): TurnMessage {
+  if (turn.tenant !== tenant && turn.error !== undefined) turn.error = { ...turn.error, message: "" };
+  return turn;
+}
+
+/** Any turn of any tenant, for an operator. */
+async function findAnyTurn(turnId: string, { live, store }: TurnServiceParts): Promise<Found> {
   const here = live.find(turnId);
-  // An operator may stop anybody's.
-  const isOperators = here !== undefined && caller.isOperator;
-  const found: Found = isOperators
-    ? { kind: "live", live: here }
+  if (here !== undefined) return { kind: "live", live: here };
+  const [listed] = await store.turns({ tenant: undefined, profiles: undefined, turnId, limit: 1 });
+  if (listed === undefined) throw turnNotFound(turnId);
+  return { kind: "recorded", record: listed.turn };
+}
+
+async function interrupt(turnId: string, caller: Caller, parts: TurnServiceParts) {
+  const { store } = parts;
+  const found = caller.isOperator
+    ? await findAnyTurn(turnId, parts)
     : await findTurn({ case: "turnId", value: turnId }, caller, parts);
   if (found.kind === "recorded") {
-    if (found.record.state === "ended") return { turn: toTurnMessage(found.record), interrupted: false };
+    const { record } = found;
+    if (record.state === "ended") return { turn: forOperator(toTurnMessage(record), caller), interrupted: false };
     const message = "the turn runs in a server that is shutting down: it ends there, or with that server";
     throw new RunnerError("POOL_DRAINING", message, { facts: { turnId } });
   }
   const wasOpen = found.live.state !== "ended" && !found.live.isStopped;
   if (wasOpen) found.live.stop(new RunnerError("TURN_INTERRUPTED", "the turn was stopped by InterruptTurn"));
   await found.live.over;
-  const listed = isOperators ? undefined : await listedTurn(turnId, caller, false, store);
-  return { turn: toLiveTurn(found.live, listed), interrupted: wasOpen };
+  const listed = await listedTurn(turnId, found.live.turn, false, store);
+  return { turn: forOperator(toLiveTurn(found.live, listed), caller), interrupted: wasOpen };
 }
 
-async function* content(asked: GetTurnContentRequest, call: CallContext, parts: TurnServiceParts) {
-  const { store, clock, log } = parts;
+async function* content(request: GetTurnContentRequest, call: CallContext, parts: TurnServiceParts) {
+  const { clock, calls, log } = parts;
+  const { maxTimeoutMs, stalledReaderMs } = calls;
   const span = new CallSpan(methodName("GetTurnContent"), call, clock);
+  let scope: CallScope | undefined;
   let failure: unknown;
   let isDone = false;
   try {
-    const { violations } = checkRules(GetTurnContentRequestSchema, asked);
+    const { violations } = checkRules(GetTurnContentRequestSchema, request);
     if (violations.length > 0) throw invalidRequest(violations);
     const caller = callerOf(call);
-    const { turnId, digest } = asked;
-    await findTurn({ case: "turnId", value: turnId }, caller, parts);
-    let offsetBytes = Number(asked.offsetBytes);
-    for (;;) {
-      const range = { offsetBytes, maxBytes: contentPieceBytes };
-      const piece = await store.content(caller.tenant, turnId, digest, range);
-      if (piece === undefined) {
-        const message = `the turn ${turnId} has no part ${digest}, or its words are not kept`;
-        throw new RunnerError("CONTENT_NOT_FOUND", message, { facts: { turnId, digest } });
-      }
-      const { data, sizeBytes, mediaType } = piece;
-      yield { data, offsetBytes: BigInt(offsetBytes), sizeBytes: BigInt(sizeBytes), mediaType };
-      offsetBytes += data.length;
-      if (data.length === 0 || offsetBytes >= sizeBytes) break;
-      call.signal.throwIfAborted();
-    }
+    const ofCall = new CallScope(call, clock, { defaultTimeoutMs: maxTimeoutMs, maxTimeoutMs });
+    scope = ofCall;
+    await findTurn({ case: "turnId", value: request.turnId }, caller, parts);
+    yield* watchedForStall(pieces(request, caller, ofCall, parts), { clock, stalledReaderMs }, (stalled) =>
+      ofCall.endCallWith(stalled),
+    );
     isDone = true;
   } catch (error) {
     failure = asStatus(error, log);
     throw failure;
   } finally {
+    scope?.[Symbol.dispose]();
     span.end(isDone ? undefined : (failure ?? call.signal.reason ?? cancelled()));
+  }
+}
+
+async function* pieces(
+  { turnId, digest, offsetBytes: from }: GetTurnContentRequest,
+  { tenant }: Caller,
+  { signal }: CallScope,
+  { store }: TurnServiceParts,
+) {
+  let offsetBytes = Number(from);
+  for (;;) {
+    const piece = await store.content(tenant, turnId, digest, { offsetBytes, maxBytes: contentPieceBytes });
+    if (piece === undefined) {
+      const message = `the turn ${turnId} has no part ${digest}, or its words are not kept`;
+      throw new RunnerError("CONTENT_NOT_FOUND", message, { facts: { turnId, digest } });
+    }
+    const { data, sizeBytes, mediaType } = piece;
+    yield { data, offsetBytes: BigInt(offsetBytes), sizeBytes: BigInt(sizeBytes), mediaType };
+    offsetBytes += data.length;
+    if (data.length === 0 || offsetBytes >= sizeBytes) return;
+    signal.throwIfAborted();
   }
 }
 
@@ -303,7 +331,7 @@ async function* attach<R>(
   parts: TurnServiceParts,
   form: AttachParts<R>["form"],
 ): AsyncGenerator<AttachedItem<R>, void> {
-  const { clock, calls, store, log, readers, authenticate } = parts;
+  const { clock, calls, store, log, readers, authenticate, profiles } = parts;
   const span = new CallSpan(methodName("AttachTurn"), call, clock);
   let scope: CallScope | undefined;
   let leave = () => {};
@@ -317,6 +345,7 @@ async function* attach<R>(
     scope = new CallScope(call, clock, { defaultTimeoutMs: calls.maxTimeoutMs, maxTimeoutMs: calls.maxTimeoutMs });
     const found = await findTurn(request.turn, caller, parts);
     rejoined("attach");
+    const { profile } = found.kind === "live" ? found.live.turn : found.record;
     const attachParts: AttachParts<R> = {
       form,
       afterSequence: request.afterSequence,
@@ -325,7 +354,8 @@ async function* attach<R>(
       clock,
       times: calls,
       stillAllowed: () => {
-        authenticate(call.requestHeader.get("authorization") ?? undefined);
+        const now = authenticate(call.requestHeader.get("authorization") ?? undefined);
+        if (now.tenant !== caller.tenant || !seesProfile(now, profile, profiles)) throw turnNotFound(idOf(found));
       },
     };
     yield* found.kind === "live" ? attachLive(found.live, attachParts) : attachRecorded(found.record, attachParts);

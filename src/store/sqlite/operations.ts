@@ -8,7 +8,7 @@ import { prune } from "./pruning.ts";
 import { conversation, session, sessions } from "./session-reads.ts";
 import { createSession, deleteSession, updateSession } from "./session-writes.ts";
 import { appendTranscript, cutTranscript, putSessionFile, readTranscript, sessionFiles } from "./transcripts.ts";
-import { acceptTurn, takeSession } from "./turn-acceptance.ts";
+import { acceptTurn, knownRequest, takeSession } from "./turn-acceptance.ts";
 import { content, events, result, turn, turnByRequestId, turns } from "./turn-reads.ts";
 import { appendEvents, endTurn, raiseHighestSequence, startTurn } from "./turn-writes.ts";
 
@@ -16,6 +16,7 @@ const reads = {
   census,
   turn,
   turnByRequestId,
+  knownRequest,
   turns,
   result,
   events,

@@ -10,6 +10,7 @@ import type {
   EventRun,
   Fork,
   ListedTurn,
+  NamedRequest,
   NewSession,
   NewTurn,
   Recovered,
@@ -138,6 +139,10 @@ export class SqliteStore implements Store {
 
   async turnByRequestId(tenant: string, requestId: string) {
     return (await this.#link.run("turnByRequestId", { tenant, requestId })).output;
+  }
+
+  async knownRequest(tenant: string, { id, digest }: NamedRequest) {
+    return (await this.#link.run("knownRequest", { tenant, requestId: id }, { pieces: [digest] })).output;
   }
 
   async turns(query: TurnQuery): Promise<readonly ListedTurn[]> {

@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import type { Binding } from "../../turn.ts";
 import { noUsage } from "../../usage.ts";
-import type { Acceptance, ContentPart, NewSession, NewTurn, SessionField, Taking } from "../store.ts";
+import type { Acceptance, ContentPart, KnownRequest, NewSession, NewTurn, SessionField, Taking } from "../store.ts";
 import { makeRoom, type TenantRow, tenantOf } from "./caps.ts";
 import type { Context, Handler } from "./handler.ts";
 import { deleteSession } from "./removal.ts";
@@ -25,7 +25,7 @@ export const acceptTurn: Handler<AcceptTurn, Acceptance> = (context, turn) => {
   const parts = turn.requestId === undefined ? pieces : pieces.slice(1);
   const tenant = tenantOf(sql, turn.tenant, turn.weight);
   if (turn.requestId !== undefined) {
-    const known = knownRequest(context, tenant.key, turn.requestId, digest as Uint8Array);
+    const known = requestOf(context, tenant.key, turn.requestId, digest as Uint8Array);
     if (known !== undefined) return known;
   }
   const found = turn.session && existingSession(context, tenant, turn.session.id);
@@ -172,7 +172,16 @@ export function existingSession({ sql, nowMs }: Context, tenant: TenantRow, id: 
   return undefined;
 }
 
-function knownRequest({ sql }: Context, tenantKey: number, id: string, digest: Uint8Array): Acceptance | undefined {
+/** What stands against a turn because of its request alone. The digest comes as a piece. */
+export const knownRequest: Handler<
+  { readonly tenant: string; readonly requestId: string },
+  KnownRequest | undefined
+> = (context, { tenant, requestId }) => {
+  const found = context.sql.get<{ key: number }>("select key from tenants where name = ?1", tenant);
+  return found && requestOf(context, found.key, requestId, context.pieces[0] as Uint8Array);
+};
+
+function requestOf({ sql }: Context, tenantKey: number, id: string, digest: Uint8Array): KnownRequest | undefined {
   const known = sql.get<{ digest: Uint8Array; turn_key: number }>(
     "select digest, turn_key from requests where tenant_key = ?1 and request_id = ?2",
     tenantKey,

@@ -1,7 +1,7 @@
 /**
  * What is read about turns: records, lists, results, events, words.
  */
-import type { ContentSummary, EventRun, TurnQuery, TurnRecord } from "../store.ts";
+import type { ContentSummary, EventRun, TurnQuery, TurnRecord, WordLimits } from "../store.ts";
 import type { Context, Handler } from "./handler.ts";
 import { isAlive } from "./session-rows.ts";
 import type { Sql, SqlValue } from "./sql.ts";
@@ -80,10 +80,17 @@ export const turns: Handler<TurnQuery, readonly ListedRow[]> = (context, query) 
     query.limit,
   );
   const { content } = query;
-  return rows.map((row) => ({
-    turn: turnRecord(row),
-    parts: content === undefined ? [] : summaries(context, row.key, content.maxTextBytes),
-  }));
+  if (content === undefined) return rows.map((row) => ({ turn: turnRecord(row), parts: [] }));
+  const { maxListBytes = Number.POSITIVE_INFINITY } = content;
+  const listed: ListedRow[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    const words = summaries(context, row.key, content);
+    listed.push({ turn: turnRecord(row), parts: words.parts });
+    bytes += words.bytes;
+    if (bytes > maxListBytes && listed.length > 1) break;
+  }
+  return listed;
 };
 
 /** Looked up first: the turns of a session are then found by it, and not among all of the tenant's. */
@@ -99,7 +106,11 @@ function sessionKeys({ sql, nowMs }: Context, tenant: string | undefined, id: st
     .map(({ key }) => key);
 }
 
-function summaries({ sql, sendBack }: Context, turnKey: number, maxTextBytes: number): ListedRow["parts"] {
+function summaries(
+  { sql, sendBack }: Context,
+  turnKey: number,
+  { maxTextBytes, maxTurnBytes = Number.POSITIVE_INFINITY }: WordLimits,
+): { readonly parts: ListedRow["parts"]; readonly bytes: number } {
   const rows = sql.all<PartRow & { size: number; head: Uint8Array }>(
     // One byte more than may be shown says whether that is all.
     `select side, media_type, is_document, title, digest, length(data) as size,
@@ -108,15 +119,19 @@ function summaries({ sql, sendBack }: Context, turnKey: number, maxTextBytes: nu
     turnKey,
     maxTextBytes,
   );
-  return rows.map((row) => {
-    sendBack(row.head.subarray(0, maxTextBytes));
+  let bytes = 0;
+  const parts = rows.map((row) => {
+    const head = row.head.subarray(0, Math.min(maxTextBytes, maxTurnBytes - bytes));
+    bytes += head.byteLength;
+    sendBack(head);
     return {
       ...partOf(row),
       digest: row.digest,
       sizeBytes: row.size,
-      isCut: row.head.byteLength > maxTextBytes,
+      isCut: row.head.byteLength > head.byteLength,
     };
   });
+  return { parts, bytes };
 }
 
 export interface PartRow {
