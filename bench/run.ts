@@ -24,6 +24,7 @@ import { health } from "./scenarios/health.ts";
 import { history } from "./scenarios/history.ts";
 import { memory } from "./scenarios/memory.ts";
 import { overload } from "./scenarios/overload.ts";
+import { rejoin } from "./scenarios/rejoin.ts";
 import { relay } from "./scenarios/relay.ts";
 import { restart } from "./scenarios/restart.ts";
 import { starts } from "./scenarios/starts.ts";
@@ -43,6 +44,7 @@ const scenarios: readonly Scenario[] = [
   storm,
   overload,
   restart,
+  rejoin,
   against,
 ];
 const checkout = fileURLToPath(new URL("..", import.meta.url));
@@ -90,6 +92,7 @@ async function main(): Promise<number> {
         nodeFlags: [...commandFlags(join(checkout, "package.json")), ...options.nodeFlags],
         seed: options.seed,
         seconds: options.seconds,
+        amounts: options.amounts,
         busyLoopCount: options.busyLoopCount,
         against: options.against,
         cpuProfileFolder: options.cpuProfileFolder && resolve(options.cpuProfileFolder),
