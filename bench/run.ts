@@ -19,6 +19,8 @@ import type { Bench, Scenario } from "./scenario.ts";
 import { against } from "./scenarios/against.ts";
 import { cliSpans } from "./scenarios/cli-spans.ts";
 import { clients } from "./scenarios/clients.ts";
+import { crashes } from "./scenarios/crashes.ts";
+import { duplicates } from "./scenarios/duplicates.ts";
 import { firstText } from "./scenarios/first-text.ts";
 import { health } from "./scenarios/health.ts";
 import { history } from "./scenarios/history.ts";
@@ -45,6 +47,8 @@ const scenarios: readonly Scenario[] = [
   overload,
   restart,
   rejoin,
+  duplicates,
+  crashes,
   against,
 ];
 const checkout = fileURLToPath(new URL("..", import.meta.url));
