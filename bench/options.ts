@@ -3,6 +3,13 @@
  */
 import { parseArgs } from "node:util";
 
+/** What a proof does so often; `undefined`: as often as it says itself. */
+export interface Amounts {
+  readonly cuts: number | undefined;
+  readonly submits: number | undefined;
+  readonly kills: number | undefined;
+}
+
 export interface BenchOptions {
   /** The scenarios to run, by name. Empty: all. */
   readonly only: readonly string[];
@@ -16,6 +23,8 @@ export interface BenchOptions {
   readonly seconds: number | undefined;
   /** Processes that keep the machine busy meanwhile, for the proofs. */
   readonly busyLoopCount: number;
+  /** For the proofs: how much of it. */
+  readonly amounts: Amounts;
   /** The checkout of an older build to measure this one against; `undefined`: none. */
   readonly against: string | undefined;
   /** Flags of Node for the servers, beside those of `npm start`. */
@@ -36,7 +45,10 @@ export const help = `Measures claude-runner against a process per turn and again
   --rounds N              so many rounds of each scenario            BENCH_ROUNDS
   --strict                exit code 1 when a target is not reached; always so for the proofs
   --seed N                proofs: what happens when; default 1       BENCH_SEED
-  --seconds N             proofs: how long it happens                BENCH_SECONDS
+  --seconds N             proofs: how long it happens, or may take   BENCH_SECONDS
+  --cuts N                proof rejoin: so many cuts
+  --submits N             proof duplicates: so many submits
+  --kills N               proof crashes: so many kills
   --busy-loops N          proofs: so many busy processes beside it   BENCH_BUSY_LOOPS
   --results FOLDER        where JSON and Markdown go                 BENCH_RESULTS
   --no-results            only show them
@@ -57,6 +69,9 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv, def
       seed: { type: "string", default: env.BENCH_SEED ?? "1" },
       seconds: { type: "string", ...(env.BENCH_SECONDS !== undefined && { default: env.BENCH_SECONDS }) },
       "busy-loops": { type: "string", default: env.BENCH_BUSY_LOOPS ?? "0" },
+      cuts: { type: "string" },
+      submits: { type: "string" },
+      kills: { type: "string" },
       strict: { type: "boolean", default: false },
       results: { type: "string", default: env.BENCH_RESULTS ?? defaultResults },
       "no-results": { type: "boolean", default: false },
@@ -74,12 +89,21 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv, def
     seed: whole("seed", values.seed, 0),
     seconds: values.seconds === undefined ? undefined : whole("seconds", values.seconds, 1),
     busyLoopCount: whole("busy-loops", values["busy-loops"], 0),
+    amounts: {
+      cuts: amount("cuts", values.cuts),
+      submits: amount("submits", values.submits),
+      kills: amount("kills", values.kills),
+    },
     against: values.against,
     nodeFlags: values["node-flags"].split(" ").filter((flag) => flag !== ""),
     cpuProfileFolder: values["cpu-profile"],
     resultsFolder: values["no-results"] ? undefined : values.results,
     wantsHelp: values.help,
   };
+}
+
+function amount(name: string, text: string | undefined): number | undefined {
+  return text === undefined ? undefined : whole(name, text, 1);
 }
 
 function whole(name: string, text: string, least: number): number {

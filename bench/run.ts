@@ -19,11 +19,14 @@ import type { Bench, Scenario } from "./scenario.ts";
 import { against } from "./scenarios/against.ts";
 import { cliSpans } from "./scenarios/cli-spans.ts";
 import { clients } from "./scenarios/clients.ts";
+import { crashes } from "./scenarios/crashes.ts";
+import { duplicates } from "./scenarios/duplicates.ts";
 import { firstText } from "./scenarios/first-text.ts";
 import { health } from "./scenarios/health.ts";
 import { history } from "./scenarios/history.ts";
 import { memory } from "./scenarios/memory.ts";
 import { overload } from "./scenarios/overload.ts";
+import { rejoin } from "./scenarios/rejoin.ts";
 import { relay } from "./scenarios/relay.ts";
 import { restart } from "./scenarios/restart.ts";
 import { starts } from "./scenarios/starts.ts";
@@ -43,6 +46,9 @@ const scenarios: readonly Scenario[] = [
   storm,
   overload,
   restart,
+  rejoin,
+  duplicates,
+  crashes,
   against,
 ];
 const checkout = fileURLToPath(new URL("..", import.meta.url));
@@ -90,6 +96,7 @@ async function main(): Promise<number> {
         nodeFlags: [...commandFlags(join(checkout, "package.json")), ...options.nodeFlags],
         seed: options.seed,
         seconds: options.seconds,
+        amounts: options.amounts,
         busyLoopCount: options.busyLoopCount,
         against: options.against,
         cpuProfileFolder: options.cpuProfileFolder && resolve(options.cpuProfileFolder),

@@ -4,6 +4,7 @@
  *
  * Leaves out how a scenario is run (`run.ts`) and how its results are shown (`table.ts`, `results.ts`).
  */
+import type { Amounts } from "./options.ts";
 import type { Spread } from "./stats.ts";
 import { spreadOf } from "./stats.ts";
 
@@ -45,8 +46,10 @@ export interface Bench {
   readonly nodeFlags: readonly string[];
   /** What makes a proof happen again as it did. */
   readonly seed: number;
-  /** How long a proof is to take; `undefined`: as long as it says itself. */
+  /** How long a proof is to take, or may take; `undefined`: as long as it says itself. */
   readonly seconds: number | undefined;
+  /** How often a proof does what it does. */
+  readonly amounts: Amounts;
   /** Processes that keep the machine busy during a proof. */
   readonly busyLoopCount: number;
   /** The checkout of an older build; `undefined`: none was named. */

@@ -25,6 +25,9 @@ export interface ServerOptions {
   readonly pool?: object;
   readonly queue?: object;
   readonly telemetry?: object;
+  /** Where turns and sessions are kept. Default: in memory. */
+  readonly store?: object;
+  readonly calls?: object;
   /** Default: `server-process.ts`. */
   readonly script?: URL;
 }
@@ -117,7 +120,7 @@ export class BenchServer implements AsyncDisposable {
 
 /** The defaults, but for ports, credential and bounds that the load of a bench would meet. */
 function settings(options: ServerOptions, tokens: ReadonlyMap<string, string>): object {
-  const { profiles, baseUrl, cliPath, bench, pool = {}, queue = {}, telemetry = {} } = options;
+  const { profiles, baseUrl, cliPath, bench, pool = {}, queue = {}, telemetry = {}, store, calls = {} } = options;
   return {
     grpc: { port: 0, maxConcurrentStreams: 2_000 },
     web: { port: 0 },
@@ -135,6 +138,8 @@ function settings(options: ServerOptions, tokens: ReadonlyMap<string, string>): 
     pool,
     queue,
     telemetry,
+    calls,
+    ...(store && { store }),
   };
 }
 

@@ -37,6 +37,11 @@ export class Serving implements AsyncDisposable {
     });
   }
 
+  get pid(): number {
+    if (this.#process.pid === undefined) throw new Error("the server did not start");
+    return this.#process.pid;
+  }
+
   get exitCode(): number | null {
     return this.#process.exitCode;
   }
@@ -59,6 +64,12 @@ export class Serving implements AsyncDisposable {
       signal,
       () => false,
     );
+  }
+
+  /** Ends it at once, as a machine that is out of memory would. Resolves when it is gone. */
+  async kill(): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#exited;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
