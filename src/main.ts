@@ -38,11 +38,12 @@ import {
 import { exposureProblems } from "./server/exposure.ts";
 import { startServers } from "./server/server.ts";
 import { ensureTokenFile, type TokenFile } from "./server/token-file.ts";
-import { healthService, type Readiness } from "./service/health-service.ts";
+import { healthService } from "./service/health-service.ts";
 import { encodeResult, type ServedResult } from "./service/out/turn-encoder.ts";
 import { poolService } from "./service/pool/pool-service.ts";
 import { runnerService } from "./service/runner.ts";
 import { sessionService } from "./service/sessions/session-service.ts";
+import { readinessOf } from "./service/turn-readiness.ts";
 import { turnService } from "./service/turns/turn-service.ts";
 import { measuredStore } from "./sessions/measured-store.ts";
 import { SessionLines, sessionKey } from "./sessions/session-lines.ts";
@@ -260,11 +261,11 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       );
     }
   }
-  const readiness: Readiness = { isServing: () => pool.isServing(), onChange: (listener) => pool.onChange(listener) };
+  const readiness = readinessOf({ pool, store, clock });
   const admin = settings.admin.enabled
     ? await startAdmin({
         settings: settings.admin,
-        isReady: () => pool.isServing(),
+        isReady: () => readiness.isServing(),
         problem: () => storage().problem?.forOperators,
         socket: options.sockets?.get("admin"),
         ...(telemetry.metricsHandler && { metrics: telemetry.metricsHandler }),
