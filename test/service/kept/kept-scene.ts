@@ -126,7 +126,7 @@ export async function keptScene(options: KeptSceneOptions = {}) {
       calls: settings.calls,
       authenticate: (authorization) => {
         const caller = tokens.get(authorization ?? "");
-        if (caller === undefined) throw new Error("no such token");
+        if (caller === undefined) throw new RunnerError("UNAUTHENTICATED", "no such token");
         return caller;
       },
       clock,
