@@ -8,6 +8,8 @@ import { readFileSync } from "node:fs";
 import {
   create,
   type DescMessage,
+  type DescMethodServerStreaming,
+  type DescMethodUnary,
   type DescService,
   fromBinary,
   type MessageInitShape,
@@ -112,6 +114,18 @@ export interface ContractClient {
   ): AsyncIterable<WatchPoolResponse>;
   checkHealth(service: string, options?: ContractCallOptions): Promise<HealthCheckResponse>;
   watchHealth(service: string, options?: ContractCallOptions): AsyncIterable<HealthCheckResponse>;
+  /** Any method that answers once. */
+  ask<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    request: MessageInitShape<I>,
+    options?: ContractCallOptions,
+  ): Promise<MessageShape<O>>;
+  /** Any method that streams its answers. */
+  follow<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    request: MessageInitShape<I>,
+    options?: ContractCallOptions,
+  ): AsyncIterable<MessageShape<O>>;
   close(): void;
 }
 
@@ -255,10 +269,24 @@ function connectClient(transport: Transport, token: string | undefined): Contrac
     watchPool: (request = {}, options) => many(options, (prepared) => pool.watchPool(request, prepared)),
     checkHealth: (service, options) => once(options, (prepared) => health.check({ service }, prepared)),
     watchHealth: (service, options) => many(options, (prepared) => health.watch({ service }, prepared)),
+    ask: (method, request, options) =>
+      once(options, (prepared) => called<Promise<never>>(transport, method, request, prepared)),
+    follow: (method, request, options) =>
+      many(options, (prepared) => called<AsyncIterable<never>>(transport, method, request, prepared)),
     close() {
       for (const abort of open) abort.abort();
     },
   };
+}
+
+function called<T>(
+  transport: Transport,
+  { parent, localName }: DescMethodUnary | DescMethodServerStreaming,
+  request: unknown,
+  options: CallOptions,
+): T {
+  const client = createClient(parent, transport) as unknown as Record<string, (...call: unknown[]) => T>;
+  return client[localName]!(request, options);
 }
 
 function sentHeaders(token: string | undefined, headers: ContractCallOptions["headers"]): [string, string][] {
@@ -382,6 +410,10 @@ export function grpcJsClient(
     watchPool: (request = {}, options) => stream<WatchPoolResponse>(PoolService, "watchPool", request, options),
     checkHealth: (service, options) => unary<HealthCheckResponse>(Health, "check", { service }, options),
     watchHealth: (service, options) => stream<HealthCheckResponse>(Health, "watch", { service }, options),
+    ask: (method, request, options) =>
+      unary(method.parent, method.localName, request as Record<string, unknown>, options),
+    follow: (method, request, options) =>
+      stream<never>(method.parent, method.localName, request as Record<string, unknown>, options),
     close: () => client.close(),
   };
 }

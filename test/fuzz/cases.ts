@@ -7,6 +7,8 @@ import { gzipSync } from "node:zlib";
 import { create, type DescMethod, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { PoolService } from "../../gen/claude/runner/v1/pool_pb.ts";
 import { ClaudeRunner, Role, StreamChatRequestSchema } from "../../gen/claude/runner/v1/runner_pb.ts";
+import { SessionService } from "../../gen/claude/runner/v1/session_pb.ts";
+import { TurnService } from "../../gen/claude/runner/v1/turn_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { hostileJson, hostileShapes } from "../server/decoding/hostile-messages.ts";
@@ -23,7 +25,7 @@ export interface FuzzCase {
 }
 
 const mib = 1024 * 1024;
-const methods = [ClaudeRunner, PoolService, Health, ServerReflection].flatMap(
+const methods = [ClaudeRunner, SessionService, TurnService, PoolService, Health, ServerReflection].flatMap(
   (service) => service.methods as readonly DescMethod[],
 );
 const protocols = ["grpc", "grpc-web", "connect", "json", "grpc on the web port"] as const;

@@ -2,6 +2,8 @@ import { createRegistry, type DescMethod, type Message } from "@bufbuild/protobu
 import { describe, expect, it } from "vitest";
 import { PoolService } from "../../../gen/claude/runner/v1/pool_pb.ts";
 import { type ChatRequest, ClaudeRunner } from "../../../gen/claude/runner/v1/runner_pb.ts";
+import { SessionService } from "../../../gen/claude/runner/v1/session_pb.ts";
+import { TurnService } from "../../../gen/claude/runner/v1/turn_pb.ts";
 import { Health } from "../../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { systemClock } from "../../../src/clock.ts";
@@ -16,7 +18,7 @@ import { toTurn } from "../../../src/service/in/requests.ts";
 import { invalidRequest } from "../../../src/service/in/rules.ts";
 import { hostileJson, hostileShapes } from "./hostile-messages.ts";
 
-const services = [ClaudeRunner, PoolService, Health, ServerReflection];
+const services = [ClaudeRunner, SessionService, TurnService, PoolService, Health, ServerReflection];
 const methods = services.flatMap(({ methods: all }) => all as readonly DescMethod[]);
 const { profiles, store: expiry } = settingsSchema.parse({});
 const caller = { tenant: "acme", profiles: ["*"], isOperator: false };
