@@ -13,6 +13,8 @@ export interface CuttingProxy extends AsyncDisposable {
   readonly address: string;
   /** How many connections were cut so far. */
   readonly cutCount: number;
+  /** Resolves at the first cut. */
+  readonly firstCut: Promise<void>;
 }
 
 /**
@@ -33,6 +35,7 @@ export async function openCuttingProxy(
   const open = new Set<Socket>();
   let connectionCount = 0;
   let cutCount = 0;
+  const firstCut = Promise.withResolvers<void>();
   const listener = createServer((caller) => {
     const cut = cuts[connectionCount] ?? otherwise;
     connectionCount += 1;
@@ -53,6 +56,7 @@ export async function openCuttingProxy(
         return;
       }
       cutCount += 1;
+      firstCut.resolve();
       server.destroy();
       // Read on, since a socket that is closed with something unread takes back what it has sent.
       caller.unpipe(server).resume();
@@ -65,6 +69,7 @@ export async function openCuttingProxy(
     get cutCount() {
       return cutCount;
     },
+    firstCut: firstCut.promise,
     async [Symbol.asyncDispose]() {
       const closed = once(listener, "close");
       listener.close();
