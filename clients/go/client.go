@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -32,6 +33,12 @@ type Client struct {
 	pool     runnerv1.PoolServiceClient
 	sessions runnerv1.SessionServiceClient
 	turns    runnerv1.TurnServiceClient
+
+	// Ends when the client is closed: turns that rejoin would take the loss of their connection for a passing one.
+	life    context.Context
+	endLife context.CancelFunc
+	// The interrupts that are on their way.
+	leaving sync.WaitGroup
 }
 
 // New makes a client of the server at address, `host:port` of its gRPC port or any other target that grpc-go resolves.
@@ -65,17 +72,22 @@ func New(address string, options ...Option) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("clauderunner: cannot use the address %q: %w", address, err)
 	}
+	life, endLife := context.WithCancel(context.Background())
 	return &Client{
 		conn:     conn,
 		runner:   runnerv1.NewClaudeRunnerClient(conn),
 		pool:     runnerv1.NewPoolServiceClient(conn),
 		sessions: runnerv1.NewSessionServiceClient(conn),
 		turns:    runnerv1.NewTurnServiceClient(conn),
+		life:     life,
+		endLife:  endLife,
 	}, nil
 }
 
 // Close ends the connection and with it every turn that still runs. A second time it does nothing and fails.
 func (c *Client) Close() error {
+	c.endLife()
+	c.leaving.Wait()
 	return c.conn.Close()
 }
 

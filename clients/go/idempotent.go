@@ -17,6 +17,10 @@ import (
 func (c *Client) chatAgain(
 	ctx context.Context, request *runnerv1.ChatRequest, options []grpc.CallOption,
 ) (*runnerv1.ChatResponse, error) {
+	ctx, release := c.whileOpen(ctx)
+	defer release()
+	c.leaving.Add(1)
+	defer c.leaving.Done()
 	request = proto.CloneOf(request)
 	request.OnDisconnect = runnerv1.OnDisconnect_ON_DISCONNECT_CONTINUE
 	if request.GetRequestId() == "" {

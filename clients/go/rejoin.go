@@ -24,6 +24,7 @@ const interruptTimeout = 5 * time.Second
 // rejoiningStream is one stream for its reader: every event once and in order, whatever becomes of the calls.
 type rejoiningStream struct {
 	ctx     context.Context
+	release func()
 	client  *Client
 	options []grpc.CallOption
 	// The call that begins the turn; nil for a turn that somebody else has begun.
@@ -46,6 +47,7 @@ type rejoiningStream struct {
 	// The server has ended the call for its caller's deadline, before the context has.
 	isAbandoned bool
 	closing     sync.Once
+	// Of a turn that was begun here: keeps it from being interrupted, unless that has begun already, and says so.
 	stopWatch   func() bool
 	interrupted chan struct{}
 }
@@ -59,8 +61,9 @@ func beginRejoining(
 	if request.GetRequestId() == "" {
 		request.RequestId = newRequestID()
 	}
+	ctx, release := client.whileOpen(ctx)
 	stream := &rejoiningStream{
-		ctx: ctx, client: client, options: options, begin: request,
+		ctx: ctx, release: release, client: client, options: options, begin: request,
 		attach: &runnerv1.AttachTurnRequest{
 			Turn:   &runnerv1.AttachTurnRequest_RequestId{RequestId: request.GetRequestId()},
 			Detail: request.GetDetail(),
@@ -69,8 +72,10 @@ func beginRejoining(
 		interrupted: make(chan struct{}),
 	}
 	if err := stream.open(); err != nil {
+		release()
 		return nil, err
 	}
+	client.leaving.Add(1)
 	stream.stopWatch = context.AfterFunc(ctx, stream.interrupt)
 	return stream, nil
 }
@@ -79,14 +84,28 @@ func beginRejoining(
 func attachRejoining(
 	ctx context.Context, client *Client, request *runnerv1.AttachTurnRequest, options []grpc.CallOption,
 ) (*rejoiningStream, error) {
+	ctx, release := client.whileOpen(ctx)
 	stream := &rejoiningStream{
-		ctx: ctx, client: client, options: options, attach: proto.CloneOf(request),
+		ctx: ctx, release: release, client: client, options: options, attach: proto.CloneOf(request),
 		isAttached:   true,
 		patience:     newPatience(time.Now()),
 		lastSequence: request.GetAfterSequence(),
-		stopWatch:    func() bool { return true },
 	}
-	return stream, stream.open()
+	if err := stream.open(); err != nil {
+		release()
+		return nil, err
+	}
+	return stream, nil
+}
+
+// whileOpen is a context that ends with the client as well. The function frees what it takes.
+func (c *Client) whileOpen(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(c.life, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
 }
 
 func (s *rejoiningStream) next() (*runnerv1.StreamChatResponse, error) {
@@ -217,17 +236,24 @@ func (s *rejoiningStream) turnID() string {
 // close waits for the interrupt, if there is one: a program may end right behind it.
 func (s *rejoiningStream) close() {
 	s.closing.Do(func() {
-		switch {
-		case !s.stopWatch():
+		defer s.release()
+		if s.begin == nil {
+			return
+		}
+		switch isQuiet := s.stopWatch(); {
+		case !isQuiet:
 			<-s.interrupted
-		case s.isAbandoned && s.begin != nil:
+		case s.isAbandoned:
 			s.interrupt()
+		default:
+			s.client.leaving.Done()
 		}
 	})
 }
 
 // interrupt ends the turn, which would go on.
 func (s *rejoiningStream) interrupt() {
+	defer s.client.leaving.Done()
 	defer close(s.interrupted)
 	s.client.giveUp(s.ctx, s.turnID(), s.begin.GetRequestId(), s.options)
 }

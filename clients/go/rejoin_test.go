@@ -226,3 +226,24 @@ func TestAnIdempotentCallIsSentAgainUnderOneIDAndAPlainOneIsNot(t *testing.T) {
 	equal(t, "may retry", failureOf(t, err).MayRetry, false)
 	equal(t, "calls", len(ids), 3)
 }
+
+func TestClosingTheClientInterruptsItsTurnsAndEndsTheirStreams(t *testing.T) {
+	server := serve(t, &scriptedServer{streamChat: endless(make(chan struct{}, 1))})
+	client, err := clauderunner.New(server.address, clauderunner.WithToken(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	turn, err := client.StreamPrompt(t.Context(), "Say hello", clauderunner.Rejoin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range turn.Text() {
+		if err := client.Close(); err != nil {
+			t.Fatal(err)
+		}
+		equalAll(t, "stopped", server.stopped(), []string{"turn-1"})
+		break
+	}
+	_, err = turn.Result()
+	equal(t, "code", failureOf(t, err).Code, codes.Canceled)
+}
