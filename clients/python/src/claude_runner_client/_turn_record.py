@@ -76,8 +76,6 @@ class TurnRecord:
             return
         self.is_over = True
         self.failure = self._failure_of(cause)
-        if self.failure is not None:
-            self.turn_id = self.turn_id or self.failure.turn_id
         if self.failure is None and self._on_answer is not None:
             self._on_answer(self._answer)
 

@@ -12,7 +12,7 @@ class TurnView:
 
     @property
     def turn_id(self) -> str:
-        """The id in the server's logs and on its spans. Empty until the first event, or until it failed without one."""
+        """The id in the server's logs and on its spans. Empty until the first event. See `RunnerError.turn_id`."""
         return self._record.turn_id
 
     @property
