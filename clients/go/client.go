@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -27,9 +28,17 @@ const (
 
 // Client is a connection to one server. It may be used by many goroutines at once; one is enough for a program.
 type Client struct {
-	conn   *grpc.ClientConn
-	runner runnerv1.ClaudeRunnerClient
-	pool   runnerv1.PoolServiceClient
+	conn     *grpc.ClientConn
+	runner   runnerv1.ClaudeRunnerClient
+	pool     runnerv1.PoolServiceClient
+	sessions runnerv1.SessionServiceClient
+	turns    runnerv1.TurnServiceClient
+
+	// Ends when the client is closed: turns that rejoin would take the loss of their connection for a passing one.
+	life    context.Context
+	endLife context.CancelFunc
+	// The interrupts that are on their way.
+	leaving sync.WaitGroup
 }
 
 // New makes a client of the server at address, `host:port` of its gRPC port or any other target that grpc-go resolves.
@@ -63,15 +72,22 @@ func New(address string, options ...Option) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("clauderunner: cannot use the address %q: %w", address, err)
 	}
+	life, endLife := context.WithCancel(context.Background())
 	return &Client{
-		conn:   conn,
-		runner: runnerv1.NewClaudeRunnerClient(conn),
-		pool:   runnerv1.NewPoolServiceClient(conn),
+		conn:     conn,
+		runner:   runnerv1.NewClaudeRunnerClient(conn),
+		pool:     runnerv1.NewPoolServiceClient(conn),
+		sessions: runnerv1.NewSessionServiceClient(conn),
+		turns:    runnerv1.NewTurnServiceClient(conn),
+		life:     life,
+		endLife:  endLife,
 	}, nil
 }
 
 // Close ends the connection and with it every turn that still runs. A second time it does nothing and fails.
 func (c *Client) Close() error {
+	c.endLife()
+	c.leaving.Wait()
 	return c.conn.Close()
 }
 
@@ -84,10 +100,14 @@ func (c *Client) Conn() grpc.ClientConnInterface {
 // Chat runs a whole turn and answers when it is over. It fails with RESPONSE_TOO_LARGE when the answer is longer than
 // 3 MiB; [Client.Stream] has no such bound. A failure is an [*Error].
 //
-// A turn that has begun is not repeated, also when the connection breaks: the server has sent its headers then.
+// A turn that has begun is not repeated, also when the connection breaks: the server has sent its headers then. With
+// [Idempotent] among the options the call is sent again, and the turn runs once.
 func (c *Client) Chat(
 	ctx context.Context, request *runnerv1.ChatRequest, options ...grpc.CallOption,
 ) (*runnerv1.ChatResponse, error) {
+	if hasOption[idempotentOption](options) {
+		return c.chatAgain(ctx, request, options)
+	}
 	return unary(ctx, c.runner.Chat, request, options)
 }
 
@@ -111,14 +131,26 @@ func (c *Client) Pool(
 	return unary(ctx, c.pool.GetPool, request, options)
 }
 
-// unary makes a call with one answer. Its headers and trailers are wanted, since they tell whether it may be repeated.
+// unary makes a call with one answer.
 func unary[Request, Response any](
 	ctx context.Context,
 	call func(context.Context, Request, ...grpc.CallOption) (Response, error),
 	request Request,
 	options []grpc.CallOption,
 ) (Response, error) {
+	response, _, err := unaryCall(ctx, call, request, options)
+	return response, err
+}
+
+// unaryCall is unary, and tells whether the server had begun to answer. Headers and trailers are wanted, since they tell
+// whether the call may be repeated, and which turn it was.
+func unaryCall[Request, Response any](
+	ctx context.Context,
+	call func(context.Context, Request, ...grpc.CallOption) (Response, error),
+	request Request,
+	options []grpc.CallOption,
+) (response Response, hasBegun bool, err error) {
 	var header, trailer metadata.MD
-	response, err := call(ctx, request, append(slices.Clip(options), grpc.Header(&header), grpc.Trailer(&trailer))...)
-	return response, fromError(err, trailer, len(header) > 0)
+	response, err = call(ctx, request, append(slices.Clip(options), grpc.Header(&header), grpc.Trailer(&trailer))...)
+	return response, len(header) > 0, withTurnID(fromError(err, trailer, len(header) > 0), header)
 }

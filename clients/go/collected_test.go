@@ -22,6 +22,10 @@ func TestCollectedLeavesNothingOutThatChatHas(t *testing.T) {
 		OutputSchemaJson: "{}",
 		Limits:           &runnerv1.TurnLimits{MaxOutputBytes: proto.Int64(1)},
 		Labels:           map[string]string{"job": "7"},
+		Session:          &runnerv1.SessionRef{Id: "trip"},
+		BusyPolicy:       runnerv1.BusyPolicy_BUSY_POLICY_QUEUE,
+		OnDisconnect:     runnerv1.OnDisconnect_ON_DISCONNECT_CONTINUE,
+		RequestId:        "request-1",
 	}
 	chat := collected(request).ProtoReflect()
 	fields := chat.Descriptor().Fields()

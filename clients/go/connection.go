@@ -31,10 +31,18 @@ const (
 )
 
 // Only UNAVAILABLE is repeated: the server had no room, or was not reached. grpc-go keeps to the server's push-back, never
-// repeats a call of which an event was seen, and adds jitter to the waits of its own.
+// repeats a call of which an event was seen, and adds jitter to the waits of its own. What makes, copies or deletes a session
+// is left out: with its answer lost nobody knows whether it was done, and done twice it is something else.
 const serviceConfig = `{
   "methodConfig": [{
-    "name": [{"service": "claude.runner.v1.ClaudeRunner"}, {"service": "claude.runner.v1.PoolService"}],
+    "name": [
+      {"service": "claude.runner.v1.ClaudeRunner"},
+      {"service": "claude.runner.v1.PoolService"},
+      {"service": "claude.runner.v1.TurnService"},
+      {"service": "claude.runner.v1.SessionService", "method": "GetSession"},
+      {"service": "claude.runner.v1.SessionService", "method": "ListSessions"},
+      {"service": "claude.runner.v1.SessionService", "method": "UpdateSession"}
+    ],
     "retryPolicy": {
       "maxAttempts": 4,
       "initialBackoff": "0.2s",

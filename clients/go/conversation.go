@@ -159,6 +159,10 @@ func collected(request *runnerv1.StreamChatRequest) *runnerv1.ChatRequest {
 		OutputSchemaJson: request.OutputSchemaJson,
 		Limits:           request.Limits,
 		Labels:           request.Labels,
+		Session:          request.Session,
+		BusyPolicy:       request.BusyPolicy,
+		OnDisconnect:     request.OnDisconnect,
+		RequestId:        request.RequestId,
 	}
 }
 

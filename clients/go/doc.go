@@ -18,7 +18,8 @@
 //
 // A [Client] is one connection to a server. [Client.Stream] begins a [Turn], which is iterated once: by its events
 // ([Turn.Events]) or by its text ([Turn.Text]); leaving the loop early cancels it. [Client.Chat] is a whole turn in one
-// call, and a [Conversation] goes on over several.
+// call, and a [Conversation] goes on over several. A [Session] is a conversation that the server keeps. With [Rejoin] a turn
+// outlives its connection.
 //
 // Requests and events are the generated types of package runnerv1. This package adds what every caller would write
 // himself: where the token goes, retry as the server asks for it, the answer's text without what was retracted, and one

@@ -54,6 +54,8 @@ type Error struct {
 	Violations []Violation
 	// Result is how the turn ended, when it had begun: what it used and cost up to its failure. Else nil.
 	Result *runnerv1.TurnResult
+	// TurnID names the turn, for [Client.GetTurn] and [Client.Attach]. Empty when the server has not said it.
+	TurnID string
 
 	status *status.Status
 }
@@ -134,6 +136,7 @@ func newError(from *status.Status, trailer metadata.MD, hasBegun bool) *Error {
 				failure.ReasonName = detail.GetReason()
 				failure.Reason = runnerv1.ErrorReason(runnerv1.ErrorReason_value["ERROR_REASON_"+detail.GetReason()])
 				failure.Facts = detail.GetMetadata()
+				failure.TurnID = failure.Facts["turnId"]
 			}
 		case *errdetails.RetryInfo:
 			failure.RetryDelay = detail.GetRetryDelay().AsDuration()
@@ -147,6 +150,15 @@ func newError(from *status.Status, trailer metadata.MD, hasBegun bool) *Error {
 		}
 	}
 	return failure
+}
+
+// withTurnID adds what the headers of a failed call say about its turn.
+func withTurnID(err error, header metadata.MD) error {
+	var failure *Error
+	if errors.As(err, &failure) && failure.TurnID == "" {
+		failure.TurnID = firstOf(header, turnIDKey)
+	}
+	return err
 }
 
 // allowsRetry reads the push-back as retry policies do: negative or unreadable means never.

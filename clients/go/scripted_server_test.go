@@ -28,6 +28,7 @@ type (
 type scriptedServer struct {
 	runnerv1.UnimplementedClaudeRunnerServer
 	runnerv1.UnimplementedPoolServiceServer
+	keptServer
 	streamChat streamChat
 	chat       func(context.Context, *runnerv1.ChatRequest) (*runnerv1.ChatResponse, error)
 
@@ -80,6 +81,8 @@ func serve(t *testing.T, server *scriptedServer, options ...grpc.ServerOption) *
 	grpcServer := grpc.NewServer(append(options, grpc.MaxRecvMsgSize(32<<20))...)
 	runnerv1.RegisterClaudeRunnerServer(grpcServer, server)
 	runnerv1.RegisterPoolServiceServer(grpcServer, server)
+	runnerv1.RegisterSessionServiceServer(grpcServer, server)
+	runnerv1.RegisterTurnServiceServer(grpcServer, server)
 	served := make(chan error, 1)
 	go func() { served <- grpcServer.Serve(listener) }()
 	t.Cleanup(func() {

@@ -5,14 +5,9 @@ package clauderunner
 import (
 	"context"
 	"errors"
-	"io"
 	"iter"
-	"slices"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 
 	"github.com/claude-runner/claude-runner/clients/go/runnerv1"
 )
@@ -23,40 +18,47 @@ import (
 //
 // It is for one goroutine at a time; only Cancel may be called from others.
 type Turn struct {
-	stream grpc.ServerStreamingClient[runnerv1.StreamChatResponse]
+	source eventSource
 	ctx    context.Context
 	cancel context.CancelFunc
-	// The response's headers, once the stream has ended. Empty: there were none.
-	header metadata.MD
 
 	answer       answerText
 	turnID       string
 	started      *runnerv1.Started
 	result       *runnerv1.TurnResult
-	eventCount   int
 	unknownCount int
+	hasGap       bool
 
 	isOver bool
 	// Why it failed. An *Error, once isOver.
 	failure error
-	// Told once, as soon as the turn is over.
-	onEnd func()
+	// Told once, when the turn has begun, and as soon as it is over.
+	onStart, onEnd func()
 }
 
 // Stream begins a turn. The context cancels it and carries its deadline. It fails at once only where nothing can be sent;
-// what the server has to say comes with the first event. A failure is an [*Error].
+// what the server has to say comes with the first event. A failure is an [*Error]. With [Rejoin] among the options it goes
+// on when its connection breaks.
 func (c *Client) Stream(
 	ctx context.Context, request *runnerv1.StreamChatRequest, options ...grpc.CallOption,
 ) (*Turn, error) {
+	return newTurn(ctx, func(ctx context.Context) (eventSource, error) {
+		if hasOption[rejoinOption](options) {
+			return beginRejoining(ctx, c, request, options)
+		}
+		return startStream(ctx, c, request, options)
+	})
+}
+
+// newTurn opens where the turn's events come from, under a context of the turn's own.
+func newTurn(ctx context.Context, open func(context.Context) (eventSource, error)) (*Turn, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	turn := &Turn{ctx: ctx, cancel: cancel}
-	stream, err := c.runner.StreamChat(ctx, request, append(slices.Clip(options), grpc.Header(&turn.header))...)
+	source, err := open(ctx)
 	if err != nil {
 		cancel()
-		return nil, FromError(err, nil)
+		return nil, err
 	}
-	turn.stream = stream
-	return turn, nil
+	return &Turn{source: source, ctx: ctx, cancel: cancel}, nil
 }
 
 // StreamPrompt begins a turn for a prompt alone, under the default profile.
@@ -132,9 +134,19 @@ func (t *Turn) Started() *runnerv1.Started {
 	return t.started
 }
 
-// ID is what the server's logs and spans call the turn. Empty until its first event was read.
+// ID is what the server's logs and spans call the turn. Empty until its first event was read, or until it is over if the
+// server's headers came without an event.
 func (t *Turn) ID() string {
+	if t.turnID == "" {
+		return t.source.turnID()
+	}
 	return t.turnID
+}
+
+// HasGap tells whether the server no longer had some of the turn's events, so that the collected text may lack a part of the
+// answer. The result has all of it, up to 256 KiB. Only a turn that is rejoined, attached to or repeated can have a gap.
+func (t *Turn) HasGap() bool {
+	return t.hasGap
 }
 
 // UnknownCount is how many events were skipped so far because this client does not know their kind: the server is newer.
@@ -151,12 +163,11 @@ func (t *Turn) Cancel() {
 // next is the next event of a known kind. Nil: the turn is over.
 func (t *Turn) next() *runnerv1.StreamChatResponse {
 	for !t.isOver {
-		event, err := t.stream.Recv()
+		event, err := t.source.next()
 		if err != nil {
 			t.end(err)
 			break
 		}
-		t.eventCount++
 		t.turnID = event.GetTurnId()
 		if event.GetEvent() == nil {
 			t.unknownCount++
@@ -165,8 +176,13 @@ func (t *Turn) next() *runnerv1.StreamChatResponse {
 		switch kind := event.GetEvent().(type) {
 		case *runnerv1.StreamChatResponse_Started:
 			t.started = kind.Started
+			if t.onStart != nil {
+				t.onStart()
+			}
 		case *runnerv1.StreamChatResponse_Result:
 			t.result = kind.Result
+		case *runnerv1.StreamChatResponse_Gap:
+			t.hasGap = true
 		default:
 			t.answer.add(event)
 		}
@@ -178,17 +194,17 @@ func (t *Turn) next() *runnerv1.StreamChatResponse {
 // end takes down why there are no more events.
 func (t *Turn) end(err error) {
 	t.isOver = true
+	var failure *Error
 	switch {
-	case !errors.Is(err, io.EOF):
-		failure := newError(statusOf(err), t.stream.Trailer(), t.eventCount > 0 || len(t.header) > 0)
+	case errors.As(err, &failure):
 		if failure.Result == nil {
 			failure.Result = t.result
 		}
 		t.failure = failure
 	case t.result == nil:
-		// Taken for a success, half an answer would pass for a whole one.
-		t.failure = newError(status.New(codes.Internal, "the server ended the turn without a result"), nil, true)
+		t.failure = errNoResult()
 	}
+	t.source.close()
 	t.cancel() // Frees the context.
 	if t.onEnd != nil {
 		t.onEnd()
@@ -202,6 +218,7 @@ func (t *Turn) leave() {
 		return
 	}
 	t.cancel()
+	t.source.close()
 }
 
 // isRunning tells whether the turn may still end well.

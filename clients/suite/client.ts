@@ -5,9 +5,14 @@ import { Driver } from "./driver.ts";
 import type { Language } from "./languages.ts";
 import type {
   ChatAnswer,
+  ChatCommand,
   Commands,
   ConversationAnswer,
   Hello,
+  KeptAnswer,
+  KeptCommand,
+  SessionAnswer,
+  SessionCommand,
   StreamAnswer,
   StreamCommand,
   Target,
@@ -15,6 +20,7 @@ import type {
 } from "./protocol.ts";
 
 type StreamOptions = Omit<StreamCommand, "do" | "target" | "request">;
+type SessionOptions = Omit<SessionCommand, "do" | "target" | "sessionId" | "prompts">;
 
 export class ClientUnderTest {
   readonly language: Language;
@@ -44,8 +50,21 @@ export class ClientUnderTest {
     return this.call<"text">({ do: "text", target, request });
   }
 
-  chat(target: Target, request: object): Promise<ChatAnswer> {
-    return this.call<"chat">({ do: "chat", target, request });
+  chat(target: Target, request: object, options: Pick<ChatCommand, "idempotent"> = {}): Promise<ChatAnswer> {
+    return this.call<"chat">({ do: "chat", target, request, ...options });
+  }
+
+  session(
+    target: Target,
+    sessionId: string,
+    prompts: readonly string[],
+    options: SessionOptions = {},
+  ): Promise<SessionAnswer> {
+    return this.call<"session">({ do: "session", target, sessionId, prompts, ...options });
+  }
+
+  kept(target: Target, method: KeptCommand["method"], request: object): Promise<KeptAnswer> {
+    return this.call<"kept">({ do: "kept", target, method, request });
   }
 
   conversation(target: Target, prompts: readonly string[]): Promise<ConversationAnswer> {

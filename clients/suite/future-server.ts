@@ -34,13 +34,9 @@ export async function openFutureServer(): Promise<FutureServer> {
     const service = registry.getService(ClaudeRunner.typeName);
     if (service === undefined) throw new Error("the changed contract has no service");
     const handlers = { streamChat: sparklingTurn, chat: notScripted, getInfo: notScripted };
-    return await serve({
-      service,
-      handlers,
-      isOpen: true,
-      contentMethods: ["streamChat", "chat"],
-      isEndedAtDrain: false,
-    });
+    return await serve([
+      { service, handlers, isOpen: true, contentMethods: ["streamChat", "chat"], isEndedAtDrain: false },
+    ]);
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -32,6 +32,8 @@ const sections = [
   "Events",
   "Cancel and deadline",
   "Conversation",
+  "Sessions",
+  "Streams that rejoin",
   "Errors and retry",
   "TLS",
   "Tracing",

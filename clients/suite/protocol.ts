@@ -35,6 +35,8 @@ export interface StreamCommand {
   readonly leaveAfterTextDeltas?: number;
   /** Whether the client's own retry is on. It is by default, as it is for the client's users. */
   readonly retry?: boolean;
+  /** Use the thin layer's stream that rejoins its turn when the connection breaks. Absent: the plain one. */
+  readonly rejoin?: boolean;
   /** Sent as metadata beside the token. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Go and Python: make a client span with the language's usual instrumentation and send it by OTLP over HTTP to here. */
@@ -49,8 +51,13 @@ export interface StreamAnswer {
   readonly lastKind: string;
   /** Events whose kind this client does not know. They are skipped, and are in neither `kinds` nor first and last. */
   readonly unknownCount: number;
-  /** Whether `sequence` ran 1, 2, 3 … over all events, unknown ones included. */
+  /**
+   * Whether `sequence` ran 1, 2, 3 … over all events, unknown ones included; of a turn that was attached to, from the event
+   * after `afterSequence` on. A heartbeat repeats the number before it. False as soon as a gap is shown.
+   */
   readonly gapFree: boolean;
+  /** The gaps that the layer showed, each as a protobuf Gap. Absent: none. */
+  readonly gaps?: readonly object[];
   readonly eventCount: number;
   /** The text as the thin layer collects it: all text deltas without retracted ones. */
   readonly textBytes: number;
@@ -113,6 +120,8 @@ export interface ChatCommand {
   readonly target: Target;
   /** A ChatRequest. */
   readonly request: object;
+  /** Use what the thin layer has for a call that may be sent again: it makes the `request_id`. Absent: a plain call. */
+  readonly idempotent?: boolean;
 }
 
 export interface ChatAnswer {
@@ -134,6 +143,67 @@ export interface ConversationAnswer {
     /** Of `started`. */
     readonly seededMessageCount: number;
   }[];
+  readonly error?: CallError;
+}
+
+/** Several prompts of one session, one after another, with the thin layer's handle of a session. */
+export interface SessionCommand {
+  readonly do: "session";
+  readonly target: Target;
+  readonly sessionId: string;
+  readonly prompts: readonly string[];
+  /** Options of the handle. Absent: what the layer does by itself. The title is for a session that is created. */
+  readonly title?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** `BUSY_POLICY_QUEUE`, … */
+  readonly busyPolicy?: string;
+  /** Whether the first turn may create the session. Absent: the layer lets it. */
+  readonly allowMissing?: boolean;
+}
+
+export interface SessionAnswer {
+  /** Those that ended well. */
+  readonly turns: readonly {
+    readonly text: string;
+    readonly turnId: string;
+    /** The `started` event. */
+    readonly started: object;
+  }[];
+  readonly error?: CallError;
+}
+
+/** A turn that runs or has run, read by the thin layer's `attach`. Answered like a stream. */
+export interface AttachCommand {
+  readonly do: "attach";
+  readonly target: Target;
+  /** Either of the two. */
+  readonly turnId?: string;
+  readonly requestId?: string;
+  /** Absent: from the beginning. */
+  readonly afterSequence?: number;
+}
+
+/** A call about what the server keeps, by the thin layer's method for it. */
+export interface KeptCommand {
+  readonly do: "kept";
+  readonly target: Target;
+  readonly method:
+    | "createSession"
+    | "getSession"
+    | "listSessions"
+    | "updateSession"
+    | "deleteSession"
+    | "forkSession"
+    | "listTurns"
+    | "getTurn"
+    | "interruptTurn";
+  /** The request of SessionService or TurnService. Of a list, `pageSize` is that of each page. */
+  readonly request: object;
+}
+
+export interface KeptAnswer {
+  /** What the layer gave, as the service's response. Of a list, what its iterator gave over all pages: `{"turns":[…]}`. */
+  readonly response?: object;
   readonly error?: CallError;
 }
 
@@ -211,6 +281,9 @@ export interface Commands {
   readonly text: [TextCommand, TextAnswer];
   readonly chat: [ChatCommand, ChatAnswer];
   readonly conversation: [ConversationCommand, ConversationAnswer];
+  readonly session: [SessionCommand, SessionAnswer];
+  readonly attach: [AttachCommand, StreamAnswer];
+  readonly kept: [KeptCommand, KeptAnswer];
   readonly info: [InfoCommand, InfoAnswer];
   readonly pool: [PoolCommand, PoolAnswer];
   readonly health: [HealthCommand, HealthAnswer];

@@ -4,7 +4,16 @@
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { ClaudeRunner, type StreamChatResponseSchema } from "../../gen/claude/runner/v1/runner_pb.ts";
+import {
+  ClaudeRunner,
+  type StreamChatRequest,
+  type StreamChatResponseSchema,
+} from "../../gen/claude/runner/v1/runner_pb.ts";
+import {
+  type AttachTurnRequest,
+  type AttachTurnResponseSchema,
+  TurnService,
+} from "../../gen/claude/runner/v1/turn_pb.ts";
 import { settingsSchema } from "../../src/config/settings.ts";
 import { RunnerError, type RunnerReason } from "../../src/runner-error.ts";
 import { startServers } from "../../src/server/server.ts";
@@ -26,6 +35,11 @@ export interface ScriptedServer extends AsyncDisposable {
 /** For the methods that a script leaves out. */
 export const notScripted = () => Promise.reject(new ConnectError("not scripted", Code.Unimplemented));
 
+// biome-ignore lint/correctness/useYield: a stream that fails before its first message
+async function* noStream(): AsyncGenerator<never> {
+  throw new ConnectError("not scripted", Code.Unimplemented);
+}
+
 /** Serves StreamChat as the script says. */
 export function scriptedServer(script: Script): Promise<ScriptedServer> {
   const arrivals: number[] = [];
@@ -34,15 +48,48 @@ export function scriptedServer(script: Script): Promise<ScriptedServer> {
     chat: notScripted,
     getInfo: notScripted,
   });
-  return serve(service, arrivals);
+  return serve([service], arrivals);
 }
 
-/** Serves any service on the gRPC port, without authentication. */
-export async function serve(service: ServedService, arrivals: readonly number[] = []): Promise<ScriptedServer> {
+export type Attached = MessageInitShape<typeof AttachTurnResponseSchema>;
+
+/** What becomes of calls that begin a turn, and of calls that attach to one. Each counts its calls from 1. */
+export interface TurnScript {
+  readonly streamChat: (attempt: number, request: StreamChatRequest) => AsyncIterable<Response>;
+  readonly attachTurn: (attempt: number, request: AttachTurnRequest) => AsyncIterable<Attached>;
+}
+
+/** Serves StreamChat and AttachTurn as the script says. */
+export function scriptedTurns(script: TurnScript): Promise<ScriptedServer> {
+  const arrivals: number[] = [];
+  let attachCount = 0;
+  const runner = served(ClaudeRunner, {
+    streamChat: (request) => script.streamChat(arrivals.push(performance.now()), request),
+    chat: notScripted,
+    getInfo: notScripted,
+  });
+  const turns = served(TurnService, {
+    attachTurn: (request) => {
+      attachCount += 1;
+      return script.attachTurn(attachCount, request);
+    },
+    getTurn: notScripted,
+    listTurns: notScripted,
+    getTurnContent: noStream,
+    interruptTurn: notScripted,
+  });
+  return serve([runner, turns], arrivals);
+}
+
+/** Serves any services on the gRPC port, without authentication. */
+export async function serve(
+  services: readonly ServedService[],
+  arrivals: readonly number[] = [],
+): Promise<ScriptedServer> {
   const silent = () => {};
   const servers = await startServers({
     settings: settingsSchema.parse({ grpc: { port: 0 }, web: { enabled: false }, auth: { insecureNoAuth: true } }),
-    services: [service],
+    services,
     authenticate: () => ({ tenant: "anonymous", profiles: ["*"], isOperator: false }),
     log: { info: silent, warn: silent, error: silent },
   });
@@ -73,4 +120,9 @@ export function refusal(pushback: string | undefined, reason: RunnerReason = "QU
 // biome-ignore lint/correctness/useYield: a stream that fails before its first event
 export async function* refused(error: ConnectError): AsyncGenerator<Response> {
   throw error;
+}
+
+/** What a client sees when the way to the server breaks, or a proxy on it has lost the server: a status that is not its own. */
+export function brokenWay(): ConnectError {
+  return new ConnectError("scripted: the connection broke", Code.Unavailable);
 }

@@ -70,6 +70,12 @@ func carryOut(ctx context.Context, open *clients, line *command) (any, error) {
 		return doChat(ctx, client, line)
 	case "conversation":
 		return doConversation(ctx, client, line)
+	case "session":
+		return doSession(ctx, client, line)
+	case "attach":
+		return doAttach(ctx, client, line)
+	case "kept":
+		return doKept(ctx, client, line)
 	case "info":
 		return doInfo(ctx, client)
 	case "pool":

@@ -28,6 +28,19 @@ type command struct {
 	Headers               map[string]string `json:"headers"`
 	OTLPURL               string            `json:"otlpUrl"`
 
+	Rejoin        bool   `json:"rejoin"`
+	Idempotent    bool   `json:"idempotent"`
+	TurnID        string `json:"turnId"`
+	RequestID     string `json:"requestId"`
+	AfterSequence int32  `json:"afterSequence"`
+
+	SessionID    string            `json:"sessionId"`
+	Title        string            `json:"title"`
+	Labels       map[string]string `json:"labels"`
+	BusyPolicy   string            `json:"busyPolicy"`
+	AllowMissing *bool             `json:"allowMissing"`
+	Method       string            `json:"method"`
+
 	Prompts     []string `json:"prompts"`
 	Service     string   `json:"service"`
 	WarmUpCount int      `json:"warmUpCount"`
@@ -76,6 +89,7 @@ type streamAnswer struct {
 	LastKind     string     `json:"lastKind"`
 	UnknownCount int        `json:"unknownCount"`
 	GapFree      bool       `json:"gapFree"`
+	Gaps         []gap      `json:"gaps,omitempty"`
 	EventCount   int        `json:"eventCount"`
 	textSeen
 	TurnID       string          `json:"turnId"`
@@ -84,6 +98,22 @@ type streamAnswer struct {
 	AttemptCount int64           `json:"attemptCount"`
 	Error        *callError      `json:"error,omitempty"`
 	TraceID      string          `json:"traceId,omitempty"`
+}
+
+type gap struct {
+	FirstSequence int32 `json:"firstSequence"`
+	LastSequence  int32 `json:"lastSequence"`
+}
+
+type sessionAnswer struct {
+	Turns []sessionTurn `json:"turns"`
+	Error *callError    `json:"error,omitempty"`
+}
+
+type sessionTurn struct {
+	Text    string          `json:"text"`
+	TurnID  string          `json:"turnId"`
+	Started json.RawMessage `json:"started"`
 }
 
 type textAnswer struct {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
 	clauderunner "github.com/claude-runner/claude-runner/clients/go"
@@ -29,8 +30,38 @@ func doStream(ctx context.Context, client *openClient, line *command) (any, erro
 	}
 	ctx, record := withAttempts(ctx)
 
-	answer := streamAnswer{GapFree: true, textSeen: seen("")}
-	turn, callErr := client.Stream(ctx, request)
+	var options []grpc.CallOption
+	if line.Rejoin {
+		options = append(options, clauderunner.Rejoin())
+	}
+	turn, callErr := client.Stream(ctx, request, options...)
+	answer, err := watched(turn, callErr, line, cancel)
+	if err != nil {
+		return nil, err
+	}
+	answer.AttemptCount = record.count.Load()
+	if traceID := record.traceID.Load(); traceID != nil {
+		answer.TraceID = *traceID
+	}
+	return answer, client.flush(context.WithoutCancel(ctx))
+}
+
+func doAttach(ctx context.Context, client *openClient, line *command) (any, error) {
+	request := &runnerv1.AttachTurnRequest{AfterSequence: line.AfterSequence}
+	if line.TurnID != "" {
+		request.Turn = &runnerv1.AttachTurnRequest_TurnId{TurnId: line.TurnID}
+	} else {
+		request.Turn = &runnerv1.AttachTurnRequest_RequestId{RequestId: line.RequestID}
+	}
+	turn, callErr := client.Attach(ctx, request)
+	return watched(turn, callErr, line, func() {})
+}
+
+// watched tells all that was seen of a turn.
+func watched(
+	turn *clauderunner.Turn, callErr error, line *command, cancel context.CancelFunc,
+) (answer streamAnswer, err error) {
+	answer = streamAnswer{GapFree: true, textSeen: seen("")}
 	if callErr == nil {
 		callErr = answer.watch(turn, line, cancel)
 		answer.EventCount += turn.UnknownCount()
@@ -38,33 +69,33 @@ func doStream(ctx context.Context, client *openClient, line *command) (any, erro
 		answer.textSeen = seen(turn.CollectedText())
 		answer.TurnID = turn.ID()
 		if answer.Started, err = messageJSON(turn.Started()); err != nil {
-			return nil, err
+			return answer, err
 		}
 		result, _ := turn.Result() // Its failure was told by the events.
 		if answer.Result, err = messageJSON(result); err != nil {
-			return nil, err
+			return answer, err
 		}
 	}
-	answer.AttemptCount = record.count.Load()
-	if answer.Error, err = failure(callErr); err != nil {
-		return nil, err
-	}
-	if traceID := record.traceID.Load(); traceID != nil {
-		answer.TraceID = *traceID
-	}
-	return answer, client.flush(context.WithoutCancel(ctx))
+	answer.Error, err = failure(callErr)
+	return answer, err
 }
 
 // watch reads the turn to its end, unless the command says to cancel it or to leave it before.
 func (a *streamAnswer) watch(turn *clauderunner.Turn, line *command, cancel context.CancelFunc) error {
-	textDeltas := 0
+	textDeltas, heartbeats := 0, 0
 	for event, err := range turn.Events() {
 		if err != nil {
 			return err
 		}
 		a.EventCount++
-		if int(event.GetSequence()) != a.EventCount+turn.UnknownCount() {
+		if event.GetHeartbeat() != nil {
+			heartbeats++ // Repeats the number before it.
+		}
+		if int(event.GetSequence()-line.AfterSequence) != a.EventCount+turn.UnknownCount()-heartbeats {
 			a.GapFree = false
+		}
+		if missing := event.GetGap(); missing != nil {
+			a.Gaps = append(a.Gaps, gap{missing.GetFirstSequence(), missing.GetLastSequence()})
 		}
 		kind := kindOf(event)
 		a.Kinds.add(kind)
@@ -119,7 +150,11 @@ func doChat(ctx context.Context, client *openClient, line *command) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	return response(client.Chat(ctx, request))
+	var options []grpc.CallOption
+	if line.Idempotent {
+		options = append(options, clauderunner.Idempotent())
+	}
+	return response(client.Chat(ctx, request, options...))
 }
 
 func doConversation(ctx context.Context, client *openClient, line *command) (any, error) {

@@ -1,4 +1,5 @@
-// Example streams a turn, cancels one, goes on with a conversation, and looks at why a request was refused.
+// Example streams a turn, cancels one, goes on with a conversation and with a session, rejoins a turn, and looks at why a
+// request was refused.
 //
 //	CLAUDE_RUNNER_TOKEN=… go run github.com/claude-runner/claude-runner/clients/go/example
 package main
@@ -37,6 +38,8 @@ func run(ctx context.Context) error {
 		{"typed events", streamEvents},
 		{"a turn that is cancelled", cancel},
 		{"a conversation", converse},
+		{"a session", continueSession},
+		{"a stream that rejoins", rejoin},
 		{"a request that breaks rules", breakRules},
 	}
 	for _, step := range steps {
@@ -125,6 +128,59 @@ func converse(ctx context.Context, client *clauderunner.Client) error {
 		fmt.Printf("%s\n  %s (%d messages before)\n", prompt, turn.CollectedText(), turn.Started().GetSeededMessageCount())
 	}
 	return nil
+}
+
+func continueSession(ctx context.Context, client *clauderunner.Client) error {
+	session := client.Session("trip-to-lisbon", &runnerv1.StreamChatRequest{
+		BusyPolicy: runnerv1.BusyPolicy_BUSY_POLICY_QUEUE,
+		Session:    &runnerv1.SessionRef{Title: "A trip to Lisbon"},
+	})
+	for _, prompt := range []string{"My name is Ada.", "What is my name?"} {
+		answer, err := session.Chat(ctx, prompt, clauderunner.Idempotent())
+		if err != nil {
+			return err
+		}
+		fmt.Println(answer.GetText())
+	}
+	for turn, err := range session.Turns(ctx) {
+		if err != nil {
+			return err
+		}
+		fmt.Println(turn.GetAcceptTime().AsTime(), turn.GetPrompt()[0].GetText())
+	}
+	_, err := session.Delete(ctx, false)
+	return err
+}
+
+func rejoin(ctx context.Context, client *clauderunner.Client) error {
+	turn, err := client.StreamPrompt(ctx, "Write a long report", clauderunner.Rejoin())
+	if err != nil {
+		return err
+	}
+	for text, err := range turn.Text() {
+		if err != nil {
+			return err
+		}
+		fmt.Print(text)
+	}
+	if turn.HasGap() {
+		fmt.Println("\na part of the text is missing above")
+	}
+
+	// Any program of the same tenant can read it again, and stop it while it runs.
+	again, err := client.Attach(ctx, &runnerv1.AttachTurnRequest{
+		Turn: &runnerv1.AttachTurnRequest_TurnId{TurnId: turn.ID()},
+	})
+	if err != nil {
+		return err
+	}
+	result, err := again.Result()
+	if err != nil {
+		return err
+	}
+	fmt.Println("\nit cost", result.GetCostUsdMicros(), "µ$")
+	_, err = client.InterruptTurn(ctx, turn.ID())
+	return err
 }
 
 func breakRules(ctx context.Context, client *clauderunner.Client) error {

@@ -107,6 +107,35 @@ const (
 	ErrorReason_ERROR_REASON_UNIMPLEMENTED ErrorReason = 19
 	// NOT_FOUND: the health service knows no service of that name.
 	ErrorReason_ERROR_REASON_SERVICE_NOT_FOUND ErrorReason = 20
+	// NOT_FOUND: the caller has no session of this id: it never existed, was deleted,
+	// has expired, or belongs to somebody else.
+	ErrorReason_ERROR_REASON_SESSION_NOT_FOUND ErrorReason = 21
+	// ALREADY_EXISTS: the tenant has a session of this id.
+	ErrorReason_ERROR_REASON_SESSION_EXISTS ErrorReason = 22
+	// FAILED_PRECONDITION: another turn of the session waits or runs. The metadata
+	// names it as `runningTurnId`. After a wait in the session's queue the metadata
+	// has its length as well.
+	ErrorReason_ERROR_REASON_SESSION_BUSY ErrorReason = 23
+	// FAILED_PRECONDITION: the request asks for another profile, system prompt or
+	// output schema than the session has. The message names every field that differs.
+	ErrorReason_ERROR_REASON_SESSION_MISMATCH ErrorReason = 24
+	// FAILED_PRECONDITION: the session's conversation could not be continued. It can
+	// be read; the next turn tries again.
+	ErrorReason_ERROR_REASON_SESSION_SUSPENDED ErrorReason = 25
+	// FAILED_PRECONDITION: the session's conversation has grown too long for the
+	// model's context window. Begin a new one, or fork this one at an earlier turn.
+	ErrorReason_ERROR_REASON_CONTEXT_FULL ErrorReason = 26
+	// NOT_FOUND: the caller has no turn of this id, or the server has forgotten it.
+	ErrorReason_ERROR_REASON_TURN_NOT_FOUND ErrorReason = 27
+	// ALREADY_EXISTS: the tenant has used this `request_id` for another request.
+	ErrorReason_ERROR_REASON_REQUEST_ID_REUSED ErrorReason = 28
+	// OUT_OF_RANGE: the turn has no event of this number yet.
+	ErrorReason_ERROR_REASON_INVALID_CURSOR ErrorReason = 29
+	// UNAVAILABLE: the server cannot write down what must be kept: its disk is full,
+	// or its store is damaged.
+	ErrorReason_ERROR_REASON_STORE_UNAVAILABLE ErrorReason = 30
+	// ABORTED: the server died mid-turn. Nobody knows how far the turn came.
+	ErrorReason_ERROR_REASON_TURN_LOST ErrorReason = 31
 	// INVALID_ARGUMENT: the model API rejected the request.
 	ErrorReason_ERROR_REASON_UPSTREAM_INVALID_REQUEST ErrorReason = 32
 	// INVALID_ARGUMENT: the prompt and its history do not fit into the model's
@@ -141,6 +170,21 @@ const (
 	ErrorReason_ERROR_REASON_UPSTREAM_MALFORMED ErrorReason = 45
 	// INTERNAL: the model API failed in a way that none of the other reasons covers.
 	ErrorReason_ERROR_REASON_UPSTREAM_UNKNOWN ErrorReason = 46
+	// ABORTED: somebody stopped the turn.
+	ErrorReason_ERROR_REASON_TURN_INTERRUPTED ErrorReason = 47
+	// ABORTED: this reader of a turn was too slow. The turn goes on; attach again after
+	// the event that the metadata names as `lastSequence`.
+	ErrorReason_ERROR_REASON_READER_BEHIND ErrorReason = 48
+	// FAILED_PRECONDITION: the profile's words are not kept, so it has no sessions, no
+	// `request_id`s and no turns that go on without their caller.
+	ErrorReason_ERROR_REASON_CONTENT_NOT_KEPT ErrorReason = 49
+	// NOT_FOUND: the turn has no part with this digest, or its words are gone.
+	ErrorReason_ERROR_REASON_CONTENT_NOT_FOUND ErrorReason = 50
+	// NOT_FOUND: the session's profile is gone from the server's settings. The session
+	// can be read.
+	ErrorReason_ERROR_REASON_PROFILE_NOT_FOUND ErrorReason = 51
+	// FAILED_PRECONDITION: the turn is not part of the session's conversation.
+	ErrorReason_ERROR_REASON_TURN_NOT_IN_CONVERSATION ErrorReason = 52
 )
 
 // Enum value maps for ErrorReason.
@@ -167,6 +211,17 @@ var (
 		18: "ERROR_REASON_INTERNAL",
 		19: "ERROR_REASON_UNIMPLEMENTED",
 		20: "ERROR_REASON_SERVICE_NOT_FOUND",
+		21: "ERROR_REASON_SESSION_NOT_FOUND",
+		22: "ERROR_REASON_SESSION_EXISTS",
+		23: "ERROR_REASON_SESSION_BUSY",
+		24: "ERROR_REASON_SESSION_MISMATCH",
+		25: "ERROR_REASON_SESSION_SUSPENDED",
+		26: "ERROR_REASON_CONTEXT_FULL",
+		27: "ERROR_REASON_TURN_NOT_FOUND",
+		28: "ERROR_REASON_REQUEST_ID_REUSED",
+		29: "ERROR_REASON_INVALID_CURSOR",
+		30: "ERROR_REASON_STORE_UNAVAILABLE",
+		31: "ERROR_REASON_TURN_LOST",
 		32: "ERROR_REASON_UPSTREAM_INVALID_REQUEST",
 		33: "ERROR_REASON_UPSTREAM_CONTEXT_TOO_LONG",
 		34: "ERROR_REASON_UPSTREAM_REQUEST_TOO_LARGE",
@@ -182,6 +237,12 @@ var (
 		44: "ERROR_REASON_UPSTREAM_CONFLICT",
 		45: "ERROR_REASON_UPSTREAM_MALFORMED",
 		46: "ERROR_REASON_UPSTREAM_UNKNOWN",
+		47: "ERROR_REASON_TURN_INTERRUPTED",
+		48: "ERROR_REASON_READER_BEHIND",
+		49: "ERROR_REASON_CONTENT_NOT_KEPT",
+		50: "ERROR_REASON_CONTENT_NOT_FOUND",
+		51: "ERROR_REASON_PROFILE_NOT_FOUND",
+		52: "ERROR_REASON_TURN_NOT_IN_CONVERSATION",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                0,
@@ -205,6 +266,17 @@ var (
 		"ERROR_REASON_INTERNAL":                   18,
 		"ERROR_REASON_UNIMPLEMENTED":              19,
 		"ERROR_REASON_SERVICE_NOT_FOUND":          20,
+		"ERROR_REASON_SESSION_NOT_FOUND":          21,
+		"ERROR_REASON_SESSION_EXISTS":             22,
+		"ERROR_REASON_SESSION_BUSY":               23,
+		"ERROR_REASON_SESSION_MISMATCH":           24,
+		"ERROR_REASON_SESSION_SUSPENDED":          25,
+		"ERROR_REASON_CONTEXT_FULL":               26,
+		"ERROR_REASON_TURN_NOT_FOUND":             27,
+		"ERROR_REASON_REQUEST_ID_REUSED":          28,
+		"ERROR_REASON_INVALID_CURSOR":             29,
+		"ERROR_REASON_STORE_UNAVAILABLE":          30,
+		"ERROR_REASON_TURN_LOST":                  31,
 		"ERROR_REASON_UPSTREAM_INVALID_REQUEST":   32,
 		"ERROR_REASON_UPSTREAM_CONTEXT_TOO_LONG":  33,
 		"ERROR_REASON_UPSTREAM_REQUEST_TOO_LARGE": 34,
@@ -220,6 +292,12 @@ var (
 		"ERROR_REASON_UPSTREAM_CONFLICT":          44,
 		"ERROR_REASON_UPSTREAM_MALFORMED":         45,
 		"ERROR_REASON_UPSTREAM_UNKNOWN":           46,
+		"ERROR_REASON_TURN_INTERRUPTED":           47,
+		"ERROR_REASON_READER_BEHIND":              48,
+		"ERROR_REASON_CONTENT_NOT_KEPT":           49,
+		"ERROR_REASON_CONTENT_NOT_FOUND":          50,
+		"ERROR_REASON_PROFILE_NOT_FOUND":          51,
+		"ERROR_REASON_TURN_NOT_IN_CONVERSATION":   52,
 	}
 )
 
@@ -254,7 +332,7 @@ var File_claude_runner_v1_error_proto protoreflect.FileDescriptor
 
 const file_claude_runner_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1cclaude/runner/v1/error.proto\x12\x10claude.runner.v1*\xf7\t\n" +
+	"\x1cclaude/runner/v1/error.proto\x12\x10claude.runner.v1*\xc0\x0e\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12 \n" +
@@ -277,7 +355,18 @@ const file_claude_runner_v1_error_proto_rawDesc = "" +
 	"\x1eERROR_REASON_DEADLINE_EXCEEDED\x10\x11\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10\x12\x12\x1e\n" +
 	"\x1aERROR_REASON_UNIMPLEMENTED\x10\x13\x12\"\n" +
-	"\x1eERROR_REASON_SERVICE_NOT_FOUND\x10\x14\x12)\n" +
+	"\x1eERROR_REASON_SERVICE_NOT_FOUND\x10\x14\x12\"\n" +
+	"\x1eERROR_REASON_SESSION_NOT_FOUND\x10\x15\x12\x1f\n" +
+	"\x1bERROR_REASON_SESSION_EXISTS\x10\x16\x12\x1d\n" +
+	"\x19ERROR_REASON_SESSION_BUSY\x10\x17\x12!\n" +
+	"\x1dERROR_REASON_SESSION_MISMATCH\x10\x18\x12\"\n" +
+	"\x1eERROR_REASON_SESSION_SUSPENDED\x10\x19\x12\x1d\n" +
+	"\x19ERROR_REASON_CONTEXT_FULL\x10\x1a\x12\x1f\n" +
+	"\x1bERROR_REASON_TURN_NOT_FOUND\x10\x1b\x12\"\n" +
+	"\x1eERROR_REASON_REQUEST_ID_REUSED\x10\x1c\x12\x1f\n" +
+	"\x1bERROR_REASON_INVALID_CURSOR\x10\x1d\x12\"\n" +
+	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x1e\x12\x1a\n" +
+	"\x16ERROR_REASON_TURN_LOST\x10\x1f\x12)\n" +
 	"%ERROR_REASON_UPSTREAM_INVALID_REQUEST\x10 \x12*\n" +
 	"&ERROR_REASON_UPSTREAM_CONTEXT_TOO_LONG\x10!\x12+\n" +
 	"'ERROR_REASON_UPSTREAM_REQUEST_TOO_LARGE\x10\"\x12!\n" +
@@ -292,7 +381,13 @@ const file_claude_runner_v1_error_proto_rawDesc = "" +
 	"\x1dERROR_REASON_UPSTREAM_TIMEOUT\x10+\x12\"\n" +
 	"\x1eERROR_REASON_UPSTREAM_CONFLICT\x10,\x12#\n" +
 	"\x1fERROR_REASON_UPSTREAM_MALFORMED\x10-\x12!\n" +
-	"\x1dERROR_REASON_UPSTREAM_UNKNOWN\x10.Bb\n" +
+	"\x1dERROR_REASON_UPSTREAM_UNKNOWN\x10.\x12!\n" +
+	"\x1dERROR_REASON_TURN_INTERRUPTED\x10/\x12\x1e\n" +
+	"\x1aERROR_REASON_READER_BEHIND\x100\x12!\n" +
+	"\x1dERROR_REASON_CONTENT_NOT_KEPT\x101\x12\"\n" +
+	"\x1eERROR_REASON_CONTENT_NOT_FOUND\x102\x12\"\n" +
+	"\x1eERROR_REASON_PROFILE_NOT_FOUND\x103\x12)\n" +
+	"%ERROR_REASON_TURN_NOT_IN_CONVERSATION\x104Bb\n" +
 	"\x19io.github.clauderunner.v1P\x01ZCgithub.com/claude-runner/claude-runner/clients/go/runnerv1;runnerv1b\x06proto3"
 
 var (

@@ -45,6 +45,71 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// How Claude came to know the conversation that a turn goes on with.
+//
+// Without thinking, all of these lead to the same request to the model API, byte for
+// byte. With thinking, KEPT and RESUMED send what the model thought along with what
+// it said, and SEEDED sends what it said: the same words, without that thinking.
+type ConversationSource int32
+
+const (
+	// Not set, or one that this client does not know.
+	ConversationSource_CONVERSATION_SOURCE_UNSPECIFIED ConversationSource = 0
+	// There was nothing before this turn.
+	ConversationSource_CONVERSATION_SOURCE_NEW ConversationSource = 1
+	// The worker still had it.
+	ConversationSource_CONVERSATION_SOURCE_KEPT ConversationSource = 2
+	// Its texts were handed over, without model calls.
+	ConversationSource_CONVERSATION_SOURCE_SEEDED ConversationSource = 3
+	// A new process read Claude Code's transcript of it.
+	ConversationSource_CONVERSATION_SOURCE_RESUMED ConversationSource = 4
+)
+
+// Enum value maps for ConversationSource.
+var (
+	ConversationSource_name = map[int32]string{
+		0: "CONVERSATION_SOURCE_UNSPECIFIED",
+		1: "CONVERSATION_SOURCE_NEW",
+		2: "CONVERSATION_SOURCE_KEPT",
+		3: "CONVERSATION_SOURCE_SEEDED",
+		4: "CONVERSATION_SOURCE_RESUMED",
+	}
+	ConversationSource_value = map[string]int32{
+		"CONVERSATION_SOURCE_UNSPECIFIED": 0,
+		"CONVERSATION_SOURCE_NEW":         1,
+		"CONVERSATION_SOURCE_KEPT":        2,
+		"CONVERSATION_SOURCE_SEEDED":      3,
+		"CONVERSATION_SOURCE_RESUMED":     4,
+	}
+)
+
+func (x ConversationSource) Enum() *ConversationSource {
+	p := new(ConversationSource)
+	*p = x
+	return p
+}
+
+func (x ConversationSource) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ConversationSource) Descriptor() protoreflect.EnumDescriptor {
+	return file_claude_runner_v1_event_proto_enumTypes[0].Descriptor()
+}
+
+func (ConversationSource) Type() protoreflect.EnumType {
+	return &file_claude_runner_v1_event_proto_enumTypes[0]
+}
+
+func (x ConversationSource) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ConversationSource.Descriptor instead.
+func (ConversationSource) EnumDescriptor() ([]byte, []int) {
+	return file_claude_runner_v1_event_proto_rawDescGZIP(), []int{0}
+}
+
 // How a turn got its worker.
 type ClaimSource int32
 
@@ -92,11 +157,11 @@ func (x ClaimSource) String() string {
 }
 
 func (ClaimSource) Descriptor() protoreflect.EnumDescriptor {
-	return file_claude_runner_v1_event_proto_enumTypes[0].Descriptor()
+	return file_claude_runner_v1_event_proto_enumTypes[1].Descriptor()
 }
 
 func (ClaimSource) Type() protoreflect.EnumType {
-	return &file_claude_runner_v1_event_proto_enumTypes[0]
+	return &file_claude_runner_v1_event_proto_enumTypes[1]
 }
 
 func (x ClaimSource) Number() protoreflect.EnumNumber {
@@ -105,7 +170,7 @@ func (x ClaimSource) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ClaimSource.Descriptor instead.
 func (ClaimSource) EnumDescriptor() ([]byte, []int) {
-	return file_claude_runner_v1_event_proto_rawDescGZIP(), []int{0}
+	return file_claude_runner_v1_event_proto_rawDescGZIP(), []int{1}
 }
 
 // The kind of a block.
@@ -161,11 +226,11 @@ func (x BlockKind) String() string {
 }
 
 func (BlockKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_claude_runner_v1_event_proto_enumTypes[1].Descriptor()
+	return file_claude_runner_v1_event_proto_enumTypes[2].Descriptor()
 }
 
 func (BlockKind) Type() protoreflect.EnumType {
-	return &file_claude_runner_v1_event_proto_enumTypes[1]
+	return &file_claude_runner_v1_event_proto_enumTypes[2]
 }
 
 func (x BlockKind) Number() protoreflect.EnumNumber {
@@ -174,7 +239,7 @@ func (x BlockKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use BlockKind.Descriptor instead.
 func (BlockKind) EnumDescriptor() ([]byte, []int) {
-	return file_claude_runner_v1_event_proto_rawDescGZIP(), []int{1}
+	return file_claude_runner_v1_event_proto_rawDescGZIP(), []int{2}
 }
 
 // Why something was retracted.
@@ -215,11 +280,11 @@ func (x RetractionCause) String() string {
 }
 
 func (RetractionCause) Descriptor() protoreflect.EnumDescriptor {
-	return file_claude_runner_v1_event_proto_enumTypes[2].Descriptor()
+	return file_claude_runner_v1_event_proto_enumTypes[3].Descriptor()
 }
 
 func (RetractionCause) Type() protoreflect.EnumType {
-	return &file_claude_runner_v1_event_proto_enumTypes[2]
+	return &file_claude_runner_v1_event_proto_enumTypes[3]
 }
 
 func (x RetractionCause) Number() protoreflect.EnumNumber {
@@ -228,7 +293,7 @@ func (x RetractionCause) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RetractionCause.Descriptor instead.
 func (RetractionCause) EnumDescriptor() ([]byte, []int) {
-	return file_claude_runner_v1_event_proto_rawDescGZIP(), []int{2}
+	return file_claude_runner_v1_event_proto_rawDescGZIP(), []int{3}
 }
 
 // What Claude Code is doing.
@@ -272,11 +337,11 @@ func (x Activity) String() string {
 }
 
 func (Activity) Descriptor() protoreflect.EnumDescriptor {
-	return file_claude_runner_v1_event_proto_enumTypes[3].Descriptor()
+	return file_claude_runner_v1_event_proto_enumTypes[4].Descriptor()
 }
 
 func (Activity) Type() protoreflect.EnumType {
-	return &file_claude_runner_v1_event_proto_enumTypes[3]
+	return &file_claude_runner_v1_event_proto_enumTypes[4]
 }
 
 func (x Activity) Number() protoreflect.EnumNumber {
@@ -285,7 +350,7 @@ func (x Activity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Activity.Descriptor instead.
 func (Activity) EnumDescriptor() ([]byte, []int) {
-	return file_claude_runner_v1_event_proto_rawDescGZIP(), []int{3}
+	return file_claude_runner_v1_event_proto_rawDescGZIP(), []int{4}
 }
 
 // The state of a task.
@@ -337,11 +402,11 @@ func (x TaskState) String() string {
 }
 
 func (TaskState) Descriptor() protoreflect.EnumDescriptor {
-	return file_claude_runner_v1_event_proto_enumTypes[4].Descriptor()
+	return file_claude_runner_v1_event_proto_enumTypes[5].Descriptor()
 }
 
 func (TaskState) Type() protoreflect.EnumType {
-	return &file_claude_runner_v1_event_proto_enumTypes[4]
+	return &file_claude_runner_v1_event_proto_enumTypes[5]
 }
 
 func (x TaskState) Number() protoreflect.EnumNumber {
@@ -350,7 +415,7 @@ func (x TaskState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TaskState.Descriptor instead.
 func (TaskState) EnumDescriptor() ([]byte, []int) {
-	return file_claude_runner_v1_event_proto_rawDescGZIP(), []int{4}
+	return file_claude_runner_v1_event_proto_rawDescGZIP(), []int{5}
 }
 
 // The severity of a notice.
@@ -394,11 +459,11 @@ func (x NoticeLevel) String() string {
 }
 
 func (NoticeLevel) Descriptor() protoreflect.EnumDescriptor {
-	return file_claude_runner_v1_event_proto_enumTypes[5].Descriptor()
+	return file_claude_runner_v1_event_proto_enumTypes[6].Descriptor()
 }
 
 func (NoticeLevel) Type() protoreflect.EnumType {
-	return &file_claude_runner_v1_event_proto_enumTypes[5]
+	return &file_claude_runner_v1_event_proto_enumTypes[6]
 }
 
 func (x NoticeLevel) Number() protoreflect.EnumNumber {
@@ -407,7 +472,7 @@ func (x NoticeLevel) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use NoticeLevel.Descriptor instead.
 func (NoticeLevel) EnumDescriptor() ([]byte, []int) {
-	return file_claude_runner_v1_event_proto_rawDescGZIP(), []int{5}
+	return file_claude_runner_v1_event_proto_rawDescGZIP(), []int{6}
 }
 
 // The turn has begun: Claude Code has accepted the prompt.
@@ -447,10 +512,15 @@ type Started struct {
 	ApiKeySource string `protobuf:"bytes,13,opt,name=api_key_source,json=apiKeySource,proto3" json:"api_key_source,omitempty"`
 	// How long the turn waited in the queue.
 	QueueWait *durationpb.Duration `protobuf:"bytes,14,opt,name=queue_wait,json=queueWait,proto3" json:"queue_wait,omitempty"`
-	// How many messages of the request's `history` were handed to Claude.
+	// How many messages of the request's `history`, or of its session's conversation,
+	// were handed to Claude.
 	SeededMessageCount int32 `protobuf:"varint,15,opt,name=seeded_message_count,json=seededMessageCount,proto3" json:"seeded_message_count,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// How Claude came to know the conversation so far.
+	ConversationSource ConversationSource `protobuf:"varint,16,opt,name=conversation_source,json=conversationSource,proto3,enum=claude.runner.v1.ConversationSource" json:"conversation_source,omitempty"`
+	// The session that the turn belongs to. Empty for a turn without one.
+	SessionId     string `protobuf:"bytes,17,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Started) Reset() {
@@ -586,6 +656,20 @@ func (x *Started) GetSeededMessageCount() int32 {
 		return x.SeededMessageCount
 	}
 	return 0
+}
+
+func (x *Started) GetConversationSource() ConversationSource {
+	if x != nil {
+		return x.ConversationSource
+	}
+	return ConversationSource_CONVERSATION_SOURCE_UNSPECIFIED
+}
+
+func (x *Started) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
 }
 
 // An MCP server that Claude Code reports.
@@ -3689,6 +3773,61 @@ func (x *ThinkingProgress) GetEstimatedTokenCount() int64 {
 	return 0
 }
 
+// Events that were streamed once, and cannot be read any more.
+type Gap struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The first one that is missing.
+	FirstSequence int32 `protobuf:"varint,1,opt,name=first_sequence,json=firstSequence,proto3" json:"first_sequence,omitempty"`
+	// The last one that is missing.
+	LastSequence  int32 `protobuf:"varint,2,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Gap) Reset() {
+	*x = Gap{}
+	mi := &file_claude_runner_v1_event_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Gap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Gap) ProtoMessage() {}
+
+func (x *Gap) ProtoReflect() protoreflect.Message {
+	mi := &file_claude_runner_v1_event_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Gap.ProtoReflect.Descriptor instead.
+func (*Gap) Descriptor() ([]byte, []int) {
+	return file_claude_runner_v1_event_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *Gap) GetFirstSequence() int32 {
+	if x != nil {
+		return x.FirstSequence
+	}
+	return 0
+}
+
+func (x *Gap) GetLastSequence() int32 {
+	if x != nil {
+		return x.LastSequence
+	}
+	return 0
+}
+
 // Something for which this version of the server has no type. It is passed on so
 // that nothing is lost; at DETAIL_FULL its content is in `raw_json`.
 type UnknownEvent struct {
@@ -3704,7 +3843,7 @@ type UnknownEvent struct {
 
 func (x *UnknownEvent) Reset() {
 	*x = UnknownEvent{}
-	mi := &file_claude_runner_v1_event_proto_msgTypes[40]
+	mi := &file_claude_runner_v1_event_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3716,7 +3855,7 @@ func (x *UnknownEvent) String() string {
 func (*UnknownEvent) ProtoMessage() {}
 
 func (x *UnknownEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_claude_runner_v1_event_proto_msgTypes[40]
+	mi := &file_claude_runner_v1_event_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3729,7 +3868,7 @@ func (x *UnknownEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnknownEvent.ProtoReflect.Descriptor instead.
 func (*UnknownEvent) Descriptor() ([]byte, []int) {
-	return file_claude_runner_v1_event_proto_rawDescGZIP(), []int{40}
+	return file_claude_runner_v1_event_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *UnknownEvent) GetKind() string {
@@ -3763,7 +3902,7 @@ type RawJson struct {
 
 func (x *RawJson) Reset() {
 	*x = RawJson{}
-	mi := &file_claude_runner_v1_event_proto_msgTypes[41]
+	mi := &file_claude_runner_v1_event_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3775,7 +3914,7 @@ func (x *RawJson) String() string {
 func (*RawJson) ProtoMessage() {}
 
 func (x *RawJson) ProtoReflect() protoreflect.Message {
-	mi := &file_claude_runner_v1_event_proto_msgTypes[41]
+	mi := &file_claude_runner_v1_event_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3788,7 +3927,7 @@ func (x *RawJson) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RawJson.ProtoReflect.Descriptor instead.
 func (*RawJson) Descriptor() ([]byte, []int) {
-	return file_claude_runner_v1_event_proto_rawDescGZIP(), []int{41}
+	return file_claude_runner_v1_event_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RawJson) GetJson() string {
@@ -3816,7 +3955,7 @@ var File_claude_runner_v1_event_proto protoreflect.FileDescriptor
 
 const file_claude_runner_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x1cclaude/runner/v1/event.proto\x12\x10claude.runner.v1\x1a\x1dclaude/runner/v1/result.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x05\n" +
+	"\x1cclaude/runner/v1/event.proto\x12\x10claude.runner.v1\x1a\x1dclaude/runner/v1/result.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\x05\n" +
 	"\aStarted\x12@\n" +
 	"\fclaim_source\x18\x01 \x01(\x0e2\x1d.claude.runner.v1.ClaimSourceR\vclaimSource\x12\x1b\n" +
 	"\tworker_id\x18\x02 \x01(\tR\bworkerId\x12*\n" +
@@ -3837,7 +3976,10 @@ const file_claude_runner_v1_event_proto_rawDesc = "" +
 	"\x0eapi_key_source\x18\r \x01(\tR\fapiKeySource\x128\n" +
 	"\n" +
 	"queue_wait\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\tqueueWait\x120\n" +
-	"\x14seeded_message_count\x18\x0f \x01(\x05R\x12seededMessageCount\"7\n" +
+	"\x14seeded_message_count\x18\x0f \x01(\x05R\x12seededMessageCount\x12U\n" +
+	"\x13conversation_source\x18\x10 \x01(\x0e2$.claude.runner.v1.ConversationSourceR\x12conversationSource\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x11 \x01(\tR\tsessionId\"7\n" +
 	"\tMcpServer\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06status\x18\x02 \x01(\tR\x06status\"e\n" +
@@ -4078,7 +4220,10 @@ const file_claude_runner_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"_exit_code\"F\n" +
 	"\x10ThinkingProgress\x122\n" +
-	"\x15estimated_token_count\x18\x01 \x01(\x03R\x13estimatedTokenCount\"P\n" +
+	"\x15estimated_token_count\x18\x01 \x01(\x03R\x13estimatedTokenCount\"Q\n" +
+	"\x03Gap\x12%\n" +
+	"\x0efirst_sequence\x18\x01 \x01(\x05R\rfirstSequence\x12#\n" +
+	"\rlast_sequence\x18\x02 \x01(\x05R\flastSequence\"P\n" +
 	"\fUnknownEvent\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12,\n" +
 	"\x12continues_raw_json\x18\x02 \x01(\bR\x10continuesRawJson\"a\n" +
@@ -4086,7 +4231,13 @@ const file_claude_runner_v1_event_proto_rawDesc = "" +
 	"\x04json\x18\x01 \x01(\tR\x04json\x12!\n" +
 	"\foffset_bytes\x18\x02 \x01(\x03R\voffsetBytes\x12\x1f\n" +
 	"\vtotal_bytes\x18\x03 \x01(\x03R\n" +
-	"totalBytes*\x9c\x01\n" +
+	"totalBytes*\xb5\x01\n" +
+	"\x12ConversationSource\x12#\n" +
+	"\x1fCONVERSATION_SOURCE_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17CONVERSATION_SOURCE_NEW\x10\x01\x12\x1c\n" +
+	"\x18CONVERSATION_SOURCE_KEPT\x10\x02\x12\x1e\n" +
+	"\x1aCONVERSATION_SOURCE_SEEDED\x10\x03\x12\x1f\n" +
+	"\x1bCONVERSATION_SOURCE_RESUMED\x10\x04*\x9c\x01\n" +
 	"\vClaimSource\x12\x1c\n" +
 	"\x18CLAIM_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13CLAIM_SOURCE_REUSED\x10\x01\x12\x16\n" +
@@ -4136,106 +4287,109 @@ func file_claude_runner_v1_event_proto_rawDescGZIP() []byte {
 	return file_claude_runner_v1_event_proto_rawDescData
 }
 
-var file_claude_runner_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_claude_runner_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_claude_runner_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_claude_runner_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_claude_runner_v1_event_proto_goTypes = []any{
-	(ClaimSource)(0),              // 0: claude.runner.v1.ClaimSource
-	(BlockKind)(0),                // 1: claude.runner.v1.BlockKind
-	(RetractionCause)(0),          // 2: claude.runner.v1.RetractionCause
-	(Activity)(0),                 // 3: claude.runner.v1.Activity
-	(TaskState)(0),                // 4: claude.runner.v1.TaskState
-	(NoticeLevel)(0),              // 5: claude.runner.v1.NoticeLevel
-	(*Started)(nil),               // 6: claude.runner.v1.Started
-	(*McpServer)(nil),             // 7: claude.runner.v1.McpServer
-	(*TextDelta)(nil),             // 8: claude.runner.v1.TextDelta
-	(*ThinkingDelta)(nil),         // 9: claude.runner.v1.ThinkingDelta
-	(*ToolInputDelta)(nil),        // 10: claude.runner.v1.ToolInputDelta
-	(*SignatureDelta)(nil),        // 11: claude.runner.v1.SignatureDelta
-	(*CitationDelta)(nil),         // 12: claude.runner.v1.CitationDelta
-	(*BlockStart)(nil),            // 13: claude.runner.v1.BlockStart
-	(*BlockStop)(nil),             // 14: claude.runner.v1.BlockStop
-	(*MessageStart)(nil),          // 15: claude.runner.v1.MessageStart
-	(*MessageDelta)(nil),          // 16: claude.runner.v1.MessageDelta
-	(*MessageStop)(nil),           // 17: claude.runner.v1.MessageStop
-	(*Part)(nil),                  // 18: claude.runner.v1.Part
-	(*AssistantBlock)(nil),        // 19: claude.runner.v1.AssistantBlock
-	(*TextBlock)(nil),             // 20: claude.runner.v1.TextBlock
-	(*ThinkingBlock)(nil),         // 21: claude.runner.v1.ThinkingBlock
-	(*ToolUse)(nil),               // 22: claude.runner.v1.ToolUse
-	(*ToolResult)(nil),            // 23: claude.runner.v1.ToolResult
-	(*ToolResultContent)(nil),     // 24: claude.runner.v1.ToolResultContent
-	(*MediaContent)(nil),          // 25: claude.runner.v1.MediaContent
-	(*BashOutput)(nil),            // 26: claude.runner.v1.BashOutput
-	(*FileReadOutput)(nil),        // 27: claude.runner.v1.FileReadOutput
-	(*FileChangeOutput)(nil),      // 28: claude.runner.v1.FileChangeOutput
-	(*Hunk)(nil),                  // 29: claude.runner.v1.Hunk
-	(*AgentOutput)(nil),           // 30: claude.runner.v1.AgentOutput
-	(*Heartbeat)(nil),             // 31: claude.runner.v1.Heartbeat
-	(*Retracted)(nil),             // 32: claude.runner.v1.Retracted
-	(*Status)(nil),                // 33: claude.runner.v1.Status
-	(*ApiRetry)(nil),              // 34: claude.runner.v1.ApiRetry
-	(*RateLimit)(nil),             // 35: claude.runner.v1.RateLimit
-	(*ModelSwitched)(nil),         // 36: claude.runner.v1.ModelSwitched
-	(*Compacted)(nil),             // 37: claude.runner.v1.Compacted
-	(*PermissionDenied)(nil),      // 38: claude.runner.v1.PermissionDenied
-	(*TaskEvent)(nil),             // 39: claude.runner.v1.TaskEvent
-	(*ToolProgress)(nil),          // 40: claude.runner.v1.ToolProgress
-	(*BackgroundTasks)(nil),       // 41: claude.runner.v1.BackgroundTasks
-	(*Notice)(nil),                // 42: claude.runner.v1.Notice
-	(*SyntheticPrompt)(nil),       // 43: claude.runner.v1.SyntheticPrompt
-	(*HookEvent)(nil),             // 44: claude.runner.v1.HookEvent
-	(*ThinkingProgress)(nil),      // 45: claude.runner.v1.ThinkingProgress
-	(*UnknownEvent)(nil),          // 46: claude.runner.v1.UnknownEvent
-	(*RawJson)(nil),               // 47: claude.runner.v1.RawJson
-	(*durationpb.Duration)(nil),   // 48: google.protobuf.Duration
-	(*structpb.Struct)(nil),       // 49: google.protobuf.Struct
-	(*Usage)(nil),                 // 50: claude.runner.v1.Usage
-	(*structpb.Value)(nil),        // 51: google.protobuf.Value
-	(*timestamppb.Timestamp)(nil), // 52: google.protobuf.Timestamp
+	(ConversationSource)(0),       // 0: claude.runner.v1.ConversationSource
+	(ClaimSource)(0),              // 1: claude.runner.v1.ClaimSource
+	(BlockKind)(0),                // 2: claude.runner.v1.BlockKind
+	(RetractionCause)(0),          // 3: claude.runner.v1.RetractionCause
+	(Activity)(0),                 // 4: claude.runner.v1.Activity
+	(TaskState)(0),                // 5: claude.runner.v1.TaskState
+	(NoticeLevel)(0),              // 6: claude.runner.v1.NoticeLevel
+	(*Started)(nil),               // 7: claude.runner.v1.Started
+	(*McpServer)(nil),             // 8: claude.runner.v1.McpServer
+	(*TextDelta)(nil),             // 9: claude.runner.v1.TextDelta
+	(*ThinkingDelta)(nil),         // 10: claude.runner.v1.ThinkingDelta
+	(*ToolInputDelta)(nil),        // 11: claude.runner.v1.ToolInputDelta
+	(*SignatureDelta)(nil),        // 12: claude.runner.v1.SignatureDelta
+	(*CitationDelta)(nil),         // 13: claude.runner.v1.CitationDelta
+	(*BlockStart)(nil),            // 14: claude.runner.v1.BlockStart
+	(*BlockStop)(nil),             // 15: claude.runner.v1.BlockStop
+	(*MessageStart)(nil),          // 16: claude.runner.v1.MessageStart
+	(*MessageDelta)(nil),          // 17: claude.runner.v1.MessageDelta
+	(*MessageStop)(nil),           // 18: claude.runner.v1.MessageStop
+	(*Part)(nil),                  // 19: claude.runner.v1.Part
+	(*AssistantBlock)(nil),        // 20: claude.runner.v1.AssistantBlock
+	(*TextBlock)(nil),             // 21: claude.runner.v1.TextBlock
+	(*ThinkingBlock)(nil),         // 22: claude.runner.v1.ThinkingBlock
+	(*ToolUse)(nil),               // 23: claude.runner.v1.ToolUse
+	(*ToolResult)(nil),            // 24: claude.runner.v1.ToolResult
+	(*ToolResultContent)(nil),     // 25: claude.runner.v1.ToolResultContent
+	(*MediaContent)(nil),          // 26: claude.runner.v1.MediaContent
+	(*BashOutput)(nil),            // 27: claude.runner.v1.BashOutput
+	(*FileReadOutput)(nil),        // 28: claude.runner.v1.FileReadOutput
+	(*FileChangeOutput)(nil),      // 29: claude.runner.v1.FileChangeOutput
+	(*Hunk)(nil),                  // 30: claude.runner.v1.Hunk
+	(*AgentOutput)(nil),           // 31: claude.runner.v1.AgentOutput
+	(*Heartbeat)(nil),             // 32: claude.runner.v1.Heartbeat
+	(*Retracted)(nil),             // 33: claude.runner.v1.Retracted
+	(*Status)(nil),                // 34: claude.runner.v1.Status
+	(*ApiRetry)(nil),              // 35: claude.runner.v1.ApiRetry
+	(*RateLimit)(nil),             // 36: claude.runner.v1.RateLimit
+	(*ModelSwitched)(nil),         // 37: claude.runner.v1.ModelSwitched
+	(*Compacted)(nil),             // 38: claude.runner.v1.Compacted
+	(*PermissionDenied)(nil),      // 39: claude.runner.v1.PermissionDenied
+	(*TaskEvent)(nil),             // 40: claude.runner.v1.TaskEvent
+	(*ToolProgress)(nil),          // 41: claude.runner.v1.ToolProgress
+	(*BackgroundTasks)(nil),       // 42: claude.runner.v1.BackgroundTasks
+	(*Notice)(nil),                // 43: claude.runner.v1.Notice
+	(*SyntheticPrompt)(nil),       // 44: claude.runner.v1.SyntheticPrompt
+	(*HookEvent)(nil),             // 45: claude.runner.v1.HookEvent
+	(*ThinkingProgress)(nil),      // 46: claude.runner.v1.ThinkingProgress
+	(*Gap)(nil),                   // 47: claude.runner.v1.Gap
+	(*UnknownEvent)(nil),          // 48: claude.runner.v1.UnknownEvent
+	(*RawJson)(nil),               // 49: claude.runner.v1.RawJson
+	(*durationpb.Duration)(nil),   // 50: google.protobuf.Duration
+	(*structpb.Struct)(nil),       // 51: google.protobuf.Struct
+	(*Usage)(nil),                 // 52: claude.runner.v1.Usage
+	(*structpb.Value)(nil),        // 53: google.protobuf.Value
+	(*timestamppb.Timestamp)(nil), // 54: google.protobuf.Timestamp
 }
 var file_claude_runner_v1_event_proto_depIdxs = []int32{
-	0,  // 0: claude.runner.v1.Started.claim_source:type_name -> claude.runner.v1.ClaimSource
-	48, // 1: claude.runner.v1.Started.worker_age:type_name -> google.protobuf.Duration
-	7,  // 2: claude.runner.v1.Started.mcp_servers:type_name -> claude.runner.v1.McpServer
-	48, // 3: claude.runner.v1.Started.queue_wait:type_name -> google.protobuf.Duration
-	49, // 4: claude.runner.v1.CitationDelta.citation:type_name -> google.protobuf.Struct
-	1,  // 5: claude.runner.v1.BlockStart.kind:type_name -> claude.runner.v1.BlockKind
-	50, // 6: claude.runner.v1.MessageStart.usage:type_name -> claude.runner.v1.Usage
-	48, // 7: claude.runner.v1.MessageStart.time_to_first_token:type_name -> google.protobuf.Duration
-	50, // 8: claude.runner.v1.MessageDelta.usage:type_name -> claude.runner.v1.Usage
-	20, // 9: claude.runner.v1.AssistantBlock.text:type_name -> claude.runner.v1.TextBlock
-	21, // 10: claude.runner.v1.AssistantBlock.thinking:type_name -> claude.runner.v1.ThinkingBlock
-	49, // 11: claude.runner.v1.AssistantBlock.other:type_name -> google.protobuf.Struct
-	18, // 12: claude.runner.v1.AssistantBlock.part:type_name -> claude.runner.v1.Part
-	49, // 13: claude.runner.v1.ToolUse.input:type_name -> google.protobuf.Struct
-	18, // 14: claude.runner.v1.ToolUse.part:type_name -> claude.runner.v1.Part
-	24, // 15: claude.runner.v1.ToolResult.content:type_name -> claude.runner.v1.ToolResultContent
-	26, // 16: claude.runner.v1.ToolResult.bash:type_name -> claude.runner.v1.BashOutput
-	27, // 17: claude.runner.v1.ToolResult.file_read:type_name -> claude.runner.v1.FileReadOutput
-	28, // 18: claude.runner.v1.ToolResult.file_change:type_name -> claude.runner.v1.FileChangeOutput
-	30, // 19: claude.runner.v1.ToolResult.agent:type_name -> claude.runner.v1.AgentOutput
-	51, // 20: claude.runner.v1.ToolResult.other:type_name -> google.protobuf.Value
-	18, // 21: claude.runner.v1.ToolResult.part:type_name -> claude.runner.v1.Part
-	25, // 22: claude.runner.v1.ToolResultContent.media:type_name -> claude.runner.v1.MediaContent
-	49, // 23: claude.runner.v1.ToolResultContent.other:type_name -> google.protobuf.Struct
-	29, // 24: claude.runner.v1.FileChangeOutput.hunks:type_name -> claude.runner.v1.Hunk
-	48, // 25: claude.runner.v1.AgentOutput.duration:type_name -> google.protobuf.Duration
-	48, // 26: claude.runner.v1.Heartbeat.elapsed:type_name -> google.protobuf.Duration
-	2,  // 27: claude.runner.v1.Retracted.cause:type_name -> claude.runner.v1.RetractionCause
-	3,  // 28: claude.runner.v1.Status.activity:type_name -> claude.runner.v1.Activity
-	48, // 29: claude.runner.v1.ApiRetry.delay:type_name -> google.protobuf.Duration
-	52, // 30: claude.runner.v1.RateLimit.reset_time:type_name -> google.protobuf.Timestamp
-	4,  // 31: claude.runner.v1.TaskEvent.state:type_name -> claude.runner.v1.TaskState
-	48, // 32: claude.runner.v1.TaskEvent.duration:type_name -> google.protobuf.Duration
-	48, // 33: claude.runner.v1.ToolProgress.elapsed:type_name -> google.protobuf.Duration
-	5,  // 34: claude.runner.v1.Notice.level:type_name -> claude.runner.v1.NoticeLevel
-	18, // 35: claude.runner.v1.Notice.part:type_name -> claude.runner.v1.Part
-	18, // 36: claude.runner.v1.SyntheticPrompt.part:type_name -> claude.runner.v1.Part
-	37, // [37:37] is the sub-list for method output_type
-	37, // [37:37] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	1,  // 0: claude.runner.v1.Started.claim_source:type_name -> claude.runner.v1.ClaimSource
+	50, // 1: claude.runner.v1.Started.worker_age:type_name -> google.protobuf.Duration
+	8,  // 2: claude.runner.v1.Started.mcp_servers:type_name -> claude.runner.v1.McpServer
+	50, // 3: claude.runner.v1.Started.queue_wait:type_name -> google.protobuf.Duration
+	0,  // 4: claude.runner.v1.Started.conversation_source:type_name -> claude.runner.v1.ConversationSource
+	51, // 5: claude.runner.v1.CitationDelta.citation:type_name -> google.protobuf.Struct
+	2,  // 6: claude.runner.v1.BlockStart.kind:type_name -> claude.runner.v1.BlockKind
+	52, // 7: claude.runner.v1.MessageStart.usage:type_name -> claude.runner.v1.Usage
+	50, // 8: claude.runner.v1.MessageStart.time_to_first_token:type_name -> google.protobuf.Duration
+	52, // 9: claude.runner.v1.MessageDelta.usage:type_name -> claude.runner.v1.Usage
+	21, // 10: claude.runner.v1.AssistantBlock.text:type_name -> claude.runner.v1.TextBlock
+	22, // 11: claude.runner.v1.AssistantBlock.thinking:type_name -> claude.runner.v1.ThinkingBlock
+	51, // 12: claude.runner.v1.AssistantBlock.other:type_name -> google.protobuf.Struct
+	19, // 13: claude.runner.v1.AssistantBlock.part:type_name -> claude.runner.v1.Part
+	51, // 14: claude.runner.v1.ToolUse.input:type_name -> google.protobuf.Struct
+	19, // 15: claude.runner.v1.ToolUse.part:type_name -> claude.runner.v1.Part
+	25, // 16: claude.runner.v1.ToolResult.content:type_name -> claude.runner.v1.ToolResultContent
+	27, // 17: claude.runner.v1.ToolResult.bash:type_name -> claude.runner.v1.BashOutput
+	28, // 18: claude.runner.v1.ToolResult.file_read:type_name -> claude.runner.v1.FileReadOutput
+	29, // 19: claude.runner.v1.ToolResult.file_change:type_name -> claude.runner.v1.FileChangeOutput
+	31, // 20: claude.runner.v1.ToolResult.agent:type_name -> claude.runner.v1.AgentOutput
+	53, // 21: claude.runner.v1.ToolResult.other:type_name -> google.protobuf.Value
+	19, // 22: claude.runner.v1.ToolResult.part:type_name -> claude.runner.v1.Part
+	26, // 23: claude.runner.v1.ToolResultContent.media:type_name -> claude.runner.v1.MediaContent
+	51, // 24: claude.runner.v1.ToolResultContent.other:type_name -> google.protobuf.Struct
+	30, // 25: claude.runner.v1.FileChangeOutput.hunks:type_name -> claude.runner.v1.Hunk
+	50, // 26: claude.runner.v1.AgentOutput.duration:type_name -> google.protobuf.Duration
+	50, // 27: claude.runner.v1.Heartbeat.elapsed:type_name -> google.protobuf.Duration
+	3,  // 28: claude.runner.v1.Retracted.cause:type_name -> claude.runner.v1.RetractionCause
+	4,  // 29: claude.runner.v1.Status.activity:type_name -> claude.runner.v1.Activity
+	50, // 30: claude.runner.v1.ApiRetry.delay:type_name -> google.protobuf.Duration
+	54, // 31: claude.runner.v1.RateLimit.reset_time:type_name -> google.protobuf.Timestamp
+	5,  // 32: claude.runner.v1.TaskEvent.state:type_name -> claude.runner.v1.TaskState
+	50, // 33: claude.runner.v1.TaskEvent.duration:type_name -> google.protobuf.Duration
+	50, // 34: claude.runner.v1.ToolProgress.elapsed:type_name -> google.protobuf.Duration
+	6,  // 35: claude.runner.v1.Notice.level:type_name -> claude.runner.v1.NoticeLevel
+	19, // 36: claude.runner.v1.Notice.part:type_name -> claude.runner.v1.Part
+	19, // 37: claude.runner.v1.SyntheticPrompt.part:type_name -> claude.runner.v1.Part
+	38, // [38:38] is the sub-list for method output_type
+	38, // [38:38] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_claude_runner_v1_event_proto_init() }
@@ -4269,8 +4423,8 @@ func file_claude_runner_v1_event_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_claude_runner_v1_event_proto_rawDesc), len(file_claude_runner_v1_event_proto_rawDesc)),
-			NumEnums:      6,
-			NumMessages:   42,
+			NumEnums:      7,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -74,6 +74,12 @@ const (
 	// missing, `pause_turn`, or one that this server does not know; `stop_reason` has
 	// it if it is text. `text` has the part of the answer that arrived.
 	Outcome_OUTCOME_INCOMPLETE Outcome = 18
+	// The server died mid-turn, so nobody knows how far the turn came. Status ABORTED.
+	// It is not run again.
+	Outcome_OUTCOME_LOST Outcome = 19
+	// Somebody stopped the turn: TurnService.InterruptTurn, another turn of its session
+	// with BUSY_POLICY_INTERRUPT, or the deletion of its session. Status ABORTED.
+	Outcome_OUTCOME_INTERRUPTED Outcome = 20
 )
 
 // Enum value maps for Outcome.
@@ -98,6 +104,8 @@ var (
 		16: "OUTCOME_CLIENT_STALLED",
 		17: "OUTCOME_INTERNAL_ERROR",
 		18: "OUTCOME_INCOMPLETE",
+		19: "OUTCOME_LOST",
+		20: "OUTCOME_INTERRUPTED",
 	}
 	Outcome_value = map[string]int32{
 		"OUTCOME_UNSPECIFIED":              0,
@@ -119,6 +127,8 @@ var (
 		"OUTCOME_CLIENT_STALLED":           16,
 		"OUTCOME_INTERNAL_ERROR":           17,
 		"OUTCOME_INCOMPLETE":               18,
+		"OUTCOME_LOST":                     19,
+		"OUTCOME_INTERRUPTED":              20,
 	}
 )
 
@@ -159,6 +169,8 @@ const (
 	WorkerFate_WORKER_FATE_RESET WorkerFate = 1
 	// The worker ends, and another one may start in its place.
 	WorkerFate_WORKER_FATE_RECYCLED WorkerFate = 2
+	// The worker keeps the conversation for a while, for the session's next turn.
+	WorkerFate_WORKER_FATE_KEPT WorkerFate = 3
 )
 
 // Enum value maps for WorkerFate.
@@ -167,11 +179,13 @@ var (
 		0: "WORKER_FATE_UNSPECIFIED",
 		1: "WORKER_FATE_RESET",
 		2: "WORKER_FATE_RECYCLED",
+		3: "WORKER_FATE_KEPT",
 	}
 	WorkerFate_value = map[string]int32{
 		"WORKER_FATE_UNSPECIFIED": 0,
 		"WORKER_FATE_RESET":       1,
 		"WORKER_FATE_RECYCLED":    2,
+		"WORKER_FATE_KEPT":        3,
 	}
 )
 
@@ -264,9 +278,14 @@ type TurnResult struct {
 	// events has missed some.
 	LastSequence int32 `protobuf:"varint,20,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
 	// What happens to the worker after the turn.
-	WorkerFate    WorkerFate `protobuf:"varint,21,opt,name=worker_fate,json=workerFate,proto3,enum=claude.runner.v1.WorkerFate" json:"worker_fate,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	WorkerFate WorkerFate `protobuf:"varint,21,opt,name=worker_fate,json=workerFate,proto3,enum=claude.runner.v1.WorkerFate" json:"worker_fate,omitempty"`
+	// How many tokens of the model's context window the conversation took up at the
+	// end of the turn, by the usage of its last model call. 0 when unknown.
+	ContextTokenCount int64 `protobuf:"varint,22,opt,name=context_token_count,json=contextTokenCount,proto3" json:"context_token_count,omitempty"`
+	// The size of that window in tokens, by Claude Code's account. 0 when unknown.
+	ContextWindowTokenCount int64 `protobuf:"varint,23,opt,name=context_window_token_count,json=contextWindowTokenCount,proto3" json:"context_window_token_count,omitempty"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
 }
 
 func (x *TurnResult) Reset() {
@@ -444,6 +463,20 @@ func (x *TurnResult) GetWorkerFate() WorkerFate {
 		return x.WorkerFate
 	}
 	return WorkerFate_WORKER_FATE_UNSPECIFIED
+}
+
+func (x *TurnResult) GetContextTokenCount() int64 {
+	if x != nil {
+		return x.ContextTokenCount
+	}
+	return 0
+}
+
+func (x *TurnResult) GetContextWindowTokenCount() int64 {
+	if x != nil {
+		return x.ContextWindowTokenCount
+	}
+	return 0
 }
 
 // What went wrong in a turn.
@@ -791,7 +824,10 @@ type Stages struct {
 	// From the arrival of the call to the result.
 	Total *durationpb.Duration `protobuf:"bytes,10,opt,name=total,proto3" json:"total,omitempty"`
 	// The time of all requests to the model API together, by Claude Code's account.
-	Api           *durationpb.Duration `protobuf:"bytes,11,opt,name=api,proto3" json:"api,omitempty"`
+	Api *durationpb.Duration `protobuf:"bytes,11,opt,name=api,proto3" json:"api,omitempty"`
+	// Waiting for the earlier turns of the session, before `queue_wait`. Unset for a
+	// turn without a session.
+	SessionWait   *durationpb.Duration `protobuf:"bytes,12,opt,name=session_wait,json=sessionWait,proto3" json:"session_wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -903,11 +939,18 @@ func (x *Stages) GetApi() *durationpb.Duration {
 	return nil
 }
 
+func (x *Stages) GetSessionWait() *durationpb.Duration {
+	if x != nil {
+		return x.SessionWait
+	}
+	return nil
+}
+
 var File_claude_runner_v1_result_proto protoreflect.FileDescriptor
 
 const file_claude_runner_v1_result_proto_rawDesc = "" +
 	"\n" +
-	"\x1dclaude/runner/v1/result.proto\x12\x10claude.runner.v1\x1a\x1cclaude/runner/v1/error.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xec\a\n" +
+	"\x1dclaude/runner/v1/result.proto\x12\x10claude.runner.v1\x1a\x1cclaude/runner/v1/error.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xd9\b\n" +
 	"\n" +
 	"TurnResult\x123\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x19.claude.runner.v1.OutcomeR\aoutcome\x12\x12\n" +
@@ -935,7 +978,9 @@ const file_claude_runner_v1_result_proto_rawDesc = "" +
 	"\x13refusal_explanation\x18\x13 \x01(\tR\x12refusalExplanation\x12#\n" +
 	"\rlast_sequence\x18\x14 \x01(\x05R\flastSequence\x12=\n" +
 	"\vworker_fate\x18\x15 \x01(\x0e2\x1c.claude.runner.v1.WorkerFateR\n" +
-	"workerFate\"\xf4\x01\n" +
+	"workerFate\x12.\n" +
+	"\x13context_token_count\x18\x16 \x01(\x03R\x11contextTokenCount\x12;\n" +
+	"\x1acontext_window_token_count\x18\x17 \x01(\x03R\x17contextWindowTokenCount\"\xf4\x01\n" +
 	"\tTurnError\x125\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x1d.claude.runner.v1.ErrorReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12$\n" +
@@ -962,7 +1007,7 @@ const file_claude_runner_v1_result_proto_rawDesc = "" +
 	"cost_basis\x18\x04 \x01(\tR\tcostBasis\"O\n" +
 	"\x10PermissionDenial\x12\x1b\n" +
 	"\ttool_name\x18\x01 \x01(\tR\btoolName\x12\x1e\n" +
-	"\vtool_use_id\x18\x02 \x01(\tR\ttoolUseId\"\xed\x04\n" +
+	"\vtool_use_id\x18\x02 \x01(\tR\ttoolUseId\"\xab\x05\n" +
 	"\x06Stages\x128\n" +
 	"\n" +
 	"queue_wait\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\tqueueWait\x12/\n" +
@@ -979,7 +1024,8 @@ const file_claude_runner_v1_result_proto_rawDesc = "" +
 	"\x04turn\x18\t \x01(\v2\x19.google.protobuf.DurationR\x04turn\x12/\n" +
 	"\x05total\x18\n" +
 	" \x01(\v2\x19.google.protobuf.DurationR\x05total\x12+\n" +
-	"\x03api\x18\v \x01(\v2\x19.google.protobuf.DurationR\x03api*\x88\x04\n" +
+	"\x03api\x18\v \x01(\v2\x19.google.protobuf.DurationR\x03api\x12<\n" +
+	"\fsession_wait\x18\f \x01(\v2\x19.google.protobuf.DurationR\vsessionWait*\xb3\x04\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11OUTCOME_COMPLETED\x10\x01\x12\x13\n" +
@@ -1000,12 +1046,15 @@ const file_claude_runner_v1_result_proto_rawDesc = "" +
 	"\x0fOUTCOME_DRAINED\x10\x0f\x12\x1a\n" +
 	"\x16OUTCOME_CLIENT_STALLED\x10\x10\x12\x1a\n" +
 	"\x16OUTCOME_INTERNAL_ERROR\x10\x11\x12\x16\n" +
-	"\x12OUTCOME_INCOMPLETE\x10\x12*Z\n" +
+	"\x12OUTCOME_INCOMPLETE\x10\x12\x12\x10\n" +
+	"\fOUTCOME_LOST\x10\x13\x12\x17\n" +
+	"\x13OUTCOME_INTERRUPTED\x10\x14*p\n" +
 	"\n" +
 	"WorkerFate\x12\x1b\n" +
 	"\x17WORKER_FATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11WORKER_FATE_RESET\x10\x01\x12\x18\n" +
-	"\x14WORKER_FATE_RECYCLED\x10\x02Bb\n" +
+	"\x14WORKER_FATE_RECYCLED\x10\x02\x12\x14\n" +
+	"\x10WORKER_FATE_KEPT\x10\x03Bb\n" +
 	"\x19io.github.clauderunner.v1P\x01ZCgithub.com/claude-runner/claude-runner/clients/go/runnerv1;runnerv1b\x06proto3"
 
 var (
@@ -1057,11 +1106,12 @@ var file_claude_runner_v1_result_proto_depIdxs = []int32{
 	10, // 18: claude.runner.v1.Stages.turn:type_name -> google.protobuf.Duration
 	10, // 19: claude.runner.v1.Stages.total:type_name -> google.protobuf.Duration
 	10, // 20: claude.runner.v1.Stages.api:type_name -> google.protobuf.Duration
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	10, // 21: claude.runner.v1.Stages.session_wait:type_name -> google.protobuf.Duration
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_claude_runner_v1_result_proto_init() }

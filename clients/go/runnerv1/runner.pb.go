@@ -30,6 +30,241 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Where a server keeps turns and sessions.
+type StorageKind int32
+
+const (
+	// Not set, or one that this client does not know.
+	StorageKind_STORAGE_KIND_UNSPECIFIED StorageKind = 0
+	// In memory: all of it is gone when the server ends.
+	StorageKind_STORAGE_KIND_MEMORY StorageKind = 1
+	// In a SQLite file on the server's disk: it outlives the server.
+	StorageKind_STORAGE_KIND_SQLITE StorageKind = 2
+)
+
+// Enum value maps for StorageKind.
+var (
+	StorageKind_name = map[int32]string{
+		0: "STORAGE_KIND_UNSPECIFIED",
+		1: "STORAGE_KIND_MEMORY",
+		2: "STORAGE_KIND_SQLITE",
+	}
+	StorageKind_value = map[string]int32{
+		"STORAGE_KIND_UNSPECIFIED": 0,
+		"STORAGE_KIND_MEMORY":      1,
+		"STORAGE_KIND_SQLITE":      2,
+	}
+)
+
+func (x StorageKind) Enum() *StorageKind {
+	p := new(StorageKind)
+	*p = x
+	return p
+}
+
+func (x StorageKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (StorageKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_claude_runner_v1_runner_proto_enumTypes[0].Descriptor()
+}
+
+func (StorageKind) Type() protoreflect.EnumType {
+	return &file_claude_runner_v1_runner_proto_enumTypes[0]
+}
+
+func (x StorageKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use StorageKind.Descriptor instead.
+func (StorageKind) EnumDescriptor() ([]byte, []int) {
+	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{0}
+}
+
+// A kind of data that the server keeps.
+type RetainedKind int32
+
+const (
+	// Not set, or one that this client does not know.
+	RetainedKind_RETAINED_KIND_UNSPECIFIED RetainedKind = 0
+	// That a turn was there: ids, times, outcome, usage and cost, no words. Counts from
+	// its end.
+	RetainedKind_RETAINED_KIND_TURN_RECORD RetainedKind = 1
+	// The events of a turn. Counts from its end; shorter when memory runs short.
+	RetainedKind_RETAINED_KIND_TURN_EVENTS RetainedKind = 2
+	// The events of a turn with ON_DISCONNECT_CONTINUE. Counts from its end.
+	RetainedKind_RETAINED_KIND_DETACHED_TURN_EVENTS RetainedKind = 3
+	// The result and the final text of a turn with a `request_id`. Counts from its end.
+	RetainedKind_RETAINED_KIND_REQUEST_RESULT RetainedKind = 4
+	// Prompts and answers of a session, and Claude Code's transcript if it has one.
+	// Counts from its last change, if the session does not set another time;
+	// DeleteSession deletes it at once.
+	RetainedKind_RETAINED_KIND_SESSION RetainedKind = 5
+)
+
+// Enum value maps for RetainedKind.
+var (
+	RetainedKind_name = map[int32]string{
+		0: "RETAINED_KIND_UNSPECIFIED",
+		1: "RETAINED_KIND_TURN_RECORD",
+		2: "RETAINED_KIND_TURN_EVENTS",
+		3: "RETAINED_KIND_DETACHED_TURN_EVENTS",
+		4: "RETAINED_KIND_REQUEST_RESULT",
+		5: "RETAINED_KIND_SESSION",
+	}
+	RetainedKind_value = map[string]int32{
+		"RETAINED_KIND_UNSPECIFIED":          0,
+		"RETAINED_KIND_TURN_RECORD":          1,
+		"RETAINED_KIND_TURN_EVENTS":          2,
+		"RETAINED_KIND_DETACHED_TURN_EVENTS": 3,
+		"RETAINED_KIND_REQUEST_RESULT":       4,
+		"RETAINED_KIND_SESSION":              5,
+	}
+)
+
+func (x RetainedKind) Enum() *RetainedKind {
+	p := new(RetainedKind)
+	*p = x
+	return p
+}
+
+func (x RetainedKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RetainedKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_claude_runner_v1_runner_proto_enumTypes[1].Descriptor()
+}
+
+func (RetainedKind) Type() protoreflect.EnumType {
+	return &file_claude_runner_v1_runner_proto_enumTypes[1]
+}
+
+func (x RetainedKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RetainedKind.Descriptor instead.
+func (RetainedKind) EnumDescriptor() ([]byte, []int) {
+	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{1}
+}
+
+// What to do when another turn of the session waits or runs.
+type BusyPolicy int32
+
+const (
+	// Not set: BUSY_POLICY_REJECT.
+	BusyPolicy_BUSY_POLICY_UNSPECIFIED BusyPolicy = 0
+	// Refuse this turn with SESSION_BUSY, which names the other one.
+	BusyPolicy_BUSY_POLICY_REJECT BusyPolicy = 1
+	// Wait for the other one. Turns that wait keep the order in which they came. One
+	// that has waited for 30 seconds (by default) fails with SESSION_BUSY, and never
+	// waits beyond its call's deadline.
+	BusyPolicy_BUSY_POLICY_QUEUE BusyPolicy = 2
+	// Interrupt the other one, which ends with OUTCOME_INTERRUPTED, and then begin.
+	BusyPolicy_BUSY_POLICY_INTERRUPT BusyPolicy = 3
+)
+
+// Enum value maps for BusyPolicy.
+var (
+	BusyPolicy_name = map[int32]string{
+		0: "BUSY_POLICY_UNSPECIFIED",
+		1: "BUSY_POLICY_REJECT",
+		2: "BUSY_POLICY_QUEUE",
+		3: "BUSY_POLICY_INTERRUPT",
+	}
+	BusyPolicy_value = map[string]int32{
+		"BUSY_POLICY_UNSPECIFIED": 0,
+		"BUSY_POLICY_REJECT":      1,
+		"BUSY_POLICY_QUEUE":       2,
+		"BUSY_POLICY_INTERRUPT":   3,
+	}
+)
+
+func (x BusyPolicy) Enum() *BusyPolicy {
+	p := new(BusyPolicy)
+	*p = x
+	return p
+}
+
+func (x BusyPolicy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (BusyPolicy) Descriptor() protoreflect.EnumDescriptor {
+	return file_claude_runner_v1_runner_proto_enumTypes[2].Descriptor()
+}
+
+func (BusyPolicy) Type() protoreflect.EnumType {
+	return &file_claude_runner_v1_runner_proto_enumTypes[2]
+}
+
+func (x BusyPolicy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use BusyPolicy.Descriptor instead.
+func (BusyPolicy) EnumDescriptor() ([]byte, []int) {
+	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{2}
+}
+
+// What becomes of a turn when its caller goes.
+type OnDisconnect int32
+
+const (
+	// Not set: ON_DISCONNECT_CANCEL.
+	OnDisconnect_ON_DISCONNECT_UNSPECIFIED OnDisconnect = 0
+	// It is interrupted.
+	OnDisconnect_ON_DISCONNECT_CANCEL OnDisconnect = 1
+	// It goes on, from the moment that it is accepted, while it waits as well.
+	// TurnService.AttachTurn reads it again. The call's deadline ends the call only;
+	// `limits.max_duration` ends the turn.
+	OnDisconnect_ON_DISCONNECT_CONTINUE OnDisconnect = 2
+)
+
+// Enum value maps for OnDisconnect.
+var (
+	OnDisconnect_name = map[int32]string{
+		0: "ON_DISCONNECT_UNSPECIFIED",
+		1: "ON_DISCONNECT_CANCEL",
+		2: "ON_DISCONNECT_CONTINUE",
+	}
+	OnDisconnect_value = map[string]int32{
+		"ON_DISCONNECT_UNSPECIFIED": 0,
+		"ON_DISCONNECT_CANCEL":      1,
+		"ON_DISCONNECT_CONTINUE":    2,
+	}
+)
+
+func (x OnDisconnect) Enum() *OnDisconnect {
+	p := new(OnDisconnect)
+	*p = x
+	return p
+}
+
+func (x OnDisconnect) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OnDisconnect) Descriptor() protoreflect.EnumDescriptor {
+	return file_claude_runner_v1_runner_proto_enumTypes[3].Descriptor()
+}
+
+func (OnDisconnect) Type() protoreflect.EnumType {
+	return &file_claude_runner_v1_runner_proto_enumTypes[3]
+}
+
+func (x OnDisconnect) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OnDisconnect.Descriptor instead.
+func (OnDisconnect) EnumDescriptor() ([]byte, []int) {
+	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{3}
+}
+
 // How much effort the model spends on an answer.
 type Effort int32
 
@@ -79,11 +314,11 @@ func (x Effort) String() string {
 }
 
 func (Effort) Descriptor() protoreflect.EnumDescriptor {
-	return file_claude_runner_v1_runner_proto_enumTypes[0].Descriptor()
+	return file_claude_runner_v1_runner_proto_enumTypes[4].Descriptor()
 }
 
 func (Effort) Type() protoreflect.EnumType {
-	return &file_claude_runner_v1_runner_proto_enumTypes[0]
+	return &file_claude_runner_v1_runner_proto_enumTypes[4]
 }
 
 func (x Effort) Number() protoreflect.EnumNumber {
@@ -92,7 +327,7 @@ func (x Effort) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Effort.Descriptor instead.
 func (Effort) EnumDescriptor() ([]byte, []int) {
-	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{0}
+	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{4}
 }
 
 // How much of a turn is streamed.
@@ -141,11 +376,11 @@ func (x Detail) String() string {
 }
 
 func (Detail) Descriptor() protoreflect.EnumDescriptor {
-	return file_claude_runner_v1_runner_proto_enumTypes[1].Descriptor()
+	return file_claude_runner_v1_runner_proto_enumTypes[5].Descriptor()
 }
 
 func (Detail) Type() protoreflect.EnumType {
-	return &file_claude_runner_v1_runner_proto_enumTypes[1]
+	return &file_claude_runner_v1_runner_proto_enumTypes[5]
 }
 
 func (x Detail) Number() protoreflect.EnumNumber {
@@ -154,7 +389,7 @@ func (x Detail) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Detail.Descriptor instead.
 func (Detail) EnumDescriptor() ([]byte, []int) {
-	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{1}
+	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{5}
 }
 
 // Who said something.
@@ -194,11 +429,11 @@ func (x Role) String() string {
 }
 
 func (Role) Descriptor() protoreflect.EnumDescriptor {
-	return file_claude_runner_v1_runner_proto_enumTypes[2].Descriptor()
+	return file_claude_runner_v1_runner_proto_enumTypes[6].Descriptor()
 }
 
 func (Role) Type() protoreflect.EnumType {
-	return &file_claude_runner_v1_runner_proto_enumTypes[2]
+	return &file_claude_runner_v1_runner_proto_enumTypes[6]
 }
 
 func (x Role) Number() protoreflect.EnumNumber {
@@ -207,7 +442,7 @@ func (x Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Role.Descriptor instead.
 func (Role) EnumDescriptor() ([]byte, []int) {
-	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{2}
+	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{6}
 }
 
 // What a profile does with the system prompt of a request.
@@ -251,11 +486,11 @@ func (x SystemPromptPolicy) String() string {
 }
 
 func (SystemPromptPolicy) Descriptor() protoreflect.EnumDescriptor {
-	return file_claude_runner_v1_runner_proto_enumTypes[3].Descriptor()
+	return file_claude_runner_v1_runner_proto_enumTypes[7].Descriptor()
 }
 
 func (SystemPromptPolicy) Type() protoreflect.EnumType {
-	return &file_claude_runner_v1_runner_proto_enumTypes[3]
+	return &file_claude_runner_v1_runner_proto_enumTypes[7]
 }
 
 func (x SystemPromptPolicy) Number() protoreflect.EnumNumber {
@@ -264,7 +499,7 @@ func (x SystemPromptPolicy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SystemPromptPolicy.Descriptor instead.
 func (SystemPromptPolicy) EnumDescriptor() ([]byte, []int) {
-	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{3}
+	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{7}
 }
 
 // One turn to run. Exactly one of `prompt` and `content` is set. A value that
@@ -329,7 +564,29 @@ type StreamChatRequest struct {
 	// Up to 16 labels for the server's log line of this turn, such as a job's or a
 	// user's id. Keys have at most 63 characters from a-z, 0-9, `_`, `.` and `-`,
 	// values at most 256 bytes. Labels go to the log only, never to the model.
-	Labels        map[string]string `protobuf:"bytes,11,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Labels map[string]string `protobuf:"bytes,11,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The session whose conversation the turn goes on with, and becomes a part of.
+	// Cannot be set together with `history`. A session fixes the profile, the system
+	// prompt and the output schema with its first turn: later, an unset field means
+	// the session's, and another value fails with SESSION_MISMATCH. Model, effort,
+	// limits, detail and labels may change from turn to turn.
+	Session *SessionRef `protobuf:"bytes,12,opt,name=session,proto3" json:"session,omitempty"`
+	// What to do when another turn of the session waits or runs. Unspecified means
+	// BUSY_POLICY_REJECT. Must not be set without `session`.
+	BusyPolicy BusyPolicy `protobuf:"varint,13,opt,name=busy_policy,json=busyPolicy,proto3,enum=claude.runner.v1.BusyPolicy" json:"busy_policy,omitempty"`
+	// What becomes of the turn when its caller goes: cancels, loses the connection or
+	// reaches the call's deadline. Unspecified means ON_DISCONNECT_CANCEL.
+	// ON_DISCONNECT_CONTINUE needs a `request_id` or a `session`.
+	OnDisconnect OnDisconnect `protobuf:"varint,14,opt,name=on_disconnect,json=onDisconnect,proto3,enum=claude.runner.v1.OnDisconnect" json:"on_disconnect,omitempty"`
+	// The caller's name for this request, best a UUID: 1 to 128 characters from A-Z,
+	// a-z, 0-9, `.`, `_`, `:` and `-`. A second call of the tenant with the same
+	// `request_id` and the same content never runs a second turn: it is attached to
+	// the first one and gets its stream from the beginning, and its result for 24
+	// hours after its end (by default). With other content it fails with
+	// REQUEST_ID_REUSED. StreamChat and Chat share their ids. `on_disconnect`,
+	// `detail`, `labels` and the deadline are not content. A turn that was refused
+	// before Claude Code had its prompt leaves the id free.
+	RequestId     string `protobuf:"bytes,15,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -441,10 +698,44 @@ func (x *StreamChatRequest) GetLabels() map[string]string {
 	return nil
 }
 
+func (x *StreamChatRequest) GetSession() *SessionRef {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *StreamChatRequest) GetBusyPolicy() BusyPolicy {
+	if x != nil {
+		return x.BusyPolicy
+	}
+	return BusyPolicy_BUSY_POLICY_UNSPECIFIED
+}
+
+func (x *StreamChatRequest) GetOnDisconnect() OnDisconnect {
+	if x != nil {
+		return x.OnDisconnect
+	}
+	return OnDisconnect_ON_DISCONNECT_UNSPECIFIED
+}
+
+func (x *StreamChatRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 // One event of a turn.
 type StreamChatResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The position of this event in its stream: 1, 2, 3 … without gaps.
+	// The position of this event in its turn: 1, 2, 3 … A number is given once and
+	// belongs to that event for every reader of the turn. A turn that can be rejoined,
+	// because it has a `request_id` or a session, is numbered at DETAIL_STANDARD, or
+	// at DETAIL_FULL if that was asked for: a stream of less detail then has numbers
+	// that rise with holes. Any other turn is numbered at the detail that was asked
+	// for, without holes. A heartbeat repeats the number of the event before it, and
+	// is the only event that does: it is not kept.
 	Sequence int32 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// When the server made this event, by the server's clock.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
@@ -489,6 +780,7 @@ type StreamChatResponse struct {
 	//	*StreamChatResponse_ThinkingProgress
 	//	*StreamChatResponse_SignatureDelta
 	//	*StreamChatResponse_CitationDelta
+	//	*StreamChatResponse_Gap
 	//	*StreamChatResponse_Unknown
 	Event isStreamChatResponse_Event `protobuf_oneof:"event"`
 	// At DETAIL_FULL only: the line of Claude Code that led to this event. A line
@@ -833,6 +1125,15 @@ func (x *StreamChatResponse) GetCitationDelta() *CitationDelta {
 	return nil
 }
 
+func (x *StreamChatResponse) GetGap() *Gap {
+	if x != nil {
+		if x, ok := x.Event.(*StreamChatResponse_Gap); ok {
+			return x.Gap
+		}
+	}
+	return nil
+}
+
 func (x *StreamChatResponse) GetUnknown() *UnknownEvent {
 	if x != nil {
 		if x, ok := x.Event.(*StreamChatResponse_Unknown); ok {
@@ -1003,6 +1304,12 @@ type StreamChatResponse_CitationDelta struct {
 	CitationDelta *CitationDelta `protobuf:"bytes,34,opt,name=citation_delta,json=citationDelta,proto3,oneof"`
 }
 
+type StreamChatResponse_Gap struct {
+	// Events of the turn that the server no longer has. Only for a call that repeats
+	// an earlier one by its `request_id`.
+	Gap *Gap `protobuf:"bytes,35,opt,name=gap,proto3,oneof"`
+}
+
 type StreamChatResponse_Unknown struct {
 	// Something for which this version of the server has no type.
 	Unknown *UnknownEvent `protobuf:"bytes,99,opt,name=unknown,proto3,oneof"`
@@ -1068,6 +1375,8 @@ func (*StreamChatResponse_SignatureDelta) isStreamChatResponse_Event() {}
 
 func (*StreamChatResponse_CitationDelta) isStreamChatResponse_Event() {}
 
+func (*StreamChatResponse_Gap) isStreamChatResponse_Event() {}
+
 func (*StreamChatResponse_Unknown) isStreamChatResponse_Event() {}
 
 // One turn to run and to collect. Has the fields of StreamChatRequest, with the
@@ -1093,7 +1402,15 @@ type ChatRequest struct {
 	// See StreamChatRequest.limits.
 	Limits *TurnLimits `protobuf:"bytes,9,opt,name=limits,proto3" json:"limits,omitempty"`
 	// See StreamChatRequest.labels.
-	Labels        map[string]string `protobuf:"bytes,11,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Labels map[string]string `protobuf:"bytes,11,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// See StreamChatRequest.session.
+	Session *SessionRef `protobuf:"bytes,12,opt,name=session,proto3" json:"session,omitempty"`
+	// See StreamChatRequest.busy_policy.
+	BusyPolicy BusyPolicy `protobuf:"varint,13,opt,name=busy_policy,json=busyPolicy,proto3,enum=claude.runner.v1.BusyPolicy" json:"busy_policy,omitempty"`
+	// See StreamChatRequest.on_disconnect.
+	OnDisconnect OnDisconnect `protobuf:"varint,14,opt,name=on_disconnect,json=onDisconnect,proto3,enum=claude.runner.v1.OnDisconnect" json:"on_disconnect,omitempty"`
+	// See StreamChatRequest.request_id.
+	RequestId     string `protobuf:"bytes,15,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1196,6 +1513,34 @@ func (x *ChatRequest) GetLabels() map[string]string {
 		return x.Labels
 	}
 	return nil
+}
+
+func (x *ChatRequest) GetSession() *SessionRef {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *ChatRequest) GetBusyPolicy() BusyPolicy {
+	if x != nil {
+		return x.BusyPolicy
+	}
+	return BusyPolicy_BUSY_POLICY_UNSPECIFIED
+}
+
+func (x *ChatRequest) GetOnDisconnect() OnDisconnect {
+	if x != nil {
+		return x.OnDisconnect
+	}
+	return OnDisconnect_ON_DISCONNECT_UNSPECIFIED
+}
+
+func (x *ChatRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
 }
 
 // A whole turn.
@@ -1338,8 +1683,10 @@ type GetInfoResponse struct {
 	MaxTimeout *durationpb.Duration `protobuf:"bytes,6,opt,name=max_timeout,json=maxTimeout,proto3" json:"max_timeout,omitempty"`
 	// The deadline of a call that sets none.
 	DefaultTimeout *durationpb.Duration `protobuf:"bytes,7,opt,name=default_timeout,json=defaultTimeout,proto3" json:"default_timeout,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What the server keeps of turns and sessions, and where.
+	Storage       *StorageInfo `protobuf:"bytes,8,opt,name=storage,proto3" json:"storage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetInfoResponse) Reset() {
@@ -1421,6 +1768,142 @@ func (x *GetInfoResponse) GetDefaultTimeout() *durationpb.Duration {
 	return nil
 }
 
+func (x *GetInfoResponse) GetStorage() *StorageInfo {
+	if x != nil {
+		return x.Storage
+	}
+	return nil
+}
+
+// What the server keeps of turns and sessions, and where.
+type StorageInfo struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where it is kept.
+	Kind StorageKind `protobuf:"varint,1,opt,name=kind,proto3,enum=claude.runner.v1.StorageKind" json:"kind,omitempty"`
+	// What is wrong with the store at the moment, in one sentence. Empty when nothing
+	// is.
+	Problem string `protobuf:"bytes,2,opt,name=problem,proto3" json:"problem,omitempty"`
+	// What is kept, and for how long.
+	Retained      []*RetainedData `protobuf:"bytes,3,rep,name=retained,proto3" json:"retained,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StorageInfo) Reset() {
+	*x = StorageInfo{}
+	mi := &file_claude_runner_v1_runner_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StorageInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StorageInfo) ProtoMessage() {}
+
+func (x *StorageInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_claude_runner_v1_runner_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StorageInfo.ProtoReflect.Descriptor instead.
+func (*StorageInfo) Descriptor() ([]byte, []int) {
+	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *StorageInfo) GetKind() StorageKind {
+	if x != nil {
+		return x.Kind
+	}
+	return StorageKind_STORAGE_KIND_UNSPECIFIED
+}
+
+func (x *StorageInfo) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *StorageInfo) GetRetained() []*RetainedData {
+	if x != nil {
+		return x.Retained
+	}
+	return nil
+}
+
+// One kind of data that the server keeps.
+type RetainedData struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is.
+	Kind RetainedKind `protobuf:"varint,1,opt,name=kind,proto3,enum=claude.runner.v1.RetainedKind" json:"kind,omitempty"`
+	// Whether it is on the server's disk; otherwise it is in memory only.
+	OnDisk bool `protobuf:"varint,2,opt,name=on_disk,json=onDisk,proto3" json:"on_disk,omitempty"`
+	// How long it is kept: see the kind for what the time counts from.
+	Retention     *durationpb.Duration `protobuf:"bytes,3,opt,name=retention,proto3" json:"retention,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetainedData) Reset() {
+	*x = RetainedData{}
+	mi := &file_claude_runner_v1_runner_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetainedData) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetainedData) ProtoMessage() {}
+
+func (x *RetainedData) ProtoReflect() protoreflect.Message {
+	mi := &file_claude_runner_v1_runner_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetainedData.ProtoReflect.Descriptor instead.
+func (*RetainedData) Descriptor() ([]byte, []int) {
+	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RetainedData) GetKind() RetainedKind {
+	if x != nil {
+		return x.Kind
+	}
+	return RetainedKind_RETAINED_KIND_UNSPECIFIED
+}
+
+func (x *RetainedData) GetOnDisk() bool {
+	if x != nil {
+		return x.OnDisk
+	}
+	return false
+}
+
+func (x *RetainedData) GetRetention() *durationpb.Duration {
+	if x != nil {
+		return x.Retention
+	}
+	return nil
+}
+
 // What a caller needs to know about a profile.
 type ProfileInfo struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1445,13 +1928,20 @@ type ProfileInfo struct {
 	// Whether a worker serves many turns of one tenant, with a reset that leaves
 	// nothing behind between them. If not, each worker serves a single turn.
 	ReusesWorkers bool `protobuf:"varint,9,opt,name=reuses_workers,json=reusesWorkers,proto3" json:"reuses_workers,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Whether the server keeps words of turns under this profile. If not, a `session`,
+	// a `request_id` and ON_DISCONNECT_CONTINUE are refused with CONTENT_NOT_KEPT.
+	KeepsContent bool `protobuf:"varint,10,opt,name=keeps_content,json=keepsContent,proto3" json:"keeps_content,omitempty"`
+	// Whether a session under this profile goes on in its own worker or from Claude
+	// Code's transcript, because the profile has tools. A session with an output schema
+	// does so under every profile.
+	HasToolSessions bool `protobuf:"varint,11,opt,name=has_tool_sessions,json=hasToolSessions,proto3" json:"has_tool_sessions,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ProfileInfo) Reset() {
 	*x = ProfileInfo{}
-	mi := &file_claude_runner_v1_runner_proto_msgTypes[6]
+	mi := &file_claude_runner_v1_runner_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1463,7 +1953,7 @@ func (x *ProfileInfo) String() string {
 func (*ProfileInfo) ProtoMessage() {}
 
 func (x *ProfileInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_claude_runner_v1_runner_proto_msgTypes[6]
+	mi := &file_claude_runner_v1_runner_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1476,7 +1966,7 @@ func (x *ProfileInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProfileInfo.ProtoReflect.Descriptor instead.
 func (*ProfileInfo) Descriptor() ([]byte, []int) {
-	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{6}
+	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ProfileInfo) GetName() string {
@@ -1542,6 +2032,107 @@ func (x *ProfileInfo) GetReusesWorkers() bool {
 	return false
 }
 
+func (x *ProfileInfo) GetKeepsContent() bool {
+	if x != nil {
+		return x.KeepsContent
+	}
+	return false
+}
+
+func (x *ProfileInfo) GetHasToolSessions() bool {
+	if x != nil {
+		return x.HasToolSessions
+	}
+	return false
+}
+
+// Names the session that a turn belongs to.
+type SessionRef struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session's id: 1 to 128 characters from A-Z, a-z, 0-9, `.`, `_`, `:` and `-`.
+	// Upper and lower case are different.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Whether the session is created if it is not there, together with its first
+	// turn. Without it such a turn fails with SESSION_NOT_FOUND. Of several callers at
+	// once one creates it, and the turns of the others are its next ones.
+	AllowMissing bool `protobuf:"varint,2,opt,name=allow_missing,json=allowMissing,proto3" json:"allow_missing,omitempty"`
+	// The title of a session that is created, at most 512 bytes. Ignored otherwise.
+	Title string `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
+	// The labels of a session that is created. See CreateSessionRequest.labels.
+	// Ignored otherwise.
+	Labels map[string]string `protobuf:"bytes,4,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How long after its last change a session that is created is deleted. See
+	// CreateSessionRequest.idle_expiry. Ignored otherwise.
+	IdleExpiry    *durationpb.Duration `protobuf:"bytes,5,opt,name=idle_expiry,json=idleExpiry,proto3" json:"idle_expiry,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionRef) Reset() {
+	*x = SessionRef{}
+	mi := &file_claude_runner_v1_runner_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionRef) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionRef) ProtoMessage() {}
+
+func (x *SessionRef) ProtoReflect() protoreflect.Message {
+	mi := &file_claude_runner_v1_runner_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionRef.ProtoReflect.Descriptor instead.
+func (*SessionRef) Descriptor() ([]byte, []int) {
+	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SessionRef) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SessionRef) GetAllowMissing() bool {
+	if x != nil {
+		return x.AllowMissing
+	}
+	return false
+}
+
+func (x *SessionRef) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *SessionRef) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *SessionRef) GetIdleExpiry() *durationpb.Duration {
+	if x != nil {
+		return x.IdleExpiry
+	}
+	return nil
+}
+
 // One part of what the user says.
 type ContentBlock struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1559,7 +2150,7 @@ type ContentBlock struct {
 
 func (x *ContentBlock) Reset() {
 	*x = ContentBlock{}
-	mi := &file_claude_runner_v1_runner_proto_msgTypes[7]
+	mi := &file_claude_runner_v1_runner_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1571,7 +2162,7 @@ func (x *ContentBlock) String() string {
 func (*ContentBlock) ProtoMessage() {}
 
 func (x *ContentBlock) ProtoReflect() protoreflect.Message {
-	mi := &file_claude_runner_v1_runner_proto_msgTypes[7]
+	mi := &file_claude_runner_v1_runner_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1584,7 +2175,7 @@ func (x *ContentBlock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContentBlock.ProtoReflect.Descriptor instead.
 func (*ContentBlock) Descriptor() ([]byte, []int) {
-	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{7}
+	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ContentBlock) GetBlock() isContentBlock_Block {
@@ -1663,7 +2254,7 @@ type ImageBlock struct {
 
 func (x *ImageBlock) Reset() {
 	*x = ImageBlock{}
-	mi := &file_claude_runner_v1_runner_proto_msgTypes[8]
+	mi := &file_claude_runner_v1_runner_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1675,7 +2266,7 @@ func (x *ImageBlock) String() string {
 func (*ImageBlock) ProtoMessage() {}
 
 func (x *ImageBlock) ProtoReflect() protoreflect.Message {
-	mi := &file_claude_runner_v1_runner_proto_msgTypes[8]
+	mi := &file_claude_runner_v1_runner_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1688,7 +2279,7 @@ func (x *ImageBlock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImageBlock.ProtoReflect.Descriptor instead.
 func (*ImageBlock) Descriptor() ([]byte, []int) {
-	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{8}
+	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ImageBlock) GetMediaType() string {
@@ -1723,7 +2314,7 @@ type DocumentBlock struct {
 
 func (x *DocumentBlock) Reset() {
 	*x = DocumentBlock{}
-	mi := &file_claude_runner_v1_runner_proto_msgTypes[9]
+	mi := &file_claude_runner_v1_runner_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1735,7 +2326,7 @@ func (x *DocumentBlock) String() string {
 func (*DocumentBlock) ProtoMessage() {}
 
 func (x *DocumentBlock) ProtoReflect() protoreflect.Message {
-	mi := &file_claude_runner_v1_runner_proto_msgTypes[9]
+	mi := &file_claude_runner_v1_runner_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1748,7 +2339,7 @@ func (x *DocumentBlock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DocumentBlock.ProtoReflect.Descriptor instead.
 func (*DocumentBlock) Descriptor() ([]byte, []int) {
-	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{9}
+	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DocumentBlock) GetSource() isDocumentBlock_Source {
@@ -1816,7 +2407,7 @@ type HistoryMessage struct {
 
 func (x *HistoryMessage) Reset() {
 	*x = HistoryMessage{}
-	mi := &file_claude_runner_v1_runner_proto_msgTypes[10]
+	mi := &file_claude_runner_v1_runner_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1828,7 +2419,7 @@ func (x *HistoryMessage) String() string {
 func (*HistoryMessage) ProtoMessage() {}
 
 func (x *HistoryMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_claude_runner_v1_runner_proto_msgTypes[10]
+	mi := &file_claude_runner_v1_runner_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1841,7 +2432,7 @@ func (x *HistoryMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryMessage.ProtoReflect.Descriptor instead.
 func (*HistoryMessage) Descriptor() ([]byte, []int) {
-	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{10}
+	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *HistoryMessage) GetRole() Role {
@@ -1883,7 +2474,7 @@ type TurnLimits struct {
 
 func (x *TurnLimits) Reset() {
 	*x = TurnLimits{}
-	mi := &file_claude_runner_v1_runner_proto_msgTypes[11]
+	mi := &file_claude_runner_v1_runner_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1895,7 +2486,7 @@ func (x *TurnLimits) String() string {
 func (*TurnLimits) ProtoMessage() {}
 
 func (x *TurnLimits) ProtoReflect() protoreflect.Message {
-	mi := &file_claude_runner_v1_runner_proto_msgTypes[11]
+	mi := &file_claude_runner_v1_runner_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1908,7 +2499,7 @@ func (x *TurnLimits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnLimits.ProtoReflect.Descriptor instead.
 func (*TurnLimits) Descriptor() ([]byte, []int) {
-	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{11}
+	return file_claude_runner_v1_runner_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *TurnLimits) GetMaxModelCallCount() int32 {
@@ -1943,7 +2534,7 @@ var File_claude_runner_v1_runner_proto protoreflect.FileDescriptor
 
 const file_claude_runner_v1_runner_proto_rawDesc = "" +
 	"\n" +
-	"\x1dclaude/runner/v1/runner.proto\x12\x10claude.runner.v1\x1a\x1cclaude/runner/v1/event.proto\x1a\x1dclaude/runner/v1/result.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd9\x04\n" +
+	"\x1dclaude/runner/v1/runner.proto\x12\x10claude.runner.v1\x1a\x1cclaude/runner/v1/event.proto\x1a\x1dclaude/runner/v1/result.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x06\n" +
 	"\x11StreamChatRequest\x12\x18\n" +
 	"\aprofile\x18\x01 \x01(\tR\aprofile\x12\x16\n" +
 	"\x06prompt\x18\x02 \x01(\tR\x06prompt\x128\n" +
@@ -1956,11 +2547,17 @@ const file_claude_runner_v1_runner_proto_rawDesc = "" +
 	"\x06limits\x18\t \x01(\v2\x1c.claude.runner.v1.TurnLimitsR\x06limits\x120\n" +
 	"\x06detail\x18\n" +
 	" \x01(\x0e2\x18.claude.runner.v1.DetailR\x06detail\x12G\n" +
-	"\x06labels\x18\v \x03(\v2/.claude.runner.v1.StreamChatRequest.LabelsEntryR\x06labels\x1a9\n" +
+	"\x06labels\x18\v \x03(\v2/.claude.runner.v1.StreamChatRequest.LabelsEntryR\x06labels\x126\n" +
+	"\asession\x18\f \x01(\v2\x1c.claude.runner.v1.SessionRefR\asession\x12=\n" +
+	"\vbusy_policy\x18\r \x01(\x0e2\x1c.claude.runner.v1.BusyPolicyR\n" +
+	"busyPolicy\x12C\n" +
+	"\ron_disconnect\x18\x0e \x01(\x0e2\x1e.claude.runner.v1.OnDisconnectR\fonDisconnect\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x0f \x01(\tR\trequestId\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x10\n" +
-	"\x0e_system_prompt\"\xf6\x11\n" +
+	"\x0e_system_prompt\"\xa1\x12\n" +
 	"\x12StreamChatResponse\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x05R\bsequence\x12;\n" +
 	"\vcreate_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -2002,10 +2599,11 @@ const file_claude_runner_v1_runner_proto_rawDesc = "" +
 	"\x04hook\x18\x1f \x01(\v2\x1b.claude.runner.v1.HookEventH\x00R\x04hook\x12Q\n" +
 	"\x11thinking_progress\x18  \x01(\v2\".claude.runner.v1.ThinkingProgressH\x00R\x10thinkingProgress\x12K\n" +
 	"\x0fsignature_delta\x18! \x01(\v2 .claude.runner.v1.SignatureDeltaH\x00R\x0esignatureDelta\x12H\n" +
-	"\x0ecitation_delta\x18\" \x01(\v2\x1f.claude.runner.v1.CitationDeltaH\x00R\rcitationDelta\x12:\n" +
+	"\x0ecitation_delta\x18\" \x01(\v2\x1f.claude.runner.v1.CitationDeltaH\x00R\rcitationDelta\x12)\n" +
+	"\x03gap\x18# \x01(\v2\x15.claude.runner.v1.GapH\x00R\x03gap\x12:\n" +
 	"\aunknown\x18c \x01(\v2\x1e.claude.runner.v1.UnknownEventH\x00R\aunknown\x124\n" +
 	"\braw_json\x18d \x01(\v2\x19.claude.runner.v1.RawJsonR\arawJsonB\a\n" +
-	"\x05event\"\x9b\x04\n" +
+	"\x05event\"\xf6\x05\n" +
 	"\vChatRequest\x12\x18\n" +
 	"\aprofile\x18\x01 \x01(\tR\aprofile\x12\x16\n" +
 	"\x06prompt\x18\x02 \x01(\tR\x06prompt\x128\n" +
@@ -2016,7 +2614,13 @@ const file_claude_runner_v1_runner_proto_rawDesc = "" +
 	"\x06effort\x18\a \x01(\x0e2\x18.claude.runner.v1.EffortR\x06effort\x12,\n" +
 	"\x12output_schema_json\x18\b \x01(\tR\x10outputSchemaJson\x124\n" +
 	"\x06limits\x18\t \x01(\v2\x1c.claude.runner.v1.TurnLimitsR\x06limits\x12A\n" +
-	"\x06labels\x18\v \x03(\v2).claude.runner.v1.ChatRequest.LabelsEntryR\x06labels\x1a9\n" +
+	"\x06labels\x18\v \x03(\v2).claude.runner.v1.ChatRequest.LabelsEntryR\x06labels\x126\n" +
+	"\asession\x18\f \x01(\v2\x1c.claude.runner.v1.SessionRefR\asession\x12=\n" +
+	"\vbusy_policy\x18\r \x01(\x0e2\x1c.claude.runner.v1.BusyPolicyR\n" +
+	"busyPolicy\x12C\n" +
+	"\ron_disconnect\x18\x0e \x01(\x0e2\x1e.claude.runner.v1.OnDisconnectR\fonDisconnect\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x0f \x01(\tR\trequestId\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x10\n" +
@@ -2027,7 +2631,7 @@ const file_claude_runner_v1_runner_proto_rawDesc = "" +
 	"\astarted\x18\x03 \x01(\v2\x19.claude.runner.v1.StartedR\astarted\x124\n" +
 	"\x06result\x18\x04 \x01(\v2\x1c.claude.runner.v1.TurnResultR\x06result\x126\n" +
 	"\ttool_uses\x18\x05 \x03(\v2\x19.claude.runner.v1.ToolUseR\btoolUses\"\x10\n" +
-	"\x0eGetInfoRequest\"\xe6\x02\n" +
+	"\x0eGetInfoRequest\"\x9f\x03\n" +
 	"\x0fGetInfoResponse\x12%\n" +
 	"\x0eserver_version\x18\x01 \x01(\tR\rserverVersion\x12\x1f\n" +
 	"\vcli_version\x18\x02 \x01(\tR\n" +
@@ -2037,7 +2641,16 @@ const file_claude_runner_v1_runner_proto_rawDesc = "" +
 	"\x19max_turns_in_flight_count\x18\x05 \x01(\x05R\x15maxTurnsInFlightCount\x12:\n" +
 	"\vmax_timeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"maxTimeout\x12B\n" +
-	"\x0fdefault_timeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\x0edefaultTimeout\"\xa6\x03\n" +
+	"\x0fdefault_timeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\x0edefaultTimeout\x127\n" +
+	"\astorage\x18\b \x01(\v2\x1d.claude.runner.v1.StorageInfoR\astorage\"\x96\x01\n" +
+	"\vStorageInfo\x121\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1d.claude.runner.v1.StorageKindR\x04kind\x12\x18\n" +
+	"\aproblem\x18\x02 \x01(\tR\aproblem\x12:\n" +
+	"\bretained\x18\x03 \x03(\v2\x1e.claude.runner.v1.RetainedDataR\bretained\"\x94\x01\n" +
+	"\fRetainedData\x122\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1e.claude.runner.v1.RetainedKindR\x04kind\x12\x17\n" +
+	"\aon_disk\x18\x02 \x01(\bR\x06onDisk\x127\n" +
+	"\tretention\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\tretention\"\xf7\x03\n" +
 	"\vProfileInfo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12#\n" +
@@ -2048,7 +2661,21 @@ const file_claude_runner_v1_runner_proto_rawDesc = "" +
 	"\x0edefault_limits\x18\a \x01(\v2\x1c.claude.runner.v1.TurnLimitsR\rdefaultLimits\x12;\n" +
 	"\n" +
 	"max_limits\x18\b \x01(\v2\x1c.claude.runner.v1.TurnLimitsR\tmaxLimits\x12%\n" +
-	"\x0ereuses_workers\x18\t \x01(\bR\rreusesWorkers\"\xa2\x01\n" +
+	"\x0ereuses_workers\x18\t \x01(\bR\rreusesWorkers\x12#\n" +
+	"\rkeeps_content\x18\n" +
+	" \x01(\bR\fkeepsContent\x12*\n" +
+	"\x11has_tool_sessions\x18\v \x01(\bR\x0fhasToolSessions\"\x90\x02\n" +
+	"\n" +
+	"SessionRef\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12#\n" +
+	"\rallow_missing\x18\x02 \x01(\bR\fallowMissing\x12\x14\n" +
+	"\x05title\x18\x03 \x01(\tR\x05title\x12@\n" +
+	"\x06labels\x18\x04 \x03(\v2(.claude.runner.v1.SessionRef.LabelsEntryR\x06labels\x12:\n" +
+	"\vidle_expiry\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"idleExpiry\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa2\x01\n" +
 	"\fContentBlock\x12\x14\n" +
 	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x124\n" +
 	"\x05image\x18\x02 \x01(\v2\x1c.claude.runner.v1.ImageBlockH\x00R\x05image\x12=\n" +
@@ -2075,7 +2702,28 @@ const file_claude_runner_v1_runner_proto_rawDesc = "" +
 	"\fmax_duration\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\vmaxDurationB\x17\n" +
 	"\x15_max_model_call_countB\x16\n" +
 	"\x14_max_cost_usd_microsB\x13\n" +
-	"\x11_max_output_bytes*v\n" +
+	"\x11_max_output_bytes*]\n" +
+	"\vStorageKind\x12\x1c\n" +
+	"\x18STORAGE_KIND_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13STORAGE_KIND_MEMORY\x10\x01\x12\x17\n" +
+	"\x13STORAGE_KIND_SQLITE\x10\x02*\xd0\x01\n" +
+	"\fRetainedKind\x12\x1d\n" +
+	"\x19RETAINED_KIND_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19RETAINED_KIND_TURN_RECORD\x10\x01\x12\x1d\n" +
+	"\x19RETAINED_KIND_TURN_EVENTS\x10\x02\x12&\n" +
+	"\"RETAINED_KIND_DETACHED_TURN_EVENTS\x10\x03\x12 \n" +
+	"\x1cRETAINED_KIND_REQUEST_RESULT\x10\x04\x12\x19\n" +
+	"\x15RETAINED_KIND_SESSION\x10\x05*s\n" +
+	"\n" +
+	"BusyPolicy\x12\x1b\n" +
+	"\x17BUSY_POLICY_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12BUSY_POLICY_REJECT\x10\x01\x12\x15\n" +
+	"\x11BUSY_POLICY_QUEUE\x10\x02\x12\x19\n" +
+	"\x15BUSY_POLICY_INTERRUPT\x10\x03*c\n" +
+	"\fOnDisconnect\x12\x1d\n" +
+	"\x19ON_DISCONNECT_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14ON_DISCONNECT_CANCEL\x10\x01\x12\x1a\n" +
+	"\x16ON_DISCONNECT_CONTINUE\x10\x02*v\n" +
 	"\x06Effort\x12\x16\n" +
 	"\x12EFFORT_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -2118,131 +2766,154 @@ func file_claude_runner_v1_runner_proto_rawDescGZIP() []byte {
 	return file_claude_runner_v1_runner_proto_rawDescData
 }
 
-var file_claude_runner_v1_runner_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_claude_runner_v1_runner_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_claude_runner_v1_runner_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_claude_runner_v1_runner_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_claude_runner_v1_runner_proto_goTypes = []any{
-	(Effort)(0),                   // 0: claude.runner.v1.Effort
-	(Detail)(0),                   // 1: claude.runner.v1.Detail
-	(Role)(0),                     // 2: claude.runner.v1.Role
-	(SystemPromptPolicy)(0),       // 3: claude.runner.v1.SystemPromptPolicy
-	(*StreamChatRequest)(nil),     // 4: claude.runner.v1.StreamChatRequest
-	(*StreamChatResponse)(nil),    // 5: claude.runner.v1.StreamChatResponse
-	(*ChatRequest)(nil),           // 6: claude.runner.v1.ChatRequest
-	(*ChatResponse)(nil),          // 7: claude.runner.v1.ChatResponse
-	(*GetInfoRequest)(nil),        // 8: claude.runner.v1.GetInfoRequest
-	(*GetInfoResponse)(nil),       // 9: claude.runner.v1.GetInfoResponse
-	(*ProfileInfo)(nil),           // 10: claude.runner.v1.ProfileInfo
-	(*ContentBlock)(nil),          // 11: claude.runner.v1.ContentBlock
-	(*ImageBlock)(nil),            // 12: claude.runner.v1.ImageBlock
-	(*DocumentBlock)(nil),         // 13: claude.runner.v1.DocumentBlock
-	(*HistoryMessage)(nil),        // 14: claude.runner.v1.HistoryMessage
-	(*TurnLimits)(nil),            // 15: claude.runner.v1.TurnLimits
-	nil,                           // 16: claude.runner.v1.StreamChatRequest.LabelsEntry
-	nil,                           // 17: claude.runner.v1.ChatRequest.LabelsEntry
-	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
-	(*TextDelta)(nil),             // 19: claude.runner.v1.TextDelta
-	(*ThinkingDelta)(nil),         // 20: claude.runner.v1.ThinkingDelta
-	(*ToolInputDelta)(nil),        // 21: claude.runner.v1.ToolInputDelta
-	(*BlockStart)(nil),            // 22: claude.runner.v1.BlockStart
-	(*BlockStop)(nil),             // 23: claude.runner.v1.BlockStop
-	(*MessageStart)(nil),          // 24: claude.runner.v1.MessageStart
-	(*MessageDelta)(nil),          // 25: claude.runner.v1.MessageDelta
-	(*MessageStop)(nil),           // 26: claude.runner.v1.MessageStop
-	(*AssistantBlock)(nil),        // 27: claude.runner.v1.AssistantBlock
-	(*ToolUse)(nil),               // 28: claude.runner.v1.ToolUse
-	(*ToolResult)(nil),            // 29: claude.runner.v1.ToolResult
-	(*Started)(nil),               // 30: claude.runner.v1.Started
-	(*TurnResult)(nil),            // 31: claude.runner.v1.TurnResult
-	(*Heartbeat)(nil),             // 32: claude.runner.v1.Heartbeat
-	(*Retracted)(nil),             // 33: claude.runner.v1.Retracted
-	(*Status)(nil),                // 34: claude.runner.v1.Status
-	(*ApiRetry)(nil),              // 35: claude.runner.v1.ApiRetry
-	(*RateLimit)(nil),             // 36: claude.runner.v1.RateLimit
-	(*ModelSwitched)(nil),         // 37: claude.runner.v1.ModelSwitched
-	(*Compacted)(nil),             // 38: claude.runner.v1.Compacted
-	(*PermissionDenied)(nil),      // 39: claude.runner.v1.PermissionDenied
-	(*TaskEvent)(nil),             // 40: claude.runner.v1.TaskEvent
-	(*ToolProgress)(nil),          // 41: claude.runner.v1.ToolProgress
-	(*BackgroundTasks)(nil),       // 42: claude.runner.v1.BackgroundTasks
-	(*Notice)(nil),                // 43: claude.runner.v1.Notice
-	(*SyntheticPrompt)(nil),       // 44: claude.runner.v1.SyntheticPrompt
-	(*HookEvent)(nil),             // 45: claude.runner.v1.HookEvent
-	(*ThinkingProgress)(nil),      // 46: claude.runner.v1.ThinkingProgress
-	(*SignatureDelta)(nil),        // 47: claude.runner.v1.SignatureDelta
-	(*CitationDelta)(nil),         // 48: claude.runner.v1.CitationDelta
-	(*UnknownEvent)(nil),          // 49: claude.runner.v1.UnknownEvent
-	(*RawJson)(nil),               // 50: claude.runner.v1.RawJson
-	(*durationpb.Duration)(nil),   // 51: google.protobuf.Duration
+	(StorageKind)(0),              // 0: claude.runner.v1.StorageKind
+	(RetainedKind)(0),             // 1: claude.runner.v1.RetainedKind
+	(BusyPolicy)(0),               // 2: claude.runner.v1.BusyPolicy
+	(OnDisconnect)(0),             // 3: claude.runner.v1.OnDisconnect
+	(Effort)(0),                   // 4: claude.runner.v1.Effort
+	(Detail)(0),                   // 5: claude.runner.v1.Detail
+	(Role)(0),                     // 6: claude.runner.v1.Role
+	(SystemPromptPolicy)(0),       // 7: claude.runner.v1.SystemPromptPolicy
+	(*StreamChatRequest)(nil),     // 8: claude.runner.v1.StreamChatRequest
+	(*StreamChatResponse)(nil),    // 9: claude.runner.v1.StreamChatResponse
+	(*ChatRequest)(nil),           // 10: claude.runner.v1.ChatRequest
+	(*ChatResponse)(nil),          // 11: claude.runner.v1.ChatResponse
+	(*GetInfoRequest)(nil),        // 12: claude.runner.v1.GetInfoRequest
+	(*GetInfoResponse)(nil),       // 13: claude.runner.v1.GetInfoResponse
+	(*StorageInfo)(nil),           // 14: claude.runner.v1.StorageInfo
+	(*RetainedData)(nil),          // 15: claude.runner.v1.RetainedData
+	(*ProfileInfo)(nil),           // 16: claude.runner.v1.ProfileInfo
+	(*SessionRef)(nil),            // 17: claude.runner.v1.SessionRef
+	(*ContentBlock)(nil),          // 18: claude.runner.v1.ContentBlock
+	(*ImageBlock)(nil),            // 19: claude.runner.v1.ImageBlock
+	(*DocumentBlock)(nil),         // 20: claude.runner.v1.DocumentBlock
+	(*HistoryMessage)(nil),        // 21: claude.runner.v1.HistoryMessage
+	(*TurnLimits)(nil),            // 22: claude.runner.v1.TurnLimits
+	nil,                           // 23: claude.runner.v1.StreamChatRequest.LabelsEntry
+	nil,                           // 24: claude.runner.v1.ChatRequest.LabelsEntry
+	nil,                           // 25: claude.runner.v1.SessionRef.LabelsEntry
+	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
+	(*TextDelta)(nil),             // 27: claude.runner.v1.TextDelta
+	(*ThinkingDelta)(nil),         // 28: claude.runner.v1.ThinkingDelta
+	(*ToolInputDelta)(nil),        // 29: claude.runner.v1.ToolInputDelta
+	(*BlockStart)(nil),            // 30: claude.runner.v1.BlockStart
+	(*BlockStop)(nil),             // 31: claude.runner.v1.BlockStop
+	(*MessageStart)(nil),          // 32: claude.runner.v1.MessageStart
+	(*MessageDelta)(nil),          // 33: claude.runner.v1.MessageDelta
+	(*MessageStop)(nil),           // 34: claude.runner.v1.MessageStop
+	(*AssistantBlock)(nil),        // 35: claude.runner.v1.AssistantBlock
+	(*ToolUse)(nil),               // 36: claude.runner.v1.ToolUse
+	(*ToolResult)(nil),            // 37: claude.runner.v1.ToolResult
+	(*Started)(nil),               // 38: claude.runner.v1.Started
+	(*TurnResult)(nil),            // 39: claude.runner.v1.TurnResult
+	(*Heartbeat)(nil),             // 40: claude.runner.v1.Heartbeat
+	(*Retracted)(nil),             // 41: claude.runner.v1.Retracted
+	(*Status)(nil),                // 42: claude.runner.v1.Status
+	(*ApiRetry)(nil),              // 43: claude.runner.v1.ApiRetry
+	(*RateLimit)(nil),             // 44: claude.runner.v1.RateLimit
+	(*ModelSwitched)(nil),         // 45: claude.runner.v1.ModelSwitched
+	(*Compacted)(nil),             // 46: claude.runner.v1.Compacted
+	(*PermissionDenied)(nil),      // 47: claude.runner.v1.PermissionDenied
+	(*TaskEvent)(nil),             // 48: claude.runner.v1.TaskEvent
+	(*ToolProgress)(nil),          // 49: claude.runner.v1.ToolProgress
+	(*BackgroundTasks)(nil),       // 50: claude.runner.v1.BackgroundTasks
+	(*Notice)(nil),                // 51: claude.runner.v1.Notice
+	(*SyntheticPrompt)(nil),       // 52: claude.runner.v1.SyntheticPrompt
+	(*HookEvent)(nil),             // 53: claude.runner.v1.HookEvent
+	(*ThinkingProgress)(nil),      // 54: claude.runner.v1.ThinkingProgress
+	(*SignatureDelta)(nil),        // 55: claude.runner.v1.SignatureDelta
+	(*CitationDelta)(nil),         // 56: claude.runner.v1.CitationDelta
+	(*Gap)(nil),                   // 57: claude.runner.v1.Gap
+	(*UnknownEvent)(nil),          // 58: claude.runner.v1.UnknownEvent
+	(*RawJson)(nil),               // 59: claude.runner.v1.RawJson
+	(*durationpb.Duration)(nil),   // 60: google.protobuf.Duration
 }
 var file_claude_runner_v1_runner_proto_depIdxs = []int32{
-	11, // 0: claude.runner.v1.StreamChatRequest.content:type_name -> claude.runner.v1.ContentBlock
-	14, // 1: claude.runner.v1.StreamChatRequest.history:type_name -> claude.runner.v1.HistoryMessage
-	0,  // 2: claude.runner.v1.StreamChatRequest.effort:type_name -> claude.runner.v1.Effort
-	15, // 3: claude.runner.v1.StreamChatRequest.limits:type_name -> claude.runner.v1.TurnLimits
-	1,  // 4: claude.runner.v1.StreamChatRequest.detail:type_name -> claude.runner.v1.Detail
-	16, // 5: claude.runner.v1.StreamChatRequest.labels:type_name -> claude.runner.v1.StreamChatRequest.LabelsEntry
-	18, // 6: claude.runner.v1.StreamChatResponse.create_time:type_name -> google.protobuf.Timestamp
-	19, // 7: claude.runner.v1.StreamChatResponse.text_delta:type_name -> claude.runner.v1.TextDelta
-	20, // 8: claude.runner.v1.StreamChatResponse.thinking_delta:type_name -> claude.runner.v1.ThinkingDelta
-	21, // 9: claude.runner.v1.StreamChatResponse.tool_input_delta:type_name -> claude.runner.v1.ToolInputDelta
-	22, // 10: claude.runner.v1.StreamChatResponse.block_start:type_name -> claude.runner.v1.BlockStart
-	23, // 11: claude.runner.v1.StreamChatResponse.block_stop:type_name -> claude.runner.v1.BlockStop
-	24, // 12: claude.runner.v1.StreamChatResponse.message_start:type_name -> claude.runner.v1.MessageStart
-	25, // 13: claude.runner.v1.StreamChatResponse.message_delta:type_name -> claude.runner.v1.MessageDelta
-	26, // 14: claude.runner.v1.StreamChatResponse.message_stop:type_name -> claude.runner.v1.MessageStop
-	27, // 15: claude.runner.v1.StreamChatResponse.assistant_block:type_name -> claude.runner.v1.AssistantBlock
-	28, // 16: claude.runner.v1.StreamChatResponse.tool_use:type_name -> claude.runner.v1.ToolUse
-	29, // 17: claude.runner.v1.StreamChatResponse.tool_result:type_name -> claude.runner.v1.ToolResult
-	30, // 18: claude.runner.v1.StreamChatResponse.started:type_name -> claude.runner.v1.Started
-	31, // 19: claude.runner.v1.StreamChatResponse.result:type_name -> claude.runner.v1.TurnResult
-	32, // 20: claude.runner.v1.StreamChatResponse.heartbeat:type_name -> claude.runner.v1.Heartbeat
-	33, // 21: claude.runner.v1.StreamChatResponse.retracted:type_name -> claude.runner.v1.Retracted
-	34, // 22: claude.runner.v1.StreamChatResponse.status:type_name -> claude.runner.v1.Status
-	35, // 23: claude.runner.v1.StreamChatResponse.api_retry:type_name -> claude.runner.v1.ApiRetry
-	36, // 24: claude.runner.v1.StreamChatResponse.rate_limit:type_name -> claude.runner.v1.RateLimit
-	37, // 25: claude.runner.v1.StreamChatResponse.model_switched:type_name -> claude.runner.v1.ModelSwitched
-	38, // 26: claude.runner.v1.StreamChatResponse.compacted:type_name -> claude.runner.v1.Compacted
-	39, // 27: claude.runner.v1.StreamChatResponse.permission_denied:type_name -> claude.runner.v1.PermissionDenied
-	40, // 28: claude.runner.v1.StreamChatResponse.task:type_name -> claude.runner.v1.TaskEvent
-	41, // 29: claude.runner.v1.StreamChatResponse.tool_progress:type_name -> claude.runner.v1.ToolProgress
-	42, // 30: claude.runner.v1.StreamChatResponse.background_tasks:type_name -> claude.runner.v1.BackgroundTasks
-	43, // 31: claude.runner.v1.StreamChatResponse.notice:type_name -> claude.runner.v1.Notice
-	44, // 32: claude.runner.v1.StreamChatResponse.synthetic_prompt:type_name -> claude.runner.v1.SyntheticPrompt
-	45, // 33: claude.runner.v1.StreamChatResponse.hook:type_name -> claude.runner.v1.HookEvent
-	46, // 34: claude.runner.v1.StreamChatResponse.thinking_progress:type_name -> claude.runner.v1.ThinkingProgress
-	47, // 35: claude.runner.v1.StreamChatResponse.signature_delta:type_name -> claude.runner.v1.SignatureDelta
-	48, // 36: claude.runner.v1.StreamChatResponse.citation_delta:type_name -> claude.runner.v1.CitationDelta
-	49, // 37: claude.runner.v1.StreamChatResponse.unknown:type_name -> claude.runner.v1.UnknownEvent
-	50, // 38: claude.runner.v1.StreamChatResponse.raw_json:type_name -> claude.runner.v1.RawJson
-	11, // 39: claude.runner.v1.ChatRequest.content:type_name -> claude.runner.v1.ContentBlock
-	14, // 40: claude.runner.v1.ChatRequest.history:type_name -> claude.runner.v1.HistoryMessage
-	0,  // 41: claude.runner.v1.ChatRequest.effort:type_name -> claude.runner.v1.Effort
-	15, // 42: claude.runner.v1.ChatRequest.limits:type_name -> claude.runner.v1.TurnLimits
-	17, // 43: claude.runner.v1.ChatRequest.labels:type_name -> claude.runner.v1.ChatRequest.LabelsEntry
-	30, // 44: claude.runner.v1.ChatResponse.started:type_name -> claude.runner.v1.Started
-	31, // 45: claude.runner.v1.ChatResponse.result:type_name -> claude.runner.v1.TurnResult
-	28, // 46: claude.runner.v1.ChatResponse.tool_uses:type_name -> claude.runner.v1.ToolUse
-	10, // 47: claude.runner.v1.GetInfoResponse.profiles:type_name -> claude.runner.v1.ProfileInfo
-	51, // 48: claude.runner.v1.GetInfoResponse.max_timeout:type_name -> google.protobuf.Duration
-	51, // 49: claude.runner.v1.GetInfoResponse.default_timeout:type_name -> google.protobuf.Duration
-	3,  // 50: claude.runner.v1.ProfileInfo.system_prompt_policy:type_name -> claude.runner.v1.SystemPromptPolicy
-	15, // 51: claude.runner.v1.ProfileInfo.default_limits:type_name -> claude.runner.v1.TurnLimits
-	15, // 52: claude.runner.v1.ProfileInfo.max_limits:type_name -> claude.runner.v1.TurnLimits
-	12, // 53: claude.runner.v1.ContentBlock.image:type_name -> claude.runner.v1.ImageBlock
-	13, // 54: claude.runner.v1.ContentBlock.document:type_name -> claude.runner.v1.DocumentBlock
-	2,  // 55: claude.runner.v1.HistoryMessage.role:type_name -> claude.runner.v1.Role
-	51, // 56: claude.runner.v1.TurnLimits.max_duration:type_name -> google.protobuf.Duration
-	4,  // 57: claude.runner.v1.ClaudeRunner.StreamChat:input_type -> claude.runner.v1.StreamChatRequest
-	6,  // 58: claude.runner.v1.ClaudeRunner.Chat:input_type -> claude.runner.v1.ChatRequest
-	8,  // 59: claude.runner.v1.ClaudeRunner.GetInfo:input_type -> claude.runner.v1.GetInfoRequest
-	5,  // 60: claude.runner.v1.ClaudeRunner.StreamChat:output_type -> claude.runner.v1.StreamChatResponse
-	7,  // 61: claude.runner.v1.ClaudeRunner.Chat:output_type -> claude.runner.v1.ChatResponse
-	9,  // 62: claude.runner.v1.ClaudeRunner.GetInfo:output_type -> claude.runner.v1.GetInfoResponse
-	60, // [60:63] is the sub-list for method output_type
-	57, // [57:60] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	18, // 0: claude.runner.v1.StreamChatRequest.content:type_name -> claude.runner.v1.ContentBlock
+	21, // 1: claude.runner.v1.StreamChatRequest.history:type_name -> claude.runner.v1.HistoryMessage
+	4,  // 2: claude.runner.v1.StreamChatRequest.effort:type_name -> claude.runner.v1.Effort
+	22, // 3: claude.runner.v1.StreamChatRequest.limits:type_name -> claude.runner.v1.TurnLimits
+	5,  // 4: claude.runner.v1.StreamChatRequest.detail:type_name -> claude.runner.v1.Detail
+	23, // 5: claude.runner.v1.StreamChatRequest.labels:type_name -> claude.runner.v1.StreamChatRequest.LabelsEntry
+	17, // 6: claude.runner.v1.StreamChatRequest.session:type_name -> claude.runner.v1.SessionRef
+	2,  // 7: claude.runner.v1.StreamChatRequest.busy_policy:type_name -> claude.runner.v1.BusyPolicy
+	3,  // 8: claude.runner.v1.StreamChatRequest.on_disconnect:type_name -> claude.runner.v1.OnDisconnect
+	26, // 9: claude.runner.v1.StreamChatResponse.create_time:type_name -> google.protobuf.Timestamp
+	27, // 10: claude.runner.v1.StreamChatResponse.text_delta:type_name -> claude.runner.v1.TextDelta
+	28, // 11: claude.runner.v1.StreamChatResponse.thinking_delta:type_name -> claude.runner.v1.ThinkingDelta
+	29, // 12: claude.runner.v1.StreamChatResponse.tool_input_delta:type_name -> claude.runner.v1.ToolInputDelta
+	30, // 13: claude.runner.v1.StreamChatResponse.block_start:type_name -> claude.runner.v1.BlockStart
+	31, // 14: claude.runner.v1.StreamChatResponse.block_stop:type_name -> claude.runner.v1.BlockStop
+	32, // 15: claude.runner.v1.StreamChatResponse.message_start:type_name -> claude.runner.v1.MessageStart
+	33, // 16: claude.runner.v1.StreamChatResponse.message_delta:type_name -> claude.runner.v1.MessageDelta
+	34, // 17: claude.runner.v1.StreamChatResponse.message_stop:type_name -> claude.runner.v1.MessageStop
+	35, // 18: claude.runner.v1.StreamChatResponse.assistant_block:type_name -> claude.runner.v1.AssistantBlock
+	36, // 19: claude.runner.v1.StreamChatResponse.tool_use:type_name -> claude.runner.v1.ToolUse
+	37, // 20: claude.runner.v1.StreamChatResponse.tool_result:type_name -> claude.runner.v1.ToolResult
+	38, // 21: claude.runner.v1.StreamChatResponse.started:type_name -> claude.runner.v1.Started
+	39, // 22: claude.runner.v1.StreamChatResponse.result:type_name -> claude.runner.v1.TurnResult
+	40, // 23: claude.runner.v1.StreamChatResponse.heartbeat:type_name -> claude.runner.v1.Heartbeat
+	41, // 24: claude.runner.v1.StreamChatResponse.retracted:type_name -> claude.runner.v1.Retracted
+	42, // 25: claude.runner.v1.StreamChatResponse.status:type_name -> claude.runner.v1.Status
+	43, // 26: claude.runner.v1.StreamChatResponse.api_retry:type_name -> claude.runner.v1.ApiRetry
+	44, // 27: claude.runner.v1.StreamChatResponse.rate_limit:type_name -> claude.runner.v1.RateLimit
+	45, // 28: claude.runner.v1.StreamChatResponse.model_switched:type_name -> claude.runner.v1.ModelSwitched
+	46, // 29: claude.runner.v1.StreamChatResponse.compacted:type_name -> claude.runner.v1.Compacted
+	47, // 30: claude.runner.v1.StreamChatResponse.permission_denied:type_name -> claude.runner.v1.PermissionDenied
+	48, // 31: claude.runner.v1.StreamChatResponse.task:type_name -> claude.runner.v1.TaskEvent
+	49, // 32: claude.runner.v1.StreamChatResponse.tool_progress:type_name -> claude.runner.v1.ToolProgress
+	50, // 33: claude.runner.v1.StreamChatResponse.background_tasks:type_name -> claude.runner.v1.BackgroundTasks
+	51, // 34: claude.runner.v1.StreamChatResponse.notice:type_name -> claude.runner.v1.Notice
+	52, // 35: claude.runner.v1.StreamChatResponse.synthetic_prompt:type_name -> claude.runner.v1.SyntheticPrompt
+	53, // 36: claude.runner.v1.StreamChatResponse.hook:type_name -> claude.runner.v1.HookEvent
+	54, // 37: claude.runner.v1.StreamChatResponse.thinking_progress:type_name -> claude.runner.v1.ThinkingProgress
+	55, // 38: claude.runner.v1.StreamChatResponse.signature_delta:type_name -> claude.runner.v1.SignatureDelta
+	56, // 39: claude.runner.v1.StreamChatResponse.citation_delta:type_name -> claude.runner.v1.CitationDelta
+	57, // 40: claude.runner.v1.StreamChatResponse.gap:type_name -> claude.runner.v1.Gap
+	58, // 41: claude.runner.v1.StreamChatResponse.unknown:type_name -> claude.runner.v1.UnknownEvent
+	59, // 42: claude.runner.v1.StreamChatResponse.raw_json:type_name -> claude.runner.v1.RawJson
+	18, // 43: claude.runner.v1.ChatRequest.content:type_name -> claude.runner.v1.ContentBlock
+	21, // 44: claude.runner.v1.ChatRequest.history:type_name -> claude.runner.v1.HistoryMessage
+	4,  // 45: claude.runner.v1.ChatRequest.effort:type_name -> claude.runner.v1.Effort
+	22, // 46: claude.runner.v1.ChatRequest.limits:type_name -> claude.runner.v1.TurnLimits
+	24, // 47: claude.runner.v1.ChatRequest.labels:type_name -> claude.runner.v1.ChatRequest.LabelsEntry
+	17, // 48: claude.runner.v1.ChatRequest.session:type_name -> claude.runner.v1.SessionRef
+	2,  // 49: claude.runner.v1.ChatRequest.busy_policy:type_name -> claude.runner.v1.BusyPolicy
+	3,  // 50: claude.runner.v1.ChatRequest.on_disconnect:type_name -> claude.runner.v1.OnDisconnect
+	38, // 51: claude.runner.v1.ChatResponse.started:type_name -> claude.runner.v1.Started
+	39, // 52: claude.runner.v1.ChatResponse.result:type_name -> claude.runner.v1.TurnResult
+	36, // 53: claude.runner.v1.ChatResponse.tool_uses:type_name -> claude.runner.v1.ToolUse
+	16, // 54: claude.runner.v1.GetInfoResponse.profiles:type_name -> claude.runner.v1.ProfileInfo
+	60, // 55: claude.runner.v1.GetInfoResponse.max_timeout:type_name -> google.protobuf.Duration
+	60, // 56: claude.runner.v1.GetInfoResponse.default_timeout:type_name -> google.protobuf.Duration
+	14, // 57: claude.runner.v1.GetInfoResponse.storage:type_name -> claude.runner.v1.StorageInfo
+	0,  // 58: claude.runner.v1.StorageInfo.kind:type_name -> claude.runner.v1.StorageKind
+	15, // 59: claude.runner.v1.StorageInfo.retained:type_name -> claude.runner.v1.RetainedData
+	1,  // 60: claude.runner.v1.RetainedData.kind:type_name -> claude.runner.v1.RetainedKind
+	60, // 61: claude.runner.v1.RetainedData.retention:type_name -> google.protobuf.Duration
+	7,  // 62: claude.runner.v1.ProfileInfo.system_prompt_policy:type_name -> claude.runner.v1.SystemPromptPolicy
+	22, // 63: claude.runner.v1.ProfileInfo.default_limits:type_name -> claude.runner.v1.TurnLimits
+	22, // 64: claude.runner.v1.ProfileInfo.max_limits:type_name -> claude.runner.v1.TurnLimits
+	25, // 65: claude.runner.v1.SessionRef.labels:type_name -> claude.runner.v1.SessionRef.LabelsEntry
+	60, // 66: claude.runner.v1.SessionRef.idle_expiry:type_name -> google.protobuf.Duration
+	19, // 67: claude.runner.v1.ContentBlock.image:type_name -> claude.runner.v1.ImageBlock
+	20, // 68: claude.runner.v1.ContentBlock.document:type_name -> claude.runner.v1.DocumentBlock
+	6,  // 69: claude.runner.v1.HistoryMessage.role:type_name -> claude.runner.v1.Role
+	60, // 70: claude.runner.v1.TurnLimits.max_duration:type_name -> google.protobuf.Duration
+	8,  // 71: claude.runner.v1.ClaudeRunner.StreamChat:input_type -> claude.runner.v1.StreamChatRequest
+	10, // 72: claude.runner.v1.ClaudeRunner.Chat:input_type -> claude.runner.v1.ChatRequest
+	12, // 73: claude.runner.v1.ClaudeRunner.GetInfo:input_type -> claude.runner.v1.GetInfoRequest
+	9,  // 74: claude.runner.v1.ClaudeRunner.StreamChat:output_type -> claude.runner.v1.StreamChatResponse
+	11, // 75: claude.runner.v1.ClaudeRunner.Chat:output_type -> claude.runner.v1.ChatResponse
+	13, // 76: claude.runner.v1.ClaudeRunner.GetInfo:output_type -> claude.runner.v1.GetInfoResponse
+	74, // [74:77] is the sub-list for method output_type
+	71, // [71:74] is the sub-list for method input_type
+	71, // [71:71] is the sub-list for extension type_name
+	71, // [71:71] is the sub-list for extension extendee
+	0,  // [0:71] is the sub-list for field type_name
 }
 
 func init() { file_claude_runner_v1_runner_proto_init() }
@@ -2284,26 +2955,27 @@ func file_claude_runner_v1_runner_proto_init() {
 		(*StreamChatResponse_ThinkingProgress)(nil),
 		(*StreamChatResponse_SignatureDelta)(nil),
 		(*StreamChatResponse_CitationDelta)(nil),
+		(*StreamChatResponse_Gap)(nil),
 		(*StreamChatResponse_Unknown)(nil),
 	}
 	file_claude_runner_v1_runner_proto_msgTypes[2].OneofWrappers = []any{}
-	file_claude_runner_v1_runner_proto_msgTypes[7].OneofWrappers = []any{
+	file_claude_runner_v1_runner_proto_msgTypes[10].OneofWrappers = []any{
 		(*ContentBlock_Text)(nil),
 		(*ContentBlock_Image)(nil),
 		(*ContentBlock_Document)(nil),
 	}
-	file_claude_runner_v1_runner_proto_msgTypes[9].OneofWrappers = []any{
+	file_claude_runner_v1_runner_proto_msgTypes[12].OneofWrappers = []any{
 		(*DocumentBlock_Pdf)(nil),
 		(*DocumentBlock_Text)(nil),
 	}
-	file_claude_runner_v1_runner_proto_msgTypes[11].OneofWrappers = []any{}
+	file_claude_runner_v1_runner_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_claude_runner_v1_runner_proto_rawDesc), len(file_claude_runner_v1_runner_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   14,
+			NumEnums:      8,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

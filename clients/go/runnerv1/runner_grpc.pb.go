@@ -67,9 +67,10 @@ type ClaudeRunnerClient interface {
 	// still writes the `result`, but a client that has cancelled, or whose deadline
 	// has passed, ends the call on its side and never sees it. To receive the result
 	// of a turn that takes too long, set `limits.max_duration` below the deadline:
-	// the turn then ends under OK with what it has produced. What a turn used and
-	// cost, even a cancelled one, is in `PoolService.GetPool` among its tenant's
-	// `recent_turns`.
+	// the turn then ends under OK with what it has produced. A turn with
+	// ON_DISCONNECT_CONTINUE goes on without its caller. The response header
+	// `claude-runner-turn-id` names the turn: `TurnService.AttachTurn` reads it again,
+	// and `GetTurn` returns what it used and cost, even a cancelled one.
 	//
 	// A call without a deadline gets the server's default (10 minutes unless it is
 	// set otherwise); one longer than the server's maximum (60 minutes by default)
@@ -175,9 +176,10 @@ type ClaudeRunnerServer interface {
 	// still writes the `result`, but a client that has cancelled, or whose deadline
 	// has passed, ends the call on its side and never sees it. To receive the result
 	// of a turn that takes too long, set `limits.max_duration` below the deadline:
-	// the turn then ends under OK with what it has produced. What a turn used and
-	// cost, even a cancelled one, is in `PoolService.GetPool` among its tenant's
-	// `recent_turns`.
+	// the turn then ends under OK with what it has produced. A turn with
+	// ON_DISCONNECT_CONTINUE goes on without its caller. The response header
+	// `claude-runner-turn-id` names the turn: `TurnService.AttachTurn` reads it again,
+	// and `GetTurn` returns what it used and cost, even a cancelled one.
 	//
 	// A call without a deadline gets the server's default (10 minutes unless it is
 	// set otherwise); one longer than the server's maximum (60 minutes by default)

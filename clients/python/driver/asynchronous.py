@@ -5,12 +5,13 @@ from contextlib import AsyncExitStack
 
 import grpc
 import grpc.aio
+from google.protobuf.message import Message
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 from opentelemetry.instrumentation.grpc import aio_client_interceptors
 
-from claude_runner_client import AsyncClaudeRunner, RunnerError
+from claude_runner_client import AsyncClaudeRunner, AsyncTurn, RunnerError, v1
 
 from . import protocol
 from .protocol import Answer, Command, Sample, Stopwatch, StreamLog, Target
@@ -28,6 +29,9 @@ class Commands:
             "text": self.text,
             "chat": self.chat,
             "conversation": self.conversation,
+            "session": self.session,
+            "attach": self.attach,
+            "kept": self.kept,
             "info": self.info,
             "pool": self.pool,
             "health": self.health,
@@ -70,7 +74,11 @@ class Commands:
     async def chat(self, command: Command) -> Answer:
         """A collected turn."""
         try:
-            return protocol.response(await self._runner(command).chat(protocol.chat_request(command)))
+            return protocol.response(
+                await self._runner(command).chat(
+                    protocol.chat_request(command), idempotent=command.get("idempotent", False)
+                )
+            )
         except RunnerError as error:
             return protocol.failure(error)
 
@@ -85,6 +93,30 @@ class Commands:
         except RunnerError as error:
             return {"turns": turns, **protocol.failure(error)}
         return {"turns": turns}
+
+    async def session(self, command: Command) -> Answer:
+        """Several turns of a session."""
+        session = self._runner(command).session(command["sessionId"], **protocol.session_options(command))
+        turns: list[Answer] = []
+        try:
+            for prompt in command["prompts"]:
+                turn = session.stream(prompt)
+                turns.append(protocol.session_turn(await turn.full_text(), turn))
+        except RunnerError as error:
+            return {"turns": turns, **protocol.failure(error)}
+        return {"turns": turns}
+
+    async def attach(self, command: Command) -> Answer:
+        """Every event of a turn that somebody else has begun."""
+        turn = self._runner(command).attach(**protocol.attach_options(command))
+        return await self._see(turn, command)
+
+    async def kept(self, command: Command) -> Answer:
+        """A call about what the server keeps."""
+        try:
+            return protocol.response(await self._kept(self._runner(command), command))
+        except RunnerError as error:
+            return protocol.failure(error)
 
     async def info(self, command: Command) -> Answer:
         """What the server is."""
@@ -140,11 +172,17 @@ class Commands:
         return {**protocol.bench_answer(samples[command["warmUpCount"] :]), **failure}
 
     async def _watch(self, runner: AsyncClaudeRunner, command: Command) -> Answer:
-        log = StreamLog()
-        failure: Answer = {}
         turn = runner.stream(
-            protocol.stream_request(command), timeout=protocol.timeout(command), metadata=protocol.headers(command)
+            protocol.stream_request(command),
+            rejoin=command.get("rejoin", False),
+            timeout=protocol.timeout(command),
+            metadata=protocol.headers(command),
         )
+        return await self._see(turn, command)
+
+    async def _see(self, turn: AsyncTurn, command: Command) -> Answer:
+        log = StreamLog(command.get("afterSequence", 0))
+        failure: Answer = {}
         try:
             async for event in turn:
                 log.take(event, turn.unknown_event_count)
@@ -155,6 +193,34 @@ class Commands:
         except RunnerError as error:
             failure = protocol.failure(error)
         return {**log.answer(turn), **failure}
+
+    async def _kept(self, runner: AsyncClaudeRunner, command: Command) -> Message:
+        """What a method gives, in the response of the service."""
+        request = protocol.kept_request(command)
+        match command["method"]:
+            case "createSession":
+                return v1.CreateSessionResponse(session=await runner.create_session(request))
+            case "getSession":
+                return v1.GetSessionResponse(session=await runner.session(request.id).get())
+            case "listSessions":
+                return v1.ListSessionsResponse(sessions=[each async for each in runner.sessions(request)])
+            case "updateSession":
+                changes = protocol.update_options(request)
+                return v1.UpdateSessionResponse(session=await runner.session(request.id).update(**changes))
+            case "deleteSession":
+                return await runner.session(request.id).delete(force=request.force)
+            case "forkSession":
+                options = protocol.fork_options(request)
+                return v1.ForkSessionResponse(session=await runner.session(request.id).fork(**options))
+            case "listTurns":
+                return v1.ListTurnsResponse(turns=[each async for each in runner.turns(request)])
+            case "getTurn":
+                which = request.WhichOneof("turn")
+                return await runner.get_turn(**{which: getattr(request, which)}, view=request.view)
+            case "interruptTurn":
+                return await runner.interrupt_turn(request.turn_id)
+            case method:
+                raise ValueError(f"there is no method {method}")
 
     def _runner(self, command: Command) -> AsyncClaudeRunner:
         target = Target.of(command)

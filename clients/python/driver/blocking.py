@@ -4,13 +4,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import grpc
+from google.protobuf.message import Message
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 from opentelemetry.instrumentation.grpc import client_interceptor
 from opentelemetry.instrumentation.grpc.grpcext import intercept_channel
 
-from claude_runner_client import ClaudeRunner, RunnerError
+from claude_runner_client import ClaudeRunner, RunnerError, Turn, v1
 
 from . import protocol
 from .protocol import Answer, Command, Sample, Stopwatch, StreamLog, Target
@@ -28,6 +29,9 @@ class Commands:
             "text": self.text,
             "chat": self.chat,
             "conversation": self.conversation,
+            "session": self.session,
+            "attach": self.attach,
+            "kept": self.kept,
             "info": self.info,
             "pool": self.pool,
             "health": self.health,
@@ -72,7 +76,9 @@ class Commands:
     def chat(self, command: Command) -> Answer:
         """A collected turn."""
         try:
-            return protocol.response(self._runner(command).chat(protocol.chat_request(command)))
+            return protocol.response(
+                self._runner(command).chat(protocol.chat_request(command), idempotent=command.get("idempotent", False))
+            )
         except RunnerError as error:
             return protocol.failure(error)
 
@@ -87,6 +93,30 @@ class Commands:
         except RunnerError as error:
             return {"turns": turns, **protocol.failure(error)}
         return {"turns": turns}
+
+    def session(self, command: Command) -> Answer:
+        """Several turns of a session."""
+        session = self._runner(command).session(command["sessionId"], **protocol.session_options(command))
+        turns: list[Answer] = []
+        try:
+            for prompt in command["prompts"]:
+                turn = session.stream(prompt)
+                turns.append(protocol.session_turn(turn.full_text(), turn))
+        except RunnerError as error:
+            return {"turns": turns, **protocol.failure(error)}
+        return {"turns": turns}
+
+    def attach(self, command: Command) -> Answer:
+        """Every event of a turn that somebody else has begun."""
+        turn = self._runner(command).attach(**protocol.attach_options(command))
+        return self._see(turn, command)
+
+    def kept(self, command: Command) -> Answer:
+        """A call about what the server keeps."""
+        try:
+            return protocol.response(self._kept(self._runner(command), command))
+        except RunnerError as error:
+            return protocol.failure(error)
 
     def info(self, command: Command) -> Answer:
         """What the server is."""
@@ -140,11 +170,17 @@ class Commands:
         return {**protocol.bench_answer(samples[command["warmUpCount"] :]), **failure}
 
     def _watch(self, runner: ClaudeRunner, command: Command) -> Answer:
-        log = StreamLog()
-        failure: Answer = {}
         turn = runner.stream(
-            protocol.stream_request(command), timeout=protocol.timeout(command), metadata=protocol.headers(command)
+            protocol.stream_request(command),
+            rejoin=command.get("rejoin", False),
+            timeout=protocol.timeout(command),
+            metadata=protocol.headers(command),
         )
+        return self._see(turn, command)
+
+    def _see(self, turn: Turn, command: Command) -> Answer:
+        log = StreamLog(command.get("afterSequence", 0))
+        failure: Answer = {}
         try:
             for event in turn:
                 log.take(event, turn.unknown_event_count)
@@ -155,6 +191,34 @@ class Commands:
         except RunnerError as error:
             failure = protocol.failure(error)
         return {**log.answer(turn), **failure}
+
+    def _kept(self, runner: ClaudeRunner, command: Command) -> Message:
+        """What a method gives, in the response of the service."""
+        request = protocol.kept_request(command)
+        match command["method"]:
+            case "createSession":
+                return v1.CreateSessionResponse(session=runner.create_session(request))
+            case "getSession":
+                return v1.GetSessionResponse(session=runner.session(request.id).get())
+            case "listSessions":
+                return v1.ListSessionsResponse(sessions=runner.sessions(request))
+            case "updateSession":
+                changes = protocol.update_options(request)
+                return v1.UpdateSessionResponse(session=runner.session(request.id).update(**changes))
+            case "deleteSession":
+                return runner.session(request.id).delete(force=request.force)
+            case "forkSession":
+                options = protocol.fork_options(request)
+                return v1.ForkSessionResponse(session=runner.session(request.id).fork(**options))
+            case "listTurns":
+                return v1.ListTurnsResponse(turns=runner.turns(request))
+            case "getTurn":
+                which = request.WhichOneof("turn")
+                return runner.get_turn(**{which: getattr(request, which)}, view=request.view)
+            case "interruptTurn":
+                return runner.interrupt_turn(request.turn_id)
+            case method:
+                raise ValueError(f"there is no method {method}")
 
     def _runner(self, command: Command) -> ClaudeRunner:
         target = Target.of(command)

@@ -8,7 +8,16 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionResponse
 
-from claude_runner_client import AsyncTurn, ChatRequest, RunnerError, StreamChatRequest, StreamChatResponse, Turn
+from claude_runner_client import (
+    AsyncTurn,
+    BusyPolicy,
+    ChatRequest,
+    RunnerError,
+    StreamChatRequest,
+    StreamChatResponse,
+    Turn,
+    v1,
+)
 
 Command = dict[str, Any]
 Answer = dict[str, Any]
@@ -37,12 +46,14 @@ class Target(NamedTuple):
 class StreamLog:
     """What was seen of a stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, after_sequence: int = 0) -> None:
         self.kinds: dict[str, int] = {}
         self._first_kind = ""
         self._last_kind = ""
         self._known_count = 0
         self._gap_free = True
+        self._gaps: list[Answer] = []
+        self._after_sequence = after_sequence
         self._messages: Answer = {}
 
     def take(self, event: StreamChatResponse, unknown_count: int) -> None:
@@ -52,7 +63,11 @@ class StreamLog:
         self._first_kind = self._first_kind or kind
         self._last_kind = kind
         self._known_count += 1
-        self._gap_free = self._gap_free and event.sequence == self._known_count + unknown_count
+        # A heartbeat repeats the number before it.
+        expected = self._after_sequence + self._known_count + unknown_count - self.kinds.get("heartbeat", 0)
+        self._gap_free = self._gap_free and event.sequence == expected
+        if kind == "gap":
+            self._gaps.append(message_json(event.gap))
         if kind in ("started", "result"):
             self._messages[kind] = message_json(getattr(event, kind))
 
@@ -72,6 +87,7 @@ class StreamLog:
             "eventCount": self._known_count + turn.unknown_event_count,
             **text_facts(turn.text_so_far),
             "turnId": turn.turn_id,
+            **({"gaps": self._gaps} if self._gaps else {}),
             **self._messages,
         }
 
@@ -116,6 +132,54 @@ def bench_answer(samples: list[Sample]) -> Answer:
 def conversation_turn(text: str, turn: Turn | AsyncTurn) -> Answer:
     """A turn of a conversation."""
     return {"text": text, "seededMessageCount": turn.started.seeded_message_count if turn.started is not None else 0}
+
+
+def session_turn(text: str, turn: Turn | AsyncTurn) -> Answer:
+    """A turn of a session."""
+    started = {} if turn.started is None else message_json(turn.started)
+    return {"text": text, "turnId": turn.turn_id, "started": started}
+
+
+def session_options(command: Command) -> dict[str, Any]:
+    """The options of a session's handle."""
+    options: dict[str, Any] = {name: command[name] for name in ("title", "labels") if name in command}
+    if "allowMissing" in command:
+        options["create"] = command["allowMissing"]
+    if "busyPolicy" in command:
+        options["busy_policy"] = BusyPolicy.Value(command["busyPolicy"])
+    return options
+
+
+def attach_options(command: Command) -> dict[str, Any]:
+    """Which turn to attach to, and from where."""
+    names = {"turnId": "turn_id", "requestId": "request_id", "afterSequence": "after_sequence"}
+    return {option: command[name] for name, option in names.items() if name in command}
+
+
+def update_options(request: v1.UpdateSessionRequest) -> dict[str, Any]:
+    """The changes that a request for an update names."""
+    changes = {
+        "title": request.title,
+        "labels": dict(request.labels),
+        "idle_expiry": request.idle_expiry.ToNanoseconds() / 1e9,
+    }
+    return {name: value for name, value in changes.items() if name in request.update_mask.paths}
+
+
+def fork_options(request: v1.ForkSessionRequest) -> dict[str, Any]:
+    """How a request for a fork wants it."""
+    options: dict[str, Any] = {"new_id": request.new_id}
+    if (until := request.WhichOneof("until")) is not None:
+        options[until] = getattr(request, until)
+    if request.HasField("title"):
+        options["title"] = request.title
+    return options
+
+
+def kept_request(command: Command) -> Any:  # noqa: ANN401 (the type depends on the command)
+    """The request of a command about what the server keeps."""
+    method: str = command["method"]
+    return ParseDict(command["request"], getattr(v1, f"{method[0].upper()}{method[1:]}Request")())
 
 
 def text_facts(text: str) -> Answer:

@@ -1,4 +1,4 @@
-"""Streams a turn, cancels one, has a conversation, and shows what a refused request tells.
+"""Streams a turn, cancels one, has a conversation and a session, rejoins a turn, and shows a refusal.
 
 Against the server at CLAUDE_RUNNER_ADDRESS, with the token in CLAUDE_RUNNER_TOKEN. `example.sh` runs it.
 """
@@ -31,6 +31,24 @@ def converse(runner: ClaudeRunner) -> None:
     print(f"{len(conversation.messages)} messages so far")
 
 
+def continue_session(runner: ClaudeRunner) -> None:
+    """Goes on with a conversation that the server keeps, and deletes it."""
+    session = runner.session("trip-to-lisbon", title="A trip to Lisbon")
+    for prompt in ("My name is Ada.", "What is my name?"):
+        print(f"{prompt} -> {session.chat(prompt, idempotent=True).text}")
+    print(f"{session.get().turn_count} turns, {sum(len(turn.answer) for turn in session.turns())} answers")
+    session.delete()
+
+
+def rejoin(runner: ClaudeRunner) -> None:
+    """Streams a turn that goes on when its connection breaks, and reads it a second time."""
+    turn = runner.stream("Write a long report", rejoin=True)
+    for text in turn.text():
+        print(text, end="", flush=True)
+    again = runner.attach(turn.turn_id)
+    print(f"\nthe same again: {again.full_text() == turn.text_so_far}")
+
+
 def be_refused(runner: ClaudeRunner) -> None:
     """Sends what breaks rules, and prints every one of them."""
     try:
@@ -44,7 +62,7 @@ def be_refused(runner: ClaudeRunner) -> None:
 def main() -> None:
     """All of it, over one connection."""
     with ClaudeRunner() as runner:
-        for part in (stream, cancel, converse, be_refused):
+        for part in (stream, cancel, converse, continue_session, rejoin, be_refused):
             print(f"== {part.__name__}")
             part(runner)
 

@@ -12,9 +12,12 @@ from claude_runner_client import (
     Conversation,
     GetInfoResponse,
     GetPoolResponse,
+    GetTurnResponse,
+    Session,
     StreamChatResponse,
     Turn,
     TurnResult,
+    v1,
 )
 
 
@@ -63,6 +66,11 @@ class BlockingTurn:
         return self._turn.turn_id
 
     @property
+    def has_gap(self) -> bool:
+        """See Turn."""
+        return self._turn.has_gap
+
+    @property
     def unknown_event_count(self) -> int:
         """See Turn."""
         return self._turn.unknown_event_count
@@ -85,6 +93,42 @@ class BlockingConversation:
     async def chat(self, prompt: str) -> ChatResponse:
         """See Conversation."""
         return self._conversation.chat(prompt)
+
+
+class BlockingSession:
+    """A Session as an AsyncSession."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def stream(self, *args: Any, **options: Any) -> BlockingTurn:
+        """See Session."""
+        return BlockingTurn(self._session.stream(*args, **options))
+
+    async def chat(self, *args: Any, **options: Any) -> ChatResponse:
+        """See Session."""
+        return self._session.chat(*args, **options)
+
+    async def get(self) -> v1.Session:
+        """See Session."""
+        return self._session.get()
+
+    async def update(self, **changes: Any) -> v1.Session:
+        """See Session."""
+        return self._session.update(**changes)
+
+    async def fork(self, **options: Any) -> v1.Session:
+        """See Session."""
+        return self._session.fork(**options)
+
+    async def delete(self, **options: Any) -> v1.DeleteSessionResponse:
+        """See Session."""
+        return self._session.delete(**options)
+
+    async def turns(self) -> AsyncIterator[v1.Turn]:
+        """See Session."""
+        for turn in self._session.turns():
+            yield turn
 
 
 class BlockingRunner:
@@ -113,6 +157,27 @@ class BlockingRunner:
     async def chat(self, *args: Any, **options: Any) -> ChatResponse:
         """See ClaudeRunner."""
         return self._runner.chat(*args, **options)
+
+    def attach(self, *args: Any, **options: Any) -> BlockingTurn:
+        """See ClaudeRunner."""
+        return BlockingTurn(self._runner.attach(*args, **options))
+
+    def session(self, *args: Any, **options: Any) -> BlockingSession:
+        """See ClaudeRunner."""
+        return BlockingSession(self._runner.session(*args, **options))
+
+    async def create_session(self, *args: Any) -> v1.Session:
+        """See ClaudeRunner."""
+        return self._runner.create_session(*args)
+
+    async def sessions(self, *args: Any) -> AsyncIterator[v1.Session]:
+        """See ClaudeRunner."""
+        for session in self._runner.sessions(*args):
+            yield session
+
+    async def get_turn(self, *args: Any, **options: Any) -> GetTurnResponse:
+        """See ClaudeRunner."""
+        return self._runner.get_turn(*args, **options)
 
     async def info(self) -> GetInfoResponse:
         """See ClaudeRunner."""

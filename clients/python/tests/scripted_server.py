@@ -54,11 +54,112 @@ class Failure:
         raise AssertionError("abort has raised")
 
 
+def broken_way() -> Failure:
+    """What a client sees when the way to the server breaks."""
+    return Failure(grpc.StatusCode.UNAVAILABLE, "the connection broke", pushback="-1")
+
+
 class UntilCancelled:
     """A step of a script: nothing happens until the caller is gone."""
 
 
 Step = StreamChatResponse | Failure | UntilCancelled
+
+
+class KeptThings(v1.SessionServiceServicer, v1.TurnServiceServicer):
+    """What the server keeps: turns that are attached to and stopped, and five sessions that are listed."""
+
+    def __init__(self) -> None:
+        self.attach_scripts: deque[Sequence[v1.AttachTurnResponse | Failure]] = deque()
+        self.attached: list[v1.AttachTurnRequest] = []
+        self.interrupted: list[str] = []
+        self.page_tokens: list[str] = []
+        self.updates: list[v1.UpdateSessionRequest] = []
+        self.forks: list[v1.ForkSessionRequest] = []
+
+    def AttachTurn(
+        self, request: v1.AttachTurnRequest, context: grpc.ServicerContext
+    ) -> Iterator[v1.AttachTurnResponse]:
+        """Plays the next script."""
+        self.attached.append(request)
+        for step in self.attach_scripts.popleft():
+            if isinstance(step, Failure):
+                step.abort(context)
+            yield step
+
+    def GetTurn(self, request: v1.GetTurnRequest, context: grpc.ServicerContext) -> v1.GetTurnResponse:
+        """Knows every turn."""
+        del context
+        return v1.GetTurnResponse(turn=v1.Turn(id=request.turn_id or f"turn of {request.request_id}"))
+
+    def InterruptTurn(
+        self, request: v1.InterruptTurnRequest, context: grpc.ServicerContext
+    ) -> v1.InterruptTurnResponse:
+        """Notes it."""
+        del context
+        self.interrupted.append(request.turn_id)
+        return v1.InterruptTurnResponse(interrupted=True)
+
+    def ListTurns(self, request: v1.ListTurnsRequest, context: grpc.ServicerContext) -> v1.ListTurnsResponse:
+        """Five turns, two a page."""
+        del context
+        numbers, token = self._page(request.page_token)
+        has_content = request.view == v1.TurnView.TURN_VIEW_FULL
+        turns = [v1.Turn(id=each, session_id=request.session_id, has_content=has_content) for each in numbers]
+        return v1.ListTurnsResponse(turns=turns, next_page_token=token)
+
+    def ListSessions(self, request: v1.ListSessionsRequest, context: grpc.ServicerContext) -> v1.ListSessionsResponse:
+        """Five sessions, two a page; none for a title that is nobody's."""
+        if request.title_contains == "nobody's":
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, "not yours")
+        numbers, token = self._page(request.page_token)
+        return v1.ListSessionsResponse(sessions=[v1.Session(id=each) for each in numbers], next_page_token=token)
+
+    def CreateSession(
+        self, request: v1.CreateSessionRequest, context: grpc.ServicerContext
+    ) -> v1.CreateSessionResponse:
+        """Says that it did."""
+        del context
+        return v1.CreateSessionResponse(session=v1.Session(id=request.id or "chosen", title=request.title))
+
+    def GetSession(self, request: v1.GetSessionRequest, context: grpc.ServicerContext) -> v1.GetSessionResponse:
+        """Knows every session."""
+        del context
+        return v1.GetSessionResponse(session=v1.Session(id=request.id))
+
+    def UpdateSession(
+        self, request: v1.UpdateSessionRequest, context: grpc.ServicerContext
+    ) -> v1.UpdateSessionResponse:
+        """Notes it."""
+        del context
+        self.updates.append(request)
+        return v1.UpdateSessionResponse(session=v1.Session(id=request.id, title=request.title))
+
+    def DeleteSession(
+        self, request: v1.DeleteSessionRequest, context: grpc.ServicerContext
+    ) -> v1.DeleteSessionResponse:
+        """Says whether it would have had to stop a turn."""
+        del context
+        return v1.DeleteSessionResponse(interrupted_turn_id="turn-1" if request.force else "")
+
+    def ForkSession(self, request: v1.ForkSessionRequest, context: grpc.ServicerContext) -> v1.ForkSessionResponse:
+        """Notes it."""
+        del context
+        self.forks.append(request)
+        return v1.ForkSessionResponse(session=v1.Session(id=request.new_id or "chosen"))
+
+    def GetTurnContent(
+        self, request: v1.GetTurnContentRequest, context: grpc.ServicerContext
+    ) -> Iterator[v1.GetTurnContentResponse]:
+        """Is not played."""
+        del request
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "not played")
+
+    def _page(self, token: str) -> tuple[list[str], str]:
+        self.page_tokens.append(token)
+        first = int(token or "0") + 1
+        last = min(first + 1, 5)
+        return [str(number) for number in range(first, last + 1)], "" if last == 5 else str(last)
 
 
 @dataclass
@@ -70,16 +171,19 @@ class Call:
     over: threading.Event = field(default_factory=threading.Event)
 
 
-class ScriptedServer(v1.ClaudeRunnerServicer, v1.PoolServiceServicer):
+class ScriptedServer(KeptThings, v1.ClaudeRunnerServicer, v1.PoolServiceServicer):
     """Serves on a free port of loopback from `start` to `stop`."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.calls: list[Call] = []
         self.scripts: deque[Sequence[Step] | ChatResponse] = deque()
         self.address = ""
         self._server = grpc.server(ThreadPoolExecutor(max_workers=8))
         v1.add_ClaudeRunnerServicer_to_server(self, self._server)
         v1.add_PoolServiceServicer_to_server(self, self._server)
+        v1.add_SessionServiceServicer_to_server(self, self._server)
+        v1.add_TurnServiceServicer_to_server(self, self._server)
 
     def start(self, credentials: grpc.ServerCredentials | None = None) -> None:
         """Listens."""
@@ -155,6 +259,27 @@ def events(*cases: Message) -> list[StreamChatResponse]:
         # Also a message without content is a case that is there.
         getattr(event, field_of[case.DESCRIPTOR]).SetInParent()
         script.append(event)
+    return script
+
+
+def attached(
+    *steps: Message | Failure, after: int = 0, gap: tuple[int, int] | None = None
+) -> list[v1.AttachTurnResponse | Failure]:
+    """An attached stream: the state, perhaps a gap, then events that follow on a number, or a failure."""
+    script: list[v1.AttachTurnResponse | Failure] = [
+        v1.AttachTurnResponse(state=v1.Turn(id="turn-1", state=v1.TurnState.TURN_STATE_RUNNING))
+    ]
+    if gap is not None:
+        script.append(v1.AttachTurnResponse(gap=v1.Gap(first_sequence=gap[0], last_sequence=gap[1])))
+    for step in steps:
+        if isinstance(step, Failure):
+            script.append(step)
+            continue
+        [event] = events(step)
+        if not isinstance(step, v1.Heartbeat):
+            after += 1
+        event.sequence = after
+        script.append(v1.AttachTurnResponse(event=event))
     return script
 
 

@@ -25,7 +25,7 @@ def test_all_that_is_listed_is_there() -> None:
 
 
 def test_v1_has_every_message_and_enum_of_the_contract() -> None:
-    for file in (v1.error_pb2, v1.event_pb2, v1.pool_pb2, v1.result_pb2, v1.runner_pb2):
+    for file in (v1.error_pb2, v1.event_pb2, v1.pool_pb2, v1.result_pb2, v1.runner_pb2, v1.session_pb2, v1.turn_pb2):
         descriptor = file.DESCRIPTOR
         assert {*descriptor.message_types_by_name, *descriptor.enum_types_by_name} <= set(v1.__all__)
 

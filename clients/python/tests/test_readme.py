@@ -12,7 +12,19 @@ import pytest
 
 from claude_runner_client import ChatResponse, StreamChatResponse, v1
 
-from .scripted_server import Failure, ScriptedServer, Step, answer, bad_request, completed, events, info, text
+from .scripted_server import (
+    Failure,
+    ScriptedServer,
+    Step,
+    answer,
+    attached,
+    bad_request,
+    broken_way,
+    completed,
+    events,
+    info,
+    text,
+)
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -71,6 +83,11 @@ EXPECTED: dict[str, tuple[list[Script], list[str]]] = {
     "Events": ([tools()], ["[Bash]", "replaces", "OUTCOME_COMPLETED", "\nThree files\n"]),
     "Cancel and deadline": ([answer("one, ", "two, three, ", "four, ")], ["two, three", "the turn is over"]),
     "Conversation": ([answer("Rhine"), ChatResponse(text="Nile")], ["Rhine\nNile\n4 messages"]),
+    "Sessions": (
+        [answer("Hello, Ada"), ChatResponse(text="Ada")],
+        ["Hello, Ada\nAda\n", "5 []\n", "5  0\n"],
+    ),
+    "Streams that rejoin": ([[*answer("One ")[:2], broken_way()]], ["One two", "\nit cost 7 µ$\nTrue\n"]),
     "Errors and retry": ([[REFUSAL]], ["INVALID_REQUEST", "'violationCount': '1'", "prompt must not be empty"]),
     "Tracing": ([answer("Hello")], ["Hello"]),
     "Tracing 2": ([answer("Hello")], ["Hello"]),
@@ -81,6 +98,9 @@ EXPECTED: dict[str, tuple[list[Script], list[str]]] = {
 def test_a_snippet_runs(heading: str, server: ScriptedServer, tmp_path: Path) -> None:
     scripts, expected = EXPECTED[heading]
     server.scripts.extend(scripts)
+    report = completed("One two")
+    report.cost_usd_micros = 7
+    server.attach_scripts.extend([attached(text("two"), report, after=2), attached(report)])
     printed = run(heading, server, tmp_path)
     for words in expected:
         assert words in printed

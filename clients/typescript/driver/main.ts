@@ -36,7 +36,7 @@ function carryOut(command: CommandLine): Promise<Commands[keyof Commands][1]> {
     case "bench":
       return bench(command, connections);
     default:
-      throw new Error(`no such command: ${JSON.stringify(command satisfies never)}`);
+      throw new Error(`no such command: ${JSON.stringify(command)}`);
   }
 }
 

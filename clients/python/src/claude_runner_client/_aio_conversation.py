@@ -34,14 +34,34 @@ class AsyncConversation:
         """What was said so far, oldest first: the history of the next turn."""
         return self._history.messages
 
-    def stream(self, prompt: str, *, timeout: float | None = None, metadata: MetadataLike = ()) -> AsyncTurn:
+    def stream(
+        self,
+        prompt: str,
+        *,
+        rejoin: bool = False,
+        timeout: float | None = None,
+        metadata: MetadataLike = (),
+    ) -> AsyncTurn:
         """Starts the next turn, which counts once it was read to its end. See `AsyncClaudeRunner.stream`."""
         request = self._history.request(prompt)
-        return self._start(request, timeout, metadata, on_answer=lambda answer: self._history.add(prompt, answer))
+        return self._start(
+            request,
+            timeout,
+            metadata,
+            rejoin=rejoin,
+            on_answer=lambda answer: self._history.add(prompt, answer),
+        )
 
-    async def chat(self, prompt: str, *, timeout: float | None = None, metadata: MetadataLike = ()) -> ChatResponse:
+    async def chat(
+        self,
+        prompt: str,
+        *,
+        idempotent: bool = False,
+        timeout: float | None = None,
+        metadata: MetadataLike = (),
+    ) -> ChatResponse:
         """Runs the next turn and answers when it is over. See `AsyncClaudeRunner.chat`."""
         request = collected(self._history.request(prompt))
-        response = await self._chat(request, timeout=timeout, metadata=metadata)
+        response = await self._chat(request, idempotent=idempotent, timeout=timeout, metadata=metadata)
         self._history.add(prompt, response.text or response.result.structured_output_json)
         return response

@@ -8,6 +8,8 @@ from typing import final
 
 import grpc
 
+from ._aio_rejoining_call import AsyncRejoiningCall
+from ._errors import RunnerError
 from ._turn_record import TurnRecord, is_text
 from ._turn_view import TurnView
 from .v1 import StreamChatRequest, StreamChatResponse, TurnResult
@@ -22,7 +24,9 @@ class AsyncTurn(TurnView):
     """
 
     def __init__(
-        self, call: grpc.aio.UnaryStreamCall[StreamChatRequest, StreamChatResponse], record: TurnRecord
+        self,
+        call: grpc.aio.UnaryStreamCall[StreamChatRequest, StreamChatResponse] | AsyncRejoiningCall,
+        record: TurnRecord,
     ) -> None:
         """Made by `AsyncClaudeRunner.stream`."""
         super().__init__(record)
@@ -37,6 +41,7 @@ class AsyncTurn(TurnView):
                 yield event
         finally:
             self.cancel()
+            await self._settled()
         if self._record.failure is not None:
             raise self._record.failure
 
@@ -82,6 +87,7 @@ class AsyncTurn(TurnView):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.cancel()
+        await self._settled()
 
     def __del__(self) -> None:
         # A turn that was dropped unread: gRPC itself would let the call go on. RuntimeError: its event loop is closed.
@@ -101,12 +107,13 @@ class AsyncTurn(TurnView):
                 event = await anext(self._events)
             except StopAsyncIteration:
                 self._record.end()
-            except grpc.RpcError as error:
+            except (grpc.RpcError, RunnerError) as error:
                 self._record.end(error)
             except asyncio.CancelledError:
                 # gRPC raises it for a task that was cancelled and for a call that was, if only by closing the client.
                 if _is_task_cancelled(unless=self._record.is_cancelled):
                     self.cancel()
+                    await self._settled()
                     raise
                 self._record.is_cancelled = True
                 self._record.end()
@@ -117,6 +124,11 @@ class AsyncTurn(TurnView):
                 if self._record.take(event):
                     return event
         return None
+
+    async def _settled(self) -> None:
+        """Waits until a turn that would have gone on is stopped."""
+        if isinstance(self._call, AsyncRejoiningCall):
+            await self._call.settled()
 
 
 def _is_task_cancelled(*, unless: bool) -> bool:

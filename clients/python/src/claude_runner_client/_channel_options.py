@@ -3,7 +3,7 @@
 import json
 from importlib.metadata import version
 
-from .v1 import pool_pb2, runner_pb2
+from .v1 import pool_pb2, runner_pb2, turn_pb2
 
 # The values are texts and numbers; gRPC's own annotations say no more than this.
 ChannelOptions = tuple[tuple[str, str | int], ...]
@@ -29,9 +29,16 @@ _RETRY = {
     "methodConfig": [
         {
             "name": [
-                {"service": service.full_name}
-                for file in (runner_pb2, pool_pb2)
-                for service in file.DESCRIPTOR.services_by_name.values()
+                *(
+                    {"service": service.full_name}
+                    for file in (runner_pb2, pool_pb2, turn_pb2)
+                    for service in file.DESCRIPTOR.services_by_name.values()
+                ),
+                # Not what makes, copies or deletes a session: with its answer lost nobody knows whether it was done.
+                *(
+                    {"service": "claude.runner.v1.SessionService", "method": method}
+                    for method in ("GetSession", "ListSessions", "UpdateSession")
+                ),
             ],
             "retryPolicy": {
                 "maxAttempts": 4,

@@ -31,14 +31,34 @@ class Conversation:
         """What was said so far, oldest first: the history of the next turn."""
         return self._history.messages
 
-    def stream(self, prompt: str, *, timeout: float | None = None, metadata: MetadataLike = ()) -> Turn:
+    def stream(
+        self,
+        prompt: str,
+        *,
+        rejoin: bool = False,
+        timeout: float | None = None,
+        metadata: MetadataLike = (),
+    ) -> Turn:
         """Starts the next turn, which counts once it was read to its end. See `ClaudeRunner.stream`."""
         request = self._history.request(prompt)
-        return self._start(request, timeout, metadata, on_answer=lambda answer: self._history.add(prompt, answer))
+        return self._start(
+            request,
+            timeout,
+            metadata,
+            rejoin=rejoin,
+            on_answer=lambda answer: self._history.add(prompt, answer),
+        )
 
-    def chat(self, prompt: str, *, timeout: float | None = None, metadata: MetadataLike = ()) -> ChatResponse:
+    def chat(
+        self,
+        prompt: str,
+        *,
+        idempotent: bool = False,
+        timeout: float | None = None,
+        metadata: MetadataLike = (),
+    ) -> ChatResponse:
         """Runs the next turn and answers when it is over. See `ClaudeRunner.chat`."""
         request = collected(self._history.request(prompt))
-        response = self._chat(request, timeout=timeout, metadata=metadata)
+        response = self._chat(request, idempotent=idempotent, timeout=timeout, metadata=metadata)
         self._history.add(prompt, response.text or response.result.structured_output_json)
         return response

@@ -14,9 +14,10 @@ from google.rpc.status_pb2 import Status
 
 from .v1 import ErrorReason, TurnResult
 
-_DOMAIN = "claude-runner"
+DOMAIN = "claude-runner"
 _DETAILS_KEY = "grpc-status-details-bin"
 _PUSHBACK_KEY = "grpc-retry-pushback-ms"
+_TURN_ID_KEY = "claude-runner-turn-id"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class RunnerError(Exception):
         """Every rule that the request broke."""
         self.result: TurnResult | None = None
         """How the turn ended and what it cost until then, without its texts. None: it had not begun."""
+        self.turn_id: str = ""
+        """The turn, for `get_turn` and `attach`. Empty: the server has not said it."""
         self._details = details
         super().__init__(message)
         for detail in details.details if details is not None else ():
@@ -82,9 +85,12 @@ class RunnerError(Exception):
         trailers = dict(call.trailing_metadata() or ())
         code = call.code()
         # A refusal is trailers alone, while a turn that begins sends headers, with a date at least.
-        has_begun = anything_came or bool(call.initial_metadata())
+        headers = dict(call.initial_metadata() or ())
+        has_begun = anything_came or bool(headers)
         may_retry = code == grpc.StatusCode.UNAVAILABLE and not has_begun and _permits(trailers.get(_PUSHBACK_KEY))
-        return cls(code, call.details() or "", may_retry=may_retry, details=_decode(trailers.get(_DETAILS_KEY)))
+        failure = cls(code, call.details() or "", may_retry=may_retry, details=_decode(trailers.get(_DETAILS_KEY)))
+        failure.turn_id = failure.turn_id or str(headers.get(_TURN_ID_KEY, ""))
+        return failure
 
     def __str__(self) -> str:
         why = self.code.name if self.reason in ("", self.code.name) else f"{self.code.name} {self.reason}"
@@ -93,14 +99,15 @@ class RunnerError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Crosses to another process whole, as from a pool of workers.
-        return _restore, (self.code, self.message, self.may_retry, self._details)
+        return _restore, (self.code, self.message, self.may_retry, self._details, self.turn_id)
 
     def _read(self, detail: Any) -> None:
         info, retry, request, result = ErrorInfo(), RetryInfo(), BadRequest(), TurnResult()
         if detail.Unpack(info):
-            if info.domain == _DOMAIN:
+            if info.domain == DOMAIN:
                 self.reason = info.reason
                 self.facts = MappingProxyType(dict(info.metadata))
+                self.turn_id = self.facts.get("turnId", "")
         elif detail.Unpack(retry):
             self.retry_delay = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
         elif detail.Unpack(request):
@@ -119,8 +126,10 @@ class _FailedCall(Protocol):
     def trailing_metadata(self) -> Iterable[tuple[str, str | bytes]] | None: ...
 
 
-def _restore(code: grpc.StatusCode, message: str, may_retry: bool, details: Status | None) -> RunnerError:
-    return RunnerError(code, message, may_retry=may_retry, details=details)
+def _restore(code: grpc.StatusCode, message: str, may_retry: bool, details: Status | None, turn_id: str) -> RunnerError:
+    failure = RunnerError(code, message, may_retry=may_retry, details=details)
+    failure.turn_id = turn_id
+    return failure
 
 
 def _permits(pushback: str | bytes | None) -> bool:

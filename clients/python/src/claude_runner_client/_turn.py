@@ -1,12 +1,14 @@
 """One turn of the blocking client."""
 
 from collections.abc import Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from types import TracebackType
 from typing import final
 
 import grpc
 
+from ._errors import RunnerError
+from ._rejoining_call import stop_call
 from ._turn_record import TurnRecord, is_text
 from ._turn_view import TurnView
 from .v1 import StreamChatResponse, TurnResult
@@ -69,7 +71,7 @@ class Turn(TurnView):
         if self._record.is_over or self._record.is_cancelled:
             return
         self._record.is_cancelled = True
-        self._stop()
+        stop_call(self._call)
 
     def __enter__(self) -> "Turn":
         return self
@@ -92,23 +94,14 @@ class Turn(TurnView):
                 event = next(self._call)
             except StopIteration:
                 self._record.end()
-            except grpc.RpcError as error:
+            except (grpc.RpcError, RunnerError) as error:
                 self._record.end(error)
             except BaseException:
                 self.cancel()  # Ctrl-C, or an interceptor's own: nobody waits for the turn any more.
                 raise
             else:
                 if self._record.is_cancelled:
-                    self._stop()  # It was not possible at the time: see below.
+                    stop_call(self._call)  # It was not possible at the time: see `stop_call`.
                 elif self._record.take(event):
                     return event
         return None
-
-    def _stop(self) -> None:
-        if isinstance(self._call, grpc.RpcContext):
-            self._call.cancel()
-        elif isinstance(self._call, Generator):
-            # An interceptor that wraps the stream, such as OpenTelemetry's, leaves no call to cancel.
-            # ValueError: another thread waits in it, and looks at the record when it has the next event.
-            with suppress(ValueError):
-                self._call.close()

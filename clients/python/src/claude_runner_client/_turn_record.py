@@ -20,18 +20,22 @@ class _Piece(NamedTuple):
 class TurnRecord:
     """Takes the events of one turn, then its end. The first end counts."""
 
-    def __init__(self, on_answer: Callable[[str], object] | None = None) -> None:
-        """`on_answer` gets the answer of a turn that did not fail, when it is over."""
+    def __init__(
+        self, on_answer: Callable[[str], object] | None = None, on_start: Callable[[], object] | None = None
+    ) -> None:
+        """`on_start` is called when the turn begins; `on_answer` gets its answer when it is over and did not fail."""
         self.turn_id = ""
         self.started: Started | None = None
         self.result: TurnResult | None = None
         self.failure: RunnerError | None = None
         self.event_count = 0
         self.unknown_event_count = 0
+        self.has_gap = False
         self.is_cancelled = False
         self.is_over = False
         self._pieces: list[_Piece] = []
         self._on_answer = on_answer
+        self._on_start = on_start
 
     @property
     def text(self) -> str:
@@ -48,8 +52,12 @@ class TurnRecord:
             return False
         if kind == "started":
             self.started = event.started
+            if self._on_start is not None:
+                self._on_start()
         elif kind == "result":
             self.result = event.result
+        elif kind == "gap":
+            self.has_gap = True
         elif is_text(event):
             delta = event.text_delta
             self._pieces.append(_Piece(delta.message_index, delta.block_index, delta.text))
@@ -62,8 +70,8 @@ class TurnRecord:
             ]
         return True
 
-    def end(self, cause: grpc.RpcError | None = None) -> None:
-        """The stream is over: with a status that is OK, or with what gRPC raised."""
+    def end(self, cause: grpc.RpcError | RunnerError | None = None) -> None:
+        """The stream is over: with a status that is OK, or with what it raised."""
         if self.is_over:
             return
         self.is_over = True
@@ -84,9 +92,11 @@ class TurnRecord:
         # With an output schema there may be no text at all.
         return self.text or (self.result and (self.result.text or self.result.structured_output_json)) or ""
 
-    def _failure_of(self, cause: grpc.RpcError | None) -> RunnerError | None:
+    def _failure_of(self, cause: grpc.RpcError | RunnerError | None) -> RunnerError | None:
         failure = None
-        if cause is not None:
+        if isinstance(cause, RunnerError):
+            failure = cause
+        elif cause is not None:
             failure = RunnerError.from_rpc_error(cause, anything_came=self.event_count > 0)
             failure.__cause__ = cause
         elif self.result is None:

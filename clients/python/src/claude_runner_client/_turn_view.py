@@ -12,7 +12,7 @@ class TurnView:
 
     @property
     def turn_id(self) -> str:
-        """The id in the server's logs and on its spans. Empty until the first event."""
+        """The id in the server's logs and on its spans. Empty until the first event. See `RunnerError.turn_id`."""
         return self._record.turn_id
 
     @property
@@ -24,6 +24,14 @@ class TurnView:
     def text_so_far(self) -> str:
         """The text that was read so far, without what was retracted."""
         return self._record.text
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether the server no longer had some events, so that the text so far may lack a part of the answer.
+
+        The result has all of it, up to 256 KiB. Only a turn that is rejoined, attached to or repeated can have a gap.
+        """
+        return self._record.has_gap
 
     @property
     def unknown_event_count(self) -> int:

@@ -13,6 +13,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class ConversationSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CONVERSATION_SOURCE_UNSPECIFIED: _ClassVar[ConversationSource]
+    CONVERSATION_SOURCE_NEW: _ClassVar[ConversationSource]
+    CONVERSATION_SOURCE_KEPT: _ClassVar[ConversationSource]
+    CONVERSATION_SOURCE_SEEDED: _ClassVar[ConversationSource]
+    CONVERSATION_SOURCE_RESUMED: _ClassVar[ConversationSource]
+
 class ClaimSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     CLAIM_SOURCE_UNSPECIFIED: _ClassVar[ClaimSource]
@@ -59,6 +67,11 @@ class NoticeLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     NOTICE_LEVEL_INFO: _ClassVar[NoticeLevel]
     NOTICE_LEVEL_SUGGESTION: _ClassVar[NoticeLevel]
     NOTICE_LEVEL_WARNING: _ClassVar[NoticeLevel]
+CONVERSATION_SOURCE_UNSPECIFIED: ConversationSource
+CONVERSATION_SOURCE_NEW: ConversationSource
+CONVERSATION_SOURCE_KEPT: ConversationSource
+CONVERSATION_SOURCE_SEEDED: ConversationSource
+CONVERSATION_SOURCE_RESUMED: ConversationSource
 CLAIM_SOURCE_UNSPECIFIED: ClaimSource
 CLAIM_SOURCE_REUSED: ClaimSource
 CLAIM_SOURCE_SPARE: ClaimSource
@@ -90,7 +103,7 @@ NOTICE_LEVEL_SUGGESTION: NoticeLevel
 NOTICE_LEVEL_WARNING: NoticeLevel
 
 class Started(_message.Message):
-    __slots__ = ("claim_source", "worker_id", "worker_turn_count", "worker_age", "cli_version", "model", "upstream_session_id", "profile", "permission_mode", "tools", "mcp_servers", "capabilities", "api_key_source", "queue_wait", "seeded_message_count")
+    __slots__ = ("claim_source", "worker_id", "worker_turn_count", "worker_age", "cli_version", "model", "upstream_session_id", "profile", "permission_mode", "tools", "mcp_servers", "capabilities", "api_key_source", "queue_wait", "seeded_message_count", "conversation_source", "session_id")
     CLAIM_SOURCE_FIELD_NUMBER: _ClassVar[int]
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
     WORKER_TURN_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -106,6 +119,8 @@ class Started(_message.Message):
     API_KEY_SOURCE_FIELD_NUMBER: _ClassVar[int]
     QUEUE_WAIT_FIELD_NUMBER: _ClassVar[int]
     SEEDED_MESSAGE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     claim_source: ClaimSource
     worker_id: str
     worker_turn_count: int
@@ -121,7 +136,9 @@ class Started(_message.Message):
     api_key_source: str
     queue_wait: _duration_pb2.Duration
     seeded_message_count: int
-    def __init__(self, claim_source: _Optional[_Union[ClaimSource, str]] = ..., worker_id: _Optional[str] = ..., worker_turn_count: _Optional[int] = ..., worker_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cli_version: _Optional[str] = ..., model: _Optional[str] = ..., upstream_session_id: _Optional[str] = ..., profile: _Optional[str] = ..., permission_mode: _Optional[str] = ..., tools: _Optional[_Iterable[str]] = ..., mcp_servers: _Optional[_Iterable[_Union[McpServer, _Mapping]]] = ..., capabilities: _Optional[_Iterable[str]] = ..., api_key_source: _Optional[str] = ..., queue_wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., seeded_message_count: _Optional[int] = ...) -> None: ...
+    conversation_source: ConversationSource
+    session_id: str
+    def __init__(self, claim_source: _Optional[_Union[ClaimSource, str]] = ..., worker_id: _Optional[str] = ..., worker_turn_count: _Optional[int] = ..., worker_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cli_version: _Optional[str] = ..., model: _Optional[str] = ..., upstream_session_id: _Optional[str] = ..., profile: _Optional[str] = ..., permission_mode: _Optional[str] = ..., tools: _Optional[_Iterable[str]] = ..., mcp_servers: _Optional[_Iterable[_Union[McpServer, _Mapping]]] = ..., capabilities: _Optional[_Iterable[str]] = ..., api_key_source: _Optional[str] = ..., queue_wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., seeded_message_count: _Optional[int] = ..., conversation_source: _Optional[_Union[ConversationSource, str]] = ..., session_id: _Optional[str] = ...) -> None: ...
 
 class McpServer(_message.Message):
     __slots__ = ("name", "status")
@@ -606,6 +623,14 @@ class ThinkingProgress(_message.Message):
     ESTIMATED_TOKEN_COUNT_FIELD_NUMBER: _ClassVar[int]
     estimated_token_count: int
     def __init__(self, estimated_token_count: _Optional[int] = ...) -> None: ...
+
+class Gap(_message.Message):
+    __slots__ = ("first_sequence", "last_sequence")
+    FIRST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    first_sequence: int
+    last_sequence: int
+    def __init__(self, first_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ...) -> None: ...
 
 class UnknownEvent(_message.Message):
     __slots__ = ("kind", "continues_raw_json")

@@ -33,12 +33,15 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_CLIENT_STALLED: _ClassVar[Outcome]
     OUTCOME_INTERNAL_ERROR: _ClassVar[Outcome]
     OUTCOME_INCOMPLETE: _ClassVar[Outcome]
+    OUTCOME_LOST: _ClassVar[Outcome]
+    OUTCOME_INTERRUPTED: _ClassVar[Outcome]
 
 class WorkerFate(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     WORKER_FATE_UNSPECIFIED: _ClassVar[WorkerFate]
     WORKER_FATE_RESET: _ClassVar[WorkerFate]
     WORKER_FATE_RECYCLED: _ClassVar[WorkerFate]
+    WORKER_FATE_KEPT: _ClassVar[WorkerFate]
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_COMPLETED: Outcome
 OUTCOME_REFUSED: Outcome
@@ -58,12 +61,15 @@ OUTCOME_DRAINED: Outcome
 OUTCOME_CLIENT_STALLED: Outcome
 OUTCOME_INTERNAL_ERROR: Outcome
 OUTCOME_INCOMPLETE: Outcome
+OUTCOME_LOST: Outcome
+OUTCOME_INTERRUPTED: Outcome
 WORKER_FATE_UNSPECIFIED: WorkerFate
 WORKER_FATE_RESET: WorkerFate
 WORKER_FATE_RECYCLED: WorkerFate
+WORKER_FATE_KEPT: WorkerFate
 
 class TurnResult(_message.Message):
-    __slots__ = ("outcome", "text", "text_truncated", "text_size_bytes", "structured_output", "structured_output_json", "usage", "cost_usd_micros", "cost_is_estimate", "model_usage", "model_call_count", "stages", "stop_reason", "terminal_reason", "cli_subtype", "error", "permission_denials", "refusal_category", "refusal_explanation", "last_sequence", "worker_fate")
+    __slots__ = ("outcome", "text", "text_truncated", "text_size_bytes", "structured_output", "structured_output_json", "usage", "cost_usd_micros", "cost_is_estimate", "model_usage", "model_call_count", "stages", "stop_reason", "terminal_reason", "cli_subtype", "error", "permission_denials", "refusal_category", "refusal_explanation", "last_sequence", "worker_fate", "context_token_count", "context_window_token_count")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     TEXT_TRUNCATED_FIELD_NUMBER: _ClassVar[int]
@@ -85,6 +91,8 @@ class TurnResult(_message.Message):
     REFUSAL_EXPLANATION_FIELD_NUMBER: _ClassVar[int]
     LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     WORKER_FATE_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_TOKEN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_WINDOW_TOKEN_COUNT_FIELD_NUMBER: _ClassVar[int]
     outcome: Outcome
     text: str
     text_truncated: bool
@@ -106,7 +114,9 @@ class TurnResult(_message.Message):
     refusal_explanation: str
     last_sequence: int
     worker_fate: WorkerFate
-    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., text: _Optional[str] = ..., text_truncated: _Optional[bool] = ..., text_size_bytes: _Optional[int] = ..., structured_output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., structured_output_json: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., cost_usd_micros: _Optional[int] = ..., cost_is_estimate: _Optional[bool] = ..., model_usage: _Optional[_Iterable[_Union[ModelUsage, _Mapping]]] = ..., model_call_count: _Optional[int] = ..., stages: _Optional[_Union[Stages, _Mapping]] = ..., stop_reason: _Optional[str] = ..., terminal_reason: _Optional[str] = ..., cli_subtype: _Optional[str] = ..., error: _Optional[_Union[TurnError, _Mapping]] = ..., permission_denials: _Optional[_Iterable[_Union[PermissionDenial, _Mapping]]] = ..., refusal_category: _Optional[str] = ..., refusal_explanation: _Optional[str] = ..., last_sequence: _Optional[int] = ..., worker_fate: _Optional[_Union[WorkerFate, str]] = ...) -> None: ...
+    context_token_count: int
+    context_window_token_count: int
+    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., text: _Optional[str] = ..., text_truncated: _Optional[bool] = ..., text_size_bytes: _Optional[int] = ..., structured_output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., structured_output_json: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., cost_usd_micros: _Optional[int] = ..., cost_is_estimate: _Optional[bool] = ..., model_usage: _Optional[_Iterable[_Union[ModelUsage, _Mapping]]] = ..., model_call_count: _Optional[int] = ..., stages: _Optional[_Union[Stages, _Mapping]] = ..., stop_reason: _Optional[str] = ..., terminal_reason: _Optional[str] = ..., cli_subtype: _Optional[str] = ..., error: _Optional[_Union[TurnError, _Mapping]] = ..., permission_denials: _Optional[_Iterable[_Union[PermissionDenial, _Mapping]]] = ..., refusal_category: _Optional[str] = ..., refusal_explanation: _Optional[str] = ..., last_sequence: _Optional[int] = ..., worker_fate: _Optional[_Union[WorkerFate, str]] = ..., context_token_count: _Optional[int] = ..., context_window_token_count: _Optional[int] = ...) -> None: ...
 
 class TurnError(_message.Message):
     __slots__ = ("reason", "message", "http_status", "cli_error", "api_error_type", "request_id")
@@ -161,7 +171,7 @@ class PermissionDenial(_message.Message):
     def __init__(self, tool_name: _Optional[str] = ..., tool_use_id: _Optional[str] = ...) -> None: ...
 
 class Stages(_message.Message):
-    __slots__ = ("queue_wait", "claim", "bind", "seed_history", "stdin_write", "first_event", "first_text", "arrival_to_first_text", "turn", "total", "api")
+    __slots__ = ("queue_wait", "claim", "bind", "seed_history", "stdin_write", "first_event", "first_text", "arrival_to_first_text", "turn", "total", "api", "session_wait")
     QUEUE_WAIT_FIELD_NUMBER: _ClassVar[int]
     CLAIM_FIELD_NUMBER: _ClassVar[int]
     BIND_FIELD_NUMBER: _ClassVar[int]
@@ -173,6 +183,7 @@ class Stages(_message.Message):
     TURN_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     API_FIELD_NUMBER: _ClassVar[int]
+    SESSION_WAIT_FIELD_NUMBER: _ClassVar[int]
     queue_wait: _duration_pb2.Duration
     claim: _duration_pb2.Duration
     bind: _duration_pb2.Duration
@@ -184,4 +195,5 @@ class Stages(_message.Message):
     turn: _duration_pb2.Duration
     total: _duration_pb2.Duration
     api: _duration_pb2.Duration
-    def __init__(self, queue_wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., claim: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., bind: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., seed_history: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., stdin_write: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., first_event: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., first_text: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., arrival_to_first_text: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., turn: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., total: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., api: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    session_wait: _duration_pb2.Duration
+    def __init__(self, queue_wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., claim: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., bind: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., seed_history: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., stdin_write: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., first_event: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., first_text: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., arrival_to_first_text: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., turn: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., total: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., api: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., session_wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
