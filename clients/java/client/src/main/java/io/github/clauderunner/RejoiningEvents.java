@@ -154,7 +154,10 @@ final class RejoiningEvents implements Iterator<StreamChatResponse> {
     return event;
   }
 
-  /** Takes an event unless it was given before. Only heartbeats repeat a number. */
+  /**
+   * Takes an event unless it was given before. Only heartbeats repeat a number; those before the
+   * first event come from a turn that waits, and are no part of a stream that begins with started.
+   */
   private void note(StreamChatResponse event) {
     brokenSince = 0;
     tryCount = 0;
@@ -166,7 +169,7 @@ final class RejoiningEvents implements Iterator<StreamChatResponse> {
         // Every other kind leaves all of it as it is.
       }
     }
-    if (event.hasHeartbeat() || event.getSequence() > cursor) {
+    if (event.hasHeartbeat() ? cursor > 0 : event.getSequence() > cursor) {
       next = event;
     }
     cursor = Math.max(cursor, event.getSequence());

@@ -122,6 +122,18 @@ class RejoinTest {
   }
 
   @Test
+  void heartbeats_of_a_turn_that_waits_are_not_given() {
+    try (var server = new KeptServer();
+        var runner = server.connect()) {
+      server.streams.add(fail(broken()));
+      server.attaches.add(answer(attached(beat(0), at(1, started()), at(2, DONE))));
+      try (var turn = begin(runner)) {
+        assertEquals(List.of(1, 2), numbersOf(turn));
+      }
+    }
+  }
+
+  @Test
   void a_reader_that_was_too_slow_goes_on_where_it_was() {
     try (var server = new KeptServer();
         var runner = server.connect()) {
