@@ -1,11 +1,12 @@
-//! A tour of the client: a turn as it streams, one that is cancelled, a conversation, and a request that is refused.
+//! A tour of the client: a turn as it streams, one that is cancelled, a conversation, a session, one that is
+//! rejoined when its connection breaks, and a request that is refused.
 //!
 //! The server is the one in `CLAUDE_RUNNER_ADDRESS`, with the token in `CLAUDE_RUNNER_TOKEN`.
 
 use std::io::Write;
 
-use claude_runner_client::v1::StreamChatRequest;
-use claude_runner_client::{Client, Error, Event};
+use claude_runner_client::v1::{CreateSessionRequest, StreamChatRequest};
+use claude_runner_client::{Client, Error, Event, TurnName};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -19,6 +20,8 @@ async fn main() -> Result<(), Error> {
     stream(&client).await?;
     cancel(&client).await?;
     converse(&client).await?;
+    go_on_in_a_session(&client).await?;
+    rejoin(&client).await?;
     be_refused(&client).await
 }
 
@@ -58,6 +61,31 @@ async fn converse(client: &Client) -> Result<(), Error> {
         let seeded = turn.started().map_or(0, |started| started.seeded_message_count);
         println!("> {prompt}\n{text}\n[after {seeded} messages]");
     }
+    Ok(())
+}
+
+/// The server keeps what is said, for as long as the session is there.
+async fn go_on_in_a_session(client: &Client) -> Result<(), Error> {
+    println!("\n== A session");
+    let created = client.create_session(CreateSessionRequest::default()).await?;
+    let session = client.session(created.id);
+    for prompt in ["My name is Ada.", "What is my name?"] {
+        println!("> {prompt}\n{}", session.chat(prompt).await?.text);
+    }
+    println!("[{} turns]", session.turns().collect().await?.len());
+    session.delete().await?;
+    Ok(())
+}
+
+/// Goes on when the connection breaks, and is read again afterwards.
+async fn rejoin(client: &Client) -> Result<(), Error> {
+    println!("\n== A turn that is rejoined when its connection breaks");
+    let mut turn = client.stream("Write a report").rejoin().await?;
+    while let Some(text) = turn.text().next().await {
+        show(&text?);
+    }
+    let mut again = client.attach(TurnName::id(turn.turn_id())).await?;
+    println!("\n[{} bytes, read again]", again.collect_text().await?.len());
     Ok(())
 }
 

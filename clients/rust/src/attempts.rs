@@ -11,28 +11,53 @@ use tonic::{Request, Response, Status};
 use crate::Error;
 use crate::call::Options;
 use crate::connection::AnswerBegun;
-use crate::retry::{Progress, Throttle};
+use crate::retry::{Progress, Refusal, Throttle};
 
 /// How servers tell the first attempt from later ones.
 const PREVIOUS_ATTEMPTS_KEY: &str = "grpc-previous-rpc-attempts";
 
+/// Where servers name the turn before its first event.
+const TURN_ID_KEY: &str = "claude-runner-turn-id";
+
 /// How one call is made.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Attempts {
     metadata: MetadataMap,
     deadline: Option<Instant>,
     /// `None`: the call is sent once.
     throttle: Option<Arc<Throttle>>,
+    /// Whether to send it again is to ask for the same turn, so that nothing speaks against it when the connection breaks.
+    is_repeatable: bool,
 }
 
 /// What a call gave, with what is needed to follow it to its end.
 #[derive(Debug)]
 pub(crate) struct Sent<T> {
     pub(crate) answer: T,
+    /// The headers of the answer.
+    pub(crate) headers: MetadataMap,
     pub(crate) attempt_count: u32,
     pub(crate) deadline: Option<Instant>,
     /// To be told when the call has ended well.
     pub(crate) throttle: Option<Arc<Throttle>>,
+}
+
+impl<T> Sent<T> {
+    /// The id of the turn that was begun, as far as the headers tell.
+    pub(crate) fn turn_id(&self) -> &str {
+        self.headers
+            .get(TURN_ID_KEY)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// The answer of a call that ended with it.
+    pub(crate) fn ended_well(self) -> T {
+        if let Some(throttle) = self.throttle {
+            throttle.succeeded();
+        }
+        self.answer
+    }
 }
 
 impl Attempts {
@@ -44,11 +69,40 @@ impl Attempts {
             metadata: options.metadata,
             deadline,
             throttle,
+            is_repeatable: options.idempotent,
         }
     }
 
+    /// The same with each call sent once, whatever comes of it.
+    pub(crate) fn without_retry(&self) -> Self {
+        Self {
+            throttle: None,
+            ..self.clone()
+        }
+    }
+
+    /// The same without a deadline.
+    pub(crate) fn without_deadline(&self) -> Self {
+        Self {
+            deadline: None,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.is_repeatable
+    }
+
+    pub(crate) fn throttle(&self) -> Option<Arc<Throttle>> {
+        self.throttle.clone()
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
     /// Until there is an answer, which for a stream is the beginning of one. Once an answer has begun nothing is sent again.
-    pub(crate) async fn send<M, T, F>(self, message: M, send: impl FnMut(Request<M>) -> F) -> Result<Sent<T>, Error>
+    pub(crate) async fn send<M, T, F>(&self, message: M, send: impl FnMut(Request<M>) -> F) -> Result<Sent<T>, Error>
     where
         M: Clone,
         F: Future<Output = Result<Response<T>, Status>>,
@@ -62,13 +116,13 @@ impl Attempts {
                 .await
                 .unwrap_or_else(|_| Err(Error::deadline_exceeded(progress.attempt_count, waits_after.as_ref()))),
         };
-        let answer = end?;
-        let Self { deadline, throttle, .. } = self;
+        let (headers, answer, _) = end?.into_parts();
         Ok(Sent {
             answer,
+            headers,
             attempt_count: progress.attempt_count,
-            deadline,
-            throttle,
+            deadline: self.deadline,
+            throttle: self.throttle.clone(),
         })
     }
 
@@ -78,7 +132,7 @@ impl Attempts {
         mut send: impl FnMut(Request<M>) -> F,
         progress: &mut Progress,
         waits_after: &mut Option<Error>,
-    ) -> Result<T, Error>
+    ) -> Result<Response<T>, Error>
     where
         M: Clone,
         F: Future<Output = Result<Response<T>, Status>>,
@@ -89,13 +143,15 @@ impl Attempts {
             request.extensions_mut().insert(answer.clone());
             progress.attempt_count += 1;
             let error = match send(request).await {
-                Ok(response) => return Ok(response.into_inner()),
+                Ok(response) => return Ok(response),
                 Err(status) => Error::of_call(status, progress.attempt_count, answer.has_begun()),
             };
-            let wait = if answer.has_begun() {
+            let wait = if self.is_repeatable && error.is_break() {
+                self.next_wait(progress, Refusal::unsaid())
+            } else if answer.has_begun() {
                 None
             } else {
-                self.next_wait(progress, &error)
+                self.next_wait(progress, error.refusal())
             };
             let Some(wait) = wait else { return Err(error) };
             *waits_after = Some(error);
@@ -104,9 +160,8 @@ impl Attempts {
         }
     }
 
-    fn next_wait(&self, progress: &mut Progress, error: &Error) -> Option<Duration> {
+    fn next_wait(&self, progress: &mut Progress, refusal: Refusal) -> Option<Duration> {
         let throttle = self.throttle.as_ref()?;
-        let refusal = error.refusal();
         let is_throttled = refusal.counts_against_server() && throttle.refused();
         progress.next_wait(refusal, is_throttled, fastrand::f64())
     }

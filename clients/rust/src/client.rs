@@ -8,21 +8,24 @@ use bytes::Bytes;
 use http::header::HeaderValue;
 use tonic::body::Body;
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status, Streaming};
 use tower::{BoxError, Service};
 
 use crate::attempts::{Attempts, Sent};
 use crate::call::Options;
+use crate::interrupt::InterruptOnDrop;
+use crate::request_id::name_request;
 use crate::retry::Throttle;
 use crate::v1::claude_runner_client::ClaudeRunnerClient;
 use crate::v1::pool_service_client::PoolServiceClient;
 use crate::v1::{
     ChatRequest, ChatResponse, GetInfoRequest, GetInfoResponse, GetPoolRequest, GetPoolResponse, StreamChatRequest,
+    StreamChatResponse,
 };
 use crate::{Call, ClientBuilder, Connection, Conversation, Error, Turn};
 
 /// The largest message to read, in bytes: twice what the contract lets a server send.
-const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
+pub(crate) const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 
 /// A client of one server. Cheap to clone, and clones share the connection, which is closed when the last of them, and
 /// of the turns, is dropped.
@@ -91,22 +94,52 @@ impl Client {
     /// Starts a turn. Resolves when Claude Code has accepted the prompt; dropping the turn cancels it.
     pub fn stream(&self, request: impl Into<StreamChatRequest>) -> Call<'static, Turn> {
         let (client, request) = (self.clone(), request.into());
-        Call::new(async move |options| {
-            let runner = client.runner();
-            let sent = client.attempts(options).send(request, |request| {
-                let mut runner = runner.clone();
-                async move { runner.stream_chat(request).await }
-            });
-            Ok(Turn::new(sent.await?))
+        Call::new(async move |options| match options.rejoin {
+            Some(patience) => Turn::rejoined(client, request, options, patience).await,
+            None => {
+                let attempts = client.attempts(options);
+                Ok(Turn::new(client.send_stream(&attempts, request).await?))
+            }
         })
+    }
+
+    pub(crate) async fn send_stream(
+        &self,
+        attempts: &Attempts,
+        request: StreamChatRequest,
+    ) -> Result<Sent<Streaming<StreamChatResponse>>, Error> {
+        let runner = self.runner();
+        let sent = attempts.send(request, |request| {
+            let mut runner = runner.clone();
+            async move { runner.stream_chat(request).await }
+        });
+        sent.await
     }
 
     /// Runs a whole turn. Resolves when it is over; dropping the call before cancels the turn.
     pub fn chat(&self, request: impl Into<ChatRequest>) -> Call<'static, ChatResponse> {
+        let (client, mut request) = (self.clone(), request.into());
         let runner = self.runner();
-        self.unary(request.into(), move |request| {
-            let mut runner = runner.clone();
-            async move { runner.chat(request).await }
+        Call::new(async move |options| {
+            let attempts = client.attempts(options);
+            let mut interrupt = attempts.is_repeatable().then(|| {
+                let turn = name_request(&mut request.request_id, &mut request.on_disconnect);
+                InterruptOnDrop::new(client.clone(), &attempts, turn)
+            });
+            let sent = attempts.send(request, |request| {
+                let mut runner = runner.clone();
+                async move { runner.chat(request).await }
+            });
+            let end = sent.await;
+            if let Some(interrupt) = &mut interrupt
+                && end
+                    .as_ref()
+                    .err()
+                    .is_none_or(|error| error.code() != Code::DeadlineExceeded)
+            {
+                interrupt.release();
+            }
+            Ok(end?.ended_well())
         })
     }
 
@@ -143,23 +176,21 @@ impl Client {
         ClaudeRunnerClient::new(self.connection()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    fn unary<M, T, F>(&self, message: M, send: impl FnMut(Request<M>) -> F + Send + 'static) -> Call<'static, T>
+    pub(crate) fn unary<M, T, F>(
+        &self,
+        message: M,
+        send: impl FnMut(Request<M>) -> F + Send + 'static,
+    ) -> Call<'static, T>
     where
         M: Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response<T>, Status>> + Send,
         T: Send,
     {
         let client = self.clone();
-        Call::new(async move |options| {
-            let Sent { answer, throttle, .. } = client.attempts(options).send(message, send).await?;
-            if let Some(throttle) = throttle {
-                throttle.succeeded();
-            }
-            Ok(answer)
-        })
+        Call::new(async move |options| Ok(client.attempts(options).send(message, send).await?.ended_well()))
     }
 
-    fn attempts(&self, options: Options) -> Attempts {
+    pub(crate) fn attempts(&self, options: Options) -> Attempts {
         let retries = options.retry.unwrap_or(self.retry);
         Attempts::new(options, retries.then(|| Arc::clone(&self.throttle)))
     }

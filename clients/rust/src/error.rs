@@ -9,11 +9,12 @@ use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::pb;
 
+use crate::rejoin::is_break;
 use crate::retry::Refusal;
 use crate::transport;
 use crate::v1::{ErrorReason, TurnResult};
 
-const DOMAIN: &str = "claude-runner";
+pub(crate) const DOMAIN: &str = "claude-runner";
 
 /// Why a call failed.
 ///
@@ -110,6 +111,24 @@ impl Error {
 
     pub(crate) fn refusal(&self) -> Refusal {
         Refusal::of(&self.0.status)
+    }
+
+    /// Whether something on the way broke, and not the server said something about its turn.
+    pub(crate) fn is_break(&self) -> bool {
+        is_break(self.code(), self.reason_text())
+    }
+
+    /// Of a turn that may still run, and that could not be found again: to send its request anew is to run it twice.
+    pub(crate) fn of_lost_turn(self) -> Self {
+        let message = format!("the turn could not be rejoined, and may still run: {}", self.message());
+        let status = Status::new(self.code(), message);
+        Self(Arc::new(Inner {
+            details: Details::of(&status),
+            status,
+            cause: self.0.cause.clone(),
+            attempt_count: self.attempt_count(),
+            answer_begun: true,
+        }))
     }
 
     pub(crate) fn of_call(status: Status, attempt_count: u32, answer_begun: bool) -> Self {

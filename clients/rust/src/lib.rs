@@ -8,18 +8,31 @@ mod client;
 mod connection;
 mod conversation;
 mod error;
+mod events;
+mod interrupt;
+mod joining;
+mod pages;
+mod rejoin;
+mod rejoining;
+mod request_id;
 mod requests;
 mod retry;
+mod session;
 mod transport;
 mod turn;
+mod turn_failure;
+mod turns;
 
 pub use builder::ClientBuilder;
-pub use call::Call;
+pub use call::{Call, Streamed};
 pub use client::Client;
 pub use connection::Connection;
 pub use conversation::{Conversation, ConversationTurn};
 pub use error::{Error, Violation};
+pub use pages::Pages;
+pub use session::{Session, SessionUpdate};
 pub use turn::{Text, Turn};
+pub use turns::TurnName;
 
 pub use v1::stream_chat_response::Event;
 

@@ -60,6 +60,10 @@ impl From<StreamChatRequest> for ChatRequest {
             limits,
             detail: _,
             labels,
+            session,
+            busy_policy,
+            on_disconnect,
+            request_id,
         } = request;
         Self {
             profile,
@@ -72,6 +76,10 @@ impl From<StreamChatRequest> for ChatRequest {
             output_schema_json,
             limits,
             labels,
+            session,
+            busy_policy,
+            on_disconnect,
+            request_id,
         }
     }
 }

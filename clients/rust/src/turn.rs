@@ -5,18 +5,22 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_core::Stream;
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::Streaming;
 
-use crate::Error;
 use crate::answer_text::AnswerText;
 use crate::attempts::Sent;
+use crate::call::Options;
 use crate::conversation::Keep;
+use crate::events::Events;
+use crate::rejoining::Rejoining;
 use crate::retry::Throttle;
 use crate::v1::stream_chat_response::Event;
-use crate::v1::{Started, StreamChatResponse, TurnResult};
+use crate::v1::{AttachTurnRequest, Started, StreamChatRequest, StreamChatResponse, TurnResult};
+use crate::{Client, Error};
 
 /// A turn. As a [`Stream`] it gives the typed events in order, without those of a kind that this crate does not know, and
 /// an error as its last item when the turn failed.
@@ -35,35 +39,79 @@ pub struct Turn {
 
 // open -> ended [the stream's end, an error, the deadline, cancel]
 enum State {
-    Open(Box<Streaming<StreamChatResponse>>),
+    Open(Events),
     Ended(Result<Box<TurnResult>, Error>),
 }
 
 /// What the events told so far.
 #[derive(Default)]
-struct Seen {
+pub(crate) struct Seen {
     unknown_event_count: u32,
     turn_id: String,
     started: Option<Started>,
-    result: Option<Box<TurnResult>>,
+    pub(crate) result: Option<Box<TurnResult>>,
     text: AnswerText,
+    /// Whether there was text or a tool use, or may have been.
+    pub(crate) has_content: bool,
+    has_gap: bool,
 }
 
 impl Turn {
     pub(crate) fn new(sent: Sent<Streaming<StreamChatResponse>>) -> Self {
+        let turn_id = sent.turn_id().to_owned();
         let Sent {
             answer,
             attempt_count,
             deadline,
             throttle,
+            headers: _,
         } = sent;
+        let stream = Box::new(answer);
+        let events = Events::OfOneCall { stream, attempt_count };
         Self {
-            state: State::Open(Box::new(answer)),
-            deadline: deadline.map(|at| Box::pin(sleep_until(at))),
             attempt_count,
             throttle,
+            ..Self::of(events, turn_id, deadline)
+        }
+    }
+
+    /// One that is rejoined when its connection breaks.
+    pub(crate) async fn rejoined(
+        client: Client,
+        request: StreamChatRequest,
+        options: Options,
+        patience: Duration,
+    ) -> Result<Self, Error> {
+        let rejoining = Rejoining::begin(client, request, options, patience).await?;
+        Ok(Self::of_rejoining(rejoining))
+    }
+
+    /// One that another call has begun.
+    pub(crate) async fn attached(client: Client, request: AttachTurnRequest, options: Options) -> Result<Self, Error> {
+        let rejoining = Rejoining::read(client, request, options).await?;
+        Ok(Self::of_rejoining(rejoining))
+    }
+
+    fn of_rejoining(rejoining: Rejoining) -> Self {
+        let (turn_id, deadline) = (rejoining.turn_id().to_owned(), rejoining.deadline());
+        Self {
+            attempt_count: rejoining.attempt_count(),
+            throttle: rejoining.throttle(),
+            ..Self::of(Events::Rejoining(Box::new(rejoining)), turn_id, deadline)
+        }
+    }
+
+    fn of(events: Events, turn_id: String, deadline: Option<Instant>) -> Self {
+        Self {
+            state: State::Open(events),
+            deadline: deadline.map(|at| Box::pin(sleep_until(at))),
+            attempt_count: 1,
+            throttle: None,
             keep: None,
-            seen: Seen::default(),
+            seen: Seen {
+                turn_id,
+                ..Seen::default()
+            },
         }
     }
 
@@ -118,7 +166,7 @@ impl Turn {
         }
     }
 
-    /// The turn's id, as in the server's logs and spans. Empty before the first event.
+    /// The turn's id, as in the server's logs and spans: from the headers on, which servers send before the first event.
     pub fn turn_id(&self) -> &str {
         &self.seen.turn_id
     }
@@ -126,6 +174,12 @@ impl Turn {
     /// How the turn began. `None` before the first event.
     pub fn started(&self) -> Option<&Started> {
         self.seen.started.as_ref()
+    }
+
+    /// Whether the server no longer had some of the events: then the text that was read is incomplete, and the result has it,
+    /// up to 256 KiB. Only of a turn that was rejoined or attached to, or whose request repeats another one's `request_id`.
+    pub fn has_gap(&self) -> bool {
+        self.seen.has_gap
     }
 
     /// How many events were skipped so far because this crate does not know their kind.
@@ -150,10 +204,10 @@ impl Turn {
                 let error = Error::deadline_exceeded(self.attempt_count, None);
                 return Poll::Ready(Some(Err(self.fail(error))));
             }
-            let error = match ready!(Pin::new(&mut **events).poll_next(context)) {
+            let error = match ready!(events.poll_next(context, &self.seen)) {
                 Some(Ok(event)) if self.seen.take_note(&event) => return Poll::Ready(Some(Ok(event))),
                 Some(Ok(_unknown)) => continue,
-                Some(Err(status)) => Error::of_call(status, self.attempt_count, true),
+                Some(Err(error)) => error,
                 None => match self.seen.result.take() {
                     Some(result) => {
                         self.succeed(result);
@@ -171,7 +225,12 @@ impl Turn {
             throttle.succeeded();
         }
         if let Some(keep) = self.keep.take() {
-            keep.answered(&[&self.text_so_far(), &result.text, &result.structured_output_json]);
+            let text = if self.seen.has_gap {
+                String::new()
+            } else {
+                self.text_so_far()
+            };
+            keep.answered(&[&text, &result.text, &result.structured_output_json]);
         }
         self.end(Ok(result));
     }
@@ -202,7 +261,17 @@ impl Seen {
             }
             Some(Event::Started(started)) => self.started = Some(started.clone()),
             Some(Event::Result(result)) => self.result = Some(Box::new(result.clone())),
-            Some(Event::TextDelta(delta)) if is_main => self.text.add(delta),
+            Some(Event::Gap(_)) => {
+                self.has_gap = true;
+                self.has_content = true;
+            }
+            Some(Event::ToolUse(_)) => self.has_content = true,
+            Some(Event::TextDelta(delta)) => {
+                self.has_content = true;
+                if is_main {
+                    self.text.add(delta);
+                }
+            }
             Some(Event::Retracted(retracted)) if is_main => self.text.retract(retracted),
             Some(_) => {}
         }

@@ -1,7 +1,9 @@
 //! Carries out one command.
 
 mod bench;
+mod kept;
 mod services;
+mod session;
 mod stream;
 mod turns;
 
@@ -18,11 +20,25 @@ pub(crate) async fn carry_out(line: Value, clients: &mut Clients) -> Result<Valu
     match serde_json::from_value(line)? {
         Command::Stream(command) => told(stream::stream(command, clients).await?),
         Command::Text { target, request } => told(turns::text(clients.of(target)?, request).await?),
-        Command::Chat { target, request } => {
-            let request = messages::from_json::<v1::ChatRequest>(request)?;
-            message(clients.of(target)?.chat(request).await)
+        Command::Chat(command) => {
+            let request = messages::from_json::<v1::ChatRequest>(command.request)?;
+            let mut call = clients.of(command.target)?.chat(request);
+            if command.idempotent {
+                call = call.idempotent();
+            }
+            message(call.await)
         }
         Command::Conversation { target, prompts } => told(turns::conversation(clients.of(target)?, prompts).await?),
+        Command::Session(command) => told(session::session(command, clients).await?),
+        Command::Attach(command) => told(stream::attach(command, clients).await?),
+        Command::Kept {
+            target,
+            method,
+            request,
+        } => match kept::kept(clients.of(target)?, method, request).await? {
+            Ok(response) => Ok(json!({ "response": response })),
+            Err(error) => failed(&error),
+        },
         Command::Info { target } => message(clients.of(target)?.info().await),
         Command::Pool { target } => message(clients.of(target)?.pool().await),
         Command::Health { target, service } => field("status", services::health(clients.of(target)?, service).await),

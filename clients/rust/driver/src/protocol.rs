@@ -1,6 +1,6 @@
 //! The lines of `clients/suite/protocol.ts`, as far as this driver uses them. There every field is explained.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use claude_runner_client::Error;
 use serde::{Deserialize, Serialize};
@@ -25,13 +25,35 @@ pub(crate) struct Target {
 #[serde(tag = "do", rename_all = "camelCase")]
 pub(crate) enum Command {
     Stream(StreamCommand),
-    Text { target: Target, request: Value },
-    Chat { target: Target, request: Value },
-    Conversation { target: Target, prompts: Vec<String> },
-    Info { target: Target },
-    Pool { target: Target },
-    Health { target: Target, service: String },
-    Reflect { target: Target },
+    Text {
+        target: Target,
+        request: Value,
+    },
+    Chat(ChatCommand),
+    Conversation {
+        target: Target,
+        prompts: Vec<String>,
+    },
+    Session(SessionCommand),
+    Attach(AttachCommand),
+    Kept {
+        target: Target,
+        method: KeptMethod,
+        request: Value,
+    },
+    Info {
+        target: Target,
+    },
+    Pool {
+        target: Target,
+    },
+    Health {
+        target: Target,
+        service: String,
+    },
+    Reflect {
+        target: Target,
+    },
     Bench(BenchCommand),
 }
 
@@ -45,7 +67,54 @@ pub(crate) struct StreamCommand {
     pub(crate) leave_after_text_deltas: Option<u32>,
     pub(crate) retry: Option<bool>,
     #[serde(default)]
+    pub(crate) rejoin: bool,
+    #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChatCommand {
+    pub(crate) target: Target,
+    pub(crate) request: Value,
+    #[serde(default)]
+    pub(crate) idempotent: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SessionCommand {
+    pub(crate) target: Target,
+    pub(crate) session_id: String,
+    pub(crate) prompts: Vec<String>,
+    pub(crate) title: Option<String>,
+    pub(crate) labels: Option<HashMap<String, String>>,
+    pub(crate) busy_policy: Option<String>,
+    pub(crate) allow_missing: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AttachCommand {
+    pub(crate) target: Target,
+    pub(crate) turn_id: Option<String>,
+    pub(crate) request_id: Option<String>,
+    #[serde(default)]
+    pub(crate) after_sequence: i32,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum KeptMethod {
+    CreateSession,
+    GetSession,
+    ListSessions,
+    UpdateSession,
+    DeleteSession,
+    ForkSession,
+    ListTurns,
+    GetTurn,
+    InterruptTurn,
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,6 +134,8 @@ pub(crate) struct StreamAnswer {
     pub(crate) last_kind: String,
     pub(crate) unknown_count: u32,
     pub(crate) gap_free: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) gaps: Vec<Value>,
     pub(crate) event_count: u32,
     #[serde(flatten)]
     pub(crate) text: TextSeen,
@@ -121,6 +192,22 @@ pub(crate) struct ConversationAnswer {
 pub(crate) struct ConversationTurn {
     pub(crate) text: String,
     pub(crate) seeded_message_count: i32,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SessionAnswer {
+    pub(crate) turns: Vec<SessionTurn>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<CallError>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SessionTurn {
+    pub(crate) text: String,
+    pub(crate) turn_id: String,
+    pub(crate) started: Value,
 }
 
 #[derive(Debug, Default, Serialize)]

@@ -3,6 +3,8 @@
 mod connection;
 mod conversation;
 mod errors;
+mod kept;
+mod rejoin;
 mod retry;
 mod scripted;
 mod turn;

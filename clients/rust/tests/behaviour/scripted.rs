@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use claude_runner_client::prost::{Message, bytes::BufMut};
+use claude_runner_client::prost_types::Any;
 use claude_runner_client::tonic::{Code, Status, body::Body, metadata::MetadataMap};
-use claude_runner_client::v1::{StreamChatResponse, TextDelta, TurnResult};
+use claude_runner_client::v1::attach_turn_response::Message as Attached;
+use claude_runner_client::v1::{AttachTurnResponse, StreamChatResponse, TextDelta, TurnResult};
 use claude_runner_client::{Client, Event, bytes::Bytes, v1};
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, Request, Response};
@@ -15,6 +17,7 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
+use tonic_types::pb;
 
 /// What the server does with one call.
 pub(crate) enum Step {
@@ -162,6 +165,59 @@ pub(crate) fn unavailable(pushback: Option<&'static str>) -> Status {
         metadata.insert("grpc-retry-pushback-ms", value.parse().unwrap());
     }
     Status::with_metadata(Code::Unavailable, "queue is full", metadata)
+}
+
+/// A status with a reason of the server's.
+pub(crate) fn failing(code: Code, reason: &str) -> Status {
+    let info = pb::ErrorInfo {
+        reason: reason.to_owned(),
+        domain: "claude-runner".to_owned(),
+        ..pb::ErrorInfo::default()
+    };
+    let detail = Any {
+        type_url: "type.googleapis.com/google.rpc.ErrorInfo".to_owned(),
+        value: info.encode_to_vec(),
+    };
+    let status = pb::Status {
+        code: code.into(),
+        message: reason.to_lowercase(),
+        details: vec![detail],
+    };
+    Status::with_details(code, reason.to_lowercase(), status.encode_to_vec().into())
+}
+
+/// What a call ends with when its connection breaks.
+pub(crate) fn broken() -> Status {
+    Status::unavailable("the connection broke")
+}
+
+/// A call that ended with this one message.
+pub(crate) fn answer(message: &impl Message) -> Step {
+    Step::Answer(vec![message.encode_to_vec().into()], ok())
+}
+
+/// An attached stream: the turn's state and then these.
+pub(crate) fn attached(messages: impl IntoIterator<Item = Attached>) -> Vec<Bytes> {
+    let state = Attached::State(v1::Turn {
+        id: "turn-1".to_owned(),
+        state: v1::TurnState::Running.into(),
+        ..v1::Turn::default()
+    });
+    let responses = [state]
+        .into_iter()
+        .chain(messages)
+        .map(|message| AttachTurnResponse { message: Some(message) });
+    responses.map(|response| response.encode_to_vec().into()).collect()
+}
+
+/// An event of an attached stream.
+pub(crate) fn numbered(sequence: i32, event: Event) -> Attached {
+    Attached::Event(StreamChatResponse {
+        sequence,
+        turn_id: "turn-1".to_owned(),
+        event: Some(event),
+        ..StreamChatResponse::default()
+    })
 }
 
 /// Numbers events as a server does.

@@ -2,6 +2,8 @@ package io.github.clauderunner;
 
 import io.github.clauderunner.v1.ClaudeRunnerGrpc;
 import io.github.clauderunner.v1.PoolServiceGrpc;
+import io.github.clauderunner.v1.SessionServiceGrpc;
+import io.github.clauderunner.v1.TurnServiceGrpc;
 import io.grpc.ManagedChannelBuilder;
 import java.util.List;
 import java.util.Map;
@@ -45,7 +47,9 @@ final class RetryPolicy {
     List<?> services =
         List.of(
             Map.of("service", ClaudeRunnerGrpc.SERVICE_NAME),
-            Map.of("service", PoolServiceGrpc.SERVICE_NAME));
+            Map.of("service", PoolServiceGrpc.SERVICE_NAME),
+            Map.of("service", SessionServiceGrpc.SERVICE_NAME),
+            Map.of("service", TurnServiceGrpc.SERVICE_NAME));
     return Map.of(
         "methodConfig", List.of(Map.of("name", services, "retryPolicy", policy)),
         "retryThrottling", Map.of("maxTokens", 10.0, "tokenRatio", 0.1));

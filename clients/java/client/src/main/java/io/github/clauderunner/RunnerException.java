@@ -27,12 +27,12 @@ import java.util.Optional;
 public final class RunnerException extends StatusRuntimeException {
   private static final long serialVersionUID = 1L;
 
-  private static final String DOMAIN = "claude-runner";
+  static final String DOMAIN = "claude-runner";
   private static final String REASON_PREFIX = "ERROR_REASON_";
 
-  private static final Metadata.Key<byte[]> DETAILS =
+  static final Metadata.Key<byte[]> DETAILS =
       Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER);
-  private static final Metadata.Key<String> PUSHBACK =
+  static final Metadata.Key<String> PUSHBACK =
       Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER);
 
   private final transient List<Any> details;
@@ -179,6 +179,34 @@ public final class RunnerException extends StatusRuntimeException {
     return cause == null || cause.getMessage() == null
         ? words
         : words + " (" + cause.getMessage() + ")";
+  }
+
+  /** A reason that this client knows, as the server spells it. */
+  static String textOf(ErrorReason reason) {
+    return reason.getValueDescriptor().getName().substring(REASON_PREFIX.length());
+  }
+
+  /** Whether something on the way broke, and not the server said something about its turn. */
+  boolean isBreak() {
+    return RejoinRules.isBreak(code(), reasonText());
+  }
+
+  /** How long the server asks to wait before the call is made again. */
+  Optional<Duration> pushback() {
+    String pushback = getTrailers() == null ? null : getTrailers().get(PUSHBACK);
+    return pushback == null || isToldNotTo(getTrailers())
+        ? Optional.empty()
+        : Optional.of(Duration.ofMillis(Integer.parseInt(pushback)));
+  }
+
+  /**
+   * The same, of a turn that could not be found again and may still run: to send its request anew
+   * would be to run it twice.
+   */
+  RunnerException ofLostTurn() {
+    String words = "the turn could not be rejoined, and may still run: " + message();
+    return new RunnerException(
+        getStatus().withDescription(words).withCause(this), getTrailers(), true);
   }
 
   private <M extends Message> Optional<M> detail(Class<M> type) {

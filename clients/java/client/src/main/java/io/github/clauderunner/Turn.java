@@ -54,20 +54,24 @@ public final class Turn implements Iterable<StreamChatResponse>, AutoCloseable {
   private TurnResult result;
   private RunnerException failure;
   private int unknownCount;
+  private boolean hasGap;
   private volatile boolean isOver;
 
   /**
    * Calls the server.
    *
    * @param call makes the call in the current gRPC context, watched
-   * @param whenAnswered gets text and result when the stream has ended with the status OK
+   * @param whenLeft runs when the turn is cancelled, and when it has ended; must not know the turn
+   * @param whenAnswered gets text and result when the stream has ended with the status OK; no text
+   *     when there was a gap
    */
   Turn(
       Function<ResponseWatch, Iterator<StreamChatResponse>> call,
+      Runnable whenLeft,
       BiConsumer<String, TurnResult> whenAnswered) {
     this.whenAnswered = whenAnswered;
     context = Context.current().withCancellation();
-    cancellation = CLEANER.register(this, new Cancellation(context));
+    cancellation = CLEANER.register(this, new Cancellation(context, whenLeft));
     responses = callIn(context, () -> call.apply(watch));
   }
 
@@ -186,10 +190,22 @@ public final class Turn implements Iterable<StreamChatResponse>, AutoCloseable {
   /**
    * The turn's id, as it stands in the server's logs and on its spans. Never waits.
    *
-   * @return the id; an empty text until an event was read
+   * @return the id; an empty text until the headers of the response came, which servers send before
+   *     the first event
    */
   public String turnId() {
-    return turnId;
+    return turnId.isEmpty() ? watch.turnId() : turnId;
+  }
+
+  /**
+   * Whether the server no longer had some of the events: then the text that was read is incomplete,
+   * and the result has it, up to 256 KiB. Only of a turn that was rejoined or attached to, or whose
+   * request repeats the {@code request_id} of another. Never waits.
+   *
+   * @return whether there was a gap so far
+   */
+  public boolean hasGap() {
+    return hasGap;
   }
 
   /**
@@ -249,7 +265,7 @@ public final class Turn implements Iterable<StreamChatResponse>, AutoCloseable {
         note(responses.next());
       }
     } catch (StatusRuntimeException e) {
-      failure = new RunnerException(e.getStatus(), e.getTrailers(), watch.hasBegun());
+      failure = RunnerException.from(e, watch.hasBegun());
     }
     if (next != null) {
       return true;
@@ -265,7 +281,7 @@ public final class Turn implements Iterable<StreamChatResponse>, AutoCloseable {
     boolean isAnswered = failure == null && !isOver;
     end();
     if (isAnswered) {
-      whenAnswered.accept(text.toString(), result);
+      whenAnswered.accept(hasGap ? "" : text.toString(), result);
     }
     if (failure != null) {
       throw failure;
@@ -282,16 +298,19 @@ public final class Turn implements Iterable<StreamChatResponse>, AutoCloseable {
       }
       case STARTED -> started = event.getStarted();
       case RESULT -> result = event.getResult();
+      case GAP -> hasGap = true;
       default -> text.add(event);
     }
     next = event;
   }
 
   /** Must not know the turn, which could otherwise never be dropped. */
-  private record Cancellation(Context.CancellableContext context) implements Runnable {
+  private record Cancellation(Context.CancellableContext context, Runnable whenLeft)
+      implements Runnable {
     @Override
     public void run() {
       context.cancel(CANCELLED.asException());
+      whenLeft.run();
     }
   }
 }

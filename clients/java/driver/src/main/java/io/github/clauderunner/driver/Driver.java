@@ -26,18 +26,22 @@ public final class Driver {
 
   private Driver(Connections connections) {
     var turns = new TurnCommands(connections);
+    var kept = new KeptCommands(connections);
     var server = new ServerCommands(connections);
     commands =
-        Map.of(
-            "stream", turns::stream,
-            "text", turns::text,
-            "chat", turns::chat,
-            "conversation", turns::conversation,
-            "bench", turns::bench,
-            "info", server::info,
-            "pool", server::pool,
-            "health", server::health,
-            "reflect", server::reflect);
+        Map.ofEntries(
+            Map.entry("stream", turns::stream),
+            Map.entry("attach", turns::attach),
+            Map.entry("text", turns::text),
+            Map.entry("chat", turns::chat),
+            Map.entry("conversation", turns::conversation),
+            Map.entry("session", kept::session),
+            Map.entry("kept", kept::call),
+            Map.entry("bench", turns::bench),
+            Map.entry("info", server::info),
+            Map.entry("pool", server::pool),
+            Map.entry("health", server::health),
+            Map.entry("reflect", server::reflect));
   }
 
   public static void main(String[] arguments) throws IOException {

@@ -5,7 +5,9 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.protobuf.InvalidProtocolBufferException;
 import io.github.clauderunner.RunnerException;
+import io.github.clauderunner.Turn;
 import io.github.clauderunner.TurnOptions;
+import io.github.clauderunner.v1.AttachTurnRequest;
 import io.github.clauderunner.v1.ChatRequest;
 import io.github.clauderunner.v1.StreamChatRequest;
 import io.github.clauderunner.v1.StreamChatResponse;
@@ -52,15 +54,40 @@ final class TurnCommands {
   }
 
   JsonObject stream(JsonObject command) throws InvalidProtocolBufferException {
+    var attempts = new AttemptCounter();
+    var options = options(command).withInterceptor(attempts);
+    if (command.has("rejoin") && command.get("rejoin").getAsBoolean()) {
+      options = options.withRejoin();
+    }
+    JsonObject answer =
+        watch(command, connections.of(command).stream(streamRequest(command), options), 0);
+    answer.addProperty("attemptCount", attempts.count());
+    return answer;
+  }
+
+  JsonObject attach(JsonObject command) throws InvalidProtocolBufferException {
+    var request = AttachTurnRequest.newBuilder();
+    if (command.has("turnId")) {
+      request.setTurnId(command.get("turnId").getAsString());
+    } else {
+      request.setRequestId(command.get("requestId").getAsString());
+    }
+    if (command.has("afterSequence")) {
+      request.setAfterSequence(command.get("afterSequence").getAsInt());
+    }
+    Turn turn = connections.of(command).attach(request.build(), TurnOptions.none());
+    return watch(command, turn, request.getAfterSequence());
+  }
+
+  /** Reads a turn until it is over, is cancelled or has been seen enough of. */
+  private static JsonObject watch(JsonObject command, Turn opened, int afterSequence)
+      throws InvalidProtocolBufferException {
     int cancelAfter = count(command, "cancelAfterTextDeltas");
     int leaveAfter = count(command, "leaveAfterTextDeltas");
     var answer = new JsonObject();
-    var seen = new SeenEvents();
-    var attempts = new AttemptCounter();
+    var seen = new SeenEvents(afterSequence);
     StreamChatResponse lastEvent = StreamChatResponse.getDefaultInstance();
-    try (var turn =
-        connections.of(command).stream(
-            streamRequest(command), options(command).withInterceptor(attempts))) {
+    try (Turn turn = opened) {
       try {
         for (StreamChatResponse event : turn) {
           seen.add(event);
@@ -85,7 +112,6 @@ final class TurnCommands {
     if (lastEvent.hasResult()) {
       answer.add("result", ProtoJson.of(lastEvent.getResult()));
     }
-    answer.addProperty("attemptCount", attempts.count());
     return answer;
   }
 
@@ -109,8 +135,12 @@ final class TurnCommands {
   JsonObject chat(JsonObject command) throws InvalidProtocolBufferException {
     var answer = new JsonObject();
     var request = ProtoJson.read(command.get("request"), ChatRequest.newBuilder()).build();
+    var options = options(command);
+    if (command.has("idempotent") && command.get("idempotent").getAsBoolean()) {
+      options = options.withIdempotence();
+    }
     try {
-      answer.add("response", ProtoJson.of(connections.of(command).chat(request)));
+      answer.add("response", ProtoJson.of(connections.of(command).chat(request, options)));
     } catch (RunnerException e) {
       answer.add("error", CallErrors.json(e));
     }

@@ -3,14 +3,16 @@ package io.github.clauderunner.example;
 import io.github.clauderunner.ClaudeRunnerClient;
 import io.github.clauderunner.RunnerException;
 import io.github.clauderunner.TurnOptions;
+import io.github.clauderunner.v1.BusyPolicy;
 import io.github.clauderunner.v1.StreamChatRequest;
 import io.github.clauderunner.v1.StreamChatResponse;
 import io.github.clauderunner.v1.TurnResult;
 import java.time.Duration;
+import java.util.UUID;
 
 /**
- * A tour of the client: streams a turn, cancels one, goes on with a conversation, and reads why a
- * request was refused. Address and token come from the environment.
+ * A tour of the client: streams a turn, cancels one, goes on with a conversation and a session, and
+ * reads why a request was refused. Address and token come from the environment.
  */
 public final class Example {
   public static void main(String[] arguments) {
@@ -21,6 +23,10 @@ public final class Example {
       cancelATurn(runner);
       System.out.println("== a conversation");
       converse(runner);
+      System.out.println("== a session");
+      goOnInASession(runner);
+      System.out.println("== a stream that rejoins");
+      rejoinATurn(runner);
       System.out.println("== a refused request");
       readARefusal(runner);
     }
@@ -60,6 +66,39 @@ public final class Example {
       }
     }
     System.out.println(conversation.history().size() + " messages are remembered");
+  }
+
+  private static void goOnInASession(ClaudeRunnerClient runner) {
+    var session =
+        runner
+            .session("trip-" + UUID.randomUUID())
+            .withTitle("A trip to Lisbon")
+            .withBusyPolicy(BusyPolicy.BUSY_POLICY_QUEUE);
+    for (String prompt : new String[] {"My name is Ada.", "What is my name?"}) {
+      try (var turn = session.stream(prompt)) {
+        System.out.println(turn.fullText());
+      }
+    }
+    session.turns().forEach(turn -> System.out.println(turn.getPrompt(0).getText()));
+    session.delete();
+  }
+
+  private static void rejoinATurn(ClaudeRunnerClient runner) {
+    String turnId;
+    try (var turn = runner.stream("Write a long report", TurnOptions.none().withRejoin())) {
+      for (String text : turn.text()) {
+        System.out.print(text);
+      }
+      if (turn.hasGap()) {
+        System.out.println("A part of the text is missing above.");
+      }
+      turnId = turn.turnId();
+    }
+    // Any program of the same tenant can read it again, and stop it while it runs.
+    try (var again = runner.attach(turnId)) {
+      System.out.println(again.fullText().length() + " characters");
+    }
+    runner.interruptTurn(turnId);
   }
 
   private static void readARefusal(ClaudeRunnerClient runner) {
