@@ -64,7 +64,7 @@ export class LiveTurns<Result> {
     if (live === undefined) return;
     this.#turns.delete(turnId);
     this.#ended.delete(turnId);
-    live.log.dropEvents();
+    live.log.forgetEvents();
   }
 
   /** Those that wait or run. */

@@ -103,9 +103,22 @@ export class TurnLog<End> {
     this.#wake();
   }
 
-  /** Lets go of all events: memory is needed elsewhere. What comes later is kept again. */
+  /**
+   * Lets go of the events, since memory is needed elsewhere, but for those that the reader has still to get who may hold the
+   * turn up. What comes later is kept again.
+   */
   dropEvents(): void {
+    while (this.#head !== this.#tail && this.#mayDrop(this.#head)) this.#dropHead();
+    if (this.#head === this.#tail && this.#mayDrop(this.#tail)) this.#dropLast();
+  }
+
+  /** Lets go of all events, whoever has still to get some. */
+  forgetEvents(): void {
     while (this.#head !== this.#tail) this.#dropHead();
+    this.#dropLast();
+  }
+
+  #dropLast(): void {
     if (this.#tail.count === 0) return;
     this.#tail.next = emptySlab(this.#lastSequence + 1, 0);
     this.#tail = this.#tail.next;
@@ -178,8 +191,14 @@ export class TurnLog<End> {
   #dropOld(): void {
     const { maxBytes, maxEventCount } = this.limits;
     while (this.#head !== this.#tail && (this.#keptBytes > maxBytes || this.#keptCount > maxEventCount)) {
+      if (!this.#mayDrop(this.#head)) return;
       this.#dropHead();
     }
+  }
+
+  /** One long block leads to many large events at once: its caller gets them all. What that takes is bounded by the block. */
+  #mayDrop({ firstSequence, count }: Slab): boolean {
+    return this.#holder === undefined || firstSequence + count - 1 <= this.#holder.sequence;
   }
 
   #dropHead(): void {

@@ -175,6 +175,31 @@ describe("a reader who may hold the turn up", () => {
   });
 });
 
+test("what the caller has still to get is not dropped, however much comes at once or is needed elsewhere", () => {
+  const log = filled(300);
+  const holder = log.follow(0, { holds: true });
+  while (holder.poll() !== undefined);
+  const other = log.follow(0);
+  for (let sequence = 301; sequence <= 320; sequence += 1) log.append(levels.standard, event(sequence, 256 * 1024));
+  log.dropEvents();
+  expect(taken(holder, 256 * 1024)).toEqual(range(301, 320));
+  expect(other.poll()).toBeUndefined();
+  expect(other.missing).toBeDefined();
+  log.dropEvents();
+  expect(log.keptBytes).toBe(0);
+});
+
+test("what is to be forgotten is, whoever has still to get it", () => {
+  const log = filled(40);
+  const holder = log.follow(0, { holds: true });
+  log.forgetEvents();
+  expect([log.keptBytes, holder.poll(), holder.missing]).toEqual([
+    0,
+    undefined,
+    { firstSequence: 1, lastSequence: 40 },
+  ]);
+});
+
 test("any writing, reading, dropping and attaching: each event once, in order, or within a gap that was said", () => {
   const step = fc.oneof(
     {
