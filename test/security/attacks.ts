@@ -14,6 +14,7 @@ import { launch } from "./groups/launch.ts";
 import { origins } from "./groups/origins.ts";
 import { page } from "./groups/page.ts";
 import { prompts } from "./groups/prompts.ts";
+import { sessions } from "./groups/sessions.ts";
 import { tenancy } from "./groups/tenancy.ts";
 import { traceHeaders } from "./groups/trace-headers.ts";
 
@@ -34,4 +35,5 @@ export const attackGroups: readonly AttackGroup[] = [
   labels,
   traceHeaders,
   tenancy,
+  sessions,
 ];

@@ -41,6 +41,53 @@ export const elsewhere: readonly ElsewhereGroup[] = [
     ],
   },
   {
+    title: "Sessions and turns: rights and bounds",
+    tests: [
+      {
+        tries: "sessions and turns of profiles that a token does not name",
+        expects: "cannot be told from what never was",
+        file: "test/service/kept/rights.test.ts",
+        test: "finds no session and no turn of the others, and cannot tell them from what never was",
+      },
+      {
+        tries: "a request with the same words and request_id as another token's",
+        expects: "does not get its turn",
+        file: "test/service/kept/rights.test.ts",
+        test: "is not given the turn of a request with the same words under a profile that it may not use",
+      },
+      {
+        tries: "a turn that is read on after its token was revoked",
+        expects: "is read no further",
+        file: "test/service/kept/rights.test.ts",
+        test: "ends the reading of a silent turn at the next beat, and of a busy one within moments; the turn goes on",
+      },
+      {
+        tries: "readers of a turn without number, by its id and by its request_id",
+        expects: "find room for 64, and for so many of their tenant",
+        file: "test/service/kept/odd-turns.test.ts",
+        test: "are 64 of one turn at most, by AttachTurn and by the request's name, and the turn goes on",
+      },
+      {
+        tries: "readers of kept words and of ended turns that read nothing",
+        expects: "are ended",
+        file: "test/service/kept/odd-turns.test.ts",
+        test: "of stored words and of ended turns are ended as well when they read nothing",
+      },
+      {
+        tries: "a page of the longest turns there are",
+        expects: "ends at its bound in bytes",
+        file: "test/service/kept/odd-turns.test.ts",
+        test: "are bounded for each page, whatever the page's size",
+      },
+      {
+        tries: "a search for the words of a deleted session",
+        expects: "finds none: in no method, in no file, in no worker's folder",
+        file: "test/e2e/deleted-words.test.ts",
+        test: "are nowhere in the state folder, in the workers' folders and in the log",
+      },
+    ],
+  },
+  {
     title: "Traces, metrics and the log",
     tests: [
       {

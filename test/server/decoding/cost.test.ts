@@ -15,7 +15,7 @@ import { maxJsonBytesOnLoop } from "../../../src/server/decoding/json-threads.ts
 import { RequestDecoder } from "../../../src/server/decoding/request-decoder.ts";
 import { toConnectError } from "../../../src/service/errors.ts";
 import { toTurn } from "../../../src/service/in/requests.ts";
-import { invalidRequest } from "../../../src/service/in/rules.ts";
+import { checkRules, invalidRequest } from "../../../src/service/in/rules.ts";
 import { hostileJson, hostileShapes } from "./hostile-messages.ts";
 
 const services = [ClaudeRunner, SessionService, TurnService, PoolService, Health, ServerReflection];
@@ -39,26 +39,25 @@ const bounds = contentRequest(32 * 1024 * 1024);
 const registry = createRegistry(...services.map(({ file }) => file));
 
 /** Everything that happens to a request on the event loop before it is a turn or refused, the refusal included. */
-function take(read: () => Message): void {
+function take({ input }: DescMethod, read: () => Message): void {
   try {
     const message = read();
     if (/Chat/.test(message.$typeName)) toTurn(message as ChatRequest, caller, { profiles, expiry });
+    else checkRules(input, message);
   } catch (error) {
     if (!isRunnerError(error)) throw error;
     toConnectError(error);
   }
 }
 
-const binary =
-  ({ input }: DescMethod, bytes: Uint8Array) =>
-  () => {
-    take(() => decoder.binary({ input } as DescMethod, bytes, bounds));
-  };
-const json = ({ input }: DescMethod, text: string) => {
+const binary = (method: DescMethod, bytes: Uint8Array) => () => {
+  take(method, () => decoder.binary({ input: method.input } as DescMethod, bytes, bounds));
+};
+const json = (method: DescMethod, text: string) => {
   const bytes = Buffer.from(text);
   return () =>
-    take(() => {
-      const result = readJson(input, bytes, bounds, { allowUnknownFields: false, registry, maxViolations: 100 });
+    take(method, () => {
+      const result = readJson(method.input, bytes, bounds, { allowUnknownFields: false, registry, maxViolations: 100 });
       if ("violations" in result) throw invalidRequest(result.violations);
       return result.message;
     });
