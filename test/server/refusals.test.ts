@@ -7,13 +7,34 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { StreamChatRequestSchema } from "../../gen/claude/runner/v1/runner_pb.ts";
+import { TurnService } from "../../gen/claude/runner/v1/turn_pb.ts";
 import { type ErrorInfo, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import { served } from "../../src/service/calls.ts";
+import { toConnectError } from "../../src/service/errors.ts";
+import { turnNotFound } from "../../src/sessions/refusals.ts";
 import { startTestServers, type TestServers, testToken } from "./scripted-runner.ts";
+
+/** Knows no turn. */
+const noTurn = () => {
+  throw toConnectError(turnNotFound("of this test"));
+};
+const turns = served(TurnService, {
+  attachTurn: async function* () {
+    yield noTurn();
+  },
+  getTurnContent: async function* () {
+    yield noTurn();
+  },
+  getTurn: async () => noTurn(),
+  listTurns: async () => noTurn(),
+  interruptTurn: async () => noTurn(),
+});
 
 let test: TestServers;
 beforeAll(async () => {
   test = await startTestServers({
+    services: [turns],
     change: ({ calls }) => {
       calls.maxRequestBytes = 65_536;
     },
@@ -25,6 +46,8 @@ const paths = {
   stream: "/claude.runner.v1.ClaudeRunner/StreamChat",
   once: "/claude.runner.v1.ClaudeRunner/Chat",
   health: "/grpc.health.v1.Health/Check",
+  attach: "/claude.runner.v1.TurnService/AttachTurn",
+  turn: "/claude.runner.v1.TurnService/GetTurn",
   nowhere: "/no.such.Service/Method",
 };
 
@@ -100,6 +123,24 @@ const wrongs: Readonly<Record<string, Wrong>> = {
     // HealthCheckRequest { service: "x" }
     body: Buffer.from([0x0a, 0x01, 0x78]),
     only: ({ isJson = false, path, type }) => !isJson && (path === "once" || type.startsWith("application/grpc")),
+  },
+  "a turn to read that is not there": {
+    reason: "TURN_NOT_FOUND",
+    path: "attach",
+    body: Buffer.alloc(0),
+    only: ({ hasEnvelopes }) => hasEnvelopes,
+  },
+  "a turn to look up that is not there": {
+    reason: "TURN_NOT_FOUND",
+    path: "turn",
+    body: Buffer.alloc(0),
+    only: ({ isJson = false, path, type }) => !isJson && (path === "once" || type.startsWith("application/grpc")),
+  },
+  "a question that is as long as a turn may be": {
+    reason: "REQUEST_TOO_LARGE",
+    path: "turn",
+    body: Buffer.alloc(9 * 1024, " "),
+    only: ({ path, type }) => path === "once" || type.startsWith("application/grpc"),
   },
   "a content type of the other kind of method": {
     reason: "INVALID_REQUEST",
