@@ -18,7 +18,7 @@ import { heartbeat } from "./out/proto-events.ts";
 import type { ResponseForm } from "./out/response-form.ts";
 import type { Event } from "./out/responses.ts";
 import type { ServedTurn } from "./out/turn-encoder.ts";
-import { laggingMs, readerBehind, tooManyReaders } from "./reading.ts";
+import { laggingMs, readerBehind, tooManyReaders, watchedForStall } from "./reading.ts";
 import { readRecorded, recordedFailure } from "./recorded-turn.ts";
 
 /** What a turn failed with, and how far it had come. No error by itself: a stack would cost every refusal, and tell nothing. */
@@ -148,12 +148,25 @@ export async function* relayTurn<R>(open: () => TurnCall<R> | Promise<TurnCall<R
   }
 }
 
+type RecordedTurn = Extract<CalledTurn, { kind: "recorded" }>;
+
 /** What a repeated request gets of a turn that is not in memory any more: what is stored of it, and its end. */
-async function* relayRecorded<R>(
+function relayRecorded<R>(call: TurnCall<R>, called: RecordedTurn): AsyncGenerator<R, void> {
+  const { scope, clock, times } = call;
+  const { stalledReaderMs } = times;
+  const sent = { sequence: 0 };
+  return watchedForStall(recorded(call, called, sent), { clock, stalledReaderMs }, () =>
+    scope.endCallWith(readerBehind(sent.sequence, `read nothing for ${stalledReaderMs} ms`)),
+  );
+}
+
+/** `sent`: how far the caller is, kept up to date. */
+async function* recorded<R>(
   call: TurnCall<R>,
-  { record, store }: Extract<CalledTurn, { kind: "recorded" }>,
+  { record, store }: RecordedTurn,
+  sent: { sequence: number },
 ): AsyncGenerator<R, void> {
-  const { form, scope, clock } = call;
+  const { form, scope, clock, times } = call;
   const failure = (error: unknown, now: TurnRecord, result?: TurnResult) =>
     new TurnFailure(error, {
       turnId: now.id,
@@ -164,29 +177,35 @@ async function* relayRecorded<R>(
     });
   let now = record;
   let result: TurnResult | undefined;
-  const event = (sequence: number, of: Event) => {
-    const atWallMs = now.endedAtMs ?? clock.wallNow();
-    return form.own({ sequence, turnId: now.id, atWallMs }, of);
-  };
   let hasStarted = false;
+  let lastSentMs = clock.now();
   const begin = () => {
     if (!hasStarted) call.beginning();
     hasStarted = true;
+    lastSentMs = clock.now();
+  };
+  const event = (sequence: number, of: Event) => {
+    begin();
+    sent.sequence = sequence;
+    const atWallMs = now.endedAtMs ?? clock.wallNow();
+    return form.own({ sequence, turnId: now.id, atWallMs }, of);
   };
   try {
-    let sequence = 0;
     if (record.stored === undefined && record.state === "ended" && record.highestSequence > 0) {
-      sequence = 1;
       const { profile, model, sessionId = "" } = record;
-      begin();
       yield event(1, { case: "started", value: { profile, model, sessionId } });
     }
-    for await (const item of readRecorded(record, sequence, { store, clock, signal: scope.signal })) {
+    for await (const item of readRecorded(record, sent.sequence, { store, clock, signal: scope.signal })) {
       if (item.kind === "event") {
+        sent.sequence = item.sequence;
         const response = form.event(item.bytes, item.flags);
         if (response === undefined) continue;
         begin();
         yield response;
+      } else if (item.kind === "wait") {
+        // It runs in another server.
+        if (!hasStarted || clock.now() - lastSentMs < times.heartbeatMs) continue;
+        yield event(sent.sequence, heartbeat(clock.wallNow() - record.acceptedAtMs));
       } else if (item.kind === "gap") {
         const { firstSequence, lastSequence } = item;
         yield event(lastSequence, { case: "gap", value: { firstSequence, lastSequence } });
