@@ -226,6 +226,27 @@ describe("a change of a session", () => {
   });
 });
 
+describe("a tenant that keeps as much as it may", () => {
+  it("is refused more sessions by name, while others are not, and has room again after a deletion", async () => {
+    const small = await keptScene({ caps: { maxSessionsPerTenant: 2 } });
+    try {
+      for (const id of ["a", "b"]) await small.chat(inSession(id));
+      const said = await saidBy(small.ask(createSession, { id: "c" }));
+      expect(said).toContain("QUOTA_EXCEEDED");
+      expect(said).toContain("limit of 2 sessions");
+      expect(await reasonOf(small.chat(inSession("c")))).toBe("QUOTA_EXCEEDED");
+      expect(await reasonOf(small.ask(forkSession, { id: "a" }))).toBe("QUOTA_EXCEEDED");
+      expect(textOf(await small.chat(inSession("a", "goes on")))).toBe("goes on");
+      const other = { ...acme, tenant: "other" };
+      expect((await small.ask(createSession, { id: "c" }, other)).session?.id).toBe("c");
+      await small.ask(deleteSession, { id: "b" });
+      expect(textOf(await small.chat(inSession("c", "has room")))).toBe("has room");
+    } finally {
+      await small.close();
+    }
+  });
+});
+
 describe("a fork", () => {
   it("of a running turn, of one that failed, and of another session's is refused; a fork beside one is not", async () => {
     const [first] = await scene.chat(inSession("s", "one"));
@@ -269,6 +290,22 @@ describe("a deletion", () => {
     await running.rest;
     expect(scene.pool.requests).toHaveLength(claims);
     expect(textOf(await scene.chat({ prompt: "another", requestId: "r" }))).toBe("another");
+  });
+
+  it("ends a turn that has the session and waits for a worker, which never gets its prompt", async () => {
+    const waits = Promise.withResolvers<void>();
+    scene.pool.onClaim = async ({ signal }) => {
+      waits.resolve();
+      await new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+    };
+    const refused = reasonOf(scene.chat({ ...inSession("s"), requestId: "r" }));
+    await waits.promise;
+    scene.pool.onClaim = async () => {};
+    expect((await scene.ask(getSession, { id: "s" })).session?.state).toBe(SessionState.RUNNING);
+    expect(await reasonOf(scene.ask(deleteSession, { id: "s" }))).toBe("SESSION_BUSY");
+    await scene.ask(deleteSession, { id: "s", force: true });
+    expect(await refused).toBe("TURN_INTERRUPTED");
+    expect(await reasonOf(scene.ask(getTurn, { turn: { case: "requestId", value: "r" } }))).toBe("TURN_NOT_FOUND");
   });
 
   it("leaves nothing of the words where callers, logs and the store can see them", async () => {
