@@ -26,6 +26,8 @@ export interface ServedSceneOptions {
   readonly clock: Clock;
   readonly store: Store;
   readonly pool: WorkerPool;
+  /** Whose the calls are. Default `acme`. */
+  readonly tenant?: string;
 }
 
 /** A message of AttachTurn as its handler yields it. */
@@ -33,12 +35,12 @@ export interface Attached {
   readonly message: { readonly case: string; readonly value: unknown };
 }
 
-const caller = { tenant: "acme", profiles: ["*"], isOperator: false };
-
-export function servedScene({ clock, store, pool }: ServedSceneOptions) {
+export function servedScene({ clock, store, pool, tenant = "acme" }: ServedSceneOptions) {
+  const caller = { tenant, profiles: ["*"], isOperator: false };
   const settings = settingsSchema.parse({
     profiles: { default: {} },
-    calls: { maxUnreadTurnsPerTenant: 100_000, maxTurnReadersPerTenant: 100_000 },
+    // A test says when time is over.
+    calls: { defaultTimeoutMs: 3_600_000, maxUnreadTurnsPerTenant: 100_000, maxTurnReadersPerTenant: 100_000 },
   });
   const { profiles, calls } = settings;
   const log = silentLog;

@@ -3,11 +3,12 @@
  * came, and what a turn does when it has its prompt is the test's.
  */
 import type { Claim, ClaimRequest, WorkerPool } from "../../src/pool/claim.ts";
-import type { Turn } from "../../src/turn.ts";
+import type { HistoryMessage, Turn } from "../../src/turn.ts";
 import type { RunningTurn } from "../../src/worker-process.ts";
 import { ScriptedTurn, ScriptedWorker } from "./scripted.ts";
 
-export type Perform = (turn: Turn, running: ScriptedTurn) => void;
+/** `history`: what its worker was handed over before. */
+export type Perform = (turn: Turn, running: ScriptedTurn, history: readonly HistoryMessage[]) => void;
 
 export class LivelyPool implements WorkerPool {
   /** Every turn that got its prompt, in order. */
@@ -48,9 +49,9 @@ export class LivelyPool implements WorkerPool {
       this.#waiting.shift()?.();
     };
     return {
-      worker: new LivelyWorker(`w${this.#lastNumber}`, (turn, running) => {
+      worker: new LivelyWorker(`w${this.#lastNumber}`, (turn, running, history) => {
         this.ran.push(turn);
-        this.#perform(turn, running);
+        this.#perform(turn, running, history);
       }),
       source: "SPARE",
       holds: { kind: "nothing" },
@@ -82,15 +83,20 @@ export class LivelyPool implements WorkerPool {
 
 class LivelyWorker extends ScriptedWorker {
   readonly #perform: Perform;
+  #history: readonly HistoryMessage[] = [];
 
   constructor(id: string, perform: Perform) {
     super(id, new ScriptedTurn());
     this.#perform = perform;
   }
 
+  override async seed(history: readonly HistoryMessage[]): Promise<void> {
+    this.#history = history;
+  }
+
   override run(turn: Turn): RunningTurn {
     const running = super.run(turn);
-    this.#perform(turn, this.turn);
+    this.#perform(turn, this.turn, this.#history);
     return running;
   }
 }
