@@ -98,6 +98,24 @@ async function pictureChat(browser: Browser): Promise<void> {
       answerOnce();
       await visit.ask("Why is a warm worker faster?");
       await picture(visit, `answer-${look.name}`);
+      const conversations = visit.page.getByRole("button", { name: "Conversations", exact: true });
+      if (await conversations.isVisible()) await conversations.click();
+      await visit.page
+        .getByRole("link", { name: /^Why is a warm/ })
+        .first()
+        .waitFor();
+      await picture(visit, `list-${look.name}`);
+      await visit.page
+        .getByRole("button", { name: /^Delete Why is/ })
+        .first()
+        .click();
+      await picture(visit, `delete-${look.name}`);
+      await visit.page.keyboard.press("Escape");
+      if (await conversations.isVisible()) await conversations.click();
+      await visit.lastTurn.getByRole("button", { name: "Edit prompt", exact: true }).click();
+      await picture(visit, `edit-${look.name}`);
+      await visit.page.getByRole("button", { name: "Stop editing", exact: true }).click();
+      await visit.startAnew();
       await visit.choose({ profile: "coder" });
       scene.standin.script(
         { name: "bash", options: { command: "ls -1", text: "There are **two** files." } },

@@ -5,9 +5,13 @@ import { type Client, createClient, type Interceptor } from "@connectrpc/connect
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { PoolService } from "../clients/typescript/src/gen/claude/runner/v1/pool_pb.ts";
 import { ClaudeRunner } from "../clients/typescript/src/gen/claude/runner/v1/runner_pb.ts";
+import { SessionService } from "../clients/typescript/src/gen/claude/runner/v1/session_pb.ts";
+import { TurnService } from "../clients/typescript/src/gen/claude/runner/v1/turn_pb.ts";
 
 export interface Api {
   readonly runner: Client<typeof ClaudeRunner>;
+  readonly sessions: Client<typeof SessionService>;
+  readonly turns: Client<typeof TurnService>;
   readonly pool: Client<typeof PoolService>;
 }
 
@@ -22,5 +26,10 @@ export function connectTo(baseUrl: string, token: string | undefined): Api {
     useBinaryFormat: true,
     interceptors: [authorize],
   });
-  return { runner: createClient(ClaudeRunner, transport), pool: createClient(PoolService, transport) };
+  return {
+    runner: createClient(ClaudeRunner, transport),
+    sessions: createClient(SessionService, transport),
+    turns: createClient(TurnService, transport),
+    pool: createClient(PoolService, transport),
+  };
 }

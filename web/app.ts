@@ -4,15 +4,17 @@
 import type { GetInfoResponse } from "../clients/typescript/src/gen/claude/runner/v1/runner_pb.ts";
 import { Announcer } from "./announce.ts";
 import { type Api, connectTo } from "./api.ts";
+import { Attention } from "./attention.ts";
 import { Chat } from "./chat.ts";
 import { el, setShown } from "./dom.ts";
 import { type CallFailure, failureOf, wantsToken } from "./failure.ts";
 import { failureElement } from "./failure-view.ts";
 import { Gate } from "./gate.ts";
+import { hashOf, type Place, placeOf } from "./place.ts";
 import { PoolView } from "./pool-view.ts";
 import { savedToken, saveToken } from "./token.ts";
 
-type ViewName = "chat" | "pool";
+type ViewName = Place["view"];
 
 export class App {
   readonly #announcer: Announcer;
@@ -23,6 +25,8 @@ export class App {
   };
   readonly #nav: HTMLElement;
   readonly #main = el("main", { id: "main", tabindex: -1 });
+  /** Whether the chat is looked at: in this tab, and not the pool. */
+  #attention = new Attention(false);
   #views: { readonly chat: Chat; readonly pool: PoolView } | undefined;
 
   constructor(body: HTMLElement) {
@@ -53,7 +57,8 @@ export class App {
     );
     body.replaceChildren(skip, header, this.#main, speech);
     setShown(this.#nav, false);
-    window.addEventListener("hashchange", () => this.#showView());
+    window.addEventListener("hashchange", () => this.#showPlace());
+    document.addEventListener("visibilitychange", () => this.#followAttention());
   }
 
   /** Signs in with the token of this tab if there is one, else without: the server says whether it wants one. */
@@ -97,7 +102,18 @@ export class App {
   }
 
   #enter(api: Api, info: GetInfoResponse, hasToken: boolean): void {
-    this.#views = { chat: new Chat(api, info, this.#announcer), pool: new PoolView(api, this.#announcer) };
+    const announcer = this.#announcer;
+    this.#attention = new Attention(false);
+    this.#views = {
+      chat: new Chat({
+        api,
+        info,
+        announcer,
+        attention: this.#attention,
+        onPlace: (place, isSame) => this.#moved(place, isSame),
+      }),
+      pool: new PoolView(api, announcer),
+    };
     this.#main.replaceChildren(this.#views.chat.element, this.#views.pool.element);
     this.#account.replaceChildren(el("span", { class: "tenant", title: "Tenant" }, info.tenant));
     if (hasToken) {
@@ -106,7 +122,7 @@ export class App {
       this.#account.append(signOut);
     }
     setShown(this.#nav, true);
-    this.#showView();
+    this.#showPlace();
   }
 
   /** Forgets the token, and everything that was seen with it. */
@@ -115,6 +131,7 @@ export class App {
     this.#views?.chat.close();
     this.#views?.pool.close();
     this.#views = undefined;
+    this.#moved({ view: "chat", sessionId: undefined }, true);
     this.#account.replaceChildren();
     setShown(this.#nav, false);
     this.#announcer.clear();
@@ -122,18 +139,39 @@ export class App {
     this.#announcer.say("Signed out.");
   }
 
-  #showView(): void {
+  /** The address follows what is open. `isSame`: there is nothing new to come back from. */
+  #moved(place: Place, isSame: boolean): void {
+    const hash = hashOf(place);
+    this.#links.chat.setAttribute("href", hash);
+    // The pool stays where it is.
+    if (location.hash === hash || placeOf(location.hash).view === "pool") return;
+    if (isSame) history.replaceState(null, "", hash);
+    else history.pushState(null, "", hash);
+  }
+
+  #showPlace(): void {
     if (this.#views === undefined) return;
     const { chat, pool } = this.#views;
-    const name: ViewName = location.hash === "#pool" ? "pool" : "chat";
-    setShown(chat.element, name === "chat");
-    setShown(pool.element, name === "pool");
+    const place = placeOf(location.hash);
+    setShown(chat.element, place.view === "chat");
+    setShown(pool.element, place.view === "pool");
     for (const [of, link] of Object.entries(this.#links)) {
-      if (of === name) link.setAttribute("aria-current", "page");
+      if (of === place.view) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
-    document.title = name === "pool" ? "Pool · claude-runner" : "claude-runner";
-    pool.setWatching(name === "pool");
-    if (name === "chat") chat.focus();
+    document.title = place.view === "pool" ? "Pool · claude-runner" : "claude-runner";
+    this.#followAttention();
+    if (place.view === "pool") return;
+    this.#links.chat.setAttribute("href", hashOf(place));
+    chat.go(place.sessionId);
+    chat.focus();
+  }
+
+  /** A tab has one stream at most, and none while it is hidden: a browser has six connections for all of them. */
+  #followAttention(): void {
+    const { view } = placeOf(location.hash);
+    const isVisible = document.visibilityState === "visible";
+    this.#attention.set(isVisible && view === "chat");
+    this.#views?.pool.setWatching(isVisible && view === "pool");
   }
 }

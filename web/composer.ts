@@ -3,6 +3,7 @@
  */
 import { promptProblem } from "./conversation.ts";
 import { el, icon, setShown, setText } from "./dom.ts";
+import type { Keeping } from "./keeping.ts";
 import type { SettingsForm, TurnChoice } from "./settings-form.ts";
 
 const sendIcon = "M8 13V3m0 0L4 7m4-4 4 4";
@@ -12,6 +13,8 @@ export interface ComposerActions {
   readonly send: (prompt: string, choice: TurnChoice) => void;
   readonly cancel: () => void;
   readonly startAnew: () => void;
+  /** An earlier prompt is not changed after all. */
+  readonly stopEditing: () => void;
 }
 
 export interface ConversationLength {
@@ -19,6 +22,9 @@ export interface ConversationLength {
   readonly forgottenCount: number;
   readonly hasTurns: boolean;
 }
+
+/** `loading`: what was said is not there yet, so nothing can be sent. */
+export type ComposerState = "ready" | "loading" | "running";
 
 export class Composer {
   readonly element: HTMLFormElement;
@@ -30,7 +36,11 @@ export class Composer {
   readonly #anew: HTMLButtonElement;
   readonly #settings: SettingsForm;
   readonly #actions: ComposerActions;
-  #isRunning = false;
+  readonly #editing: HTMLElement;
+  readonly #editingWords = el("span", {});
+  readonly #keeping = el("p", { class: "keeping", "data-tone": "warning" });
+  #state: ComposerState = "ready";
+  #offersAnew = true;
 
   constructor(settings: SettingsForm, actions: ComposerActions) {
     this.#settings = settings;
@@ -51,9 +61,19 @@ export class Composer {
       "Cancel",
     );
     this.#anew = el("button", { type: "button", class: "quiet" }, "New conversation");
+    const keepPrompt = el("button", { type: "button", class: "quiet" }, "Stop editing");
+    keepPrompt.addEventListener("click", () => {
+      this.#prompt.value = "";
+      this.showEditing(undefined);
+      actions.stopEditing();
+      this.focus();
+    });
+    this.#editing = el("p", { class: "editing" }, this.#editingWords, keepPrompt);
+    setShown(this.#editing, false);
     this.element = el(
       "form",
       { class: "composer", "aria-label": "Write to Claude", autocomplete: "off", novalidate: true },
+      this.#editing,
       el("label", { for: "prompt", class: "visually-hidden" }, "Prompt"),
       this.#prompt,
       this.#problem,
@@ -65,6 +85,7 @@ export class Composer {
         this.#length,
         this.#anew,
       ),
+      this.#keeping,
     );
     this.element.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -85,7 +106,7 @@ export class Composer {
       actions.startAnew();
       this.focus();
     });
-    this.setRunning(false);
+    this.setState("ready");
     this.showLength({ count: 0, forgottenCount: 0, hasTurns: false });
     this.#showProblem("");
   }
@@ -94,14 +115,38 @@ export class Composer {
     this.#prompt.focus();
   }
 
-  setRunning(isRunning: boolean): void {
+  setState(state: ComposerState): void {
     const hadFocus = this.#send.matches(":focus") || this.#cancel.matches(":focus");
-    this.#isRunning = isRunning;
+    const isRunning = state === "running";
+    this.#state = state;
     setShown(this.#send, !isRunning);
     setShown(this.#cancel, isRunning);
+    this.#send.disabled = state === "loading";
     this.#anew.disabled = isRunning;
     // A button that goes away would take the focus with it.
     if (hadFocus) (isRunning ? this.#cancel : this.#prompt).focus();
+  }
+
+  /** Says that an earlier prompt is changed, and gives it to be changed; `undefined`: none is any more. */
+  showEditing(edited: { readonly number: number; readonly prompt: string } | undefined): void {
+    setShown(this.#editing, edited !== undefined);
+    if (edited === undefined) return;
+    const words = `Editing the prompt of turn ${edited.number}. A copy of the conversation goes on from there.`;
+    setText(this.#editingWords, words);
+    this.#prompt.value = edited.prompt;
+    this.#showProblem("");
+    this.focus();
+  }
+
+  /** Where the words are that are written here; `undefined`: that need not be said. */
+  showKeeping(keeping: Keeping | undefined): void {
+    setText(this.#keeping, keeping?.words ?? "");
+    setShown(this.#keeping, keeping !== undefined);
+  }
+
+  /** Whether a new conversation is begun from here; else something else on the page offers that. */
+  offerAnew(isOffered: boolean): void {
+    this.#offersAnew = isOffered;
   }
 
   /** How much of the conversation goes along with the next turn. `hasTurns`: there is something to begin anew from. */
@@ -109,11 +154,11 @@ export class Composer {
     const forgotten = forgottenCount === 0 ? "" : `, the first ${forgottenCount} no longer`;
     const words = count === 1 ? "1 exchange goes along" : `${count} exchanges go along`;
     setText(this.#length, count + forgottenCount === 0 ? "" : `${words}${forgotten}.`);
-    setShown(this.#anew, count + forgottenCount > 0 || hasTurns);
+    setShown(this.#anew, this.#offersAnew && (count + forgottenCount > 0 || hasTurns));
   }
 
   #submit(): void {
-    if (this.#isRunning) return;
+    if (this.#state !== "ready") return;
     const prompt = this.#prompt.value;
     const { choice } = this.#settings;
     const problem = promptProblem(prompt) ?? ("problem" in choice ? choice.problem : undefined);

@@ -155,6 +155,11 @@ export function failureOf(error: unknown, { hasBegun }: { readonly hasBegun: boo
   };
 }
 
+/** Whether a failure means that what was asked for is not there. */
+export function isMissing({ code }: CallFailure): boolean {
+  return code === "NOT_FOUND";
+}
+
 /** Whether a failure means that the server wants a token, or another one. */
 export function wantsToken({ code, reason }: CallFailure): boolean {
   return reason === "UNAUTHENTICATED" || (reason === "" && code === "UNAUTHENTICATED");

@@ -38,6 +38,21 @@ function pair(large: number, largeUnit: string, small: number, smallUnit: string
   return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
 }
 
+/** A moment as people name it: the time of today, or else the day. */
+export function whenText(epochMs: number, nowMs: number): string {
+  const moment = new Date(epochMs);
+  const now = new Date(nowMs);
+  if (moment.toDateString() === now.toDateString()) {
+    return moment.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+  }
+  const isThisYear = moment.getFullYear() === now.getFullYear();
+  return moment.toLocaleDateString(undefined, {
+    day: "numeric",
+    month: "short",
+    ...(isThisYear ? {} : { year: "numeric" }),
+  });
+}
+
 /** Money in millionths of a dollar: `$0.0123`, `$1.50`. */
 export function costText(usdMicros: bigint, isEstimate = false): string {
   const usd = Number(usdMicros) / 1e6;

@@ -54,6 +54,11 @@ export function noteOf(event: StreamChatResponse["event"]): Note | undefined {
       const { length } = event.value.taskIds;
       return { text: `${counted(length, "task")} in the background`, tone: "info", topic: "background" };
     }
+    case "gap": {
+      const { firstSequence, lastSequence } = event.value;
+      const count = counted(lastSequence - firstSequence + 1, "event");
+      return { text: `${count} of this turn can no longer be read.`, tone: "warning", topic: "" };
+    }
     default:
       return undefined;
   }

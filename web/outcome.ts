@@ -24,6 +24,8 @@ const outcomeWords: Readonly<Partial<Record<Outcome, string>>> = {
   [Outcome.DRAINED]: "the server shut down",
   [Outcome.CLIENT_STALLED]: "the caller did not read",
   [Outcome.INTERNAL_ERROR]: "a bug in the server",
+  [Outcome.LOST]: "lost: the server died",
+  [Outcome.INTERRUPTED]: "stopped",
 };
 
 export function outcomeText(outcome: Outcome): string {

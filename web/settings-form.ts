@@ -36,9 +36,12 @@ export class SettingsForm {
   readonly #deadline: HTMLInputElement;
   readonly #description = el("p", { class: "description" });
   readonly #summary = el("summary", { class: "options-head" });
+  /** Told when another profile is chosen. */
+  readonly #onProfile: () => void;
 
-  constructor(info: GetInfoResponse) {
+  constructor(info: GetInfoResponse, onProfile: () => void) {
     this.#profiles = info.profiles;
+    this.#onProfile = onProfile;
     const seconds = (duration: GetInfoResponse["maxTimeout"], otherwise: number) =>
       duration === undefined ? otherwise : Math.floor(millisecondsOf(duration) / 1000);
     const longestSeconds = seconds(info.maxTimeout, 3600);
@@ -68,7 +71,10 @@ export class SettingsForm {
       ),
       this.#description,
     );
-    this.#profile.addEventListener("change", () => this.#showProfile());
+    this.#profile.addEventListener("change", () => {
+      this.#showProfile();
+      this.#onProfile();
+    });
     this.element.addEventListener("input", () => this.#showSummary());
     this.#showProfile();
   }
@@ -89,8 +95,28 @@ export class SettingsForm {
     };
   }
 
+  /** The chosen profile; `undefined`: the server names none. */
+  get profile(): ProfileInfo | undefined {
+    return this.#profiles.find(({ name }) => name === this.#profile.value);
+  }
+
+  /** A conversation keeps its profile. `undefined`: a new one chooses. */
+  fixProfile(name: string | undefined): void {
+    this.#profile.disabled = name !== undefined;
+    const isKnown = (profile: string) => this.#profiles.some((known) => known.name === profile);
+    if (name === this.#profile.value || (name === undefined && isKnown(this.#profile.value))) return;
+    for (const option of [...this.#profile.options]) if (!isKnown(option.value)) option.remove();
+    if (name !== undefined) {
+      // Of a profile that is gone the conversation can still be read.
+      if (!isKnown(name)) this.#profile.append(el("option", { value: name }, name));
+      this.#profile.value = name;
+    }
+    this.#showProfile();
+    this.#onProfile();
+  }
+
   #showProfile(): void {
-    const profile = this.#profiles.find(({ name }) => name === this.#profile.value);
+    const { profile } = this;
     const models = [...new Set([profile?.defaultModel ?? "", ...(profile?.allowedModels ?? [])])];
     this.#model.replaceChildren(
       ...models

@@ -3,7 +3,7 @@
  */
 import type { Announcer } from "./announce.ts";
 import { copyButton } from "./copy.ts";
-import { el, setShown, setText } from "./dom.ts";
+import { el, icon, setShown, setText } from "./dom.ts";
 import { failureElement } from "./failure-view.ts";
 import { clockText, costText, counted, millisecondsOf, timeText } from "./format.ts";
 import { ItemsView } from "./items-view.ts";
@@ -13,9 +13,25 @@ import { TurnSpeech } from "./speech.ts";
 import { stageBar, stageList } from "./timeline-view.ts";
 import type { Turn } from "./turn.ts";
 
+const againIcon = "M13 8a5 5 0 1 1-1.5-3.5L13 6m0-3.5V6H9.5";
+const editIcon = "M3 13l.7-3L10.5 3.2a1.2 1.2 0 0 1 1.7 0l.6.6a1.2 1.2 0 0 1 0 1.7L6 12.3z";
+
 export interface TurnActions {
-  /** Sends the same prompt again. */
+  /** Sends the same prompt again, behind what was said since. */
   readonly retry: () => void;
+  /** Goes back to before the turn, in a copy of the conversation. Absent where there is no such way. */
+  readonly branch?: {
+    /** Asks the same again. */
+    readonly again: () => void;
+    /** Asks something else in its place. */
+    readonly edit: () => void;
+  };
+}
+
+export interface TurnViewOptions {
+  readonly announcer: Announcer;
+  /** Whether the answer and its end are read out as they come. */
+  readonly isSpoken: boolean;
 }
 
 export class TurnView {
@@ -27,13 +43,16 @@ export class TurnView {
   readonly #activity = el("span", {});
   readonly #clock = el("span", { class: "clock" });
   readonly #status: HTMLElement;
+  readonly #isSpoken: boolean;
   #isEndShown = false;
 
-  constructor(turn: Turn, number: number, actions: TurnActions, announcer: Announcer) {
+  constructor(turn: Turn, number: number, actions: TurnActions, { announcer, isSpoken }: TurnViewOptions) {
     this.#turn = turn;
     this.#announcer = announcer;
     this.#actions = actions;
-    this.#items = new ItemsView(el("div", { class: "items" }), announcer, new TurnSpeech());
+    this.#isSpoken = isSpoken;
+    const speech = isSpoken ? new TurnSpeech() : undefined;
+    this.#items = new ItemsView(el("div", { class: "items" }), announcer, speech);
     this.#status = el(
       "p",
       { class: "status" },
@@ -59,7 +78,8 @@ export class TurnView {
     const turn = this.#turn;
     const hasMore = this.#items.show(turn.items);
     if (turn.end === undefined) {
-      setText(this.#activity, turn.activity);
+      setText(this.#activity, turn.isCutOff ? "The server cannot be reached. Trying again" : turn.activity);
+      this.element.toggleAttribute("data-cut-off", turn.isCutOff);
       this.drawClock();
     } else if (!this.#isEndShown && !hasMore) {
       this.#isEndShown = true;
@@ -82,20 +102,24 @@ export class TurnView {
     if (end?.kind === "failed") {
       this.element.append(failureElement(end.failure, this.#actions, this.#announcer));
     } else if (end?.kind === "cancelled") {
-      this.element.append(el("p", { class: "note", "data-tone": "warning" }, "Cancelled. The worker is free again."));
+      this.element.append(
+        el("p", { class: "note", "data-tone": "warning" }, "Cancelled. Not part of the conversation."),
+      );
     } else if (result !== undefined) {
       const shortfall = shortfallOf(result);
       if (shortfall !== "") this.element.append(el("p", { class: "note", "data-tone": "warning" }, shortfall));
     }
     this.element.append(this.#footer());
     // Behind the last paragraph of the answer.
-    this.#announcer.say(endWords(this.#turn));
+    if (this.#isSpoken) this.#announcer.say(endWords(this.#turn));
   }
 
   /** Figures, stages, ids. */
   #footer(): HTMLElement {
     const { result, started, turnId, request } = this.#turn;
     const footer = el("footer", { class: "turn-foot" });
+    const buttons = this.#buttons();
+    if (buttons.length > 0) footer.append(el("p", { class: "turn-actions" }, ...buttons));
     const stages = result?.stages;
     if (stages !== undefined) footer.append(stageBar(stages));
     const figures = this.#figures();
@@ -124,6 +148,24 @@ export class TurnView {
       ),
     );
     return footer;
+  }
+
+  /** What can be done with it. */
+  #buttons(): HTMLElement[] {
+    const turn = this.#turn;
+    const { branch } = this.#actions;
+    const buttons: HTMLElement[] = [];
+    if (turn.text !== "") buttons.push(copyButton("answer", () => turn.text, this.#announcer, "Copy answer"));
+    const button = (words: string, path: string, run: () => void) => {
+      const element = el("button", { type: "button", class: "quiet" }, icon(path), words);
+      element.addEventListener("click", run);
+      buttons.push(element);
+    };
+    if (branch !== undefined) {
+      button("Ask again", againIcon, branch.again);
+      button("Edit prompt", editIcon, branch.edit);
+    }
+    return buttons;
   }
 
   #figures(): string[] {

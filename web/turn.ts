@@ -51,9 +51,15 @@ export class Turn {
   readonly items: Item[] = [];
   /** How many events have come. */
   eventCount = 0;
+  /** The last event that has come: where its stream is joined again. */
+  lastSequence = 0;
+  /** Whether its stream is broken for now, and is about to be joined again. */
+  isCutOff = false;
   readonly #blocks = new Map<string, TextItem | ThinkingItem | ToolItem>();
   readonly #tools = new Map<string, ToolItem>();
   #noteCount = 0;
+  /** Whether events are missing, so that the result alone has the whole answer. */
+  #hasGap = false;
 
   constructor(request: TurnRequest) {
     this.request = request;
@@ -75,8 +81,9 @@ export class Turn {
     }
   }
 
-  apply({ event, turnId, parentToolUseId: parent }: StreamChatResponse): void {
+  apply({ event, turnId, sequence, parentToolUseId: parent }: StreamChatResponse): void {
     this.eventCount += 1;
+    this.lastSequence = sequence;
     if (turnId !== "") this.turnId = turnId;
     switch (event.case) {
       case "started":
@@ -156,8 +163,13 @@ export class Turn {
         this.#retract(event.value, parent);
         this.#note(noteOf(event));
         return;
+      case "gap":
+        this.#hasGap = true;
+        this.#note(noteOf(event));
+        return;
       case "result":
         this.result = event.value;
+        if (this.#hasGap && event.value.text !== "") this.#replaceText(event.value.text);
         return;
       default:
         this.#note(noteOf(event));
@@ -325,6 +337,21 @@ export class Turn {
     for (const [key, block] of this.#blocks)
       if (isVoid(block) && key.startsWith(`${parent}/`)) this.#blocks.delete(key);
     this.activity = "Asking the model";
+  }
+
+  /** The answer as the result has it. */
+  #replaceText(text: string): void {
+    const others = this.items.filter(({ kind }) => kind !== "text");
+    const whole: TextItem = {
+      kind: "text",
+      messageIndex: 0,
+      blockIndex: undefined,
+      text,
+      isOver: true,
+      sources: [],
+      revision: 1,
+    };
+    this.items.splice(0, this.items.length, ...others, whole);
   }
 
   #note(note: Pick<NoteItem, "text" | "tone" | "topic"> | undefined): void {

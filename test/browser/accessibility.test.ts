@@ -72,9 +72,26 @@ describeInBrowser("accessibility", (browser) => {
       await visit.say(scenario("error-529"));
       await visit.over();
       await visit.lastTurn.getByText("Details", { exact: true }).click();
+      await visit.startAnew();
       await visit.choose({ profile: "coder" });
       await visit.ask(scenario("bash", { command: "echo out; echo err >&2; exit 3" }));
       await visit.options.click();
+      // Where there is no room the list is closed until it is asked for.
+      const list = visit.page.getByRole("button", { name: "Conversations", exact: true });
+      if (await list.isVisible()) await list.click();
+      await visit.page
+        .getByRole("button", { name: /^Rename Please/ })
+        .first()
+        .click();
+      await visit.page.getByLabel("Title", { exact: true }).fill(" ");
+      await visit.page.keyboard.press("Enter");
+      await visit.page.getByText("Write a title.").waitFor();
+      expect(await complaints(visit)).toEqual([]);
+      await visit.page.keyboard.press("Escape");
+      if (await list.isVisible()) await list.click();
+      await visit.lastTurn.getByRole("button", { name: "Edit prompt", exact: true }).click();
+      expect(await complaints(visit)).toEqual([]);
+      await visit.page.getByRole("button", { name: "Stop editing", exact: true }).click();
       await visit.say(scenario("stall"));
       await visit.lastTurn.locator(".text").waitFor();
       expect(await complaints(visit)).toEqual([]);

@@ -144,6 +144,11 @@ export class Visit {
     await this.lastTurn.locator(".turn-foot").waitFor();
   }
 
+  /** Begins a new conversation. */
+  async startAnew(): Promise<void> {
+    await this.page.getByRole("button", { name: "New conversation", exact: true }).click();
+  }
+
   async choose(options: { readonly profile?: string; readonly deadlineSeconds?: number }): Promise<void> {
     await this.options.click();
     if (options.profile !== undefined) await this.main.getByLabel("Profile").selectOption(options.profile);

@@ -223,3 +223,18 @@ it("an item's revision grows with each change, and with nothing else", () => {
   expect(after[0]).toBe(before[0]);
   expect(after[1]).toBeGreaterThan(before[1] ?? 0);
 });
+
+it("an answer of which events are missing is the result's, once that is there", () => {
+  const turn = newTurn();
+  turn.apply(textDelta("begun"));
+  turn.apply(event({ case: "gap", value: { firstSequence: 3, lastSequence: 9 } }));
+  expect(turn.items.at(-1)).toMatchObject({ kind: "note", text: "7 events of this turn can no longer be read." });
+  turn.apply(event({ case: "result", value: { text: "The whole answer." } }));
+  expect(turn.text).toBe("The whole answer.");
+});
+
+it("a turn knows the last event that has come, so that its stream is joined behind it", () => {
+  const turn = newTurn();
+  turn.apply({ ...textDelta("a"), sequence: 7 });
+  expect(turn.lastSequence).toBe(7);
+});

@@ -1,0 +1,223 @@
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describe, expect, it } from "vitest";
+import { ErrorReason } from "../src/gen/claude/runner/v1/error_pb.ts";
+import { Outcome } from "../src/gen/claude/runner/v1/result_pb.ts";
+import { type StreamChatResponse, StreamChatResponseSchema } from "../src/gen/claude/runner/v1/runner_pb.ts";
+import { type AttachTurnResponse, AttachTurnResponseSchema } from "../src/gen/claude/runner/v1/turn_pb.ts";
+import { ErrorInfoSchema } from "../src/gen/google/rpc/error_details_pb.ts";
+import { type RejoinOptions, rejoined } from "../src/rejoin.ts";
+import { defaultRejoinPolicy, pauseMs, reasonOf } from "../src/rejoin-policy.ts";
+
+const cut = () => new ConnectError("the connection broke", Code.Unavailable);
+const failure = (reason: string, code: Code) =>
+  new ConnectError(reason, code, undefined, [{ desc: ErrorInfoSchema, value: { domain: "claude-runner", reason } }]);
+
+const text = (sequence: number): StreamChatResponse =>
+  create(StreamChatResponseSchema, {
+    sequence,
+    turnId: "turn",
+    event: { case: "textDelta", value: { text: String(sequence) } },
+  });
+const beat = (sequence: number): StreamChatResponse =>
+  create(StreamChatResponseSchema, { sequence, turnId: "turn", event: { case: "heartbeat", value: {} } });
+const result = (
+  sequence: number,
+  outcome: Outcome = Outcome.COMPLETED,
+  reason: ErrorReason = ErrorReason.UNSPECIFIED,
+): StreamChatResponse =>
+  create(StreamChatResponseSchema, {
+    sequence,
+    turnId: "turn",
+    event: { case: "result", value: { outcome, ...(reason !== 0 && { error: { reason, message: "said" } }) } },
+  });
+const attached = (message: AttachTurnResponse["message"]): AttachTurnResponse => {
+  const response = create(AttachTurnResponseSchema);
+  response.message = message;
+  return response;
+};
+
+/** What a call gives: events, or what it fails with. */
+type Step = StreamChatResponse | { readonly gap: readonly [number, number] } | ConnectError;
+
+/** Plays calls one after the other, and writes down what was called and seen. Time passes by pauses alone. */
+function play(script: readonly (readonly Step[])[], change: Partial<RejoinOptions> = {}) {
+  const calls: string[] = [];
+  const seen: number[] = [];
+  const waits: number[] = [];
+  const left = [...script];
+  let nowMs = 0;
+  const next = () => left.shift() ?? [cut()];
+  async function* events(): AsyncGenerator<StreamChatResponse, void> {
+    for (const step of next()) {
+      if (step instanceof ConnectError) throw step;
+      if ("gap" in step) throw new Error("only an attached stream has gaps of this kind");
+      yield step;
+    }
+  }
+  async function* attachedEvents(): AsyncGenerator<AttachTurnResponse, void> {
+    for (const step of next()) {
+      if (step instanceof ConnectError) throw step;
+      if ("gap" in step) {
+        const [firstSequence, lastSequence] = step.gap;
+        yield create(AttachTurnResponseSchema, { message: { case: "gap", value: { firstSequence, lastSequence } } });
+      } else yield attached({ case: "event", value: step });
+    }
+  }
+  const stream = rejoined(
+    {
+      send: () => {
+        calls.push("send");
+        return events();
+      },
+      attach: (after) => {
+        calls.push(`attach ${after}`);
+        return attachedEvents();
+      },
+    },
+    {
+      signal: new AbortController().signal,
+      time: {
+        now: () => nowMs,
+        async wait(ms) {
+          waits.push(ms);
+          nowMs += ms;
+        },
+        random: () => 0.5,
+      },
+      ...change,
+    },
+  );
+  const read = async (): Promise<ConnectError | undefined> => {
+    try {
+      for await (const { sequence, event } of stream) seen.push(event.case === "gap" ? -sequence : sequence);
+      return undefined;
+    } catch (error) {
+      return ConnectError.from(error);
+    }
+  };
+  return { read, calls, seen, waits };
+}
+
+describe("a stream that rejoins its turn", () => {
+  it("is one call while nothing breaks", async () => {
+    const { read, calls, seen } = play([[text(1), result(2)]]);
+    expect(await read()).toBeUndefined();
+    expect(seen).toEqual([1, 2]);
+    expect(calls).toEqual(["send"]);
+  });
+
+  it("goes on behind the last event, as often as it breaks, with none lost and none twice", async () => {
+    const { read, calls, seen } = play([[text(1), text(2), cut()], [cut()], [text(3), cut()], [text(4), result(5)]]);
+    expect(await read()).toBeUndefined();
+    expect(seen).toEqual([1, 2, 3, 4, 5]);
+    expect(calls).toEqual(["send", "attach 2", "attach 2", "attach 3"]);
+  });
+
+  it("goes on when the call ended by its deadline, or read too slowly", async () => {
+    const slow = failure("READER_BEHIND", Code.Aborted);
+    const late = failure("DEADLINE_EXCEEDED", Code.DeadlineExceeded);
+    const { read, seen } = play([[late], [text(1), slow], [text(2), result(3)]]);
+    expect(await read()).toBeUndefined();
+    expect(seen).toEqual([1, 2, 3]);
+  });
+
+  it("sends the request again when the server does not know it, and skips what it has seen", async () => {
+    const unknown = failure("TURN_NOT_FOUND", Code.NotFound);
+    const { read, calls, seen } = play([[cut()], [unknown], [text(1), cut()], [text(2), result(3)]]);
+    expect(await read()).toBeUndefined();
+    expect(calls).toEqual(["send", "attach 0", "send", "attach 1"]);
+    expect(seen).toEqual([1, 2, 3]);
+  });
+
+  it("fails when a turn that had begun is known no more", async () => {
+    const { read, calls } = play([[text(1), cut()], [failure("TURN_NOT_FOUND", Code.NotFound)]]);
+    expect(reasonOf((await read()) as ConnectError)).toBe("TURN_NOT_FOUND");
+    expect(calls).toEqual(["send", "attach 1"]);
+  });
+
+  it.each([
+    ["QUEUE_FULL", Code.Unavailable],
+    ["INVALID_REQUEST", Code.InvalidArgument],
+    ["SESSION_BUSY", Code.FailedPrecondition],
+    ["REQUEST_ID_REUSED", Code.AlreadyExists],
+  ] as const)("does not insist when the turn is refused with %s", async (reason, code) => {
+    const { read, calls } = play([[failure(reason, code)]]);
+    expect(reasonOf((await read()) as ConnectError)).toBe(reason);
+    expect(calls).toEqual(["send"]);
+  });
+
+  it("does not insist when something on the way refuses it", async () => {
+    const { read, calls } = play([[new ConnectError("HTTP 403", Code.PermissionDenied)]]);
+    expect((await read())?.code).toBe(Code.PermissionDenied);
+    expect(calls).toEqual(["send"]);
+  });
+
+  it("fails as the first call would have, when the turn failed", async () => {
+    const died = result(2, Outcome.WORKER_DIED, ErrorReason.WORKER_DIED);
+    const { read, seen } = play([[text(1), cut()], [died]]);
+    const error = (await read()) as ConnectError;
+    expect(seen).toEqual([1, 2]);
+    expect([error.code, reasonOf(error), error.rawMessage]).toEqual([Code.Aborted, "WORKER_DIED", "said"]);
+  });
+
+  it("has the code of the model API's failure, which is ABORTED behind text", async () => {
+    const overloaded = (at: number) => result(at, Outcome.UPSTREAM_ERROR, ErrorReason.UPSTREAM_OVERLOADED);
+    expect((await play([[cut()], [overloaded(1)]]).read())?.code).toBe(Code.Unavailable);
+    expect((await play([[text(1), cut()], [overloaded(2)]]).read())?.code).toBe(Code.Aborted);
+  });
+
+  it("ends by its result when it is cut between that and the status", async () => {
+    expect(await play([[text(1), result(2), cut()]]).read()).toBeUndefined();
+    const stopped = result(1, Outcome.INTERRUPTED, ErrorReason.TURN_INTERRUPTED);
+    expect(reasonOf((await play([[stopped, cut()]]).read()) as ConnectError)).toBe("TURN_INTERRUPTED");
+  });
+
+  it("shows a gap as an event, and passes heartbeats on", async () => {
+    const { read, seen } = play([
+      [text(1), beat(1), cut()],
+      [{ gap: [2, 4] }, beat(4), result(5)],
+    ]);
+    expect(await read()).toBeUndefined();
+    expect(seen).toEqual([1, 1, -4, 4, 5]);
+  });
+
+  it("gives up when nothing new has come for the time of its policy, and not before", async () => {
+    const { read, waits, calls } = play([[text(1), cut()]]);
+    expect((await read())?.rawMessage).toBe("the connection broke");
+    const waitedMs = waits.reduce((sum, ms) => sum + ms, 0);
+    expect(waitedMs).toBeGreaterThanOrEqual(defaultRejoinPolicy.maxQuietMs);
+    expect(waitedMs - (waits.at(-1) ?? 0)).toBeLessThan(defaultRejoinPolicy.maxQuietMs);
+    expect(calls.filter((call) => call !== "send")).toEqual(waits.map(() => "attach 1"));
+  });
+
+  it("gives up with what the server said of the break, if it said something", async () => {
+    const { read } = play([[text(1), failure("DRAINED", Code.Aborted)]]);
+    expect(reasonOf((await read()) as ConnectError)).toBe("DRAINED");
+  });
+
+  it("ends with the reason of its signal, and calls nothing more", async () => {
+    const abort = new AbortController();
+    const { read, calls } = play([[text(1), cut()]], {
+      signal: abort.signal,
+      onBreak: () => abort.abort(new ConnectError("enough", Code.Canceled)),
+    });
+    expect((await read())?.rawMessage).toBe("enough");
+    expect(calls).toEqual(["send"]);
+  });
+
+  it("says when it is broken, and when it is there again", async () => {
+    const told: string[] = [];
+    const { read } = play([[text(1), cut()], [cut()], [text(2), result(3)]], {
+      onBreak: (error) => told.push(error?.rawMessage ?? "there again"),
+    });
+    await read();
+    expect(told).toEqual(["the connection broke", "the connection broke", "there again"]);
+  });
+});
+
+it("the pauses between tries double up to a bound, give or take a quarter; the first try is made at once", () => {
+  const pauses = [0, 1, 2, 3, 9].map((count) => pauseMs(defaultRejoinPolicy, count, () => 0.5));
+  expect(pauses).toEqual([0, 250, 500, 1_000, 5_000]);
+  expect([0, 1].map((random) => pauseMs(defaultRejoinPolicy, 3, () => random))).toEqual([750, 1_250]);
+});
