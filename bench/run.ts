@@ -29,6 +29,7 @@ import { overload } from "./scenarios/overload.ts";
 import { rejoin } from "./scenarios/rejoin.ts";
 import { relay } from "./scenarios/relay.ts";
 import { restart } from "./scenarios/restart.ts";
+import { sessions } from "./scenarios/sessions.ts";
 import { starts } from "./scenarios/starts.ts";
 import { storm } from "./scenarios/storm.ts";
 import { throughput } from "./scenarios/throughput.ts";
@@ -49,6 +50,7 @@ const scenarios: readonly Scenario[] = [
   rejoin,
   duplicates,
   crashes,
+  sessions,
   against,
 ];
 const checkout = fileURLToPath(new URL("..", import.meta.url));
