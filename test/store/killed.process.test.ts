@@ -97,6 +97,25 @@ describe("a store whose server was killed", () => {
     });
   });
 
+  it("keeps what it has while it only stands still, however long, and loses it with its life", async () => {
+    const folder = newFolder();
+    const { child, until, valuesOf } = writer(folder, "hold");
+    await until(() => valuesOf("accepted").length > 0);
+    const [turnId] = valuesOf("accepted") as [string];
+    child.kill("SIGSTOP");
+    const clock = new FakeClock();
+    const { store } = await openAt(folder, { clock });
+    await clock.advance(3_600_000);
+    // It holds its lock, so nobody takes its session: it would write when it wakes.
+    expect(await store.turn("acme", turnId)).toMatchObject({ state: "running" });
+    const other = newTurn("acme", { session: inSession("held") });
+    expect(await store.acceptTurn(other)).toEqual({ kind: "sessionBusy", runningTurnId: turnId });
+    await kill(child);
+    await clock.advance(20_000);
+    expect(await store.turn("acme", turnId)).toMatchObject({ state: "ended", outcome: "lost" });
+    expect(await store.acceptTurn(other)).toMatchObject({ kind: "accepted" });
+  });
+
   it("has its turns ended by the server beside it", async () => {
     const folder = newFolder();
     const { child, until, valuesOf } = writer(folder, "hold");
