@@ -62,7 +62,10 @@ async function pictureChat(browser: Browser): Promise<void> {
   await writeFile(join(workspace, "notes.md"), "# Notes\n");
   await writeFile(join(workspace, "budget.csv"), "month,cost\n");
   const coder: ProfileInput = { tools: ["Bash"], workspace: { path: workspace }, isolation: "none", tenant: "acme" };
-  const scene = await openScene({ settings: { profiles: { default: {}, coder } } });
+  const storeFolder = await mkdtemp(join(tmpdir(), "screenshots-store-"));
+  const scene = await openScene({
+    settings: { profiles: { default: {}, coder }, store: { kind: "sqlite", folder: storeFolder } },
+  });
   const answerOnce = () =>
     scene.standin.script(
       { name: "thinking", options: { text: answer, thinking: "A short comparison is wanted." } },
@@ -72,7 +75,7 @@ async function pictureChat(browser: Browser): Promise<void> {
     const url = `http://127.0.0.1:${scene.target.webPort}/`;
     if (options.page !== undefined) {
       await using visit = await Visit.to(browser, url, {
-        viewport: { width: 1080, height: 1150 },
+        viewport: { width: 1080, height: 1300 },
         deviceScaleFactor: 1.5,
       });
       await visit.signIn(tenants.acme);
@@ -136,6 +139,7 @@ async function pictureChat(browser: Browser): Promise<void> {
   } finally {
     await scene.close();
     await rm(workspace, { recursive: true });
+    await rm(storeFolder, { recursive: true });
   }
 }
 
