@@ -70,7 +70,6 @@ export class StoreBook<Result> implements TurnBook<Result> {
   #cancelFlush: (() => void) | undefined;
   /** The last event is the result, which is stored as such. */
   #hasEnded = false;
-  #flushed: Promise<void> = Promise.resolve();
 
   constructor(parts: StoreBookParts<Result>) {
     this.#parts = parts;
@@ -145,7 +144,6 @@ export class StoreBook<Result> implements TurnBook<Result> {
     } catch {
       return; // it was never accepted
     }
-    await this.#flushed;
     await this.#parts.store.endTurn(lease, ending).catch((error: unknown) => this.#failed("the end of a turn", error));
   }
 
@@ -175,8 +173,9 @@ export class StoreBook<Result> implements TurnBook<Result> {
     this.#frames = [];
     this.#frameBytes = 0;
     const { store, lease } = this.#parts;
-    this.#flushed = this.#flushed
-      .then(async () => store.appendEvents(await lease(), run))
+    // What is asked of the store later, such as the end, it does later: nothing waits here.
+    lease()
+      .then((of) => store.appendEvents(of, run))
       .catch((error: unknown) => this.#failed("events of a turn", error));
   }
 
