@@ -63,6 +63,7 @@ describe.skipIf(path === undefined)("on the pinned Claude Code", () => {
           "Failures of the model API",
           "Histories, commands, settings",
           "Conversations that are kept",
+          "Conversations in other processes",
           "Answers that follow a schema",
           "Tools",
           "Random walks",
