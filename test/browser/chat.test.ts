@@ -259,7 +259,7 @@ describeInBrowser("the chat", (browser) => {
 
   it("offers what the server offers", async () => {
     await visit.options.click();
-    expect(await visit.main.getByLabel("Profile").locator("option").allInnerTexts()).toEqual(["default", "coder"]);
+    expect(await visit.main.getByLabel("Profile").locator("option").allInnerTexts()).toEqual(["coder", "default"]);
     expect(await visit.main.getByLabel("Profile").inputValue()).toBe("default");
     await visit.main.getByLabel("Deadline in seconds").fill("0");
     await visit.say("Hello");
