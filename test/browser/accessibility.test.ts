@@ -17,9 +17,16 @@ const axeSource = await readFile(createRequire(import.meta.url).resolve("axe-cor
 /** What is against WCAG 2.2 AA, and what axe's own good practice adds. */
 async function complaints({ page }: Visit): Promise<string[]> {
   await page.evaluate(axeSource);
-  const { violations } = await page.evaluate(() =>
-    axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }),
-  );
+  const { violations } = await page.evaluate(async () => {
+    // What has scrolled half beneath a bar that stays in sight is no smaller for that.
+    const bars = [...document.querySelectorAll<HTMLElement>(".top, .dock")];
+    for (const bar of bars) bar.style.position = "static";
+    const results = await axe.run({
+      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    });
+    for (const bar of bars) bar.style.position = "";
+    return results;
+  });
   return violations.flatMap(({ id, nodes }) =>
     nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`),
   );
@@ -96,6 +103,9 @@ describeInBrowser("accessibility", (browser) => {
       await visit.lastTurn.locator(".text").waitFor();
       expect(await complaints(visit)).toEqual([]);
       expect(await overflow(visit)).toBe(0);
+      // It would go on without its page.
+      await visit.page.keyboard.press("Escape");
+      await visit.over();
       expect(visit.problems).toEqual([]);
     });
 
