@@ -15,7 +15,6 @@ export const behaviours: readonly Behaviour[] = [
   ...ends,
   ...refusals,
   ...retry,
-  ...sessions,
-  ...rejoin,
+  ...[...sessions, ...rejoin].map((each): Behaviour => ({ ...each, part: "kept" })),
   ...services,
 ];

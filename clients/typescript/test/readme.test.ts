@@ -39,6 +39,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   Events: ['Bash {"command":"ls"}', "what follows replaces", "\ndone for 42 µ$"],
   "Cancel and deadline": ["One is enough"],
   Conversation: ["Ada.\n4 messages"],
+  Sessions: ["Ada."],
   "Errors and retry": ["prompt: must not be empty\nprofile: must be a name"],
   TLS: ["1.2.3"],
   Tracing: ["Hello there"],
