@@ -154,7 +154,7 @@ describeInBrowser("the view of a real pool", (browser) => {
       await expect.poll(() => turns.locator(".chip").allInnerTexts()).toEqual(["running", "completed"]);
       await watching.getByRole("row", { name: worker }).getByText("in a turn").waitFor();
       await visit.cancel.click();
-      await expect.poll(() => turns.locator(".chip").allInnerTexts()).toEqual(["cancelled", "completed"]);
+      await expect.poll(() => turns.locator(".chip").allInnerTexts()).toEqual(["stopped", "completed"]);
       expect(visit.problems).toEqual([]);
     } finally {
       await scene.close();
