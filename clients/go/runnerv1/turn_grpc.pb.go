@@ -1,4 +1,4 @@
-// Turns as things of their own: a turn that runs can be read again after its
+// Turns apart from their calls: a turn that runs can be read again after its
 // connection broke, by several readers at once, and stopped; a turn that ended can
 // be asked for what it said and cost.
 

@@ -1,4 +1,4 @@
-//! Turns as things of their own: read again, looked up, listed and stopped by whoever may.
+//! Turns apart from their calls: read again, looked up, listed and stopped.
 
 use crate::client::MAX_MESSAGE_BYTES;
 use crate::pages::Page;
