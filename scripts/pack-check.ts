@@ -12,7 +12,7 @@ import { createInterface } from "node:readline";
 /** More than this means that something got in that does not belong there, in bytes. */
 const maxPackedBytes = 2_000_000;
 const allowedPaths =
-  /^(package\.json|README\.md|LICENSE|NOTICE|CHANGELOG\.md|bin\/|dist\/(src|gen|web|clients)\/|proto\/|third_party\/|docs\/(operations|metrics|tracing|security|on-call|upgrades|capacity|glossary)\.md)/;
+  /^(package\.json|README\.md|LICENSE|NOTICE|CHANGELOG\.md|bin\/|dist\/(src|gen|web|clients)\/|proto\/|third_party\/|docs\/(operations|metrics|tracing|security|on-call|upgrades|capacity|glossary|conversations|text-streams)\.md)/;
 const requiredPaths = [
   "bin/claude-runner.js",
   "dist/src/main.js",
