@@ -19,6 +19,8 @@ import { workerBounds, workerUse } from "./config/profile-settings.ts";
 import type { Settings } from "./config/settings.ts";
 import { runnerVersion } from "./config/version.ts";
 import { isNameOf } from "./conversations/kept-names.ts";
+import { ModelWindows } from "./conversations/model-windows.ts";
+import { profileDigests } from "./conversations/profile-digest.ts";
 import { Authenticator, type AuthRules, defaultToken } from "./policy/auth.ts";
 import { TurnReaders, TurnsInFlight } from "./policy/quota.ts";
 import { Tenants } from "./policy/tenants.ts";
@@ -291,6 +293,8 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     transcripts: new TranscriptCopies(store),
     toolSessions: (profile) => settings.profiles[profile] ?? { onIncomplete: "keep", onContextFull: "compact" },
     contextLimits: (profile) => settings.profiles[profile] ?? {},
+    profileDigest: profileDigests(settings.profiles),
+    windows: new ModelWindows(),
   });
 
   const servers = await startServers({

@@ -62,7 +62,7 @@ export function earlierMessageCount({ earlier, history }: Pick<Turn, "earlier" |
 /** Something that the server has to say about a turn. */
 export interface TurnNotice {
   /** One word for programs. */
-  readonly noticeKind: "context_filling_up";
+  readonly noticeKind: "context_filling_up" | "profile_changed";
   readonly text: string;
 }
 
@@ -91,8 +91,8 @@ export interface Turn {
   readonly requestId?: string | undefined;
   /** What becomes of it when its caller goes. Absent: `cancel`. */
   readonly onDisconnect?: OnDisconnect | undefined;
-  /** What its readers are told when it has begun, in one sentence. Absent: nothing. */
-  readonly notice?: TurnNotice | undefined;
+  /** What its readers are told when it has begun. Absent: nothing. */
+  readonly notices?: readonly TurnNotice[] | undefined;
   readonly binding: Binding;
   readonly settings: ModelSettings;
   readonly limits: TurnLimits;

@@ -2,7 +2,8 @@
  * What the store answers to a turn, a session or a fork that it does not take, as what the caller gets.
  */
 import { RunnerError } from "../runner-error.ts";
-import type { QuotaExceeded, SessionField } from "../store/store.ts";
+import type { Acceptance, QuotaExceeded, SessionField } from "../store/store.ts";
+import type { TurnAsk } from "./turn-ask.ts";
 
 export const sessionNotFound = (id: string): RunnerError =>
   new RunnerError("SESSION_NOT_FOUND", `there is no session "${id}"`, { facts: { sessionId: id } });
@@ -49,4 +50,30 @@ export function storeQuota({ what, limit, isGlobal }: QuotaExceeded, tenant: str
   return new RunnerError("QUOTA_EXCEEDED", `${whose} reached its limit of ${limit} ${kept[what]}`, {
     facts: { what, limit, isGlobal, tenant },
   });
+}
+
+/** Why the store did not take a turn in. */
+export function acceptanceRefusal(
+  acceptance: Acceptance,
+  tenant: string,
+  { request, session }: Pick<TurnAsk, "request" | "session"> = {},
+): RunnerError {
+  const sessionId = session?.id ?? "";
+  switch (acceptance.kind) {
+    case "requestIdReused":
+      return requestIdReused(request?.id ?? "", acceptance.turnId);
+    case "sessionNotFound":
+      return sessionNotFound(sessionId);
+    case "sessionBusy":
+      return sessionBusy(sessionId, acceptance.runningTurnId);
+    case "sessionMismatch":
+      return sessionMismatch(sessionId, acceptance.differing);
+    case "quotaExceeded":
+      return storeQuota(acceptance, tenant);
+    case "accepted":
+    case "duplicate":
+      throw new Error(`bug: ${acceptance.kind} is no refusal`);
+    default:
+      return acceptance satisfies never;
+  }
 }

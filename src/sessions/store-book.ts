@@ -33,6 +33,7 @@ export interface SessionEnding {
   readonly answer: readonly ContentPart[];
   readonly contextTokens: number;
   readonly contextWindowTokens: number;
+  readonly profileDigest: string;
   /** Set: the session cannot go on for the moment. */
   readonly suspension?: EndingInSession["suspension"];
   readonly transcript?: TranscriptState | undefined;

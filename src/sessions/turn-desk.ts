@@ -6,27 +6,28 @@
  * wait. Any other is written down first of all: whether there is such a request already, and whether the session is free,
  * is the store's answer.
  */
-import { randomUUID } from "node:crypto";
-import { type Clock, sleep, within } from "../clock.ts";
-import { keptNames } from "../conversations/kept-names.ts";
-import { staysInConversation } from "../conversations/stays.ts";
-import { type ContextLimits, type ContextVerdict, guardContext } from "../conversations/token-guard.ts";
+import type { Clock } from "../clock.ts";
+import type { ModelWindows } from "../conversations/model-windows.ts";
 import type { Claim } from "../pool/claim.ts";
-import { isRunnerError, RunnerError } from "../runner-error.ts";
+import { RunnerError } from "../runner-error.ts";
 import type { Acceptance, Durability, NewTurn, SessionRecord, Store, TurnLease, TurnRecord } from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { Turn, TurnNotice } from "../turn.ts";
+import type { Turn } from "../turn.ts";
 import type { TurnEnd } from "../turn-end.ts";
 import type { Admission } from "../turns/life.ts";
 import type { LiveTurn } from "../turns/live-turn.ts";
 import type { LiveTurns } from "../turns/live-turns.ts";
-import type { WorkerProcess, WorkerTranscript } from "../worker-process.ts";
-import { answerParts, promptParts, toHistory } from "./content-parts.ts";
-import { requestIdReused, sessionBusy, sessionMismatch, sessionNotFound, storeQuota } from "./refusals.ts";
-import { type LinePlace, type SessionLines, sessionKey } from "./session-lines.ts";
+import type { WorkerProcess } from "../worker-process.ts";
+import { promptParts } from "./content-parts.ts";
+import { acceptanceRefusal, requestIdReused, sessionBusy } from "./refusals.ts";
+import { endInSession } from "./session-end.ts";
+import type { LinePlace, SessionLines } from "./session-lines.ts";
+import type { SessionRules } from "./session-rules.ts";
+import { waitForSession } from "./session-wait.ts";
 import { type SessionEnding, StoreBook, sequenceStep } from "./store-book.ts";
 import type { TranscriptCopies } from "./transcript-copies.ts";
 import { canBeRejoined, type SessionAsk, type TurnAsk } from "./turn-ask.ts";
+import { turnInSession } from "./turn-in-session.ts";
 
 export interface TurnDeskLimits {
   /** How long a turn waits for its session, in milliseconds. A turn that goes on without its caller waits longer. */
@@ -38,7 +39,7 @@ export interface TurnDeskLimits {
   readonly powerSafeAll: boolean;
 }
 
-export interface TurnDeskParts<Result> {
+export interface TurnDeskParts<Result> extends SessionRules {
   readonly store: Store;
   readonly live: LiveTurns<Result>;
   readonly lines: SessionLines;
@@ -50,18 +51,8 @@ export interface TurnDeskParts<Result> {
   readonly encodeResult: (result: Result) => Uint8Array;
   /** The version of Claude Code that writes transcripts now; empty while none is known. */
   readonly cliVersion: () => string;
-  /** How long the conversations of a profile may get. */
-  readonly contextLimits: (profile: string) => ContextLimits;
   readonly transcripts: TranscriptCopies;
-  /** How the tool conversations of a profile go on. */
-  readonly toolSessions: (profile: string) => ToolSessionRules;
-}
-
-export interface ToolSessionRules {
-  /** What becomes of a turn that did not complete: it stays as Claude Code closes it, or the conversation goes back. */
-  readonly onIncomplete: "keep" | "drop";
-  /** What becomes of a conversation that gets too long: it is refused, or Claude Code sums it up. */
-  readonly onContextFull: "refuse" | "compact";
+  readonly windows: ModelWindows;
 }
 
 /** What a turn is begun with. */
@@ -195,7 +186,7 @@ export class TurnDesk<Result> {
       acceptance = await this.#parts.store.acceptTurn(this.#newTurn(turn, ask, "later"));
     }
     if (acceptance.kind === "accepted" || acceptance.kind === "duplicate") return acceptance;
-    throw this.#refusal(turn, ask, acceptance);
+    throw acceptanceRefusal(acceptance, turn.tenant, ask);
   }
 
   #named(
@@ -214,7 +205,8 @@ export class TurnDesk<Result> {
     let worker: WorkerProcess | undefined;
     const book = this.#book(turn, ask, {
       lease: () => Promise.resolve(lease),
-      inSession: asked && ((end) => this.#endInSession(end, { turn, session, lease, transcript: worker?.transcript })),
+      inSession:
+        asked && ((end) => endInSession(this.#parts, end, { turn, session, lease, transcript: worker?.transcript })),
     });
     return {
       book,
@@ -224,11 +216,10 @@ export class TurnDesk<Result> {
       beforePrompt: () => book.beforePrompt(),
       admit: (_, signal) => {
         if (asked === undefined || place === undefined) return { leave };
-        return this.#admitToSession(turn, { ask, asked, place, session, signal }).then(
-          (admitted) => {
-            if (admitted.epoch !== undefined) lease = { turnId: turn.id, epoch: admitted.epoch };
-            session = admitted.session;
-            return { leave, turn: this.#inSession(turn, admitted.session) };
+        return this.#session(turn, { ask, asked, place, session, lease, signal }).then(
+          (taken) => {
+            ({ session, lease } = taken);
+            return { leave, turn: turnInSession(this.#parts, turn, taken.session) };
           },
           (error: unknown) => {
             leave();
@@ -239,108 +230,32 @@ export class TurnDesk<Result> {
     };
   }
 
-  /** Waits until the turn has its session. */
-  async #admitToSession(
+  /** The session, when the turn has it, and under what the turn is written from then on. */
+  async #session(
     turn: Turn,
     {
       ask,
       asked,
       place,
       session,
+      lease,
       signal,
     }: {
       readonly ask: TurnAsk;
       readonly asked: SessionAsk;
       readonly place: LinePlace;
       readonly session: SessionRecord | undefined;
+      readonly lease: TurnLease;
       readonly signal: AbortSignal;
     },
-  ): Promise<{ readonly session: SessionRecord; readonly epoch: number | undefined }> {
-    if (session?.runningTurnId === turn.id) return { session, epoch: undefined };
+  ): Promise<{ readonly session: SessionRecord; readonly lease: TurnLease }> {
+    if (session?.runningTurnId === turn.id) return { session, lease };
     const { clock, limits, live, store } = this.#parts;
-    const sinceMs = clock.now();
-    const waitedMs = () => Math.round(clock.now() - sinceMs);
     const limitMs = ask.onDisconnect === "continue" ? limits.detachedQueueTimeoutMs : limits.sessionQueueTimeoutMs;
-    const { holderId } = place;
-    if (asked.busyPolicy === "interrupt" && holderId !== undefined) live.find(holderId)?.stop(displaced(turn.id));
-    const late = () => sessionBusy(asked.id, place.holderId ?? holderId ?? "", waitedMs());
-    await within(clock, limitMs, place.first(signal), late);
-    for (;;) {
-      signal.throwIfAborted();
-      const taking = await store.takeSession(turn.id);
-      if (taking.kind === "taken") return taking;
-      if (taking.kind === "sessionNotFound") throw sessionNotFound(asked.id);
-      // A turn of another server of this machine: nobody here is told when it ends.
-      if (asked.busyPolicy !== "queue" || waitedMs() >= limitMs) {
-        throw sessionBusy(asked.id, taking.runningTurnId, waitedMs());
-      }
-      await sleep(clock, otherServerPollMs, signal);
-    }
-  }
-
-  /** The turn with what was said in its session before. */
-  #inSession(turn: Turn, session: SessionRecord): Turn {
-    const { store } = this.#parts;
-    const { tenant, id, lastTurnId, turnCount, kind } = session;
-    const mayBeSummedUp = kind === "tools" && this.#parts.toolSessions(turn.profile).onContextFull === "compact";
-    const limits = this.#parts.contextLimits(turn.profile);
-    const context = mayBeSummedUp ? roomy : guardContext(session, turn.content, limits);
-    if (context.kind === "full") throw contextFull(id, context);
-    const conversation = keptNames({ sessionId: sessionKey(session), lastTurnId, turn });
-    if (kind === "tools") {
-      if (turnCount > 0 && session.transcript === undefined) throw withoutTranscript(id);
-      const sessionLaunch = this.#parts.transcripts.launchOf(session, turn, randomUUID());
-      return { ...turn, sessionId: id, conversation, sessionLaunch };
-    }
-    return {
-      ...turn,
-      ...(context.kind === "notice" && { notice: contextNotice(context) }),
-      sessionId: id,
-      conversation,
-      earlier: {
-        messageCount: turnCount * 2,
-        load: async () => toHistory(await store.conversation(tenant, id)),
-      },
-    };
-  }
-
-  /** What the end of a turn means for its session's conversation. Never rejects. */
-  async #endInSession(
-    end: TurnEnd | undefined,
-    {
-      turn,
-      session,
-      lease,
-      transcript,
-    }: {
-      readonly turn: Turn;
-      readonly session: SessionRecord | undefined;
-      readonly lease: TurnLease;
-      readonly transcript: WorkerTranscript | undefined;
-    },
-  ): Promise<SessionEnding> {
-    const ending = endingOf(end, session);
-    if (end === undefined || session === undefined || transcript === undefined) return ending;
-    const isComplete = end.outcome === "completed";
-    if (!isComplete && this.#parts.toolSessions(turn.profile).onIncomplete === "drop") {
-      return { ...ending, isInConversation: false };
-    }
-    try {
-      const copied = await this.#parts.transcripts.copy(lease, session, {
-        transcript,
-        cliVersion: this.#parts.cliVersion(),
-      });
-      const { contextTokens, contextWindowTokens } = end;
-      // Without a line in the transcript Claude Code does not know of the turn.
-      if (copied === undefined) return { ...ending, isInConversation: false };
-      return { ...ending, isInConversation: true, contextTokens, contextWindowTokens, transcript: copied };
-    } catch (error) {
-      this.#parts.log.error({ turnId: turn.id, err: error }, "the transcript of a session could not be copied");
-      const suspension = isRunnerError(error, "SESSION_SUSPENDED")
-        ? { reason: error.reason, message: error.message }
-        : { reason: "STORE_UNAVAILABLE" as const, message: "the session's last turn could not be written down" };
-      return { ...ending, isInConversation: false, suspension };
-    }
+    const stop = (turnId: string, why: RunnerError) => live.find(turnId)?.stop(why);
+    const wait = { turnId: turn.id, asked, place, limitMs, signal };
+    const taken = await waitForSession({ store, clock, stop }, wait);
+    return { session: taken.session, lease: { turnId: turn.id, epoch: taken.epoch } };
   }
 
   #newTurn(turn: Turn, ask: TurnAsk, take: "now" | "later" = "now"): NewTurn {
@@ -395,28 +310,7 @@ export class TurnDesk<Result> {
 
   #lease(turn: Turn, acceptance: Acceptance): TurnLease {
     if (acceptance.kind === "accepted") return { turnId: turn.id, epoch: acceptance.epoch };
-    throw this.#refusal(turn, { onDisconnect: "cancel" }, acceptance);
-  }
-
-  #refusal(turn: Turn, { request, session }: TurnAsk, acceptance: Acceptance): RunnerError {
-    const sessionId = session?.id ?? "";
-    switch (acceptance.kind) {
-      case "requestIdReused":
-        return requestIdReused(request?.id ?? "", acceptance.turnId);
-      case "sessionNotFound":
-        return sessionNotFound(sessionId);
-      case "sessionBusy":
-        return sessionBusy(sessionId, acceptance.runningTurnId);
-      case "sessionMismatch":
-        return sessionMismatch(sessionId, acceptance.differing);
-      case "quotaExceeded":
-        return storeQuota(acceptance, turn.tenant);
-      case "accepted":
-      case "duplicate":
-        throw new Error(`bug: ${acceptance.kind} is no refusal`);
-      default:
-        return acceptance satisfies never;
-    }
+    throw acceptanceRefusal(acceptance, turn.tenant);
   }
 
   #checkUnread({ tenant }: Turn, { onDisconnect }: TurnAsk): void {
@@ -430,43 +324,4 @@ export class TurnDesk<Result> {
     const message = `the tenant "${tenant}" has ${count} turns that nobody reads; it may have ${limit}`;
     throw new RunnerError("QUOTA_EXCEEDED", message, { facts: { tenant, count, limit } });
   }
-}
-
-const roomy = { kind: "ok" } as const;
-
-const withoutTranscript = (id: string): RunnerError =>
-  new RunnerError("SESSION_SUSPENDED", `the session "${id}" cannot continue: its transcript is missing`, {
-    facts: { sessionId: id },
-  });
-
-/** How often it is looked whether another server's turn has ended, in milliseconds. */
-const otherServerPollMs = 250;
-
-const displaced = (byTurnId: string): RunnerError =>
-  new RunnerError("TURN_INTERRUPTED", `the turn ${byTurnId} of its session took its place`, { facts: { byTurnId } });
-
-/** What an end means for the conversation. A turn that no worker had leaves it as it was. */
-function endingOf(end: TurnEnd | undefined, session: SessionRecord | undefined): SessionEnding {
-  const { contextTokens = 0, contextWindowTokens = 0 } = session ?? {};
-  const before = { contextTokens, contextWindowTokens };
-  if (end === undefined) return { isInConversation: false, answer: [], ...before };
-  const stays = staysInConversation(end);
-  return {
-    isInConversation: stays,
-    answer: answerParts(end.answerBlocks),
-    // A turn that the conversation does not go through takes nothing up.
-    ...(stays ? { contextTokens: end.contextTokens, contextWindowTokens: end.contextWindowTokens } : before),
-  };
-}
-
-function contextFull(sessionId: string, { estimatedTokens, fullTokens }: ContextVerdict): RunnerError {
-  const message = `with this turn the conversation of the session "${sessionId}" would have about ${estimatedTokens} tokens; a turn is refused from ${fullTokens} on`;
-  return new RunnerError("CONTEXT_FULL", message, { facts: { sessionId, estimatedTokens, fullTokens } });
-}
-
-function contextNotice({ estimatedTokens, fullTokens }: ContextVerdict): TurnNotice {
-  return {
-    noticeKind: "context_filling_up",
-    text: `This conversation has about ${estimatedTokens} tokens. From ${fullTokens} on the server refuses further turns: begin a new session, or fork this one at an earlier turn.`,
-  };
 }

@@ -102,6 +102,8 @@ export interface SessionRecord {
   readonly costUsdMicros: number;
   readonly contextTokens: number;
   readonly contextWindowTokens: number;
+  /** What its profile was at the last turn that the conversation goes through; `undefined`: before that. */
+  readonly profileDigest: string | undefined;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
   readonly idleExpiryMs: number;
@@ -225,6 +227,8 @@ export interface EndingInSession {
   readonly answer: readonly ContentPart[];
   readonly contextTokens: number;
   readonly contextWindowTokens: number;
+  /** What the turn's profile was (`SessionRecord.profileDigest`). */
+  readonly profileDigest: string;
   /** Set: the session is suspended. `undefined`: it is not any more, if the turn had its prompt. */
   readonly suspension: { readonly reason: RunnerReason; readonly message: string } | undefined;
   /** How much of the transcript belongs to the conversation now. */

@@ -165,8 +165,9 @@ export class LiveTurn<Result> {
       if (event.kind === "init" && !hasStarted) {
         hasStarted = true;
         encoder.started(event, claim, this.life);
-        const { notice } = this.life.turn;
-        if (notice !== undefined) encoder.event({ kind: "notice", level: "warning", ...notice });
+        for (const notice of this.life.turn.notices ?? []) {
+          encoder.event({ kind: "notice", level: "warning", ...notice });
+        }
       } else {
         if (event.kind === "textDelta" || event.kind === "toolUse") this.#hasContent = true;
         encoder.event(event);

@@ -60,6 +60,21 @@ describe("a session", () => {
     expect(turns.every(({ inConversation }) => inConversation)).toBe(true);
   });
 
+  it("goes on under its profile's new settings, and says so once", async () => {
+    const noticesOf = (events: readonly StreamChatResponse[]) =>
+      events.flatMap(({ event }) => (event.case === "notice" ? [event.value.kind] : []));
+    const session = { id: "changed", allowMissing: true };
+    expect(noticesOf(await all(acme.runner.streamChat({ prompt: "My name is Ada.", session })))).toEqual([]);
+    await scene.close();
+    await open({ profiles: { default: { systemPrompt: "You are terse." } } });
+    const next = await all(acme.runner.streamChat({ prompt: asked, session }));
+    expect(noticesOf(next)).toEqual(["profile_changed"]);
+    expect(textOf(next)).toContain("My name is Ada.");
+    expect(noticesOf(await all(acme.runner.streamChat({ prompt: asked, session })))).toEqual([]);
+    await scene.close();
+    await open();
+  });
+
   it("takes two quick messages in order, when it is asked to queue", async () => {
     const session = { id: "quick", allowMissing: true };
     const one = all(acme.runner.streamChat({ prompt: slow("one two three"), session, busyPolicy: BusyPolicy.QUEUE }));

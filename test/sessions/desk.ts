@@ -2,6 +2,7 @@
  * What takes turns in, for tests of the service alone.
  */
 import type { Clock } from "../../src/clock.ts";
+import { ModelWindows } from "../../src/conversations/model-windows.ts";
 import { TurnReaders, type TurnsInFlight } from "../../src/policy/quota.ts";
 import { encodeResult, type ServedResult } from "../../src/service/out/turn-encoder.ts";
 import { SessionLines } from "../../src/sessions/session-lines.ts";
@@ -43,6 +44,8 @@ export function testDesk({ clock, log, inFlight, store = new QuickStore().asStor
     enter: (tenant) => inFlight.enter(tenant),
     encodeResult,
     contextLimits: () => ({}),
+    profileDigest: () => "the profile's digest",
+    windows: new ModelWindows(),
     cliVersion: () => "2.1.332",
     transcripts: new TranscriptCopies(store),
     toolSessions: () => ({ onIncomplete: "keep", onContextFull: "compact" }),

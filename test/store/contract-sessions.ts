@@ -123,6 +123,25 @@ export function sessionsContract(subject: Subject): void {
       });
     });
 
+    it("knows what its profile was at the last turn that the conversation goes through, in a copy too", async () => {
+      const tenant = newTenant();
+      const digestOf = async (id: string) => (await store.session(tenant, id))?.profileDigest;
+      const turn = async (profileDigest: string, isInConversation = true) => {
+        const lease = await accept(store, newTurn(tenant, { session: inSession("s") }));
+        await store.endTurn(lease, answered("x", { profileDigest, isInConversation }));
+        return lease.turnId;
+      };
+      await store.createSession(newSession(tenant, "new"));
+      expect(await digestOf("new")).toBeUndefined();
+      const first = await turn("one");
+      await turn("two");
+      await turn("three", false);
+      expect(await digestOf("s")).toBe("two");
+      const copy = { newId: "copy", title: undefined, newCliSessionId: "c" };
+      await store.forkSession({ ...copy, tenant, sessionId: "s", until: { kind: "after", turnId: first } });
+      expect(await digestOf("copy")).toBe("one");
+    });
+
     it("gives the conversation in order, without the turns that it went back from", async () => {
       const tenant = newTenant();
       const first = await say(store, tenant, "s", "one", "1");

@@ -85,6 +85,7 @@ export function answered(words: string, more: Partial<NonNullable<TurnEnding["se
       answer: [text("answer", words)],
       contextTokens: 12,
       contextWindowTokens: 200_000,
+      profileDigest: "0123456789abcdef",
       suspension: undefined,
       ...more,
     },

@@ -3521,6 +3521,10 @@ type Notice struct {
 	// of the answer here but not of the conversation that Claude continues.
 	// `first_frame_input`: the same happened to a tool's input, so the tool did not
 	// get that part.
+	// `upstream_silent`: nothing comes from the model API, so Claude Code is about to
+	// send its request again. `context_filling_up`: the conversation of the session
+	// will soon be too long for the model. `profile_changed`: the settings of the
+	// session's profile have changed since its last turn.
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
 	// The notice, for a person to read.
 	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`

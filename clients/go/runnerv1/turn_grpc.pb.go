@@ -46,6 +46,12 @@ const (
 // unless memory runs short. Its prompt and its answer are kept only for a turn of a
 // session, as long as the session, and its result for one with a `request_id`, for
 // 24 hours. All these times are the defaults.
+//
+// A turn with a `request_id` and a turn of a session have their end in the store
+// before anybody receives it, so the record never disagrees with what the caller
+// saw, even when the server is killed. The record of any other turn is written
+// beside its stream: a server that is killed in that moment can leave a turn whose
+// caller received its result, and that the record calls OUTCOME_LOST.
 type TurnServiceClient interface {
 	// Streams a turn from a position on: what was streamed before, then what comes,
 	// until the turn's `result`. Every event comes exactly once and in order. Ends
@@ -168,6 +174,12 @@ func (c *turnServiceClient) InterruptTurn(ctx context.Context, in *InterruptTurn
 // unless memory runs short. Its prompt and its answer are kept only for a turn of a
 // session, as long as the session, and its result for one with a `request_id`, for
 // 24 hours. All these times are the defaults.
+//
+// A turn with a `request_id` and a turn of a session have their end in the store
+// before anybody receives it, so the record never disagrees with what the caller
+// saw, even when the server is killed. The record of any other turn is written
+// beside its stream: a server that is killed in that moment can leave a turn whose
+// caller received its result, and that the record calls OUTCOME_LOST.
 type TurnServiceServer interface {
 	// Streams a turn from a position on: what was streamed before, then what comes,
 	// until the turn's `result`. Every event comes exactly once and in order. Ends

@@ -40,7 +40,7 @@ export const forkSession: Handler<Fork & { readonly weight: number }, Forking> =
   const last = turns.at(-1);
   sql.run(
     `update sessions set turn_count = ?2, last_turn = ?3, epoch = ?4, context_tokens = ?5, context_window_tokens = ?6,
-       forked_from = ?7 where key = ?1`,
+       forked_from = ?7, profile_digest = ?8 where key = ?1`,
     key,
     count,
     copies.at(-1),
@@ -48,6 +48,7 @@ export const forkSession: Handler<Fork & { readonly weight: number }, Forking> =
     last?.context_tokens ?? 0,
     last?.context_window_tokens ?? 0,
     JSON.stringify({ sessionId: source.id, turnId: last?.id }),
+    last?.profile_digest ?? undefined,
   );
   if (last?.transcript != null) copyTranscript(context, source, key, JSON.parse(last.transcript), fork.newCliSessionId);
   return { kind: "forked", session: sessionRecord(sessionByKey(sql, key)) };
@@ -79,10 +80,10 @@ function copyTurn({ sql }: Context, turn: TurnRow, session: { readonly key: numb
   const copy = sql.get<{ key: number }>(
     `insert into turns(id, tenant_key, profile, model, detail, on_disconnect, session_key, session_id, holds_session,
        owner, epoch, state, outcome, error, accepted_at, started_at, ended_at, usage, highest_sequence, in_conversation,
-       has_content, context_tokens, context_window_tokens, transcript)
+       has_content, context_tokens, context_window_tokens, profile_digest, transcript)
      select ?2, tenant_key, profile, model, detail, on_disconnect, ?3, ?4, 1,
        owner, epoch, state, outcome, error, accepted_at, started_at, ended_at, ?5, highest_sequence, in_conversation,
-       has_content, context_tokens, context_window_tokens, transcript from turns where key = ?1 returning key`,
+       has_content, context_tokens, context_window_tokens, profile_digest, transcript from turns where key = ?1 returning key`,
     turn.key,
     id,
     session.key,

@@ -72,7 +72,7 @@ create table sessions(
   binding text, kind text check(kind in ('text', 'tools')), title text not null, labels text not null,
   running_turn text, suspension text, epoch integer not null default 0,
   turn_count integer not null default 0, last_turn text, usage text not null, cost_usd_micros integer not null default 0,
-  context_tokens integer not null default 0, context_window_tokens integer not null default 0,
+  context_tokens integer not null default 0, context_window_tokens integer not null default 0, profile_digest text,
   created_at integer not null, updated_at integer not null, idle_expiry_ms integer not null, expires_at integer not null,
   forked_from text, cli_session_id text, transcript text, unique(tenant_key, id)) strict;
 create index sessions_listed on sessions(tenant_key, updated_at, id);
@@ -88,7 +88,8 @@ create table turns(
   usage text not null, cost_usd_micros integer not null default 0, cost_is_estimate integer not null default 0,
   highest_sequence integer not null, first_stored integer, last_stored integer,
   in_conversation integer not null default 0, has_content integer not null default 0,
-  context_tokens integer not null default 0, context_window_tokens integer not null default 0, transcript text) strict;
+  context_tokens integer not null default 0, context_window_tokens integer not null default 0, profile_digest text,
+  transcript text) strict;
 create unique index turns_one_of_a_session on turns(session_key) where holds_session = 1 and state <> 'ended';
 create index turns_listed on turns(tenant_key, accepted_at, id);
 create index turns_of_all on turns(accepted_at, id);

@@ -25,6 +25,7 @@ export interface SessionRow {
   readonly cost_usd_micros: number;
   readonly context_tokens: number;
   readonly context_window_tokens: number;
+  readonly profile_digest: string | null;
   readonly created_at: number;
   readonly updated_at: number;
   readonly idle_expiry_ms: number;
@@ -73,6 +74,7 @@ export function sessionRecord(row: SessionRow): SessionRecord {
     costUsdMicros: row.cost_usd_micros,
     contextTokens: row.context_tokens,
     contextWindowTokens: row.context_window_tokens,
+    profileDigest: row.profile_digest ?? undefined,
     createdAtMs: row.created_at,
     updatedAtMs: row.updated_at,
     idleExpiryMs: row.idle_expiry_ms,

@@ -38,6 +38,7 @@ export interface TurnRow {
   readonly has_content: number;
   readonly context_tokens: number;
   readonly context_window_tokens: number;
+  readonly profile_digest: string | null;
   readonly transcript: string | null;
 }
 

@@ -88,7 +88,7 @@ export const endTurn: Handler<EndTurn, void> = (context, ending) => {
     sql.get<EndedTurn>(
       `update turns set state = 'ended', ended_at = ?3, outcome = ?4, error = ?5, usage = ?6, cost_usd_micros = ?7,
          cost_is_estimate = ?8, highest_sequence = ?9, in_conversation = ?10 and holds_session,
-         context_tokens = ?11, context_window_tokens = ?12, transcript = ?13
+         context_tokens = ?11, context_window_tokens = ?12, transcript = ?13, profile_digest = ?14
        where ${underLease} returning key, id, tenant_key, session_key, holds_session, last_stored`,
       ending.turnId,
       ending.epoch,
@@ -103,6 +103,7 @@ export const endTurn: Handler<EndTurn, void> = (context, ending) => {
       session?.contextTokens ?? 0,
       session?.contextWindowTokens ?? 0,
       session?.transcript && JSON.stringify(session.transcript),
+      session?.profileDigest,
     ),
   );
   settleTurn(context, turn, ending.outcome);
@@ -156,6 +157,7 @@ function giveBack({ sql, nowMs }: Context, turn: EndedTurn & { session_key: numb
     `update sessions set running_turn = null, turn_count = turn_count + ?3, last_turn = iif(?3, ?2, last_turn),
        usage = ?4, cost_usd_micros = cost_usd_micros + ?5,
        context_tokens = ?6, context_window_tokens = ?7, transcript = ?8, suspension = ?9,
+       profile_digest = iif(?3, ?12, profile_digest),
        updated_at = max(updated_at, ?10), expires_at = max(expires_at, ?10 + idle_expiry_ms)
      where key = ?1 and running_turn = ?2 and epoch = ?11`,
     turn.session_key,
@@ -169,6 +171,7 @@ function giveBack({ sql, nowMs }: Context, turn: EndedTurn & { session_key: numb
     suspensionAfter(ending, before.suspension, nowMs),
     nowMs,
     ending.epoch,
+    session?.profileDigest,
   );
   if (changed !== 1) throw leaseLost(ending);
 }

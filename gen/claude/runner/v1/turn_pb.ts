@@ -786,6 +786,12 @@ export const TurnViewSchema: GenEnum<TurnView> = /*@__PURE__*/
  * session, as long as the session, and its result for one with a `request_id`, for
  * 24 hours. All these times are the defaults.
  *
+ * A turn with a `request_id` and a turn of a session have their end in the store
+ * before anybody receives it, so the record never disagrees with what the caller
+ * saw, even when the server is killed. The record of any other turn is written
+ * beside its stream: a server that is killed in that moment can leave a turn whose
+ * caller received its result, and that the record calls OUTCOME_LOST.
+ *
  * @generated from service claude.runner.v1.TurnService
  */
 export const TurnService: GenService<{

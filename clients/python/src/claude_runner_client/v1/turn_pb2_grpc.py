@@ -38,6 +38,12 @@ class TurnServiceStub:
     unless memory runs short. Its prompt and its answer are kept only for a turn of a
     session, as long as the session, and its result for one with a `request_id`, for
     24 hours. All these times are the defaults.
+
+    A turn with a `request_id` and a turn of a session have their end in the store
+    before anybody receives it, so the record never disagrees with what the caller
+    saw, even when the server is killed. The record of any other turn is written
+    beside its stream: a server that is killed in that moment can leave a turn whose
+    caller received its result, and that the record calls OUTCOME_LOST.
     """
 
     def __init__(self, channel):
@@ -86,6 +92,12 @@ class TurnServiceServicer:
     unless memory runs short. Its prompt and its answer are kept only for a turn of a
     session, as long as the session, and its result for one with a `request_id`, for
     24 hours. All these times are the defaults.
+
+    A turn with a `request_id` and a turn of a session have their end in the store
+    before anybody receives it, so the record never disagrees with what the caller
+    saw, even when the server is killed. The record of any other turn is written
+    beside its stream: a server that is killed in that moment can leave a turn whose
+    caller received its result, and that the record calls OUTCOME_LOST.
     """
 
     def AttachTurn(self, request, context):
@@ -189,6 +201,12 @@ class TurnService:
     unless memory runs short. Its prompt and its answer are kept only for a turn of a
     session, as long as the session, and its result for one with a `request_id`, for
     24 hours. All these times are the defaults.
+
+    A turn with a `request_id` and a turn of a session have their end in the store
+    before anybody receives it, so the record never disagrees with what the caller
+    saw, even when the server is killed. The record of any other turn is written
+    beside its stream: a server that is killed in that moment can leave a turn whose
+    caller received its result, and that the record calls OUTCOME_LOST.
     """
 
     @staticmethod

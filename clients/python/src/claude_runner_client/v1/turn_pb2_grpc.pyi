@@ -42,6 +42,12 @@ class TurnServiceStub:
     unless memory runs short. Its prompt and its answer are kept only for a turn of a
     session, as long as the session, and its result for one with a `request_id`, for
     24 hours. All these times are the defaults.
+
+    A turn with a `request_id` and a turn of a session have their end in the store
+    before anybody receives it, so the record never disagrees with what the caller
+    saw, even when the server is killed. The record of any other turn is written
+    beside its stream: a server that is killed in that moment can leave a turn whose
+    caller received its result, and that the record calls OUTCOME_LOST.
     """
 
     @_typing.overload
@@ -94,6 +100,12 @@ class TurnServiceAsyncStub(TurnServiceStub):
     unless memory runs short. Its prompt and its answer are kept only for a turn of a
     session, as long as the session, and its result for one with a `request_id`, for
     24 hours. All these times are the defaults.
+
+    A turn with a `request_id` and a turn of a session have their end in the store
+    before anybody receives it, so the record never disagrees with what the caller
+    saw, even when the server is killed. The record of any other turn is written
+    beside its stream: a server that is killed in that moment can leave a turn whose
+    caller received its result, and that the record calls OUTCOME_LOST.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -142,6 +154,12 @@ class TurnServiceServicer(metaclass=_abc_1.ABCMeta):
     unless memory runs short. Its prompt and its answer are kept only for a turn of a
     session, as long as the session, and its result for one with a `request_id`, for
     24 hours. All these times are the defaults.
+
+    A turn with a `request_id` and a turn of a session have their end in the store
+    before anybody receives it, so the record never disagrees with what the caller
+    saw, even when the server is killed. The record of any other turn is written
+    beside its stream: a server that is killed in that moment can leave a turn whose
+    caller received its result, and that the record calls OUTCOME_LOST.
     """
 
     @_abc_1.abstractmethod

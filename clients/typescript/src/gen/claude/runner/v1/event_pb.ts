@@ -1822,6 +1822,10 @@ export type Notice = Message<"claude.runner.v1.Notice"> & {
    * of the answer here but not of the conversation that Claude continues.
    * `first_frame_input`: the same happened to a tool's input, so the tool did not
    * get that part.
+   * `upstream_silent`: nothing comes from the model API, so Claude Code is about to
+   * send its request again. `context_filling_up`: the conversation of the session
+   * will soon be too long for the model. `profile_changed`: the settings of the
+   * session's profile have changed since its last turn.
    *
    * @generated from field: string kind = 2;
    */
