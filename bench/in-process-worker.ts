@@ -74,10 +74,6 @@ class IdleTurn implements RunningTurn {
     this.events = this.#say();
   }
 
-  blockedMs(): number {
-    return 0;
-  }
-
   interrupt(cause: EndCause): void {
     this.#end.resolve(endBy(cause));
     this.#stop.abort();

@@ -82,8 +82,6 @@ export interface RunningTurn {
   readonly ended: Promise<TurnEnd>;
   /** Settles after `ended`, when the process has said that it is idle, or is gone. Never rejects. */
   readonly idle: Promise<void>;
-  /** How long the reader of `events` has been keeping the process from being read, in milliseconds. 0: it is not. */
-  blockedMs(): number;
   /**
    * Ends the turn early. The first cause wins; `ended` follows within the stop timeouts whatever the process does.
    * Events that nobody has read by then may be dropped, except `ended`.

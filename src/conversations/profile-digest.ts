@@ -35,9 +35,7 @@ export function profileDigest(settings: ConversationSettings): string {
 }
 
 /** By the name of a profile; empty for one that there is not. */
-export function profileDigests(
-  profiles: Readonly<Record<string, ConversationSettings>>,
-): (profile: string) => string {
+export function profileDigests(profiles: Readonly<Record<string, ConversationSettings>>): (profile: string) => string {
   const digests = new Map(Object.entries(profiles).map(([name, settings]) => [name, profileDigest(settings)]));
   return (profile) => digests.get(profile) ?? "";
 }

@@ -246,7 +246,7 @@ function watchCaller(
 ) {
   const { stalledReaderMs } = times;
   return watchForStall(
-    () => live.life.blockedMs(),
+    () => live.heldUpMs(),
     { clock, stalledReaderMs },
     (error) => {
       scope.end(error);

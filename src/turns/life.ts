@@ -104,11 +104,6 @@ export class TurnLife {
     return this.#queueWaitMs;
   }
 
-  /** How long its reader has been keeping the worker from being read, in milliseconds. 0: it is not. */
-  blockedMs(): number {
-    return this.#state.kind === "running" ? this.#state.running.blockedMs() : 0;
-  }
-
   /**
    * Gets the turn a worker that has the prompt. Once. Rejects with why no worker has it: the turn is over then, and
    * booked. A worker that dies before it has the prompt costs the turn nothing, once.

@@ -84,6 +84,7 @@ export class LiveTurn<Result> {
   #startedAt: { readonly nowMs: number; readonly wallMs: number } | undefined;
   #endedAtWallMs: number | undefined;
   #hasContent = false;
+  #heldUpAtMs: number | undefined;
 
   /** Begins at once. */
   constructor(turn: Turn, parts: LiveTurnParts<Result>) {
@@ -122,9 +123,15 @@ export class LiveTurn<Result> {
     return this.#startedAt === undefined ? 0 : this.#parts.clock.now() - this.#startedAt.nowMs;
   }
 
+  /** For how long the turn has not gone on because of the reader who may hold it up, in milliseconds. 0: it goes on. */
+  heldUpMs(): number {
+    return this.#heldUpAtMs === undefined ? 0 : this.#parts.clock.now() - this.#heldUpAtMs;
+  }
+
   /** Ends it early, wherever it is. The first reason counts. */
   stop(reason: RunnerError): void {
     this.#abort.abort(reason);
+    this.log.holdNoMore();
   }
 
   /** Whether somebody has asked for its end. */
@@ -172,7 +179,10 @@ export class LiveTurn<Result> {
         if (event.kind === "textDelta" || event.kind === "toolUse") this.#hasContent = true;
         encoder.event(event);
       }
-      if (this.log.isHeldUp) await this.log.released();
+      if (!this.log.isHeldUp) continue;
+      this.#heldUpAtMs = this.#parts.clock.now();
+      await this.log.released();
+      this.#heldUpAtMs = undefined;
     }
   }
 

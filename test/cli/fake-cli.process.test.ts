@@ -343,20 +343,17 @@ describe("what a process is given", () => {
 });
 
 describe("a flood of text", () => {
-  it("is passed on whole, and a reader who stops holds the process up", async () => {
+  it("is passed on whole to a reader who is slower than it", async () => {
     const made = await fakeRig({ answer: { flood: { deltas: 20_000, chars: 20 } } });
     const worker = await made.bound();
     const running = worker.run(turnOf("x", { detail: "text" }));
     let text = 0;
-    let blockedMs = 0;
     for await (const event of running.events) {
       if (event.kind !== "textDelta") continue;
-      if (text === 0) while (running.blockedMs() === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-      blockedMs = Math.max(blockedMs, running.blockedMs());
       text += event.text.length;
+      await new Promise((resolve) => setImmediate(resolve));
     }
     expect(text).toBe(400_000);
-    expect(blockedMs).toBeGreaterThan(0);
     expect((await running.ended).outcome).toBe("completed");
   });
 });

@@ -402,14 +402,15 @@ describe("a caller who goes", () => {
 
   test("by not reading: after 60 s of keeping the worker from going on the turn is interrupted and the call given up", async () => {
     const { worker, open, clock, givenUp } = scene();
-    worker.turn.push(init, text("a"));
+    worker.turn.push(init, ...Array.from({ length: 99 }, () => text("a")));
     const stream = open();
     await stream.next();
-    worker.turn.blocked = 59_999;
-    await clock.advance(10_000);
+    await clock.advance(45_000);
+    // Taking a little is reading.
+    for (let at = 0; at < 10; at += 1) await stream.next();
+    await clock.advance(59_000);
     expect(worker.turn.causes).toEqual([]);
-    worker.turn.blocked = 60_000;
-    await clock.advance(10_000);
+    await clock.advance(20_000);
     expect(worker.turn.causes).toEqual(["clientStalled"]);
     expect(
       givenUp.map((status) => [status.code, reason(status), status.metadata.get("grpc-retry-pushback-ms")]),

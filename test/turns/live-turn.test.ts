@@ -121,6 +121,30 @@ describe("a turn's record", () => {
     expect(log.lastSequence).toBe(200);
   });
 
+  test("says for how long that reader has held it up, from the last time that they read", async () => {
+    const { live, worker, log, clock } = scene();
+    const holder = log.follow(0, { holds: true });
+    worker.turn.push(init, ...Array.from({ length: 99 }, () => text("x")));
+    await clock.advance(700);
+    expect(live.heldUpMs()).toBe(700);
+    holder.poll();
+    await clock.advance(10);
+    expect(live.heldUpMs()).toBe(10);
+    while (holder.poll() !== undefined) await clock.settle();
+    expect(live.heldUpMs()).toBe(0);
+  });
+
+  test("is written to its end once that is asked for, although that reader takes nothing", async () => {
+    const { live, worker, log, clock, book } = scene();
+    log.follow(0, { holds: true });
+    worker.turn.push(init, ...Array.from({ length: 99 }, () => text("x")));
+    await clock.settle();
+    live.stop(new RunnerError("CLIENT_STALLED", "stalled"));
+    await live.over;
+    expect(book.lines).toHaveLength(1);
+    expect(live.state).toBe("ended");
+  });
+
   test("begins and ends also when a bound ended it before the CLI had said a word", async () => {
     const { live, worker, record } = scene();
     worker.turn.end({ ...goodEnd, outcome: "durationLimit" });

@@ -73,7 +73,6 @@ export class ScriptedTurn implements RunningTurn {
   readonly ended: Promise<TurnEnd>;
   readonly idle: Promise<void>;
   readonly causes: EndCause[] = [];
-  blocked = 0;
   readonly #end = Promise.withResolvers<TurnEnd>();
   readonly #idle = Promise.withResolvers<void>();
   readonly #queue: TurnEvent[] = [];
@@ -125,10 +124,6 @@ export class ScriptedTurn implements RunningTurn {
 
   becomeIdle(): void {
     this.#idle.resolve();
-  }
-
-  blockedMs(): number {
-    return this.blocked;
   }
 
   interrupt(cause: EndCause): void {

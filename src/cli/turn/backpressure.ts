@@ -1,12 +1,10 @@
 /**
  * Stops the reading of a process while the reader of its turn is behind, and goes on at half of what stopped it.
  *
- * Leaves out what becomes of a turn whose reader stays away: whoever asks `blockedMs` decides.
+ * Leaves out what becomes of a turn whose reader stays away.
  */
-import type { Clock } from "../../clock.ts";
 
 export interface BackpressureOptions {
-  readonly clock: Clock;
   /** How many events may be unread. */
   readonly bufferSize: number;
   /** The process is not to be read. */
@@ -16,15 +14,10 @@ export interface BackpressureOptions {
 
 export class Backpressure {
   readonly #options: BackpressureOptions;
-  #stoppedAtMs: number | undefined;
+  #isStopped = false;
 
   constructor(options: BackpressureOptions) {
     this.#options = options;
-  }
-
-  /** How long nothing has been read, in milliseconds. 0: it is. */
-  blockedMs(): number {
-    return this.#stoppedAtMs === undefined ? 0 : this.#options.clock.now() - this.#stoppedAtMs;
   }
 
   isFull(unreadCount: number): boolean {
@@ -32,20 +25,20 @@ export class Backpressure {
   }
 
   stop(): void {
-    if (this.#stoppedAtMs !== undefined) return;
-    this.#stoppedAtMs = this.#options.clock.now();
+    if (this.#isStopped) return;
+    this.#isStopped = true;
     this.#options.stopped();
   }
 
   /** The reader took an event, and so many are left. Called for each. */
   readerTook(unreadCount: number): void {
-    if (this.#stoppedAtMs !== undefined && unreadCount <= this.#options.bufferSize / 2) this.resume();
+    if (this.#isStopped && unreadCount <= this.#options.bufferSize / 2) this.resume();
   }
 
   /** Nobody is waited for any more. */
   resume(): void {
-    if (this.#stoppedAtMs === undefined) return;
-    this.#stoppedAtMs = undefined;
+    if (!this.#isStopped) return;
+    this.#isStopped = false;
     this.#options.resumed();
   }
 }

@@ -92,7 +92,6 @@ export class TurnRun implements RunningTurn {
     this.ended = this.#end.promise;
     this.idle = this.#isIdle.promise;
     this.#backpressure = new Backpressure({
-      clock,
       bufferSize: bounds.eventBufferSize,
       stopped: () => {
         this.#silence.pause();
@@ -153,10 +152,6 @@ export class TurnRun implements RunningTurn {
   /** Whether the prompt is in the conversation of the process. */
   get hasStarted(): boolean {
     return hasStarted(this.#state);
-  }
-
-  blockedMs(): number {
-    return this.#backpressure.blockedMs();
   }
 
   interrupt(cause: EndCause): void {

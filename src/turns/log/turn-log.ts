@@ -42,6 +42,7 @@ export class TurnLog<End> {
   #end: { readonly value: End } | undefined;
   #holder: LogCursor<End> | undefined;
   #release: (() => void) | undefined;
+  #mayHold = true;
   readonly #readers: LogCursor<End>[] = [];
 
   /** `sizeChanged`: for the bound over all turns. */
@@ -147,7 +148,7 @@ export class TurnLog<End> {
   /** Whether the turn has to wait for a reader who has not read enough. */
   get isHeldUp(): boolean {
     const holder = this.#holder;
-    if (holder === undefined) return false;
+    if (holder === undefined || !this.#mayHold) return false;
     const { holdBytes, holdEventCount } = this.limits;
     return holder.unreadCount >= holdEventCount || holder.unreadBytes >= holdBytes;
   }
@@ -158,6 +159,12 @@ export class TurnLog<End> {
     return new Promise((resolve) => {
       this.#release = resolve;
     });
+  }
+
+  /** From here on no reader holds the turn up: its end is asked for, and that is to be written down whoever reads. */
+  holdNoMore(): void {
+    this.#mayHold = false;
+    this.#letGo();
   }
 
   /** The oldest slab that is here. */

@@ -1,17 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { Backpressure } from "../../../src/cli/turn/backpressure.ts";
-import { FakeClock } from "../../fake-clock.ts";
 
 function pressed() {
-  const clock = new FakeClock();
   const happened: string[] = [];
   const backpressure = new Backpressure({
-    clock,
     bufferSize: 8,
     stopped: () => happened.push("stopped"),
     resumed: () => happened.push("resumed"),
   });
-  return { clock, happened, backpressure };
+  return { happened, backpressure };
 }
 
 describe("a process whose turn's reader is behind", () => {
@@ -24,17 +21,6 @@ describe("a process whose turn's reader is behind", () => {
     expect(happened).toEqual(["stopped"]);
     for (const left of [4, 3]) backpressure.readerTook(left);
     expect(happened).toEqual(["stopped", "resumed"]);
-  });
-
-  it("says for how long it has been stopped", async () => {
-    const { clock, backpressure } = pressed();
-    await clock.advance(5);
-    expect(backpressure.blockedMs()).toBe(0);
-    backpressure.stop();
-    await clock.advance(700);
-    expect(backpressure.blockedMs()).toBe(700);
-    backpressure.resume();
-    expect(backpressure.blockedMs()).toBe(0);
   });
 
   it("is not resumed that was not stopped", () => {
