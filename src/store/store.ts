@@ -351,6 +351,8 @@ export interface StoreCensus {
   readonly sessionCount: number;
   /** Those that a turn has now. */
   readonly runningSessionCount: number;
+  /** Of the others, those that could not go on when they were asked to. */
+  readonly suspendedSessionCount: number;
   /** Words, results and events: what the caps are about. */
   readonly contentBytes: number;
 }

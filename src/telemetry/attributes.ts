@@ -45,7 +45,9 @@ export const aboutAttributes: Readonly<Record<string, AboutAttribute>> = {
   [names.workerTurnCount]: integer(undefined, "How many turns the worker had served before."),
   [names.queueLength]: integer(undefined, "How many turns were waiting when this one arrived."),
   [names.seededMessageCount]: integer(undefined, "How many messages of history were handed to the worker."),
-  [names.sessionState]: text("`running`: one of its turns waits or runs. `idle`: none does."),
+  [names.sessionState]: text(
+    "`running`: one of its turns waits or runs. `suspended`: it could not go on when it was asked to; the next turn tries again. `idle`: neither.",
+  ),
   [names.rejoinKind]: text("`attach`: by AttachTurn. `request_id`: by a call that repeats an earlier one."),
   [names.storeKind]: text("Where turns and sessions are kept: `sqlite` is a file, `memory` is gone after a restart."),
   [names.storeOperation]: text("What was written, such as `accept_turn` or `end_turn`."),

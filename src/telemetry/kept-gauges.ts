@@ -14,7 +14,12 @@ export interface ObservedKept {
       readonly owedEndCount: number;
       /** `undefined`: not counted yet. */
       readonly census:
-        | { readonly sessionCount: number; readonly runningSessionCount: number; readonly contentBytes: number }
+        | {
+            readonly sessionCount: number;
+            readonly runningSessionCount: number;
+            readonly suspendedSessionCount: number;
+            readonly contentBytes: number;
+          }
         | undefined;
     };
   };
@@ -36,8 +41,10 @@ export function observeKept({ store, live, readers, maxContentBytes }: ObservedK
       (result) => {
         const { census } = store.health();
         if (census === undefined) return;
-        result.observe(census.runningSessionCount, sessionState("running"));
-        result.observe(census.sessionCount - census.runningSessionCount, sessionState("idle"));
+        const { sessionCount, runningSessionCount: running, suspendedSessionCount: suspended } = census;
+        result.observe(running, sessionState("running"));
+        result.observe(suspended, sessionState("suspended"));
+        result.observe(sessionCount - running - suspended, sessionState("idle"));
       },
     ],
     [

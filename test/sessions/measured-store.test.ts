@@ -4,6 +4,7 @@ import { openStore } from "../../src/store/open-store.ts";
 import { defaultStoreLimits } from "../../src/store/store-limits.ts";
 import { silentLog } from "../../src/telemetry/log.ts";
 import { FakeClock } from "../fake-clock.ts";
+import { accept, answered, inSession, newTurn } from "../store/samples.ts";
 import { openScrape, type Scrape } from "../telemetry/scrape.ts";
 
 let scrape: Scrape;
@@ -45,9 +46,16 @@ describe("a measured store", () => {
     await using store = (await openStore(options)).store;
     expect(store.health().census).toBeUndefined();
     const session = { tenant: "acme", profile: "default", binding: undefined, kind: undefined, title: "", labels: {} };
-    for (const id of ["a", "b"]) await store.createSession({ ...session, id, idleExpiryMs: 60_000_000 });
+    for (const id of ["a", "b", "c"]) await store.createSession({ ...session, id, idleExpiryMs: 60_000_000 });
+    const lease = await accept(store, newTurn("acme", { session: inSession("c") }));
+    const suspension = { reason: "WORKER_START_FAILED", message: "no luck" } as const;
+    await store.endTurn(lease, answered("x", { isInConversation: false, suspension }));
     await clock.advance(10_000);
     while (store.health().census === undefined) await store.session("acme", "a");
-    expect(store.health().census).toEqual({ sessionCount: 2, runningSessionCount: 0, contentBytes: 0 });
+    expect(store.health().census).toMatchObject({
+      sessionCount: 3,
+      runningSessionCount: 0,
+      suspendedSessionCount: 1,
+    });
   });
 });

@@ -22,8 +22,10 @@ const pool = {
   }),
 };
 
-/** Two sessions, one of which has a turn that nobody reads. */
-function kept(census = { sessionCount: 2, runningSessionCount: 1, contentBytes: 500 }): ObservedKept {
+/** Four sessions, one of which has a turn that nobody reads, and one of which is suspended. */
+function kept(
+  census = { sessionCount: 4, runningSessionCount: 1, suspendedSessionCount: 1, contentBytes: 500 },
+): ObservedKept {
   return {
     store: { kind: "sqlite", health: () => ({ takesTurns: true, usedBytes: 4_096, owedEndCount: 0, census }) },
     live: { eventBytes: 700, open: () => [{ log: { readerCount: 0 } }, { log: { readerCount: 2 } }] },
@@ -78,7 +80,8 @@ describe("metrics for Prometheus", () => {
     const valuesOf = async (name: string) => (await scrape.series(name)).map(({ value }) => value);
     expect(await scrape.series("runner_sessions")).toMatchObject([
       { labels: { runner_session_state: "running" }, value: 1 },
-      { labels: { runner_session_state: "idle" }, value: 1 },
+      { labels: { runner_session_state: "suspended" }, value: 1 },
+      { labels: { runner_session_state: "idle" }, value: 2 },
     ]);
     expect(await valuesOf("runner_turns_unread")).toEqual([1]);
     expect(await valuesOf("runner_turn_readers")).toEqual([3]);

@@ -11,9 +11,13 @@ export const census: Handler<undefined, StoreCensus> = ({ sql }) => {
   const running = sql.get<{ count: number }>(
     "select count(*) as count from turns where holds_session = 1 and state <> 'ended' and session_key is not null",
   );
+  const suspended = sql.get<{ count: number }>(
+    "select count(*) as count from sessions where suspension is not null and running_turn is null",
+  );
   return {
     sessionCount: sums?.sessions ?? 0,
     runningSessionCount: running?.count ?? 0,
+    suspendedSessionCount: suspended?.count ?? 0,
     contentBytes: sums?.bytes ?? 0,
   };
 };

@@ -76,6 +76,7 @@ create table sessions(
   created_at integer not null, updated_at integer not null, idle_expiry_ms integer not null, expires_at integer not null,
   forked_from text, cli_session_id text, transcript text, unique(tenant_key, id)) strict;
 create index sessions_listed on sessions(tenant_key, updated_at, id);
+create index sessions_suspended on sessions(key) where suspension is not null and running_turn is null;
 create index sessions_expiring on sessions(tenant_key, expires_at);
 
 create table turns(
