@@ -26,7 +26,10 @@ export class CallTrace {
   constructor(spans: readonly SpanSeen[]) {
     this.spans = spans;
     const calls = spans.filter(({ kind }) => kind === "server");
-    expect(calls, "server spans in the trace").toHaveLength(1);
+    expect(
+      calls.map(({ name }) => name),
+      "server spans in the trace",
+    ).toHaveLength(1);
     this.call = calls[0]!;
     this.stages = spans
       .filter(({ parentSpanId }) => parentSpanId === this.call.spanId)

@@ -38,11 +38,17 @@ export interface Jaeger extends AsyncDisposable {
   readonly otlpUrl: string;
   /** The page and the query API. */
   readonly url: string;
-  /** The spans of a trace, in the order in which they began; an outer one before what is in it. Waits until there are any. */
+  /**
+   * The spans of a trace, in the order in which they began; an outer one before what is in it. Waits until there are any,
+   * and no more come: Jaeger shows what it has while it still takes in what it was sent.
+   */
   trace(traceId: string): Promise<readonly SpanSeen[]>;
   /** The ids of a service's traces. */
   traceIdsOf(service: string): Promise<readonly string[]>;
 }
+
+/** So many further looks have to show the same. */
+const looksAtRest = 5;
 
 const config = join(import.meta.dirname, "../../deploy/jaeger/jaeger.yaml");
 
@@ -68,11 +74,17 @@ export async function openJaeger(program: string): Promise<Jaeger> {
   return {
     otlpUrl: `http://127.0.0.1:${otlpPort}`,
     url,
-    trace: (traceId) =>
-      until(`Jaeger has the trace ${traceId}`, async () => {
+    trace: (traceId) => {
+      let [seenCount, sameCount] = [0, 0];
+      return until(`Jaeger has the trace ${traceId}`, async () => {
         const response = await fetch(`${url}/api/v3/traces/${traceId}`);
-        return response.ok ? spansOf((await response.json()) as TraceAnswer) : undefined;
-      }),
+        if (!response.ok) return undefined;
+        const spans = spansOf((await response.json()) as TraceAnswer);
+        sameCount = spans.length === seenCount ? sameCount + 1 : 0;
+        seenCount = spans.length;
+        return sameCount === looksAtRest ? spans : undefined;
+      });
+    },
     traceIdsOf: async (service) => {
       const response = await fetch(`${url}/api/traces?service=${encodeURIComponent(service)}&limit=1000`);
       const { data } = (await response.json()) as { readonly data: readonly { readonly traceID: string }[] };

@@ -15,7 +15,7 @@ import { model, openScene, tenants } from "../e2e/scene.ts";
 import { CallTrace, keyOf } from "./call-trace.ts";
 import { type Jaeger, openJaeger } from "./jaeger.ts";
 import { programs } from "./programs.ts";
-import { type CallKind, callKinds, type MadeCall, makeCalls, otherModel, settingsFor } from "./turns.ts";
+import { type CallKind, callKinds, callsAlone, type MadeCall, makeCalls, otherModel, settingsFor } from "./turns.ts";
 
 const languages = chosenLanguages();
 const prompt = `Say hello [[scenario bash ${JSON.stringify({ command: "true" })}]]`;
@@ -94,8 +94,8 @@ describe("a call", () => {
   it.each(callKinds.filter((kind) => kind !== "for information"))("%s has stages that add up", async (kind) => {
     const trace = await traceOf(kind);
     expect(trace.call.parentSpanId).toBe(made.get(kind)!.callerSpanId);
-    if (kind === "refused at once") expect(trace.spans).toHaveLength(1);
-    else trace.expectToAddUp(kind === "unread" || (kind.startsWith("cancelled") && trace.isAbandoned));
+    if (callsAlone.includes(kind)) expect(trace.spans).toHaveLength(1);
+    else trace.expectToAddUp((kind === "unread" || kind.startsWith("cancelled")) && trace.isAbandoned);
   });
 
   it("on a spare binds it; one that is reused does not", async () => {

@@ -3,7 +3,7 @@
  * failed, queued, with tools and with history.
  */
 import { randomBytes } from "node:crypto";
-import { Detail, Role } from "../../gen/claude/runner/v1/runner_pb.ts";
+import { BusyPolicy, Detail, Role } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { type ContractClient, failureOf, transportKinds } from "../contract/transports.ts";
 import { readTurn } from "../contract/turn.ts";
 import type { Scene, SettingsInput } from "../e2e/scene.ts";
@@ -16,7 +16,7 @@ export function settingsFor(workspace: string): SettingsInput {
   return {
     // So long that what has to be reused is, however busy the machine.
     pool: { resetWaitMs: 20_000 },
-    calls: { stalledReaderMs: 3_000 },
+    calls: { stalledReaderMs: 3_000, sessionQueueTimeoutMs: 1_000 },
     // A wait that is refused ends by this. A deadline of the caller's would race with the caller's own going.
     queue: { timeoutMs: 5_000 },
     profiles: {
@@ -103,6 +103,21 @@ const makers = {
     const request = { profile: "crowded", prompt: "Say hello" };
     return await failureOf(calls.client.chat(request, { headers: calls.headers }));
   },
+  "that takes its session's place": async (calls) => {
+    await using ahead = await converse(calls);
+    const request = { prompt: "Say hello", session: ahead.session, busyPolicy: BusyPolicy.INTERRUPT };
+    return await readTurn(calls.client.streamChat(request, { headers: calls.headers }));
+  },
+  "refused by its session": async (calls) => {
+    await using ahead = await converse(calls);
+    const request = { prompt: "Say hello", session: ahead.session, busyPolicy: BusyPolicy.QUEUE };
+    return await failureOf(calls.client.chat(request, { headers: calls.headers }));
+  },
+  repeated: async ({ client, headers }) => {
+    const request = { prompt: "Say hello", requestId: "greeting" };
+    await client.chat(request);
+    return await client.chat(request, { headers });
+  },
   "refused at once": ({ client, headers }) =>
     failureOf(client.chat({ prompt: "Say hello", model: "claude-unheard-of" }, { headers })),
   "of a worker that died": ({ client, scene, headers }) =>
@@ -119,8 +134,10 @@ const makers = {
 export type CallKind = keyof typeof makers;
 export const callKinds = Object.keys(makers) as CallKind[];
 
-/** Calls that never become a turn, so nobody books one. */
-const withoutTurn: readonly CallKind[] = ["refused at once", "for information"];
+/** Calls that begin no turn, so nobody books one. */
+const withoutTurn: readonly CallKind[] = ["repeated", "refused at once", "for information"];
+/** Of these a trace has the call alone. */
+export const callsAlone: readonly CallKind[] = ["repeated", "refused at once"];
 
 /** A call that was made, and where it is in a trace. */
 export interface MadeCall {
@@ -152,6 +169,23 @@ export async function makeCalls(
 
 function isBooked({ message }: { readonly message: string }): boolean {
   return message === "turn ended" || message === "turn refused";
+}
+
+/** A turn that has a session until it is stopped. */
+async function converse({ client }: Calls): Promise<AsyncDisposable & { readonly session: { readonly id: string } }> {
+  const session = { id: "talk", allowMissing: true };
+  const stop = new AbortController();
+  const isRunning = Promise.withResolvers<void>();
+  const request = { prompt: scenario("silence"), session };
+  const over = readTurn(client.streamChat(request, { signal: stop.signal }), () => isRunning.resolve());
+  await isRunning.promise;
+  return {
+    session,
+    [Symbol.asyncDispose]: async () => {
+      stop.abort();
+      await over;
+    },
+  };
 }
 
 /** A turn that has the only worker of `crowded` until it is ended. */
