@@ -76,6 +76,17 @@ test.each(ways)("%s that the server has not looked at is asked for again at once
   expect(server.calls).toHaveLength(2);
 });
 
+test.each(ways)("%s is asked for again when it crosses the end of its connection", async (_, call) => {
+  await using server = await served((stream, attempt) => {
+    // The first stream was looked at, and the second was not.
+    if (attempt === 2) stream.session?.goaway(constants.NGHTTP2_NO_ERROR, 1);
+    else refuse(stream, "5");
+  });
+  await failureOf(call(server.client));
+  expect(await failureOf(call(server.client))).toMatchObject({ code: Code.NotFound });
+  expect(server.calls).toHaveLength(3);
+});
+
 test.each(ways)("%s that the server never looks at is given up, and may be asked for again", async (_, call) => {
   const refused = (stream: ServerHttp2Stream) => stream.close(constants.NGHTTP2_REFUSED_STREAM);
   for (const [retry, callCount] of [[quick, 4] as const, [false, 1] as const]) {
