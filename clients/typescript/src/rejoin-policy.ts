@@ -37,8 +37,18 @@ export interface Break {
 /** Attach to the turn; send the request anew, which the server runs once at most; or fail with what it failed with. */
 export type NextStep = "attach" | "send" | "fail";
 
-/** What connections that broke look like, resets (ABORTED, as Connect in Node says), and proxies that lost the server. */
-const isOfTheWay = new Set([Code.Unavailable, Code.Internal, Code.Unknown, Code.Canceled, Code.Aborted]);
+/**
+ * What connections that broke look like, and proxies that lost the server. In Connect's words a connection that was reset is
+ * ABORTED, and an answer that was cut in the midst of a message is INVALID_ARGUMENT; a server has a reason for either.
+ */
+const isOfTheWay = new Set([
+  Code.Unavailable,
+  Code.Internal,
+  Code.Unknown,
+  Code.Canceled,
+  Code.Aborted,
+  Code.InvalidArgument,
+]);
 
 /** The call ended, and the turn did not; or the server takes no call at the moment. */
 const concernsTheCall = new Set(["READER_BEHIND", "CLIENT_STALLED", "POOL_DRAINING", "STORE_UNAVAILABLE"]);

@@ -172,6 +172,19 @@ describe("a stream that rejoins its turn", () => {
     expect(gone.calls).toEqual(["send", "attach 1"]);
   });
 
+  it.each([
+    ["its connection was reset", Code.Aborted],
+    ["it was cut in the midst of a message", Code.InvalidArgument],
+    ["a proxy has lost the server", Code.Unavailable],
+  ])("goes on when %s", async (_, code) => {
+    const { read, seen } = play([
+      [text(1), new ConnectError("cut", code)],
+      [text(2), result(3)],
+    ]);
+    expect(await read()).toBeUndefined();
+    expect(seen).toEqual([1, 2, 3]);
+  });
+
   it("has no patience with what it would only meet again", async () => {
     const { read, calls } = play([[text(1), new ConnectError("larger than 4 MiB", Code.ResourceExhausted)]]);
     expect((await read())?.code).toBe(Code.ResourceExhausted);
