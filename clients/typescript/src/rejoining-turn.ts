@@ -2,7 +2,6 @@
  * The events of a turn that outlives its connection: a turn of one's own, which is interrupted when its caller leaves it, or
  * one that somebody else has begun, which goes on.
  */
-
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { firstOf } from "./abort.ts";
@@ -39,6 +38,7 @@ export async function* rejoiningEvents(
   const { abort, unlink } = firstOf([signal, deadline.signal]);
   let turnId = "";
   const know = (id: string) => {
+    if (id === "") return;
     turnId = id;
     named(id);
   };
