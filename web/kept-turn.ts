@@ -8,6 +8,7 @@ import {
   type StreamChatRequestSchema,
 } from "../clients/typescript/src/gen/claude/runner/v1/runner_pb.ts";
 import { rejoined, type TurnCalls } from "../clients/typescript/src/rejoin.ts";
+import { defaultRejoinPolicy, type RejoinPolicy } from "../clients/typescript/src/rejoin-policy.ts";
 import type { Api } from "./api.ts";
 import type { Attention } from "./attention.ts";
 import { type RunningTurn, takeAll } from "./running-turn.ts";
@@ -32,6 +33,14 @@ export interface KeptTurnParts {
   readonly draw: () => void;
 }
 
+/** Somebody looks and waits. The page sets no deadlines, so one that passes is the server's, of a call and not of the turn. */
+const policy: RejoinPolicy = {
+  ...defaultRejoinPolicy,
+  firstPauseMs: 250,
+  longestPauseMs: 5_000,
+  outlivesDeadline: true,
+};
+
 /** After a turn was stopped its result has this long to arrive, in milliseconds. */
 const lastWordsMs = 5_000;
 
@@ -53,12 +62,13 @@ export class KeptTurn implements RunningTurn {
     const { runner, turns } = parts.api;
     const which = this.#which;
     this.#calls = {
-      send(signal) {
-        if (start.kind === "attach") throw new Error("bug: there is no request to send");
-        const { request, requestId, headers } = start;
-        const kept = { ...request, requestId, onDisconnect: OnDisconnect.CONTINUE };
-        return runner.streamChat(kept, { signal, headers });
-      },
+      ...(start.kind === "send" && {
+        send: (signal) => {
+          const { request, requestId, headers } = start;
+          const kept = { ...request, requestId, onDisconnect: OnDisconnect.CONTINUE };
+          return runner.streamChat(kept, { signal, headers });
+        },
+      }),
       attach: (afterSequence, signal) => turns.attachTurn({ turn: which, afterSequence }, { signal }),
     };
   }
@@ -75,6 +85,7 @@ export class KeptTurn implements RunningTurn {
       try {
         const events = rejoined(this.#calls, {
           signal: AbortSignal.any([stretch.signal, this.#over.signal]),
+          policy,
           from: { call: this.#isAccepted ? "attach" : "send", afterSequence: turn.lastSequence },
           onBreak: (error) => {
             turn.isCutOff = error !== undefined;

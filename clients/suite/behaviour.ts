@@ -5,14 +5,11 @@ import type { Outcome } from "../../gen/claude/runner/v1/result_pb.ts";
 import { OutcomeSchema } from "../../gen/claude/runner/v1/result_pb.ts";
 import type { ClientUnderTest } from "./client.ts";
 import type { Lab } from "./lab.ts";
-import type { ClientPart } from "./languages.ts";
 import type { CallError } from "./protocol.ts";
 
 export interface Behaviour {
   /** A sentence about every client; its row in the table of docs/clients.md. */
   readonly title: string;
-  /** The part of a client that it is about. Absent: one that every client has. */
-  readonly part?: ClientPart;
   /** Whether the server of this build has what it takes. Absent: it has. */
   readonly isServed?: (lab: Lab) => Promise<boolean>;
   /** Throws when the client does not behave so. */

@@ -19,10 +19,9 @@ for (const language of chosenLanguages()) {
     });
     afterAll(() => client.end());
 
-    for (const { title, holds, isServed, part } of behaviours) {
+    for (const { title, holds, isServed } of behaviours) {
       test(title, async ({ task, skip }) => {
         task.meta.behaviour = { language: language.name, runtime, title };
-        if (part !== undefined && language.lacks?.includes(part)) skip("this client does not have it yet");
         if (isServed !== undefined && !(await isServed(lab))) skip("not served by this build");
         try {
           await holds(client, lab);

@@ -15,6 +15,7 @@ export const behaviours: readonly Behaviour[] = [
   ...ends,
   ...refusals,
   ...retry,
-  ...[...sessions, ...rejoin].map((each): Behaviour => ({ ...each, part: "kept" })),
+  ...sessions,
+  ...rejoin,
   ...services,
 ];

@@ -7,9 +7,6 @@ import { join } from "node:path";
 
 export const repository = join(import.meta.dirname, "../..");
 
-/** A part of a client that came after the others. `kept`: sessions, streams that rejoin, turns that are read again. */
-export type ClientPart = "kept";
-
 export interface Language {
   /** As it is named on the command line, and its folder below `clients` unless `folder` names another. */
   readonly name: string;
@@ -18,8 +15,6 @@ export interface Language {
   readonly driverArguments?: readonly string[];
   /** As people write it. */
   readonly title: string;
-  /** What its client does not have yet, whose behaviours are left out. */
-  readonly lacks?: readonly ClientPart[];
   /** Commands that have to work, each with what to install when one does not. */
   readonly tools: readonly { readonly command: readonly string[]; readonly install: string }[];
 }
@@ -47,7 +42,7 @@ export const languages: readonly Language[] = [
     tools: pythonTools,
   },
   { name: "rust", title: "Rust", tools: [{ command: ["cargo", "--version"], install: "Rust 1.95 or newer" }] },
-  { name: "typescript", title: "TypeScript", tools: [], lacks: ["kept"] },
+  { name: "typescript", title: "TypeScript", tools: [] },
 ];
 
 export function folderOf({ name, folder = name }: Language): string {

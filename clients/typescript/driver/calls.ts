@@ -1,9 +1,8 @@
 /**
  * The commands that are calls of the client.
  */
-import { type DescMessage, fromJson, type JsonValue, type MessageShape, toJson } from "@bufbuild/protobuf";
 import type {
-  CallError,
+  AttachCommand,
   ChatAnswer,
   ChatCommand,
   ConversationAnswer,
@@ -24,14 +23,12 @@ import {
   GetPoolResponseSchema,
   StartedSchema,
   StreamChatRequestSchema,
-  StreamChatResponseSchema,
-  TurnResultSchema,
+  type Turn,
 } from "../src/node.ts";
-import { callError, textAnswer } from "./answers.ts";
-import type { Connections } from "./connections.ts";
-
-/** The kinds of events by their names in TypeScript, as the contract spells them. */
-const protoNames = new Map(StreamChatResponseSchema.oneofs[0]?.fields.map(({ localName, name }) => [localName, name]));
+import { textAnswer } from "./answers.ts";
+import type { Connection, Connections } from "./connections.ts";
+import { answered, failureOf, json, parsed } from "./messages.ts";
+import { SeenEvents } from "./seen-events.ts";
 
 export async function stream(command: StreamCommand, connections: Connections): Promise<StreamAnswer> {
   const connection = connections.to(command.target, { retry: command.retry });
@@ -41,49 +38,45 @@ export async function stream(command: StreamCommand, connections: Connections): 
     signal: abort.signal,
     ...(command.timeoutMs !== undefined && { timeoutMs: command.timeoutMs }),
     ...(command.headers !== undefined && { headers: command.headers }),
+    ...(command.rejoin !== undefined && { rejoin: command.rejoin }),
   });
-  const kinds: Record<string, number> = {};
-  let firstKind = "";
-  let lastKind = "";
-  let lastSequence = 0;
-  let knownCount = 0;
-  let isRising = true;
   let textDeltaCount = 0;
-  let error: CallError | undefined;
-  let result: object | undefined;
-  try {
-    for await (const { sequence, event } of turn) {
-      const kind = protoNames.get(event.case ?? "") ?? "";
-      kinds[kind] = (kinds[kind] ?? 0) + 1;
-      firstKind ||= kind;
-      lastKind = kind;
-      knownCount += 1;
-      isRising &&= sequence > lastSequence;
-      lastSequence = sequence;
-      if (event.case === "result") result = json(TurnResultSchema, event.value);
-      if (event.case === "textDelta") textDeltaCount += 1;
-      if (textDeltaCount === command.cancelAfterTextDeltas) abort.abort();
-      if (textDeltaCount === command.leaveAfterTextDeltas) break;
+  return seenOf(turn, new SeenEvents(), connection, (kind) => {
+    if (kind === "textDelta") textDeltaCount += 1;
+    if (textDeltaCount === command.cancelAfterTextDeltas) abort.abort();
+    return textDeltaCount === command.leaveAfterTextDeltas;
+  });
+}
+
+export async function attach(command: AttachCommand, connections: Connections): Promise<StreamAnswer> {
+  const connection = connections.to(command.target);
+  connection.attemptCount = 0;
+  const { turnId, requestId = "", afterSequence } = command;
+  const which = turnId === undefined ? { requestId } : turnId;
+  const turn = connection.client.attach(which, { ...(afterSequence !== undefined && { afterSequence }) });
+  return seenOf(turn, new SeenEvents(afterSequence), connection, () => false);
+}
+
+/** Reads a turn until `isEnough` says so. */
+async function seenOf(
+  turn: Turn,
+  seen: SeenEvents,
+  connection: Connection,
+  isEnough: (kind: string | undefined) => boolean,
+): Promise<StreamAnswer> {
+  const error = await failureOf(async () => {
+    for await (const response of turn) {
+      seen.note(response);
+      if (isEnough(response.event.case)) break;
     }
-  } catch (failure) {
-    error = callError(failure);
-  }
-  const { unknownEventCount: unknownCount } = turn;
+  });
   return {
-    kinds,
-    firstKind,
-    lastKind,
-    unknownCount,
-    // The loop does not see unknown events: their numbers are those that it misses. Of a turn that was cancelled some
-    // may be behind the last one seen.
-    gapFree: isRising && lastSequence <= knownCount + unknownCount && knownCount <= lastSequence,
-    eventCount: knownCount + unknownCount,
+    ...seen.answer(turn.unknownEventCount),
     ...textAnswer(turn.collectedText),
     turnId: turn.turnId,
     ...(turn.started !== undefined && { started: json(StartedSchema, turn.started) }),
-    ...(result !== undefined && { result }),
     attemptCount: connection.attemptCount,
-    ...(error !== undefined && { error }),
+    ...error,
   };
 }
 
@@ -98,7 +91,8 @@ export async function text(command: TextCommand, connections: Connections): Prom
 
 export async function chat(command: ChatCommand, connections: Connections): Promise<ChatAnswer> {
   const { client } = connections.to(command.target);
-  return answered(ChatResponseSchema, client.chat(parsed(ChatRequestSchema, command.request)));
+  const options = { ...(command.idempotent !== undefined && { idempotent: command.idempotent }) };
+  return answered(ChatResponseSchema, client.chat(parsed(ChatRequestSchema, command.request), options));
 }
 
 export async function conversation(
@@ -123,29 +117,4 @@ export function info({ target }: InfoCommand, connections: Connections): Promise
 
 export function pool({ target }: PoolCommand, connections: Connections): Promise<PoolAnswer> {
   return answered(GetPoolResponseSchema, connections.to(target).client.pool());
-}
-
-async function answered<D extends DescMessage>(schema: D, call: Promise<MessageShape<D>>) {
-  try {
-    return { response: json(schema, await call) };
-  } catch (error) {
-    return { error: callError(error) };
-  }
-}
-
-async function failureOf(act: () => Promise<void>): Promise<{ readonly error?: CallError }> {
-  try {
-    await act();
-    return {};
-  } catch (error) {
-    return { error: callError(error) };
-  }
-}
-
-function parsed<D extends DescMessage>(schema: D, value: object): MessageShape<D> {
-  return fromJson(schema, value as JsonValue);
-}
-
-function json<D extends DescMessage>(schema: D, message: MessageShape<D>): object {
-  return toJson(schema, message) as object;
 }

@@ -4,8 +4,9 @@
  */
 import type { AnswerLine, CommandLine, Commands, Hello } from "../../suite/protocol.ts";
 import { bench } from "./bench.ts";
-import { chat, conversation, info, pool, stream, text } from "./calls.ts";
+import { attach, chat, conversation, info, pool, stream, text } from "./calls.ts";
 import { Connections } from "./connections.ts";
+import { kept, session } from "./kept.ts";
 import { health, reflect } from "./standard-services.ts";
 import { connectVersion } from "./versions.ts";
 
@@ -25,6 +26,12 @@ function carryOut(command: CommandLine): Promise<Commands[keyof Commands][1]> {
       return chat(command, connections);
     case "conversation":
       return conversation(command, connections);
+    case "session":
+      return session(command, connections);
+    case "attach":
+      return attach(command, connections);
+    case "kept":
+      return kept(command, connections);
     case "info":
       return info(command, connections);
     case "pool":
@@ -36,7 +43,7 @@ function carryOut(command: CommandLine): Promise<Commands[keyof Commands][1]> {
     case "bench":
       return bench(command, connections);
     default:
-      throw new Error(`no such command: ${JSON.stringify(command)}`);
+      throw new Error(`no such command: ${JSON.stringify(command satisfies never)}`);
   }
 }
 

@@ -1,5 +1,6 @@
 /**
- * A turn that is streamed, one that is cancelled, a conversation, and a request that is refused.
+ * A turn that is streamed, one that is cancelled, a conversation, a session, a stream that rejoins its turn, and a request that
+ * is refused.
  *
  * `../example.sh` runs it against CLAUDE_RUNNER_ADDRESS with CLAUDE_RUNNER_TOKEN.
  */
@@ -28,6 +29,21 @@ for (const prompt of ["My name is Ada.", "What is my name?"]) {
   await answer.result();
   console.log(`${prompt} → ${answer.collectedText}`);
 }
+
+console.log("== a session");
+const session = client.session(`example-${process.pid}`, { title: "An example" });
+for (const prompt of ["My name is Ada.", "What is my name?"]) {
+  const { text } = await session.chat(prompt, { idempotent: true });
+  console.log(`${prompt} → ${text}`);
+}
+for await (const { id, prompt } of session.turns()) console.log(`${id}: ${prompt[0]?.text}`);
+await session.delete();
+
+console.log("== a stream that rejoins its turn");
+const lasting = client.stream("Say hello", { rejoin: true });
+for await (const piece of lasting.text()) process.stdout.write(piece);
+const { outcome } = await client.attach(lasting.turnId).result();
+console.log(`\nread again: ${outcome === Outcome.COMPLETED ? "completed" : "ended early"}`);
 
 console.log("== a request that is refused");
 try {

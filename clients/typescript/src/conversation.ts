@@ -4,7 +4,7 @@
  * Nothing of it is kept at the server, so it can go on at another one, or another day from `messages`.
  */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import type { CallOptions } from "./client.ts";
+import type { ChatOptions, StreamOptions } from "./call-options.ts";
 import type { TurnResult } from "./gen/claude/runner/v1/result_pb.ts";
 import {
   type ChatRequestSchema,
@@ -29,8 +29,8 @@ export type ConversationStart = Omit<ChatRequest, "prompt" | "content" | "$typeN
 
 /** How a conversation makes its calls. */
 export interface ConversationCalls {
-  readonly stream: (request: StreamRequest, options: CallOptions, ended: NonNullable<TurnParts["ended"]>) => Turn;
-  readonly chat: (request: ChatRequest, options: CallOptions) => Promise<ChatResponse>;
+  readonly stream: (request: StreamRequest, options: StreamOptions, ended: NonNullable<TurnParts["ended"]>) => Turn;
+  readonly chat: (request: ChatRequest, options: ChatOptions) => Promise<ChatResponse>;
 }
 
 export class Conversation {
@@ -55,17 +55,18 @@ export class Conversation {
   }
 
   /** The next turn. It begins when it is read, and the one before has to be over by then: read or cancelled. */
-  stream(prompt: string, options: CallOptions = {}): Turn {
+  stream(prompt: string, options: StreamOptions = {}): Turn {
     this.#enter();
     const request = { ...this.#common, prompt, history: [...this.#messages] };
     return this.#calls.stream(request, options, (turn, result) => {
       this.#isTurnRunning = false;
-      if (result !== undefined) this.#add(prompt, turn.collectedText, result);
+      // What a gap has swallowed is in the result.
+      if (result !== undefined) this.#add(prompt, turn.hasGap ? result.text : turn.collectedText, result);
     });
   }
 
   /** The next turn in one call. */
-  async chat(prompt: string, options: CallOptions = {}): Promise<ChatResponse> {
+  async chat(prompt: string, options: ChatOptions = {}): Promise<ChatResponse> {
     this.#enter();
     try {
       const { detail: _, ...common } = this.#common;

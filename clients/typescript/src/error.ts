@@ -8,6 +8,7 @@ import { ErrorReason } from "./gen/claude/runner/v1/error_pb.ts";
 import { type TurnResult, TurnResultSchema } from "./gen/claude/runner/v1/result_pb.ts";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.ts";
 import { readPushback } from "./retry.ts";
+import { turnIdHeader } from "./turn-id.ts";
 
 /** The domain of this service's reasons: a proxy in between may have reasons of its own. */
 const errorDomain = "claude-runner";
@@ -26,6 +27,8 @@ interface Progress {
   readonly hasBegun: boolean;
   /** The turn's result, as the stream carried it. */
   readonly result: TurnResult | undefined;
+  /** Empty or absent: the server has not said it. */
+  readonly turnId?: string;
 }
 
 const nothingSeen: Progress = { hasBegun: false, result: undefined };
@@ -53,8 +56,10 @@ export class ClaudeRunnerError extends Error {
   readonly violations: readonly Violation[];
   /** How the turn ended, when it had begun: what it used and cost, and its stages. */
   readonly result: TurnResult | undefined;
+  /** The turn, for `getTurn` and `attach`, if the server had accepted it. Empty when it has not said so. */
+  readonly turnId: string;
 
-  private constructor(status: ConnectError, { hasBegun, result }: Progress) {
+  private constructor(status: ConnectError, { hasBegun, result, turnId }: Progress) {
     super(status.rawMessage, { cause: status });
     const info = status.findDetails(ErrorInfoSchema).find(({ domain }) => domain === errorDomain);
     const delay = status.findDetails(RetryInfoSchema)[0]?.retryDelay;
@@ -69,6 +74,7 @@ export class ClaudeRunnerError extends Error {
       .findDetails(BadRequestSchema)
       .flatMap(({ fieldViolations }) => fieldViolations.map(({ field, description }) => ({ field, description })));
     this.result = result ?? status.findDetails(TurnResultSchema)[0];
+    this.turnId = this.facts.turnId || turnId || (status.metadata.get(turnIdHeader) ?? "");
   }
 
   /** Whatever a call threw as a ClaudeRunnerError; one that is so already stays as it is. */

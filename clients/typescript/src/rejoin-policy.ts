@@ -9,13 +9,20 @@ import { ErrorInfoSchema } from "./gen/google/rpc/error_details_pb.ts";
 export interface RejoinPolicy {
   /** How long a turn may be without anything new of its stream until the stream is given up, in milliseconds. Default 60 000. */
   readonly maxQuietMs: number;
-  /** The pause before the second try, in milliseconds. The first is made at once. Doubles each time. Default 250. */
+  /** The pause before the second try, in milliseconds. The first is made at once. Doubles each time. Default 200. */
   readonly firstPauseMs: number;
-  /** The longest pause, in milliseconds. Default 5 000. */
+  /** The longest pause, in milliseconds. Default 10 000. */
   readonly longestPauseMs: number;
+  /** Whether the turn is read on when the deadline of a call has passed. Default false: its caller wants no more of it. */
+  readonly outlivesDeadline: boolean;
 }
 
-export const defaultRejoinPolicy: RejoinPolicy = { maxQuietMs: 60_000, firstPauseMs: 250, longestPauseMs: 5_000 };
+export const defaultRejoinPolicy: RejoinPolicy = {
+  maxQuietMs: 60_000,
+  firstPauseMs: 200,
+  longestPauseMs: 10_000,
+  outlivesDeadline: false,
+};
 
 export interface Break {
   readonly error: ConnectError;
@@ -23,15 +30,30 @@ export interface Break {
   readonly call: "send" | "attach";
   /** Whether an event of the turn has come. */
   readonly hasBegun: boolean;
+  /** Whether there is a request: not for a turn that somebody else has begun. */
+  readonly canSend: boolean;
 }
 
 /** Attach to the turn; send the request anew, which the server runs once at most; or fail with what it failed with. */
 export type NextStep = "attach" | "send" | "fail";
 
-/** The call ended, and the turn did not. */
-const endsTheCall = new Set(["READER_BEHIND", "CLIENT_STALLED", "DEADLINE_EXCEEDED"]);
+/**
+ * What connections that broke look like, and proxies that lost the server. In Connect's words a connection that was reset is
+ * ABORTED, and an answer that was cut in the midst of a message is INVALID_ARGUMENT; a server has a reason for either.
+ */
+const isOfTheWay = new Set([
+  Code.Unavailable,
+  Code.Internal,
+  Code.Unknown,
+  Code.Canceled,
+  Code.Aborted,
+  Code.InvalidArgument,
+]);
 
-/** Without a reason, by whatever stands in between: the same call would fail in the same way. */
+/** The call ended, and the turn did not; or the server takes no call at the moment. */
+const concernsTheCall = new Set(["READER_BEHIND", "CLIENT_STALLED", "POOL_DRAINING", "STORE_UNAVAILABLE"]);
+
+/** The same call would be refused in the same way. */
 const isRefusal = new Set([
   Code.Unauthenticated,
   Code.PermissionDenied,
@@ -43,13 +65,14 @@ const isRefusal = new Set([
   Code.DataLoss,
 ]);
 
-export function nextStep({ error, call, hasBegun }: Break): NextStep {
+export function nextStep({ error, call, hasBegun, canSend }: Break, { outlivesDeadline }: RejoinPolicy): NextStep {
   const reason = reasonOf(error);
-  if (call === "attach" && reason === "TURN_NOT_FOUND") return hasBegun ? "fail" : "send";
+  if (call === "attach" && reason === "TURN_NOT_FOUND") return canSend && !hasBegun ? "send" : "fail";
+  if (error.code === Code.DeadlineExceeded) return outlivesDeadline ? "attach" : "fail";
+  if (reason === "") return isOfTheWay.has(error.code) ? "attach" : "fail";
   if (isRefusal.has(error.code)) return "fail";
   // A refused turn has no events: what a server answers about one that has begun concerns the call.
-  if (reason === "" || endsTheCall.has(reason) || hasBegun) return "attach";
-  return "fail";
+  return concernsTheCall.has(reason) || hasBegun ? "attach" : "fail";
 }
 
 /** The pause before a try, the first being 0; `random` gives 0 to 1. */

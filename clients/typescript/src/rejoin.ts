@@ -8,14 +8,15 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { TurnResult } from "./gen/claude/runner/v1/result_pb.ts";
 import { type StreamChatResponse, StreamChatResponseSchema } from "./gen/claude/runner/v1/runner_pb.ts";
-import type { AttachTurnResponse } from "./gen/claude/runner/v1/turn_pb.ts";
+import { type AttachTurnResponse, TurnState } from "./gen/claude/runner/v1/turn_pb.ts";
 import { defaultRejoinPolicy, nextStep, pauseMs, type RejoinPolicy, reasonOf } from "./rejoin-policy.ts";
+import { forbidRetry } from "./retry.ts";
 import { statusOf } from "./turn-status.ts";
 
 /** How the turn is called. Aborting the signal ends the call. */
 export interface TurnCalls {
-  /** Sends the request, with the same `request_id` each time. */
-  readonly send: (signal: AbortSignal) => AsyncIterable<StreamChatResponse>;
+  /** Sends the request, with the same `request_id` each time. Absent: somebody else has begun the turn. */
+  readonly send?: (signal: AbortSignal) => AsyncIterable<StreamChatResponse>;
   /** Attaches to the turn, behind an event. */
   readonly attach: (afterSequence: number, signal: AbortSignal) => AsyncIterable<AttachTurnResponse>;
 }
@@ -23,7 +24,7 @@ export interface TurnCalls {
 export interface RejoinOptions {
   /** Aborted when nobody wants the stream any more: it then fails with the reason. The turn goes on. */
   readonly signal: AbortSignal;
-  /** Where to begin. Default: by sending the request. */
+  /** Where to begin. Default: by sending the request, or with the turn's first event if there is none. */
   readonly from?: { readonly call: "send" | "attach"; readonly afterSequence: number };
   readonly policy?: RejoinPolicy;
   /** Told at each break, before the pause; `undefined` once the stream is there again. */
@@ -41,24 +42,29 @@ export interface RejoinTime {
 
 export async function* rejoined(calls: TurnCalls, options: RejoinOptions): AsyncGenerator<StreamChatResponse, void> {
   const { signal, policy = defaultRejoinPolicy, onBreak = () => {}, time = realTime } = options;
-  let { call, afterSequence } = options.from ?? { call: "send", afterSequence: 0 };
+  const { send, attach } = calls;
+  const canSend = send !== undefined;
+  let { call, afterSequence } = options.from ?? { call: canSend ? "send" : "attach", afterSequence: 0 };
+  let turnId = "";
   let hasContent = false;
   let result: TurnResult | undefined;
   let tryCount = 0;
   /** What the server itself has said of the break. */
   let told: ConnectError | undefined;
   let quietSinceMs = time.now();
+  const reached = () => ({ hasContent, turnId, lastSequence: afterSequence });
   for (;;) {
     signal.throwIfAborted();
     let error: ConnectError;
     try {
-      const responses = call === "send" ? calls.send(signal) : eventsOf(calls.attach(afterSequence, signal));
+      const responses = call === "send" && canSend ? send(signal) : eventsOf(attach(afterSequence, signal));
       for await (const response of responses) {
         if (tryCount > 0) onBreak(undefined);
         tryCount = 0;
         told = undefined;
         quietSinceMs = time.now();
         const { sequence, event } = response;
+        turnId = response.turnId;
         if (event.case === "heartbeat") {
           if (sequence >= afterSequence) yield response;
           continue;
@@ -70,28 +76,26 @@ export async function* rejoined(calls: TurnCalls, options: RejoinOptions): Async
         yield response;
       }
       if (result !== undefined) {
-        const status = call === "attach" ? statusOf(result, { hasContent }) : undefined;
+        const status = call === "attach" ? statusOf(result, reached()) : undefined;
         if (status !== undefined) throw status;
         return;
       }
-      // The server has no more of it, or the call was cut in a way that looks like its end.
-      const code = call === "attach" ? Code.DataLoss : Code.Internal;
-      throw new ConnectError("the server ended the turn without a result", code);
+      throw withoutResult(Code.Internal);
     } catch (thrown) {
       signal.throwIfAborted();
       error = ConnectError.from(thrown);
     }
     if (result !== undefined && reasonOf(error) === "") {
       // Cut between the result and the status, which the result tells as well.
-      const status = statusOf(result, { hasContent });
+      const status = statusOf(result, reached());
       if (status === undefined) return;
       throw status;
     }
-    const next = nextStep({ error, call, hasBegun: afterSequence > 0 });
+    const next = nextStep({ error, call, hasBegun: afterSequence > 0, canSend }, policy);
     if (result !== undefined || next === "fail") throw error;
     if (reasonOf(error) !== "") told = error;
-    // That it cannot be reached since is less than what it said before.
-    if (time.now() - quietSinceMs >= policy.maxQuietMs) throw told ?? error;
+    // That it cannot be reached since is less than what it said before. And the turn may run: it is not to be begun again.
+    if (time.now() - quietSinceMs >= policy.maxQuietMs) throw told ?? forbidRetry(error);
     onBreak(error);
     await time.wait(pauseMs(policy, tryCount, time.random), signal);
     tryCount += 1;
@@ -102,12 +106,16 @@ export async function* rejoined(calls: TurnCalls, options: RejoinOptions): Async
 /** The events of an attached stream; what the server no longer has comes as the event that says so. */
 async function* eventsOf(responses: AsyncIterable<AttachTurnResponse>): AsyncGenerator<StreamChatResponse, void> {
   let turnId = "";
+  let hasEnded = false;
+  let hasResult = false;
   for await (const { message } of responses) {
     switch (message.case) {
       case "state":
         turnId = message.value.id;
+        hasEnded = message.value.state === TurnState.ENDED;
         break;
       case "event":
+        hasResult ||= message.value.event.case === "result";
         yield message.value;
         break;
       case "gap":
@@ -121,9 +129,15 @@ async function* eventsOf(responses: AsyncIterable<AttachTurnResponse>): AsyncGen
       // The end of the replay, or something that this version does not know.
     }
   }
+  // The server has no more of it, or the call was cut in a way that looks like its end.
+  if (!hasResult) throw withoutResult(hasEnded ? Code.DataLoss : Code.Internal);
 }
 
-const realTime: RejoinTime = {
+function withoutResult(code: Code): ConnectError {
+  return new ConnectError("the server ended the turn without a result", code);
+}
+
+export const realTime: RejoinTime = {
   now: () => performance.now(),
   wait(ms, signal) {
     return new Promise((resolve) => {

@@ -3,7 +3,7 @@
  *
  * The rules are those that gRPC runtimes have built in, which Connect has not: https://github.com/grpc/proposal/blob/master/A6-client-retries.md.
  */
-import { Code, type ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 
 export interface RetryPolicy {
   /** How often a call is sent, the first time included. Default 4. */
@@ -42,6 +42,20 @@ export function forbidRetry(error: ConnectError): ConnectError {
   return error;
 }
 
+/** Failures of calls that the server has not looked at, as the transport knows for sure. */
+const unprocessed = new WeakSet<ConnectError>();
+
+/** Notes that the server has not looked at a call, and will not: it may be sent again at once, whatever it is. */
+export function asUnprocessed(error: ConnectError): ConnectError {
+  const unavailable = new ConnectError(error.rawMessage, Code.Unavailable, error.metadata, undefined, error.cause);
+  unprocessed.add(unavailable);
+  return unavailable;
+}
+
+export function isUnprocessed(error: ConnectError): boolean {
+  return unprocessed.has(error);
+}
+
 export interface FailedAttempt {
   readonly error: ConnectError;
   /** Which attempt it was, from 1. */
@@ -60,6 +74,8 @@ export interface FailedAttempt {
 /** How long to wait before the next attempt, in milliseconds; `undefined`: there is none. `random` gives 0 to 1. */
 export function retryWaitMs(policy: RetryPolicy, failed: FailedAttempt, random: () => number): number | undefined {
   const { error, attempt, backoffCount, sawHeaders, leftMs } = failed;
+  // Once at once, as gRPC has it: a connection that is closed for good is not to keep anybody.
+  if (isUnprocessed(error) && attempt === 1) return 0;
   if (error.code !== Code.Unavailable || attempt >= policy.maxAttempts) return undefined;
   const pushback = readPushback(error.metadata);
   if (pushback.kind === "never" || (pushback.kind === "unsaid" && sawHeaders)) return undefined;

@@ -4,7 +4,8 @@
 
 import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
-import { RetryBudget, type RetryPolicy, readPushback, retryWaitMs } from "./retry.ts";
+import { isUnprocessed, RetryBudget, type RetryPolicy, readPushback, retryWaitMs } from "./retry.ts";
+import { noteHeaders } from "./turn-id.ts";
 
 type SentHeaders = Parameters<Transport["unary"]>[3];
 type SentContext = Parameters<Transport["unary"]>[5];
@@ -33,9 +34,11 @@ export function retryingTransport(transport: Transport, policy: RetryPolicy): Tr
       }
       const { error, sawHeaders } = attempted;
       const leftMs = endsAtMs === undefined ? undefined : endsAtMs - performance.now();
-      if (error.code === Code.Unavailable) budget.failed();
+      // One that the server has not looked at does not say that it has no room.
+      const isRefused = error.code === Code.Unavailable && !isUnprocessed(error);
+      if (isRefused) budget.failed();
       const failed = { error, attempt: count, backoffCount, sawHeaders, leftMs };
-      const waitMs = budget.allowsRetry ? retryWaitMs(policy, failed, Math.random) : undefined;
+      const waitMs = !isRefused || budget.allowsRetry ? retryWaitMs(policy, failed, Math.random) : undefined;
       if (waitMs === undefined) throw error;
       backoffCount = readPushback(error.metadata).kind === "after" ? 0 : backoffCount + 1;
       await waited(waitMs, signal);
@@ -80,6 +83,7 @@ export function retryingTransport(transport: Transport, policy: RetryPolicy): Tr
         try {
           const response = await transport.stream(method, signal, leftMs, header, replayed(requests), contextValues);
           sawHeaders = true;
+          noteHeaders(response.header, contextValues);
           return { kind: "answered", answer: { ...response, message: await begun(response.message) } };
         } catch (error) {
           return { kind: "failed", error: ConnectError.from(error), sawHeaders };

@@ -2,26 +2,24 @@
  * The status that a turn's own call fails with, made from the turn's result: who reads a turn by AttachTurn gets status OK
  * behind it, and is to see the same failure as the one who began it.
  */
-import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorReason } from "./gen/claude/runner/v1/error_pb.ts";
-import { Outcome, type TurnError, type TurnResult, TurnResultSchema } from "./gen/claude/runner/v1/result_pb.ts";
+import { type TurnError, type TurnResult, TurnResultSchema } from "./gen/claude/runner/v1/result_pb.ts";
 import { ErrorInfoSchema } from "./gen/google/rpc/error_details_pb.ts";
+import { forbidRetry } from "./retry.ts";
 
-/** The codes of outcomes that end a call with a failing status; UPSTREAM_ERROR has one for each reason. */
-const outcomeCodes: Readonly<Partial<Record<Outcome, Code>>> = {
-  [Outcome.CANCELLED]: Code.Canceled,
-  [Outcome.DEADLINE_EXCEEDED]: Code.DeadlineExceeded,
-  [Outcome.WORKER_DIED]: Code.Aborted,
-  [Outcome.DRAINED]: Code.Aborted,
-  [Outcome.CLIENT_STALLED]: Code.Aborted,
-  [Outcome.INTERNAL_ERROR]: Code.Internal,
-  [Outcome.LOST]: Code.Aborted,
-  [Outcome.INTERRUPTED]: Code.Aborted,
-};
-
-/** As error.proto has them, for a turn of which nothing was streamed. */
-const upstreamCodes: Readonly<Partial<Record<ErrorReason, Code>>> = {
+/** The codes once Claude Code has the prompt, as error.proto has them; those of UPSTREAM_ while nothing was streamed. */
+const codes: Readonly<Partial<Record<ErrorReason, Code>>> = {
+  [ErrorReason.CANCELLED]: Code.Canceled,
+  [ErrorReason.DEADLINE_EXCEEDED]: Code.DeadlineExceeded,
+  [ErrorReason.WORKER_DIED]: Code.Aborted,
+  [ErrorReason.DRAINED]: Code.Aborted,
+  [ErrorReason.CLIENT_STALLED]: Code.Aborted,
+  [ErrorReason.TURN_LOST]: Code.Aborted,
+  [ErrorReason.TURN_INTERRUPTED]: Code.Aborted,
+  [ErrorReason.CONTEXT_FULL]: Code.FailedPrecondition,
+  [ErrorReason.SESSION_SUSPENDED]: Code.FailedPrecondition,
+  [ErrorReason.STORE_UNAVAILABLE]: Code.Unavailable,
   [ErrorReason.UPSTREAM_INVALID_REQUEST]: Code.InvalidArgument,
   [ErrorReason.UPSTREAM_CONTEXT_TOO_LONG]: Code.InvalidArgument,
   [ErrorReason.UPSTREAM_REQUEST_TOO_LARGE]: Code.InvalidArgument,
@@ -37,34 +35,52 @@ const upstreamCodes: Readonly<Partial<Record<ErrorReason, Code>>> = {
   [ErrorReason.UPSTREAM_CONFLICT]: Code.Aborted,
 };
 
-/** What the call that began the turn fails with; `undefined`: it ended under OK. `hasContent`: text or a tool use came. */
-export function statusOf(
-  result: TurnResult,
-  { hasContent }: { readonly hasContent: boolean },
-): ConnectError | undefined {
-  const { outcome, error } = result;
-  const reason = error?.reason ?? ErrorReason.UNSPECIFIED;
-  const code =
-    outcome === Outcome.UPSTREAM_ERROR
-      ? hasContent
-        ? Code.Aborted
-        : (upstreamCodes[reason] ?? Code.Internal)
-      : outcomeCodes[outcome];
-  return code === undefined ? undefined : failureWith(code, error, result);
+/** How far the turn had come. */
+export interface Reached {
+  /** Whether text or a tool use was streamed. */
+  readonly hasContent: boolean;
+  readonly turnId?: string;
+  readonly lastSequence?: number;
+}
+
+/** What the call that began the turn fails with; `undefined`: it ended under OK. */
+export function statusOf(result: TurnResult, reached: Reached): ConnectError | undefined {
+  const { error } = result;
+  if (error === undefined) return undefined;
+  const isAborted = reached.hasContent && nameOf(error.reason).startsWith("UPSTREAM_");
+  // INTERNAL, the rest of UPSTREAM_, and what a newer server has.
+  const code = isAborted ? Code.Aborted : (codes[error.reason] ?? Code.Internal);
+  // Nobody repeats by himself what Claude Code has had.
+  return forbidRetry(failureWith(code, error, result, reached));
 }
 
 /** A failing status with its reason and, if there is one, its result. */
-export function failureWith(code: Code, error: TurnError | undefined, result?: TurnResult): ConnectError {
-  const reason = Object.entries(ErrorReason).find(([, number]) => number === error?.reason)?.[0];
-  // One that is not known here is kept from being taken for a failure on the way.
-  const info = {
-    domain: "claude-runner",
-    reason: reason === undefined || reason === "UNSPECIFIED" ? "INTERNAL" : reason,
+export function failureWith(
+  code: Code,
+  error: TurnError,
+  result?: TurnResult,
+  { turnId = "", lastSequence = 0 }: Partial<Reached> = {},
+): ConnectError {
+  const metadata = {
+    ...(error.httpStatus !== undefined && { httpStatus: String(error.httpStatus) }),
+    ...(turnId !== "" && { turnId }),
+    ...(lastSequence > 0 && { lastSequence: String(lastSequence) }),
   };
-  return new ConnectError(error?.message || "the turn failed", code, undefined, [
-    { desc: ErrorInfoSchema, value: info },
-    ...(result === undefined
-      ? []
-      : [{ desc: TurnResultSchema, value: create(TurnResultSchema, { ...result, text: "" }) }]),
-  ]);
+  const details = [
+    { desc: ErrorInfoSchema, value: { domain: "claude-runner", reason: nameOf(error.reason), metadata } },
+    ...(result === undefined ? [] : [{ desc: TurnResultSchema, value: withoutTexts(result) }]),
+  ];
+  return new ConnectError(error.message || "the turn failed", code, undefined, details);
+}
+
+/** One that is not known here is kept from being taken for a failure on the way. */
+function nameOf(reason: ErrorReason): string {
+  const name = Object.entries(ErrorReason).find(([, number]) => number === reason)?.[0];
+  return name === undefined || name === "UNSPECIFIED" ? "INTERNAL" : name;
+}
+
+/** As statuses carry results. */
+function withoutTexts(result: TurnResult): TurnResult {
+  const { structuredOutput: _, ...rest } = result;
+  return { ...rest, text: "", textTruncated: result.textSizeBytes > 0n, structuredOutputJson: "" };
 }

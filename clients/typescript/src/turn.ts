@@ -14,10 +14,12 @@ import { pieceOf, TextCollector } from "./text.ts";
 
 /** What a turn is made of. */
 export interface TurnParts {
-  /** Makes the call; aborting the signal ends it. */
-  readonly open: (signal: AbortSignal) => AsyncIterable<StreamChatResponse>;
+  /** Makes the call; aborting the signal ends it. `named` is told of the turn's id, if that is known before its events. */
+  readonly open: (signal: AbortSignal, named: (turnId: string) => void) => AsyncIterable<StreamChatResponse>;
   /** Abort to cancel the turn: the caller's own, the client's. */
   readonly signals: readonly (AbortSignal | undefined)[];
+  /** Told when the turn has begun. */
+  readonly begun?: () => void;
   /** Told once, when nothing more comes. `result`: of a turn that ended under status OK. */
   readonly ended?: (turn: Turn, result: TurnResult | undefined) => void;
 }
@@ -33,6 +35,7 @@ export class Turn implements AsyncIterable<StreamChatResponse>, AsyncDisposable 
   #result: TurnResult | undefined;
   #failure: ClaudeRunnerError | undefined;
   #unknownEventCount = 0;
+  #hasGap = false;
   #isOver = false;
 
   constructor(parts: TurnParts) {
@@ -86,7 +89,7 @@ export class Turn implements AsyncIterable<StreamChatResponse>, AsyncDisposable 
     return this.#collector.text;
   }
 
-  /** The id of the turn, as the server's logs and spans have it. Empty until the first event. */
+  /** The id of the turn, as the server's logs and spans have it. Empty until the server has said it: with its headers. */
   get turnId(): string {
     return this.#turnId;
   }
@@ -94,6 +97,14 @@ export class Turn implements AsyncIterable<StreamChatResponse>, AsyncDisposable 
   /** How the turn began: worker, model, claim decision. `undefined` until it has. */
   get started(): Started | undefined {
     return this.#started;
+  }
+
+  /**
+   * Whether the server no longer had some of the turn's events, so that `collectedText` may lack a part of the answer. The
+   * result has all of it, up to 256 KiB. Only a turn that is rejoined, attached to or repeated can have a gap.
+   */
+  get hasGap(): boolean {
+    return this.#hasGap;
   }
 
   /** How many events of kinds that this client does not know were skipped. */
@@ -109,7 +120,7 @@ export class Turn implements AsyncIterable<StreamChatResponse>, AsyncDisposable 
     if (this.#isOver) return;
     const cancelled = new ConnectError("the turn was cancelled by its caller", Code.Canceled);
     if (!this.#abort.signal.aborted) this.#abort.abort(cancelled);
-    this.#failure ??= ClaudeRunnerError.from(this.#cancellation, { hasBegun: true, result: this.#result });
+    this.#failure ??= ClaudeRunnerError.from(this.#cancellation, this.#progress(true));
     this.#over(undefined);
   }
 
@@ -141,7 +152,9 @@ export class Turn implements AsyncIterable<StreamChatResponse>, AsyncDisposable 
     let hasBegun = false;
     try {
       if (this.#abort.signal.aborted) throw this.#cancellation;
-      const responses = this.#parts.open(this.#abort.signal);
+      const responses = this.#parts.open(this.#abort.signal, (turnId) => {
+        this.#turnId = turnId;
+      });
       this.#abort.signal.addEventListener("abort", () => void readOut(responses), { once: true });
       for await (const response of responses) {
         hasBegun = true;
@@ -153,7 +166,7 @@ export class Turn implements AsyncIterable<StreamChatResponse>, AsyncDisposable 
       if (this.#abort.signal.aborted) throw this.#cancellation;
       if (last === undefined) throw new ConnectError("the server ended the turn without a result", Code.Internal);
     } catch (error) {
-      this.#failure ??= ClaudeRunnerError.from(error, { hasBegun, result: this.#result });
+      this.#failure ??= ClaudeRunnerError.from(error, this.#progress(hasBegun));
     }
     this.#over(this.#failure === undefined ? this.#result : undefined);
     if (last !== undefined) yield last;
@@ -163,9 +176,16 @@ export class Turn implements AsyncIterable<StreamChatResponse>, AsyncDisposable 
   #note(response: StreamChatResponse): void {
     const { event } = response;
     if (event.case === undefined) this.#unknownEventCount += 1;
-    else if (event.case === "started") this.#started = event.value;
     else if (event.case === "result") this.#result = event.value;
-    else this.#collector.note(response);
+    else if (event.case === "gap") this.#hasGap = true;
+    else if (event.case === "started") {
+      this.#started = event.value;
+      this.#parts.begun?.();
+    } else this.#collector.note(response);
+  }
+
+  #progress(hasBegun: boolean) {
+    return { hasBegun, result: this.#result, turnId: this.#turnId };
   }
 }
 

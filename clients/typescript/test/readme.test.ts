@@ -14,7 +14,7 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { BadRequestSchema, ErrorInfoSchema } from "../src/gen/google/rpc/error_details_pb.ts";
 import { Health, ServingStatus } from "../src/health.ts";
-import { ClaudeRunner, Outcome, type StreamChatResponseSchema } from "../src/index.ts";
+import { ClaudeRunner, Outcome, SessionService, type StreamChatResponseSchema, TurnService } from "../src/index.ts";
 
 const here = join(import.meta.dirname, "..");
 const bin = join(here, "../../node_modules/.bin");
@@ -27,6 +27,7 @@ const answers: Readonly<Record<string, readonly string[]>> = {
   "Count to a million": ["One", ", two"],
   "My name is Ada.": ["Nice to meet you."],
   "What is my name?": ["Ada."],
+  "Write a long report": ["Once upon ", "a time"],
 };
 
 /** How long a snippet may run, in milliseconds: less than its turn's deadline, whose timer must not outlive the turn. */
@@ -39,7 +40,8 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   Events: ['Bash {"command":"ls"}', "what follows replaces", "\ndone for 42 µ$"],
   "Cancel and deadline": ["One is enough"],
   Conversation: ["Ada.\n4 messages"],
-  Sessions: ["Ada."],
+  Sessions: ["Ada.\n", "turn-1 My name is Ada.\n", "trip-to-lisbon A trip to Lisbon 2"],
+  "Streams that rejoin": ["Once upon a time\nit cost 42 µ$, and was over"],
   "Errors and retry": ["prompt: must not be empty\nprofile: must be a name"],
   TLS: ["1.2.3"],
   Tracing: ["Hello there"],
@@ -115,6 +117,10 @@ function addressOf(server: Http2Server): string {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+type Event = MessageInitShape<typeof StreamChatResponseSchema>;
+
+const result = { outcome: Outcome.COMPLETED, costUsdMicros: 42n };
+
 function routes(router: ConnectRouter): void {
   router.service(Health, { check: () => ({ status: ServingStatus.SERVING }) });
   router.service(ClaudeRunner, {
@@ -124,18 +130,31 @@ function routes(router: ConnectRouter): void {
       if (prompt === "") throw refusal();
       return { text: answers[prompt]!.join(""), result: { outcome: Outcome.COMPLETED } };
     },
-    async *streamChat(
-      { prompt },
-      { requestHeader },
-    ): AsyncGenerator<MessageInitShape<typeof StreamChatResponseSchema>> {
+    async *streamChat({ prompt }, { requestHeader }): AsyncGenerator<Event> {
       expect(requestHeader.get("authorization")).toBe("Bearer token");
+      let sequence = 0;
+      const next = (event: Event["event"]): Event => {
+        sequence += 1;
+        return { sequence, turnId: "turn-1", event };
+      };
       if (prompt === "List the files") {
-        yield { event: { case: "toolUse", value: { toolName: "Bash", inputJson: '{"command":"ls"}' } } };
-        yield { event: { case: "retracted", value: {} } };
+        yield next({ case: "toolUse", value: { toolName: "Bash", inputJson: '{"command":"ls"}' } });
+        yield next({ case: "retracted", value: {} });
       }
-      for (const text of answers[prompt] ?? []) yield { event: { case: "textDelta", value: { text } } };
-      yield { event: { case: "result", value: { outcome: Outcome.COMPLETED, costUsdMicros: 42n } } };
+      for (const text of answers[prompt] ?? []) yield next({ case: "textDelta", value: { text } });
+      yield next({ case: "result", value: result });
     },
+  });
+  router.service(TurnService, {
+    async *attachTurn() {
+      yield { message: { case: "event", value: { sequence: 1, event: { case: "result", value: result } } } };
+    },
+    listTurns: () => ({ turns: [{ id: "turn-1", prompt: [{ text: "My name is Ada." }] }] }),
+    interruptTurn: () => ({ interrupted: false }),
+  });
+  router.service(SessionService, {
+    listSessions: () => ({ sessions: [{ id: "trip-to-lisbon", title: "A trip to Lisbon", turnCount: 2 }] }),
+    deleteSession: () => ({}),
   });
 }
 

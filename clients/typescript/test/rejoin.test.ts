@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { ErrorReason } from "../src/gen/claude/runner/v1/error_pb.ts";
 import { Outcome } from "../src/gen/claude/runner/v1/result_pb.ts";
 import { type StreamChatResponse, StreamChatResponseSchema } from "../src/gen/claude/runner/v1/runner_pb.ts";
-import { type AttachTurnResponse, AttachTurnResponseSchema } from "../src/gen/claude/runner/v1/turn_pb.ts";
+import { type AttachTurnResponse, AttachTurnResponseSchema, TurnState } from "../src/gen/claude/runner/v1/turn_pb.ts";
 import { ErrorInfoSchema } from "../src/gen/google/rpc/error_details_pb.ts";
 import { type RejoinOptions, rejoined } from "../src/rejoin.ts";
 import { defaultRejoinPolicy, pauseMs, reasonOf } from "../src/rejoin-policy.ts";
@@ -38,10 +38,17 @@ const attached = (message: AttachTurnResponse["message"]): AttachTurnResponse =>
 };
 
 /** What a call gives: events, or what it fails with. */
-type Step = StreamChatResponse | { readonly gap: readonly [number, number] } | ConnectError;
+type Step =
+  | StreamChatResponse
+  | { readonly gap: readonly [number, number] }
+  | { readonly state: TurnState }
+  | ConnectError;
 
 /** Plays calls one after the other, and writes down what was called and seen. Time passes by pauses alone. */
-function play(script: readonly (readonly Step[])[], change: Partial<RejoinOptions> = {}) {
+function play(
+  script: readonly (readonly Step[])[],
+  { isOthers = false, ...change }: Partial<RejoinOptions> & { readonly isOthers?: boolean } = {},
+) {
   const calls: string[] = [];
   const seen: number[] = [];
   const waits: number[] = [];
@@ -51,7 +58,7 @@ function play(script: readonly (readonly Step[])[], change: Partial<RejoinOption
   async function* events(): AsyncGenerator<StreamChatResponse, void> {
     for (const step of next()) {
       if (step instanceof ConnectError) throw step;
-      if ("gap" in step) throw new Error("only an attached stream has gaps of this kind");
+      if ("gap" in step || "state" in step) throw new Error("only an attached stream has this");
       yield step;
     }
   }
@@ -61,15 +68,21 @@ function play(script: readonly (readonly Step[])[], change: Partial<RejoinOption
       if ("gap" in step) {
         const [firstSequence, lastSequence] = step.gap;
         yield create(AttachTurnResponseSchema, { message: { case: "gap", value: { firstSequence, lastSequence } } });
+      } else if ("state" in step) {
+        yield create(AttachTurnResponseSchema, {
+          message: { case: "state", value: { id: "turn", state: step.state } },
+        });
       } else yield attached({ case: "event", value: step });
     }
   }
   const stream = rejoined(
     {
-      send: () => {
-        calls.push("send");
-        return events();
-      },
+      ...(!isOthers && {
+        send: () => {
+          calls.push("send");
+          return events();
+        },
+      }),
       attach: (after) => {
         calls.push(`attach ${after}`);
         return attachedEvents();
@@ -114,12 +127,68 @@ describe("a stream that rejoins its turn", () => {
     expect(calls).toEqual(["send", "attach 2", "attach 2", "attach 3"]);
   });
 
-  it("goes on when the call ended by its deadline, or read too slowly", async () => {
+  it("goes on when it was read too slowly, and when the server takes no calls at the moment", async () => {
     const slow = failure("READER_BEHIND", Code.Aborted);
-    const late = failure("DEADLINE_EXCEEDED", Code.DeadlineExceeded);
-    const { read, seen } = play([[late], [text(1), slow], [text(2), result(3)]]);
+    const draining = failure("POOL_DRAINING", Code.Unavailable);
+    const unavailable = failure("STORE_UNAVAILABLE", Code.Unavailable);
+    const { read, seen } = play([[draining], [unavailable], [text(1), slow], [text(2), result(3)]]);
     expect(await read()).toBeUndefined();
     expect(seen).toEqual([1, 2, 3]);
+  });
+
+  it("ends at the deadline of a call, unless it is to outlive it", async () => {
+    const late = failure("DEADLINE_EXCEEDED", Code.DeadlineExceeded);
+    const script = [
+      [text(1), late],
+      [text(2), result(3)],
+    ];
+    const ended = play(script);
+    expect((await ended.read())?.code).toBe(Code.DeadlineExceeded);
+    expect(ended.calls).toEqual(["send"]);
+    const outlived = play(script, { policy: { ...defaultRejoinPolicy, outlivesDeadline: true } });
+    expect(await outlived.read()).toBeUndefined();
+    expect(outlived.seen).toEqual([1, 2, 3]);
+  });
+
+  it("goes on behind the event that it was told to begin after, and has no request to send", async () => {
+    const { read, calls, seen } = play([[cut()], [text(4), cut()], [text(5), result(6)]], {
+      isOthers: true,
+      from: { call: "attach", afterSequence: 3 },
+    });
+    expect(await read()).toBeUndefined();
+    expect(calls).toEqual(["attach 3", "attach 3", "attach 4"]);
+    expect(seen).toEqual([4, 5, 6]);
+    const unknown = play([[failure("TURN_NOT_FOUND", Code.NotFound)]], { isOthers: true });
+    expect(reasonOf((await unknown.read()) as ConnectError)).toBe("TURN_NOT_FOUND");
+    expect(unknown.calls).toEqual(["attach 0"]);
+  });
+
+  it("attaches again when an attached stream ends as if it were over, unless the turn has ended", async () => {
+    const cutShort = play([[text(1), cut()], [{ state: TurnState.RUNNING }, text(2)], [result(3)]]);
+    expect(await cutShort.read()).toBeUndefined();
+    expect(cutShort.seen).toEqual([1, 2, 3]);
+    const gone = play([[text(1), cut()], [{ state: TurnState.ENDED }]]);
+    expect((await gone.read())?.code).toBe(Code.DataLoss);
+    expect(gone.calls).toEqual(["send", "attach 1"]);
+  });
+
+  it.each([
+    ["its connection was reset", Code.Aborted],
+    ["it was cut in the midst of a message", Code.InvalidArgument],
+    ["a proxy has lost the server", Code.Unavailable],
+  ])("goes on when %s", async (_, code) => {
+    const { read, seen } = play([
+      [text(1), new ConnectError("cut", code)],
+      [text(2), result(3)],
+    ]);
+    expect(await read()).toBeUndefined();
+    expect(seen).toEqual([1, 2, 3]);
+  });
+
+  it("has no patience with what it would only meet again", async () => {
+    const { read, calls } = play([[text(1), new ConnectError("larger than 4 MiB", Code.ResourceExhausted)]]);
+    expect((await read())?.code).toBe(Code.ResourceExhausted);
+    expect(calls).toEqual(["send"]);
   });
 
   it("sends the request again when the server does not know it, and skips what it has seen", async () => {
@@ -159,6 +228,7 @@ describe("a stream that rejoins its turn", () => {
     const error = (await read()) as ConnectError;
     expect(seen).toEqual([1, 2]);
     expect([error.code, reasonOf(error), error.rawMessage]).toEqual([Code.Aborted, "WORKER_DIED", "said"]);
+    expect(error.findDetails(ErrorInfoSchema)[0]?.metadata).toEqual({ turnId: "turn", lastSequence: "2" });
   });
 
   it("has the code of the model API's failure, which is ABORTED behind text", async () => {
@@ -184,7 +254,10 @@ describe("a stream that rejoins its turn", () => {
 
   it("gives up when nothing new has come for the time of its policy, and not before", async () => {
     const { read, waits, calls } = play([[text(1), cut()]]);
-    expect((await read())?.rawMessage).toBe("the connection broke");
+    const error = await read();
+    expect(error?.rawMessage).toBe("the connection broke");
+    // The turn may run.
+    expect(error?.metadata.get("grpc-retry-pushback-ms")).toBe("-1");
     const waitedMs = waits.reduce((sum, ms) => sum + ms, 0);
     expect(waitedMs).toBeGreaterThanOrEqual(defaultRejoinPolicy.maxQuietMs);
     expect(waitedMs - (waits.at(-1) ?? 0)).toBeLessThan(defaultRejoinPolicy.maxQuietMs);
@@ -218,6 +291,6 @@ describe("a stream that rejoins its turn", () => {
 
 it("the pauses between tries double up to a bound, give or take a quarter; the first try is made at once", () => {
   const pauses = [0, 1, 2, 3, 9].map((count) => pauseMs(defaultRejoinPolicy, count, () => 0.5));
-  expect(pauses).toEqual([0, 250, 500, 1_000, 5_000]);
-  expect([0, 1].map((random) => pauseMs(defaultRejoinPolicy, 3, () => random))).toEqual([750, 1_250]);
+  expect(pauses).toEqual([0, 200, 400, 800, 10_000]);
+  expect([0, 1].map((random) => pauseMs(defaultRejoinPolicy, 3, () => random))).toEqual([600, 1_000]);
 });

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { defaultRetryPolicy, type FailedAttempt, RetryBudget, retryWaitMs } from "../src/retry.ts";
+import { asUnprocessed, defaultRetryPolicy, type FailedAttempt, RetryBudget, retryWaitMs } from "../src/retry.ts";
 
 const unavailable = (pushback?: string) =>
   new ConnectError("x", Code.Unavailable, pushback === undefined ? {} : { "grpc-retry-pushback-ms": pushback });
@@ -40,6 +40,13 @@ describe("whether a call is sent again", () => {
   it("is no behind response headers, unless the server itself says when", () => {
     expect(wait({ sawHeaders: true })).toBeUndefined();
     expect(wait({ sawHeaders: true, error: unavailable("40") })).toBe(40);
+  });
+
+  it("is yes at once, and once, for a call that the server has not looked at", () => {
+    const error = asUnprocessed(new ConnectError("x", Code.Internal));
+    expect(wait({ error })).toBe(0);
+    expect(wait({ error, attempt: 2, backoffCount: 1 })).toBe(400);
+    expect(wait({ error, attempt: 4 })).toBeUndefined();
   });
 
   it("is no with half of the budget gone, and yes again after successes", () => {
