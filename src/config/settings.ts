@@ -482,7 +482,7 @@ export const settingsSchema = z.strictObject({
           .int()
           .min(mebibytes)
           .default(256 * mebibytes),
-        "The most memory for the events of all turns together, in bytes. Beyond it those of the turns that ended first are dropped before their time.",
+        "The most memory for the events of all turns together, and for the answers of those that ended, in bytes. Beyond it the turns that ended first leave memory before their time; what the store has of them can still be read.",
       ),
       requestResultMs: about(
         ms(maxKeepMs)

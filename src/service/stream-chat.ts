@@ -8,7 +8,6 @@ import type { TurnResult } from "../../gen/claude/runner/v1/result_pb.ts";
 import { type Clock, every } from "../clock.ts";
 import { RunnerError } from "../runner-error.ts";
 import type { Store, TurnRecord } from "../store/store.ts";
-import type { TurnEnd } from "../turn-end.ts";
 import type { LiveEnd } from "../turns/live-turn.ts";
 import type { LogCursor } from "../turns/log/log-cursor.ts";
 import { watchForStall } from "../turns/stall.ts";
@@ -52,6 +51,9 @@ export type CalledTurn =
   | { readonly kind: "live"; readonly live: ServedTurn; readonly role: CallRole }
   | { readonly kind: "recorded"; readonly record: TurnRecord; readonly store: Store };
 
+/** The end of a turn that is in memory and had its prompt. */
+export type LiveTurnEnd = Extract<LiveEnd<TurnResult>, { kind: "ended" }>;
+
 /** A call with its turn. */
 export interface TurnCall<R> {
   readonly called: CalledTurn;
@@ -63,7 +65,7 @@ export interface TurnCall<R> {
    * The turn has ended and all of it was sent; `end` is there if it is in memory. What this returns a turn that ended well
    * fails with all the same.
    */
-  readonly ended?: (result: TurnResult, end: TurnEnd | undefined) => RunnerError | undefined;
+  readonly ended?: (result: TurnResult, end: LiveTurnEnd | undefined) => RunnerError | undefined;
   /** The first response is about to be sent: a refusal before that has no headers. */
   readonly beginning: () => void;
   /** Turns what the turn failed with into what the caller gets. */
@@ -122,8 +124,8 @@ export async function* relayTurn<R>(open: () => TurnCall<R> | Promise<TurnCall<R
       if (cursor.end !== undefined) {
         end = cursor.end.value;
         if (end.kind === "notStarted") throw end.error;
-        const refused = call.ended?.(end.result, end.end);
-        const error = end.error ?? end.end.error ?? refused;
+        const refused = call.ended?.(end.result, end);
+        const error = end.error ?? refused;
         if (error !== undefined) throw error;
         return;
       }
@@ -138,12 +140,12 @@ export async function* relayTurn<R>(open: () => TurnCall<R> | Promise<TurnCall<R
       yield form.own(head, heartbeat(live.runningMs()));
     }
   } catch (error) {
-    if (role !== "reader") live.life.replied(); // before the status, which takes a moment to make
+    if (role !== "reader") live.replied(); // before the status, which takes a moment to make
     throw call.failed(failure(error));
   } finally {
     scope.signal.removeEventListener("abort", onAbort);
     if (role === "caller" && end === undefined) live.stop(goneReason(scope));
-    if (role !== "reader") live.life.replied();
+    if (role !== "reader") live.replied();
     call.over();
   }
 }
@@ -230,7 +232,7 @@ function progressOf(live: ServedTurn, scope: CallScope, cursor: LogCursor<LiveEn
   return {
     turnId: live.turn.id,
     forOperator: live.turn.forOperator,
-    promptWritten: live.life.hasPrompt,
+    promptWritten: live.hasPrompt,
     contentStreamed: live.hasContent && cursor.sequence > 0,
     result: end?.kind === "ended" ? end.result : undefined,
     lastSequence: cursor.sequence,

@@ -15,7 +15,6 @@ import type { TurnEnd } from "../turn-end.ts";
 import type { TurnEvent } from "../turn-event.ts";
 import type { TurnLife } from "./life.ts";
 import type { TurnLog } from "./log/turn-log.ts";
-import type { StageTimes } from "./stages.ts";
 import type { TurnReader } from "./turn-reader.ts";
 
 export type InitEvent = Extract<TurnEvent, { kind: "init" }>;
@@ -54,11 +53,23 @@ export type LiveEnd<Result> =
   | { readonly kind: "notStarted"; readonly error: unknown }
   | {
       readonly kind: "ended";
-      readonly end: TurnEnd;
       readonly result: Result;
-      /** What its readers get in place of `end.error`. */
+      /** The whole answer. */
+      readonly text: string;
+      /** What it failed with. Absent: it did not. */
       readonly error?: unknown;
     };
+
+/** What is known of a turn for as long as it can be read: none of its words. */
+export type TurnFacts = Pick<
+  Turn,
+  "id" | "tenant" | "profile" | "sessionId" | "requestId" | "onDisconnect" | "settings" | "detail" | "forOperator"
+>;
+
+function factsOf(turn: Turn): TurnFacts {
+  const { id, tenant, profile, sessionId, requestId, onDisconnect, settings, detail, forOperator } = turn;
+  return { id, tenant, profile, sessionId, requestId, onDisconnect, settings, detail, forOperator };
+}
 
 /** One event of a turn leads to so many at most: a line of 32 MiB in pieces, and what it says. */
 const maxEventsPerStep = 256;
@@ -73,13 +84,16 @@ export interface LiveTurnParts<Result> {
 }
 
 export class LiveTurn<Result> {
-  readonly turn: Turn;
-  readonly life: TurnLife;
+  readonly turn: TurnFacts;
   readonly log: TurnLog<LiveEnd<Result>>;
   readonly acceptedAtWallMs: number;
   /** Settles when it is over and its end can be read. Never rejects. */
   readonly over: Promise<void>;
-  readonly #parts: LiveTurnParts<Result>;
+  readonly #clock: Clock;
+  /** While it goes on, and until its call is done with it: it has the prompt, the worker and all observers. */
+  #life: TurnLife | undefined;
+  #hadPrompt = false;
+  #isReplied = false;
   readonly #abort = new AbortController();
   #startedAt: { readonly nowMs: number; readonly wallMs: number } | undefined;
   #endedAtWallMs: number | undefined;
@@ -88,12 +102,13 @@ export class LiveTurn<Result> {
 
   /** Begins at once. */
   constructor(turn: Turn, parts: LiveTurnParts<Result>) {
-    this.turn = turn;
-    this.#parts = parts;
+    this.turn = factsOf(turn);
+    this.#clock = parts.clock;
     this.log = parts.log;
     this.acceptedAtWallMs = parts.clock.wallNow();
-    this.life = parts.life(this.#abort.signal);
-    this.over = this.#run();
+    const life = parts.life(this.#abort.signal);
+    this.#life = life;
+    this.over = this.#run(parts, life);
   }
 
   get state(): "waiting" | "running" | "ended" {
@@ -114,18 +129,26 @@ export class LiveTurn<Result> {
     return this.#hasContent;
   }
 
-  get times(): Readonly<StageTimes> {
-    return this.life.times;
+  /** Whether Claude Code got the whole prompt. */
+  get hasPrompt(): boolean {
+    return this.#life?.hasPrompt ?? this.#hadPrompt;
+  }
+
+  /** The call that asked for the turn is done with it, also with its status. */
+  replied(): void {
+    this.#isReplied = true;
+    this.#life?.replied();
+    this.#letGo();
   }
 
   /** How long ago the prompt was written, in milliseconds. 0: it was not. */
   runningMs(): number {
-    return this.#startedAt === undefined ? 0 : this.#parts.clock.now() - this.#startedAt.nowMs;
+    return this.#startedAt === undefined ? 0 : this.#clock.now() - this.#startedAt.nowMs;
   }
 
   /** For how long the turn has not gone on because of the reader who may hold it up, in milliseconds. 0: it goes on. */
   heldUpMs(): number {
-    return this.#heldUpAtMs === undefined ? 0 : this.#parts.clock.now() - this.#heldUpAtMs;
+    return this.#heldUpAtMs === undefined ? 0 : this.#clock.now() - this.#heldUpAtMs;
   }
 
   /** Ends it early, wherever it is. The first reason counts. */
@@ -139,18 +162,18 @@ export class LiveTurn<Result> {
     return this.#abort.signal.aborted;
   }
 
-  async #run(): Promise<void> {
-    const { clock, book } = this.#parts;
+  async #run(parts: LiveTurnParts<Result>, life: TurnLife): Promise<void> {
+    const { clock, book } = parts;
     let end: LiveEnd<Result>;
     try {
-      const { claim, ended } = await this.life.begin();
+      const { claim, ended } = await life.begin();
       this.#startedAt = { nowMs: clock.now(), wallMs: clock.wallNow() };
-      const reader = this.life.read();
-      end = await this.#record(reader, claim).catch(async (error: unknown) => {
+      const reader = life.read();
+      end = await this.#record(reader, claim, parts, life).catch(async (error: unknown) => {
         // A bug, or a store that does not take the turn any more. The worker must not go on unread.
-        this.life.interrupt("interrupted");
-        void this.#passOver(reader);
-        return this.#afterFailure(await ended, error);
+        life.interrupt("interrupted");
+        void passOver(reader, life);
+        return afterFailure(await ended, error, parts, life);
       });
     } catch (error) {
       await book?.notStarted(error);
@@ -158,21 +181,34 @@ export class LiveTurn<Result> {
     }
     this.#endedAtWallMs = clock.wallNow();
     this.log.finish(end);
+    this.#letGo();
+  }
+
+  /** What only a turn that goes on needs is kept no longer: ended turns are many, and their prompts may be large. */
+  #letGo(): void {
+    if (this.log.end === undefined || !this.#isReplied || this.#life === undefined) return;
+    this.#hadPrompt = this.#life.hasPrompt;
+    this.#life = undefined;
   }
 
   /** Reads the turn to its end, and writes down all of it. */
-  async #record(reader: TurnReader, claim: Claim): Promise<LiveEnd<Result>> {
-    const { encoder, book } = this.#parts;
+  async #record(
+    reader: TurnReader,
+    claim: Claim,
+    parts: LiveTurnParts<Result>,
+    life: TurnLife,
+  ): Promise<LiveEnd<Result>> {
+    const { encoder, book } = parts;
     let hasStarted = false;
     for (;;) {
       const event = reader.poll() ?? (await reader.next());
       const permission = book?.mayDeliver(encoder.lastSequence + maxEventsPerStep);
       if (permission !== undefined) await permission;
-      if (event.kind === "ended") return await this.#finish(event, hasStarted, claim);
+      if (event.kind === "ended") return await finish(event, hasStarted, claim, parts, life);
       if (event.kind === "init" && !hasStarted) {
         hasStarted = true;
-        encoder.started(event, claim, this.life);
-        for (const notice of this.life.turn.notices ?? []) {
+        encoder.started(event, claim, life);
+        for (const notice of life.turn.notices ?? []) {
           encoder.event({ kind: "notice", level: "warning", ...notice });
         }
       } else {
@@ -180,47 +216,56 @@ export class LiveTurn<Result> {
         encoder.event(event);
       }
       if (!this.log.isHeldUp) continue;
-      this.#heldUpAtMs = this.#parts.clock.now();
+      this.#heldUpAtMs = this.#clock.now();
       await this.log.released();
       this.#heldUpAtMs = undefined;
     }
   }
+}
 
-  /** Books the end, and then delivers it: what a reader knows is written down. */
-  async #finish(
-    { end, raw }: Extract<TurnEvent, { kind: "ended" }>,
-    hasStarted: boolean,
-    claim: Claim,
-  ): Promise<LiveEnd<Result>> {
-    const { encoder, book } = this.#parts;
-    // A turn that failed before it had begun for its readers has a status only. A bound of the caller's own can end it
-    // before the CLI has said a word: that is OK, so it begins and ends.
-    if (!hasStarted && end.error !== undefined) {
-      const result = encoder.silentResult(end, this.life);
-      await book?.ended(end, result, encoder.lastSequence);
-      return { kind: "ended", end, result };
-    }
-    if (!hasStarted) encoder.started(undefined, claim, this.life);
-    const { result, write } = encoder.result(end, raw, this.life);
-    await book?.ended(end, result, encoder.lastSequence + 1);
-    write();
-    return { kind: "ended", end, result };
-  }
-
-  /** It could not be recorded to its end: its readers get why, and the books what the worker says of it. */
-  async #afterFailure(end: TurnEnd, error: unknown): Promise<LiveEnd<Result>> {
-    const { encoder, book } = this.#parts;
-    const result = encoder.silentResult(end, this.life);
+/** Books the end, and then delivers it: what a reader knows is written down. */
+async function finish<Result>(
+  { end, raw }: Extract<TurnEvent, { kind: "ended" }>,
+  hasStarted: boolean,
+  claim: Claim,
+  { encoder, book }: LiveTurnParts<Result>,
+  life: TurnLife,
+): Promise<LiveEnd<Result>> {
+  // A turn that failed before it had begun for its readers has a status only. A bound of the caller's own can end it
+  // before the CLI has said a word: that is OK, so it begins and ends.
+  if (!hasStarted && end.error !== undefined) {
+    const result = encoder.silentResult(end, life);
     await book?.ended(end, result, encoder.lastSequence);
-    return { kind: "ended", end, result, error };
+    return endOf(end, result);
   }
+  if (!hasStarted) encoder.started(undefined, claim, life);
+  const { result, write } = encoder.result(end, raw, life);
+  await book?.ended(end, result, encoder.lastSequence + 1);
+  write();
+  return endOf(end, result);
+}
 
-  /** Takes what is left of the events for nobody, so that the turn ends. */
-  async #passOver(reader: TurnReader): Promise<void> {
-    try {
-      while ((await reader.next()).kind !== "ended");
-    } catch {
-      this.life.stopReading();
-    }
+/** It could not be recorded to its end: its readers get why, and the books what the worker says of it. */
+async function afterFailure<Result>(
+  end: TurnEnd,
+  error: unknown,
+  { encoder, book }: LiveTurnParts<Result>,
+  life: TurnLife,
+): Promise<LiveEnd<Result>> {
+  const result = encoder.silentResult(end, life);
+  await book?.ended(end, result, encoder.lastSequence);
+  return endOf(end, result, error);
+}
+
+function endOf<Result>({ text, error }: TurnEnd, result: Result, instead: unknown = error): LiveEnd<Result> {
+  return { kind: "ended", result, text, ...(instead !== undefined && { error: instead }) };
+}
+
+/** Takes what is left of the events for nobody, so that the turn ends. */
+async function passOver(reader: TurnReader, life: TurnLife): Promise<void> {
+  try {
+    while ((await reader.next()).kind !== "ended");
+  } catch {
+    life.stopReading();
   }
 }

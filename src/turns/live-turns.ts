@@ -1,8 +1,8 @@
 /**
  * The turns that are in memory: those that wait or run, and those that ended lately, whose events can still be read.
  *
- * Bounded: ended turns are forgotten when their time is over, and their events before that when all events together are
- * too many, those of the turn that ended first before others. A turn that runs is never forgotten.
+ * Bounded: ended turns are forgotten when their time is over, and before that when all events together are too many: the
+ * one that ended first goes first. The store still knows them. A turn that runs is never forgotten.
  */
 import type { CancelTimer, Clock } from "../clock.ts";
 import type { RunnerError } from "../runner-error.ts";
@@ -12,19 +12,29 @@ import { type LogLimits, logLimits, TurnLog } from "./log/turn-log.ts";
 export interface LiveTurnsLimits {
   /** How long an ended turn can be read, in milliseconds. */
   readonly retentionMs: number;
-  /** The events of all turns together, in bytes. */
+  /** The events of all turns together, and the answers of those that ended, in bytes. */
   readonly maxEventBytes: number;
   /** Ended turns that are in memory. */
   readonly maxEndedCount: number;
   readonly log?: LogLimits;
 }
 
+interface Ended<Result> {
+  readonly live: LiveTurn<Result>;
+  readonly untilMs: number;
+  /** What it takes beside its events. */
+  readonly bytes: number;
+}
+
+/** What an ended turn takes beside its events and its answer, about, in bytes. */
+const turnBytes = 2 * 1024;
+
 export class LiveTurns<Result> {
   readonly #clock: Clock;
   readonly #limits: LiveTurnsLimits;
   readonly #turns = new Map<string, LiveTurn<Result>>();
   /** The one that ended first is first. */
-  readonly #ended = new Map<string, { readonly live: LiveTurn<Result>; readonly untilMs: number }>();
+  readonly #ended = new Map<string, Ended<Result>>();
   #eventBytes = 0;
   #cancelTimer: CancelTimer | undefined;
 
@@ -47,7 +57,9 @@ export class LiveTurns<Result> {
     this.#turns.set(id, live);
     void live.over.then(() => {
       if (this.#turns.get(id) !== live) return; // forgotten meanwhile
-      this.#ended.set(id, { live, untilMs: this.#clock.now() + this.#limits.retentionMs });
+      const bytes = turnBytes + textBytesOf(live.log.end?.value);
+      this.#ended.set(id, { live, bytes, untilMs: this.#clock.now() + this.#limits.retentionMs });
+      this.#eventBytes += bytes;
       if (this.#ended.size > this.#limits.maxEndedCount) this.#forgetFirst();
       this.#makeRoom();
       this.#setTimer();
@@ -63,6 +75,7 @@ export class LiveTurns<Result> {
     const live = this.#turns.get(turnId);
     if (live === undefined) return;
     this.#turns.delete(turnId);
+    this.#eventBytes -= this.#ended.get(turnId)?.bytes ?? 0;
     this.#ended.delete(turnId);
     live.log.forgetEvents();
   }
@@ -90,7 +103,7 @@ export class LiveTurns<Result> {
     return this.#turns.size;
   }
 
-  /** The memory that all events take, in bytes. */
+  /** The memory that all events take, and the answers of turns that ended, in bytes. */
   get eventBytes(): number {
     return this.#eventBytes;
   }
@@ -101,11 +114,12 @@ export class LiveTurns<Result> {
     while (this.#ended.size > 0) this.#forgetFirst();
   }
 
-  /** Lets go of the events of ended turns, the first ones first; that they were there is still known. */
+  /** Forgets ended turns, the first ones first: what is written down of them is not lost. One that is read stays. */
   #makeRoom(): void {
     if (this.#eventBytes <= this.#limits.maxEventBytes) return;
-    for (const { live } of this.#ended.values()) {
-      if (live.log.keptBytes > 0) live.log.dropEvents();
+    for (const [id, { live }] of this.#ended) {
+      if (live.log.readerCount > 0) live.log.dropEvents();
+      else this.forget(id);
       if (this.#eventBytes <= this.#limits.maxEventBytes) return;
     }
   }
@@ -136,4 +150,8 @@ export class LiveTurns<Result> {
       this.forget(id);
     }
   }
+}
+
+function textBytesOf(end: LiveEnd<unknown> | undefined): number {
+  return end?.kind === "ended" ? Buffer.byteLength(end.text) : 0;
 }

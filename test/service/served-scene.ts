@@ -19,6 +19,7 @@ import { sessionService } from "../../src/service/sessions/session-service.ts";
 import { turnService } from "../../src/service/turns/turn-service.ts";
 import type { Store } from "../../src/store/store.ts";
 import { silentLog } from "../../src/telemetry/log.ts";
+import type { Turn } from "../../src/turn.ts";
 import { RecentTurns } from "../../src/turns/observers/recent-turns.ts";
 import { testDesk } from "../sessions/desk.ts";
 
@@ -28,6 +29,8 @@ export interface ServedSceneOptions {
   readonly pool: WorkerPool;
   /** Whose the calls are. Default `acme`. */
   readonly tenant?: string;
+  /** Is shown each turn that is begun. */
+  readonly onBegun?: (turn: Turn) => void;
 }
 
 /** A message of AttachTurn as its handler yields it. */
@@ -35,7 +38,7 @@ export interface Attached {
   readonly message: { readonly case: string; readonly value: unknown };
 }
 
-export function servedScene({ clock, store, pool, tenant = "acme" }: ServedSceneOptions) {
+export function servedScene({ clock, store, pool, tenant = "acme", onBegun }: ServedSceneOptions) {
   const caller = { tenant, profiles: ["*"], isOperator: false };
   const settings = settingsSchema.parse({
     profiles: { default: {} },
@@ -51,6 +54,12 @@ export function servedScene({ clock, store, pool, tenant = "acme" }: ServedScene
     inFlight: new TurnsInFlight(100_000),
     limits: { maxUnreadTurnsPerTenant: 100_000 },
   });
+  const takeIn = desk.desk.takeIn.bind(desk.desk);
+  desk.desk.takeIn = (turn, ask, begin) =>
+    takeIn(turn, ask, (hooks) => {
+      onBegun?.(turn);
+      return begin(hooks);
+    });
   const parts = { ...desk, clock, log, profiles, settings };
   const runner = runnerService({
     ...parts,

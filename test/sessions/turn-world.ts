@@ -8,6 +8,7 @@ import { DeleteSessionRequestSchema, ForkSessionRequestSchema } from "../../gen/
 import { InterruptTurnRequestSchema, type InterruptTurnResponse } from "../../gen/claude/runner/v1/turn_pb.ts";
 import { RunnerError, type RunnerReason } from "../../src/runner-error.ts";
 import type { Response } from "../../src/service/out/responses.ts";
+import { outcomes } from "../../src/service/out/result.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { ContentBlock, HistoryMessage } from "../../src/turn.ts";
 import type { EndCause } from "../../src/turn-end.ts";
@@ -237,8 +238,10 @@ export class TurnWorld {
       return;
     }
     if (end === undefined) throw new Error(`${turn.name} is not ${turn.expected}, and goes on`);
-    if (end.kind === "ended") expect(`${turn.name} ${end.end.outcome}`).toBe(`${turn.name} ${turn.expected}`);
-    else expect(turn.state).toBe("waiting");
+    if (end.kind === "ended") {
+      const [outcome] = Object.entries(outcomes).find(([, of]) => of === end.result.outcome) ?? [];
+      expect(`${turn.name} ${outcome}`).toBe(`${turn.name} ${turn.expected}`);
+    } else expect(turn.state).toBe("waiting");
     this.#running.delete(turn.name);
     model.ended(turn);
   }
@@ -320,14 +323,13 @@ export class TurnWorld {
   }
 
   #newScene(): ServedScene {
-    const scene = servedScene({ clock: this.clock, store: this.#store, pool: this.#pool, tenant: this.#tenant });
-    const { live } = scene;
-    const add = live.add.bind(live);
-    live.add = (one) => {
-      this.#ids.set(textOf(one.turn.content[0]), one.turn.id);
-      add(one);
-    };
-    return scene;
+    return servedScene({
+      clock: this.clock,
+      store: this.#store,
+      pool: this.#pool,
+      tenant: this.#tenant,
+      onBegun: ({ id, content }) => this.#ids.set(textOf(content[0]), id),
+    });
   }
 
   #attachAfter(turn: ModelTurn, from: number, sequences: readonly number[], texts: readonly string[] = []): void {

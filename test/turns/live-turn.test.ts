@@ -1,6 +1,8 @@
 /**
  * A turn and its record: complete whoever reads, held up by its caller alone, its end written down before it is told.
  */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { RunnerError } from "../../src/runner-error.ts";
 import type { TurnEnd } from "../../src/turn-end.ts";
@@ -60,20 +62,24 @@ class Book implements TurnBook<string> {
   }
 }
 
-function scene({ workers = [new ScriptedWorker()], change = (_: { book: Book; encoder: Kinds }) => {} } = {}) {
+function scene({
+  workers = [new ScriptedWorker()],
+  turn = aTurn(),
+  change = (_: { book: Book; encoder: Kinds }) => {},
+} = {}) {
   const clock = new FakeClock();
   const pool = new ScriptedPool(...workers);
   const log = new TurnLog<LiveEnd<string>>();
   const [book, encoder] = [new Book(), new Kinds(log)];
   change({ book, encoder });
-  const live = new LiveTurn<string>(aTurn(), {
+  const live = new LiveTurn<string>(turn, {
     clock,
     log,
     encoder,
     book,
     life: (signal) =>
       new TurnLife(
-        aTurn(),
+        turn,
         { signal, deadlineMs: 60_000, arrivedAtMs: 0, startedMs: 0, beforePrompt: () => book.beforePrompt() },
         { clock, pool, admit: () => ({ leave: () => {} }) },
         [],
@@ -158,7 +164,7 @@ describe("a turn's record", () => {
     worker.turn.end({ ...goodEnd, outcome: "workerDied", error });
     await live.over;
     expect(record()).toEqual([]);
-    expect(log.end?.value).toMatchObject({ kind: "ended", end: { error } });
+    expect(log.end?.value).toMatchObject({ kind: "ended", error });
     expect(book.lines).toEqual(["ended workerDied 0"]);
   });
 });
@@ -243,3 +249,31 @@ test("no event is delivered whose number may be given out again", async () => {
   await live.over;
   expect(record()).toEqual(["started", "textDelta", "textDelta", "textDelta", "result completed"]);
 });
+
+test("a turn that is over keeps neither its prompt nor its worker, however long it can be read", async () => {
+  const { live, kept } = await endedTurn();
+  live.replied();
+  await new Promise((resolve) => setImmediate(resolve));
+  collectGarbage();
+  expect(kept.map(([name, ref]) => (ref.deref() === undefined ? "gone" : `${name} is kept`))).toEqual(["gone", "gone"]);
+  expect([live.turn.profile, live.hasPrompt, live.log.lastSequence]).toEqual(["default", true, 3]);
+});
+
+/** Its words and its worker are in no frame of the test. */
+async function endedTurn() {
+  const turn = aTurn({ content: [{ kind: "text", text: "a long prompt" }] });
+  const worker = new ScriptedWorker();
+  const { live } = scene({ workers: [worker], turn });
+  worker.turn.push(init, text("a"));
+  await new Promise((resolve) => setImmediate(resolve));
+  worker.turn.end();
+  worker.turn.becomeIdle();
+  await live.over;
+  const kept = [["the prompt", new WeakRef(turn.content)] as const, ["the worker", new WeakRef(worker)] as const];
+  return { live, kept };
+}
+
+function collectGarbage(): void {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+}

@@ -12,7 +12,7 @@ function scene({ maxEventBytes = 1_000_000, maxEndedCount = 100 } = {}) {
   const clock = new FakeClock();
   const turns = new LiveTurns<string>(clock, { retentionMs: 10_000, maxEventBytes, maxEndedCount });
   /** A turn as far as this is concerned. */
-  const add = (id: string) => {
+  const add = (id: string, text = "") => {
     const log = turns.newLog();
     const over = Promise.withResolvers<void>();
     const stops: RunnerError[] = [];
@@ -26,7 +26,7 @@ function scene({ maxEventBytes = 1_000_000, maxEndedCount = 100 } = {}) {
       stop: (reason: RunnerError) => stops.push(reason),
     } as unknown as LiveTurn<string>);
     const end = async () => {
-      (log as TurnLog<unknown>).finish({ kind: "notStarted", error: undefined });
+      (log as TurnLog<unknown>).finish({ kind: "ended", result: "", text });
       over.resolve();
       await clock.settle();
     };
@@ -47,7 +47,7 @@ test("a turn is found while it runs, for a while after its end, and then no more
   expect([turns.find("a"), turns.count, clock.pendingTimerCount]).toEqual([undefined, 0, 0]);
 });
 
-test("the events of the turn that ended first go first when memory runs short; those that run keep theirs", async () => {
+test("the turn that ended first is forgotten first when memory runs short; those that run keep their events", async () => {
   const { turns, add } = scene({ maxEventBytes: 200_000 });
   const [running, first, second] = [add("running"), add("first"), add("second")];
   for (const { log } of [running, first, second]) log.append(0, Buffer.alloc(60_000));
@@ -55,8 +55,33 @@ test("the events of the turn that ended first go first when memory runs short; t
   await second.end();
   add("new").log.append(0, Buffer.alloc(60_000));
   expect([running, first, second].map(({ log }) => log.firstSequence)).toEqual([1, 0, 1]);
-  expect(turns.find("first")).toBeDefined();
+  expect([turns.find("first"), turns.find("second")?.turn.id]).toEqual([undefined, "second"]);
   expect(turns.eventBytes).toBeLessThanOrEqual(200_000);
+});
+
+test("an ended turn that is still read is not forgotten, but lets go of events that nobody has to get", async () => {
+  const { turns, add } = scene({ maxEventBytes: 200_000 });
+  const [read, held] = [add("read"), add("held")];
+  for (const { log } of [read, held]) log.append(0, Buffer.alloc(60_000));
+  using _reader = read.log.follow(1);
+  using holder = held.log.follow(0, { holds: true });
+  await read.end();
+  await held.end();
+  add("new").log.append(0, Buffer.alloc(120_000));
+  expect([turns.find("read")?.turn.id, read.log.firstSequence]).toEqual(["read", 0]);
+  expect(holder.poll()).toBeDefined();
+});
+
+test("long answers count, and so does each turn", async () => {
+  const { turns, add } = scene({ maxEventBytes: 200_000 });
+  const ids = Array.from({ length: 50 }, (_, at) => `${at}`);
+  for (const id of ids) await add(id, "x".repeat(30_000)).end();
+  expect(turns.count).toBeGreaterThan(3);
+  expect(turns.count).toBeLessThan(7);
+  for (const id of ids) await add(`short ${id}`).end();
+  expect(turns.count).toBeLessThan(60);
+  turns.close();
+  expect(turns.eventBytes).toBe(0);
 });
 
 test("only so many ended turns are remembered", async () => {

@@ -100,7 +100,7 @@ export async function* attachLive<R>(live: ServedTurn, parts: AttachParts<R>): A
         const { value: end } = cursor.end;
         if (end.kind === "notStarted") throw end.error;
         // It failed before its first event, so no event says why.
-        if (log.lastSequence === 0) throw end.error ?? end.end.error;
+        if (log.lastSequence === 0) throw end.error;
         return;
       }
       scope.signal.throwIfAborted();
