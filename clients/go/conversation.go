@@ -70,9 +70,14 @@ func (c *Conversation) Stream(ctx context.Context, prompt string, options ...grp
 			return
 		}
 		c.running = nil
-		if turn.failure == nil {
-			c.keep(prompt, firstText(turn.CollectedText(), turn.result.GetText(), turn.result.GetStructuredOutputJson()))
+		if turn.failure != nil {
+			return
 		}
+		text := turn.CollectedText()
+		if turn.HasGap() {
+			text = "" // the result has what the gap has swallowed
+		}
+		c.keep(prompt, firstText(text, turn.result.GetText(), turn.result.GetStructuredOutputJson()))
 	}
 	return turn, nil
 }

@@ -100,6 +100,25 @@ func TestAGapIsGivenAsAnEventAndMarksTheTurn(t *testing.T) {
 	equal(t, "has a gap", turn.HasGap(), true)
 }
 
+func TestAConversationGoesOnWithTheWholeAnswerWhenItsStreamHadAGap(t *testing.T) {
+	gap := &runnerv1.AttachTurnResponse{Message: &runnerv1.AttachTurnResponse_Gap{
+		Gap: &runnerv1.Gap{FirstSequence: 3, LastSequence: 5},
+	}}
+	server := &scriptedServer{streamChat: breaking(started(), textDelta("Hel", 0, 0))}
+	server.attach = attaching(append(append(attached(0), gap), attached(6, completed("Hello"))...)...)
+	conversation := connect(t, serve(t, server)).NewConversation(nil)
+	turn, err := conversation.Stream(t.Context(), "Say hello", clauderunner.Rejoin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := turn.Result(); err != nil {
+		t.Fatal(err)
+	}
+	messages := conversation.Messages()
+	equal(t, "messages", len(messages), 2)
+	equal(t, "answer", messages[1].GetText(), "Hello")
+}
+
 func TestATurnThatNeverBeganFailsWithWhatItFailedWith(t *testing.T) {
 	refusal := failing(t, codes.Unavailable, "no worker in time", &errdetails.ErrorInfo{
 		Domain: "claude-runner", Reason: "QUEUE_TIMEOUT",

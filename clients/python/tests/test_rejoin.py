@@ -70,6 +70,17 @@ async def test_a_gap_is_given_as_an_event_and_marks_the_turn(server: ScriptedSer
         assert turn.has_gap
 
 
+async def test_a_conversation_goes_on_with_the_whole_answer_when_its_stream_had_a_gap(
+    server: ScriptedServer, open_runner: Open
+) -> None:
+    server.scripts.append([*events(v1.Started(), text("Hel")), broken_way()])
+    server.attach_scripts.append(attached(completed("Hello"), gap=(3, 5), after=5))
+    async with open_runner(server.address) as runner:
+        conversation = runner.conversation()
+        await conversation.stream("x", rejoin=True).full_text()
+        assert [message.text for message in conversation.messages] == ["x", "Hello"]
+
+
 async def test_a_turn_that_failed_raises_what_its_own_call_would_have(
     server: ScriptedServer, open_runner: Open
 ) -> None:

@@ -89,8 +89,9 @@ class TurnRecord:
 
     @property
     def _answer(self) -> str:
-        # With an output schema there may be no text at all.
-        return self.text or (self.result and (self.result.text or self.result.structured_output_json)) or ""
+        # With an output schema there may be no text at all; what a gap has swallowed is in the result.
+        text = "" if self.has_gap else self.text
+        return text or (self.result and (self.result.text or self.result.structured_output_json)) or ""
 
     def _failure_of(self, cause: grpc.RpcError | RunnerError | None) -> RunnerError | None:
         failure = None
