@@ -135,6 +135,9 @@ async function pictureChat(browser: Browser): Promise<void> {
       await visit.say(scenario("stall", {}, "Go on"));
       await visit.lastTurn.locator(".text").waitFor();
       await picture(visit, `running-${look.name}`);
+      // It would go on without its page, and keep the only worker of the workspace.
+      await visit.cancel.click();
+      await visit.over();
     }
   } finally {
     await scene.close();
