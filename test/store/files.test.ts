@@ -141,6 +141,11 @@ describe("the files of a store", () => {
         inDatabase(database, "pragma user_version = 99; update meta set value = '98' where key = 'oldest_reader'"),
       /of a newer version \(99; this server reads up to 1\)/,
     ],
+    [
+      "a WAL of another store lies beside the database",
+      ({ wal }) => writeFileSync(wal, Buffer.alloc(8_192, 1)),
+      /store\.db-wal does not belong to .*store\.db, which was closed/,
+    ],
     ["a page is damaged", ({ database }) => damage(database), /damaged/],
   ] as [string, (paths: ReturnType<typeof storePaths>) => void, RegExp][])(
     "are refused with words, and not replaced by memory, when %s",

@@ -20,6 +20,7 @@ import { Sql } from "./sql.ts";
 import { storeUnavailable } from "./sqlite-faults.ts";
 import {
   inodeOf,
+  makeEmptyWal,
   makePrivateFile,
   makePrivateFolder,
   makeReserve,
@@ -89,9 +90,18 @@ function openUnderLock({ paths, machine, migrations, contextOf }: OpenFileOption
     };
   } catch (error) {
     lock?.release();
-    sql.db.close();
+    closeUnused(sql, paths);
     throw error;
   }
+}
+
+/**
+ * Closes what turned out not to be usable, and leaves it as it was. The last connection that closes takes the WAL away,
+ * when all that was in it is in the database; the next start would take that for a loss.
+ */
+export function closeUnused(sql: Sql, paths: StorePaths): void {
+  sql.db.close();
+  if (readSideFile(paths)?.state === "open" && !existsSync(paths.wal)) makeEmptyWal(paths);
 }
 
 /** What the side file says. A first start makes it, and the database. */
@@ -108,7 +118,16 @@ export function checkSideFile(paths: StorePaths, side: SideFile | undefined): Si
   const databaseBytes = sizeOf(database);
   if (databaseBytes === undefined) throw storeUnavailable(`${database} is missing${restore}`);
   if (databaseBytes === 0) throw storeUnavailable(`${database} is empty${restore}`);
-  if (side.state === "closed") return side;
+  if (side.state === "closed") {
+    // SQLite would write what is in it into the database, whosever it is.
+    if (sizeOf(wal)) {
+      throw storeUnavailable(
+        `${wal} does not belong to ${database}, which was closed: if you put back a backup, delete it; ` +
+          "if not, `claude-runner store adopt` uses both",
+      );
+    }
+    return side;
+  }
   if (side.inode !== inodeOf(database)) {
     throw storeUnavailable(
       `${database} is a copy that was made while a server had the store open, so it may lack what was written last${restore}`,

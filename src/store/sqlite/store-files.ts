@@ -72,11 +72,15 @@ export function readSideFile({ sideFile }: StorePaths): SideFile | undefined {
 export function writeSideFile({ sideFile, folder }: StorePaths, side: SideFile): void {
   const draft = `${sideFile}.new`;
   writeSynced(draft, Buffer.from(`${JSON.stringify(side)}\n`));
-  // An administrator's command must not take the file away from the server's user.
-  const { uid, gid } = statSync(folder);
-  if (process.getuid?.() === 0 && uid !== 0) chownSync(draft, uid, gid);
+  giveToOwnerOf(folder, draft);
   renameSync(draft, sideFile);
   syncFolder(folder);
+}
+
+/** An administrator's command must not take a file away from the server's user. */
+function giveToOwnerOf(folder: string, file: string): void {
+  const { uid, gid } = statSync(folder);
+  if (process.getuid?.() === 0 && uid !== 0) chownSync(file, uid, gid);
 }
 
 export function inodeOf(path: string): string {
@@ -85,6 +89,12 @@ export function inodeOf(path: string): string {
 
 export function sizeOf(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.size;
+}
+
+/** An empty WAL: it says that nothing is missing. */
+export function makeEmptyWal({ wal, folder }: StorePaths): void {
+  makePrivateFile(wal);
+  giveToOwnerOf(folder, wal);
 }
 
 /** Makes the file of the database, before SQLite does and gives it the mode that the process has. */
