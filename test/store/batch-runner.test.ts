@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -35,6 +35,20 @@ const submit = (turn = newTurn("acme")) => entry("acceptTurn", { ...turn, reques
 const run = (entries: readonly BatchEntry[], isPowerSafe = false) =>
   runner.run(entries, new Uint8Array(), isPowerSafe).replies;
 const turnCount = () => sql.get<{ count: number }>("select count(*) as count from turns")?.count;
+/** Makes the first page of a table unreadable. */
+function damage(table: string): void {
+  sql.exec("pragma wal_checkpoint(truncate)");
+  const { rootpage = 0 } =
+    sql.get<{ rootpage: number }>("select rootpage from sqlite_schema where name = ?1", table) ?? {};
+  const file = openSync(storePaths(folder).database, "r+");
+  writeSync(file, Buffer.alloc(4_096, 0xa5), 0, 4_096, 4_096 * (rootpage - 1));
+  closeSync(file);
+  // What is in memory counts no more when another program has written.
+  const other = new DatabaseSync(storePaths(folder).database);
+  other.exec("insert into meta(key, value) values('test', 'written')");
+  other.close();
+}
+
 const synchronous = () => sql.get<{ synchronous: number }>("pragma synchronous")?.synchronous;
 
 describe("a batch of operations", () => {
@@ -88,6 +102,52 @@ describe("a batch of operations", () => {
       { output: [], sizes: [] },
     ]);
     other.close();
+  });
+
+  it("reads what it can when what it has to write fails", () => {
+    run([submit()]);
+    const other = new DatabaseSync(storePaths(folder).database);
+    other.exec("begin immediate");
+    const list = entry("sessions", { tenant: "acme", profiles: undefined, limit: 1 });
+    expect(run([list, submit(), entry("census", undefined)])).toMatchObject([
+      { output: [] },
+      { failure: { fault: "busy" } },
+      { output: { sessionCount: 0 } },
+    ]);
+    other.close();
+  });
+
+  it("that meets a damaged page spares what needs another one, and nothing new is taken from then on", () => {
+    const turn = newTurn("acme");
+    run([submit(turn)]);
+    damage("events");
+    const list = entry("events", { turnId: turn.id, afterSequence: 0, maxBytes: 1 });
+    const known = entry("turn", { tenant: "acme", turnId: turn.id });
+    expect(run([list, known])).toMatchObject([{ failure: { fault: "corrupt" } }, { output: { id: turn.id } }]);
+    const end = { turnId: turn.id, epoch: 1, outcome: "completed", usage: {}, costUsdMicros: 0, costIsEstimate: false };
+    expect(run([entry("endTurn", { ...end, lastSequence: 3 }), submit()])).toMatchObject([
+      { output: undefined },
+      { failure: { fault: "corrupt" } },
+    ]);
+    // Neither what goes well nor a look at it makes the file whole.
+    runner.tend(2);
+    expect(runner.condition().fault).toBe("corrupt");
+    expect(run([submit()])).toMatchObject([{ failure: { fault: "corrupt" } }]);
+  });
+
+  it("brings nothing new while the files are not where they were, and says so", () => {
+    const { database } = storePaths(folder);
+    run([submit()]);
+    renameSync(database, `${database}.moved`);
+    runner.tend(2);
+    expect(run([submit()])).toMatchObject([{ failure: { fault: "missing" } }]);
+    writeFileSync(database, "another file");
+    runner.tend(3);
+    expect(runner.condition().fault).toBe("missing");
+    renameSync(`${database}.moved`, database);
+    runner.tend(4);
+    expect(run([submit()])).toMatchObject([{ output: { kind: "accepted" } }]);
+    expect(turnCount()).toBe(2);
   });
 
   it("that meets a full disk gives up the reserve, and then refuses only what is new", () => {
