@@ -16,7 +16,7 @@ export interface Clients {
   readonly turns: Client<typeof TurnService>;
 }
 
-export function clients(scene: Scene, token: string = tenants.acme): Clients {
+export function clients(scene: Pick<Scene, "target">, token: string = tenants.acme): Clients {
   const transport = createGrpcTransport({
     baseUrl: `http://127.0.0.1:${scene.target.grpcPort}`,
     interceptors: [
