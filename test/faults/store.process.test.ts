@@ -8,8 +8,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ErrorReason } from "../../gen/claude/runner/v1/error_pb.ts";
 import { Outcome } from "../../gen/claude/runner/v1/result_pb.ts";
 import { BusyPolicy, OnDisconnect } from "../../gen/claude/runner/v1/runner_pb.ts";
+import { SessionState } from "../../gen/claude/runner/v1/session_pb.ts";
 import { TurnState, TurnView } from "../../gen/claude/runner/v1/turn_pb.ts";
 import { all, reasonOf, textOf } from "../e2e/session-clients.ts";
 import { FakeClock } from "../fake-clock.ts";
@@ -79,9 +81,11 @@ const full: Fault = {
   isInMounts: true,
 };
 
+const hasLimits = existsSync("/usr/bin/prlimit");
+
 describe.each([
   ["locked by another program", locked],
-  ...(existsSync("/usr/bin/prlimit") ? [["on a disk that fails", failing] as const] : []),
+  ...(hasLimits ? [["on a disk that fails", failing] as const] : []),
   ...(canMount ? [["on a disk that is full", full] as const] : []),
 ] as const)("a store that is %s", (_, { words, wrap, befalls, isInMounts = false }) => {
   it("costs no turn that runs its result, refuses what is new, says so, and is over with its cause", async () => {
@@ -132,6 +136,44 @@ describe.each([
     expect((await sessions.listSessions({})).sessions.map(({ id }) => id)).toEqual(["s"]);
     await scene.expectNothingLeft(server, { isInMounts });
   }, 90_000);
+});
+
+describe.runIf(hasLimits)("a session whose transcript cannot be written down", () => {
+  it("is suspended and says why; the caller has its result, and the next turn goes on from what is there", async () => {
+    const workspace = join(scene.folder, "workspace");
+    mkdirSync(workspace);
+    const profile = { workspace: { path: workspace }, isolation: "none", tenant: "acme" } as const;
+    const server = await scene.serve({
+      profiles: { default: { ...profile, tools: ["Bash"], minSpares: 1, maxWorkers: 4 } },
+    });
+    const { runner, sessions, turns } = server.clients;
+    const ask = (prompt: string) => ({ prompt, session: { id: "s", allowMissing: true } });
+    const first = await all(runner.streamChat(ask("first")));
+    const second = await begin(server, ask(pieces(100)));
+    const isOver = failing.befalls(server, scene);
+    expect(resultOf(await second.events).outcome).toBe(Outcome.COMPLETED);
+    isOver();
+    const session = async () => (await sessions.getSession({ id: "s" })).session;
+    await until(async () => (await session())?.state === SessionState.SUSPENDED);
+    expect(await session()).toMatchObject({
+      turnCount: 1,
+      suspension: {
+        reason: ErrorReason.STORE_UNAVAILABLE,
+        message: "the session's last turn could not be written down",
+      },
+    });
+    // What it cost and said is there all the same.
+    const third = await all(runner.streamChat(ask("third")));
+    expect(textOf(third)).toBe("You said: third");
+    expect(await session()).toMatchObject({ state: SessionState.IDLE, turnCount: 2 });
+    const { turns: listed } = await turns.listTurns({ sessionId: "s" });
+    expect(listed.map(({ id, inConversation, outcome }) => [id, inConversation, outcome])).toEqual([
+      [first[0]?.turnId, true, Outcome.COMPLETED],
+      [second.turnId, false, Outcome.COMPLETED],
+      [third[0]?.turnId, true, Outcome.COMPLETED],
+    ]);
+    await scene.expectNothingLeft(server);
+  });
 });
 
 describe("a store with a page that is damaged while its server runs", () => {

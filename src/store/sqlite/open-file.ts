@@ -133,7 +133,11 @@ export function checkSideFile(paths: StorePaths, side: SideFile | undefined): Si
       `${database} is a copy that was made while a server had the store open, so it may lack what was written last${restore}`,
     );
   }
-  if (!existsSync(wal)) throw storeUnavailable(`${wal} is missing, and with it what was written last${restore}`);
+  if (!existsSync(wal)) {
+    throw storeUnavailable(
+      `${wal} is missing, and with it what was written last, unless another program has opened the database since${restore}`,
+    );
+  }
   return side;
 }
 
