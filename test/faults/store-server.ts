@@ -6,8 +6,10 @@ import { mkdtemp, readdir, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
+import { WorkerState } from "../../gen/claude/runner/v1/pool_pb.ts";
 import type { TurnResult } from "../../gen/claude/runner/v1/result_pb.ts";
 import type { StreamChatResponse } from "../../gen/claude/runner/v1/runner_pb.ts";
+import { TurnState } from "../../gen/claude/runner/v1/turn_pb.ts";
 import { storePaths } from "../../src/store/sqlite/store-files.ts";
 import { type SettingsInput, tenants } from "../e2e/scene.ts";
 import { all, type Clients, clients, reasonOf } from "../e2e/session-clients.ts";
@@ -20,6 +22,9 @@ export interface StoreServer extends TakeoverServer {
   readonly pid: number;
   readonly clients: Clients;
 }
+
+/** What a worker is doing while no turn has it. */
+const atRest: ReadonlySet<unknown> = new Set([WorkerState.SPARE, WorkerState.BOUND_IDLE]);
 
 /** A turn whose `started` was received. */
 export interface BegunTurn {
@@ -62,10 +67,19 @@ export class StoreServers implements AsyncDisposable {
   }
 
   /**
-   * Ends a server, and looks whether anything is left that should not be: a worker, a folder of one, a turn without its
-   * end, a sum that is not that of its parts. `isInMounts`: its store is where only the server could see it.
+   * Ends a server, and looks whether anything is left that should not be: a worker with a turn, a turn that waits or has no
+   * end; afterwards a process, a folder of one, a sum in the store that is not that of its parts. `isInMounts`: its store is where only the server could see it.
    */
   async expectNothingLeft(server: StoreServer, { isInMounts = false } = {}): Promise<void> {
+    const { pool, turns } = server.clients;
+    const states = async () =>
+      ((await pool.getPool({})).pool?.profiles ?? []).flatMap(({ workerCounts, waitingCount }) => [
+        ...workerCounts.map(({ state }) => state),
+        ...(waitingCount > 0 ? ["waiting"] : []),
+      ]);
+    await until(async () => (await states()).every((state) => atRest.has(state)));
+    const { turns: all } = await turns.listTurns({});
+    expect(all.filter(({ state }) => state !== TurnState.ENDED)).toEqual([]);
     server.process.kill("SIGTERM");
     expect(await server.exited).toBe(0);
     for (const { pid, started } of await this.servers.fake.record()) {

@@ -12,7 +12,7 @@ import { LeaseLost } from "../store.ts";
 import type { StoreLimits } from "../store-limits.ts";
 import type { BatchEntry, Condition, Failure, OwnersFound, Reply } from "./batch.ts";
 import type { Context } from "./handler.ts";
-import { inTransaction } from "./open-file.ts";
+import { busyWaitMs, inTransaction } from "./open-file.ts";
 import { isAddition, isRead, runOperation } from "./operations.ts";
 import { hasDeadOwner, tendOwners } from "./owners.ts";
 import { PieceReader } from "./parcel.ts";
@@ -42,6 +42,8 @@ interface Work {
 /** What is new is refused at once while one of these is known. */
 const refusesNew: ReadonlySet<Fault | undefined> = new Set<Fault>(["full", "corrupt", "missing"]);
 
+/** How long a write waits for another program's that has had the file for longer than `busyWaitMs`. */
+const lockedWaitMs = 250;
 /** How often a server says in its row that it lives. Whether it does is decided by its lock. */
 const beatIntervalMs = 60_000;
 /** So many free pages go back to the disk at a time, some milliseconds' work. */
@@ -68,7 +70,8 @@ export class BatchRunner {
     try {
       usedBytes = (pragma("page_count") - pragma("freelist_count")) * pragma("page_size");
     } catch (error) {
-      this.#fault ??= faultOf(error);
+      const fault = faultOf(error);
+      if (fault !== undefined) this.#met(fault);
     }
     return { usedBytes, fault: this.#fault };
   }
@@ -84,7 +87,7 @@ export class BatchRunner {
     try {
       const result = this.#attempt(works, isPowerSafe);
       // Of the others it is known when they are over (`tend`).
-      if (!refusesNew.has(this.#fault) && !works.every(isReading)) this.#fault = undefined;
+      if (!refusesNew.has(this.#fault) && !works.every(isReading)) this.#become(undefined);
       return result;
     } catch (error) {
       const fault = faultOf(error);
@@ -118,7 +121,15 @@ export class BatchRunner {
 
   /** A file that is damaged stays so, whatever else is the matter with it. */
   #met(fault: Fault): void {
-    if (this.#fault !== "corrupt") this.#fault = fault;
+    if (this.#fault !== "corrupt") this.#become(fault);
+  }
+
+  /** A store that is known to be locked is not waited for as long again: whoever reads would wait each time as well. */
+  #become(fault: Fault | undefined): void {
+    if ((fault === "busy") !== (this.#fault === "busy")) {
+      this.#options.sql.exec(`pragma busy_timeout = ${fault === "busy" ? lockedWaitMs : busyWaitMs}`);
+    }
+    this.#fault = fault;
   }
 
   /** Beats, ends what dead servers left, brings the WAL home and makes room again. */
@@ -130,7 +141,7 @@ export class BatchRunner {
       this.#cleanUp();
       if (this.#isMissing(paths)) this.#met("missing");
       else if (this.#fault === "full") this.#recoverFromFull(paths);
-      else if (this.#fault !== "corrupt") this.#fault = undefined;
+      else if (this.#fault !== "corrupt") this.#become(undefined);
       return found;
     } catch (error) {
       const fault = faultOf(error);
@@ -231,7 +242,7 @@ export class BatchRunner {
     if (bavail * bsize < 2 * reserveBytes) return;
     try {
       makeReserve(paths);
-      this.#fault = undefined;
+      this.#become(undefined);
     } catch {
       // Still full: the next look tries again.
     }
