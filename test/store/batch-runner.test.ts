@@ -1,4 +1,15 @@
-import { closeSync, mkdirSync, mkdtempSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -93,6 +104,27 @@ describe("a batch of operations", () => {
     expect(turnCount()).toBe(1);
   });
 
+  it("waits only for a moment for readers when the WAL is brought home, and tries again", () => {
+    const waits: unknown[] = [];
+    const get = sql.get.bind(sql) as typeof sql.get;
+    sql.get = (text, ...values) => {
+      if (text.includes("wal_checkpoint")) waits.push(get<{ timeout: number }>("pragma busy_timeout")?.timeout);
+      return get(text, ...values);
+    };
+    run([submit()]);
+    const reader = new DatabaseSync(storePaths(folder).database);
+    reader.exec("begin");
+    reader.prepare("select * from turns").all();
+    run([submit()]);
+    runner.tend(70_000);
+    expect([waits, patienceMs()]).toEqual([[50], 5_000]);
+    expect(statSync(storePaths(folder).wal).size).toBeGreaterThan(0);
+    reader.close();
+    runner.tend(70_001);
+    expect(statSync(storePaths(folder).wal).size).toBe(0);
+    expect(runner.condition().fault).toBeUndefined();
+  });
+
   it("writes nothing into a file that takes no writing", () => {
     sql.exec("pragma query_only = 1");
     expect(run([submit()])).toMatchObject([{ failure: { fault: "readOnly" } }]);
@@ -182,5 +214,11 @@ describe("a batch of operations", () => {
     runner.tend(2);
     expect(runner.condition().fault).toBeUndefined();
     expect(run([submit()])).toMatchObject([{ output: { kind: "accepted" } }]);
+  });
+
+  it("that finds no reserve makes one, whatever became of the last", () => {
+    const { reserve } = storePaths(folder);
+    runner.tend(1);
+    expect(existsSync(reserve)).toBe(true);
   });
 });

@@ -98,36 +98,34 @@ describe("what is true of a store whatever is done to it", () => {
     expect(await store.session(tenant, "s")).toMatchObject({ costUsdMicros: at + 1 });
   });
 
-  it(
-    `lists ${sessionCount} sessions while others are written: each that rests once, and none twice`,
-    async () => {
-      const tenant = newTenant();
-      const name = (at: number) => `s-${String(at).padStart(6, "0")}`;
-      for (let at = 0; at < sessionCount; at += 500) {
-        await clock.advance(1);
-        const some = Array.from({ length: Math.min(500, sessionCount - at) }, (_, more) => name(at + more));
-        await Promise.all(some.map((id) => store.createSession(newSession(tenant, id, { idleExpiryMs: 86_400_000 }))));
-      }
-      const restless = new Set(Array.from({ length: Math.floor(sessionCount / 10) }, (_, at) => name(at * 10)));
-      const updates = [...restless];
-      const found: string[] = [];
-      for (let after: { atMs: number; id: string } | undefined; ; ) {
-        const page = await store.sessions({ tenant, profiles: undefined, limit: 97, ...(after && { after }) });
-        found.push(...page.map(({ id }) => id));
-        const last = page.at(-1);
-        if (page.length < 97 || last === undefined) break;
-        after = { atMs: last.updatedAtMs, id: last.id };
-        await clock.advance(1);
-        // Also with the clock set back, a change never moves a session behind the place of the list.
-        await Promise.all(updates.splice(0, 7).map((id) => store.updateSession(tenant, id, { title: "changed" })));
-      }
-      expect(new Set(found).size).toBe(found.length);
-      const seen = new Set(found);
-      const missing = Array.from({ length: sessionCount }, (_, at) => name(at)).filter((id) => !seen.has(id));
-      expect(missing.filter((id) => !restless.has(id))).toEqual([]);
-    },
-    10_000 + 3 * sessionCount,
-  );
+  it(`lists ${sessionCount} sessions while others are written: each that rests once, and none twice`, {
+    timeout: 10_000 + 3 * sessionCount,
+  }, async () => {
+    const tenant = newTenant();
+    const name = (at: number) => `s-${String(at).padStart(6, "0")}`;
+    for (let at = 0; at < sessionCount; at += 500) {
+      await clock.advance(1);
+      const some = Array.from({ length: Math.min(500, sessionCount - at) }, (_, more) => name(at + more));
+      await Promise.all(some.map((id) => store.createSession(newSession(tenant, id, { idleExpiryMs: 86_400_000 }))));
+    }
+    const restless = new Set(Array.from({ length: Math.floor(sessionCount / 10) }, (_, at) => name(at * 10)));
+    const updates = [...restless];
+    const found: string[] = [];
+    for (let after: { atMs: number; id: string } | undefined; ; ) {
+      const page = await store.sessions({ tenant, profiles: undefined, limit: 97, ...(after && { after }) });
+      found.push(...page.map(({ id }) => id));
+      const last = page.at(-1);
+      if (page.length < 97 || last === undefined) break;
+      after = { atMs: last.updatedAtMs, id: last.id };
+      await clock.advance(1);
+      // Also with the clock set back, a change never moves a session behind the place of the list.
+      await Promise.all(updates.splice(0, 7).map((id) => store.updateSession(tenant, id, { title: "changed" })));
+    }
+    expect(new Set(found).size).toBe(found.length);
+    const seen = new Set(found);
+    const missing = Array.from({ length: sessionCount }, (_, at) => name(at)).filter((id) => !seen.has(id));
+    expect(missing.filter((id) => !restless.has(id))).toEqual([]);
+  });
 });
 
 describe("what is true of a store in a file whatever is done to it", () => {

@@ -44,6 +44,8 @@ const refusesNew: ReadonlySet<Fault | undefined> = new Set<Fault>(["full", "corr
 
 /** How long a write waits for another program's that has had the file for longer than `busyWaitMs`. */
 const lockedWaitMs = 250;
+/** How long bringing the WAL home waits for readers: a backup or an export reads for minutes, and turns must not wait for it. */
+const checkpointWaitMs = 50;
 /** How often a server says in its row that it lives. Whether it does is decided by its lock. */
 const beatIntervalMs = 60_000;
 /** So many free pages go back to the disk at a time, some milliseconds' work. */
@@ -139,9 +141,10 @@ export class BatchRunner {
     try {
       const found = this.#tendOwners(paths, nowMs);
       this.#cleanUp();
+      const hasReserve = this.#hasReserve(paths);
+      const isOver = this.#fault !== "corrupt" && (this.#fault !== "full" || hasReserve);
       if (this.#isMissing(paths)) this.#met("missing");
-      else if (this.#fault === "full") this.#recoverFromFull(paths);
-      else if (this.#fault !== "corrupt") this.#become(undefined);
+      else if (isOver) this.#become(undefined);
       return found;
     } catch (error) {
       const fault = faultOf(error);
@@ -232,19 +235,34 @@ export class BatchRunner {
     const { sql } = this.#options;
     if (!this.#hasWritten) return;
     sql.exec(`pragma incremental_vacuum(${vacuumPages})`);
-    const moved = sql.get<{ busy: number }>("pragma wal_checkpoint(truncate)");
-    // A reader of the other server was in the way: the next look tries again.
+    const moved = this.#withPatience(checkpointWaitMs, () => {
+      return sql.get<{ busy: number }>("pragma wal_checkpoint(truncate)");
+    });
+    // A reader was in the way, of the other server or of a command: the next look tries again.
     this.#hasWritten = moved?.busy !== 0;
   }
 
-  #recoverFromFull(paths: StorePaths): void {
+  /** Within this wait nothing else is done here. */
+  #withPatience<T>(waitMs: number, work: () => T): T {
+    const { sql } = this.#options;
+    sql.exec(`pragma busy_timeout = ${waitMs}`);
+    try {
+      return work();
+    } finally {
+      sql.exec(`pragma busy_timeout = ${this.#fault === "busy" ? lockedWaitMs : busyWaitMs}`);
+    }
+  }
+
+  /** Whether there is a reserve; makes it, when there is room again. */
+  #hasReserve(paths: StorePaths): boolean {
+    if (sizeOf(paths.reserve) === reserveBytes) return true;
     const { bavail, bsize } = statfsSync(paths.folder);
-    if (bavail * bsize < 2 * reserveBytes) return;
+    if (bavail * bsize < 2 * reserveBytes) return false;
     try {
       makeReserve(paths);
-      this.#become(undefined);
+      return true;
     } catch {
-      // Still full: the next look tries again.
+      return false; // still full: the next look tries again
     }
   }
 }
