@@ -163,6 +163,21 @@ describe("the files of a store", () => {
     expect(await store.session("acme", "s")).toBeDefined();
   });
 
+  it("are opened although the start before was killed when it had written, and had not said so yet", async () => {
+    const folder = await closedStore();
+    const { database, sideFile } = storePaths(folder);
+    replaceIn(sideFile, /"closed"/, '"opening"');
+    const db = new DatabaseSync(database);
+    db.exec("update meta set value = '2' where key = 'generation'");
+    const left = newFolder();
+    cpSync(folder, left, { recursive: true });
+    db.close();
+    expect(statSync(storePaths(left).wal).size).toBeGreaterThan(0);
+    const { store } = await openAt(left);
+    expect(await store.session("acme", "s")).toMatchObject({ turnCount: 1 });
+    expect(JSON.parse(readFileSync(storePaths(left).sideFile, "utf8"))).toMatchObject({ state: "open", generation: 3 });
+  });
+
   it("begin anew when a first start did not come to its end", async () => {
     const folder = newFolder();
     const paths = storePaths(folder);

@@ -3,7 +3,8 @@
  *
  * SQLite opens a missing or an empty file, and one without its WAL, as if nothing had ever been in it. What has to be
  * there is written down beside it (`SideFile`), in an order that a kill at any point leaves truthful: the new generation
- * goes into the database before it goes there, and `closed` is written when everything is in the one file.
+ * goes into the database before it goes there, `closed` is written when everything is in the one file, and `opening` before
+ * anything is not any more.
  */
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -64,6 +65,8 @@ export function openFile(options: OpenFileOptions): OpenedFile {
 
 function openUnderLock({ paths, machine, migrations, contextOf }: OpenFileOptions): OpenedFile {
   const side = sideFileBefore(paths);
+  // From here on a WAL is the store's own.
+  if (side.state === "closed") writeSideFile(paths, { ...side, state: "opening" });
   const sql = connect(paths.database);
   let lock: LockFile | undefined;
   try {
@@ -128,6 +131,7 @@ export function checkSideFile(paths: StorePaths, side: SideFile | undefined): Si
     }
     return side;
   }
+  if (side.state === "opening") return side;
   if (side.inode !== inodeOf(database)) {
     throw storeUnavailable(
       `${database} is a copy that was made while a server had the store open, so it may lack what was written last${restore}`,

@@ -44,11 +44,12 @@ export function storePaths(folder: string): StorePaths {
 
 /**
  * What the database itself cannot know: that it has lost something. `creating`: its first start did not come to its end.
- * `open`: servers have it, or had it and died, so that there is a WAL. `closed`: everything is in the one file.
+ * `open`: servers have it, or had it and died, so that there is a WAL. `closed`: everything is in the one file. `opening`: it
+ * was closed, and what the first server writes may be in a WAL by now.
  */
 export interface SideFile {
   readonly storeId: string;
-  readonly state: "creating" | "open" | "closed";
+  readonly state: "creating" | "opening" | "open" | "closed";
   /** Raised in the database at each opening, and written here afterwards: never ahead of it. */
   readonly generation: number;
   /** The inode of the database: another one is a copy. */

@@ -39,7 +39,7 @@ export function visitStore(folder: string): StoreVisit {
         throw storeUnavailable(`the store is of version ${version}, and this command knows ${known}: use the other's`);
       }
       const serverPids = livingServers(sql, paths);
-      if (before.state === "closed") writeSideFile(paths, { ...before, state: "open" });
+      if (before.state !== "open") writeSideFile(paths, { ...before, state: "open" });
       return { sql, paths, serverPids, close: () => leave(sql, paths) };
     } catch (error) {
       closeUnused(sql, paths);
