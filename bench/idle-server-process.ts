@@ -72,6 +72,7 @@ const commands: ServerCommands = {
           settings,
           serverVersion: runnerVersion,
           cli: () => ({ version: undefined, seeds: true }),
+          authenticate: (authorization) => authenticator.authenticate(authorization),
         }),
       ],
       authenticate: (authorization) => authenticator.authenticate(authorization),

@@ -307,6 +307,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
         live,
         store,
         readers,
+        authenticate,
         clock,
         spans: cliSpans,
         profiles: settings.profiles,

@@ -11,23 +11,25 @@ interface StoreOptions {
   readonly folder?: string;
   readonly content?: true;
   readonly tenant?: string;
+  readonly to?: string;
   readonly json?: true;
 }
 
-const actions = ["check", "export", "compact", "adopt"] as const;
+const actions = ["check", "backup", "export", "compact", "adopt"] as const;
 type Action = (typeof actions)[number];
 
 export const store: CommandEntry = {
   usage: "store <action>",
-  summary: "check, export, compact or adopt the store of sessions and turns",
+  summary: "check, back up, export, compact or adopt the store of sessions and turns",
   group: "Set up",
   declare(command) {
     command
       .description(
-        "Looks after the store in which a server keeps sessions and turns. `check`, `export` and `compact` may run " +
-          "beside a server; `adopt` may not.",
+        "Looks after the store in which a server keeps sessions and turns. All actions but `adopt` may run beside a " +
+          "server.",
       )
       .option("--folder <path>", "the store's folder (default: store.folder of the settings)")
+      .option("--to <path>", "backup: the folder of the copy, in which there must be no store")
       .option("--content", "export: also the words of prompts, answers, results, events and transcripts")
       .option("--tenant <name>", "export: only the records of this tenant")
       .option("--json", "print one JSON object (export always prints JSON, one record a line)");
@@ -36,7 +38,11 @@ export const store: CommandEntry = {
       "after",
       helpSection("Actions:", [
         "check    reads the whole store and names what is not as it must be; exits with 1 if there is anything",
-        "export   prints sessions and turns as JSON lines, without their words unless you ask for them",
+        "backup   copies the store, as it is at this moment, into a folder that a server can open. To restore it,",
+        "         stop the server, move the store's folder away and put the copy in its place. Turns that were open",
+        "         end as lost in it",
+        "export   prints sessions and turns as JSON lines, without their words unless you ask for them. They are",
+        "         for reading and for other programs: nothing reads them back into a store, use `backup` for that",
         "compact  gives free room back to the disk: all of it, or, beside a server, only whole free pages",
         "adopt    accepts a store that a server refuses: a copy that was made while a server had it open, one",
         "         without its -wal file, or one of another machine. What was written last may be missing, and",
@@ -44,6 +50,7 @@ export const store: CommandEntry = {
       ]) +
         helpSection("\nExamples:", [
           "claude-runner store check",
+          "claude-runner store backup --to /backups/claude-runner/2026-12-01",
           "claude-runner store export --tenant billing > turns.jsonl",
           "claude-runner store export --content | jq 'select(.record == \"part\")'",
         ]),
@@ -56,9 +63,12 @@ export const store: CommandEntry = {
     if (action !== "export" && (options.content || options.tenant !== undefined)) {
       throw new UsageError("--content and --tenant are for `store export`");
     }
+    if ((action === "backup") !== (options.to !== undefined)) {
+      throw new UsageError("`store backup` needs --to, and no other action has it");
+    }
     const folder = options.folder ?? settingsOf(terminal, command).settings.store.folder;
     if (folder === undefined) throw new UsageError("no folder of a store is known here: name one with --folder");
-    return runners[action](terminal, folder, options);
+    return await runners[action](terminal, folder, options).catch(inWords);
   },
 };
 
@@ -81,6 +91,21 @@ const runners: Readonly<Record<Action, Runner>> = {
       terminal.stdout.write(`${verdict}${besideServer(visit.serverPids)}\n`);
     }
     return problems.length === 0 ? exitCodes.ok : exitCodes.failed;
+  },
+
+  async backup(terminal, folder, options) {
+    const { backUpStore } = await import("../store/sqlite/store-backup.ts");
+    await using visit = await visited(folder);
+    const to = options.to as string;
+    const { bytes, lostTurnCount, freedSessionCount } = backUpStore(visit, to, systemClock.wallNow());
+    if (options.json) {
+      print(terminal, { folder, to, bytes, lostTurnCount, freedSessionCount, serverPids: visit.serverPids });
+      return exitCodes.ok;
+    }
+    const lost =
+      lostTurnCount === 0 ? "" : `; ${counted(lostTurnCount, "turn")} that ran or waited ended as lost in it`;
+    terminal.stdout.write(`The store is copied to ${to}: ${sizeText(bytes)}${lost}.\n`);
+    return exitCodes.ok;
   },
 
   async export(terminal, folder, { tenant, content }) {
@@ -126,6 +151,15 @@ const runners: Readonly<Record<Action, Runner>> = {
     return exitCodes.ok;
   },
 };
+
+/** What SQLite refuses, for the person who asked for it. */
+async function inWords(error: unknown): Promise<never> {
+  const { faultOf, faultText } = await import("../store/sqlite/sqlite-faults.ts");
+  const fault = faultOf(error);
+  if (fault === undefined) throw error;
+  const what = fault === "corrupt" ? "the store is damaged; put it back from a backup" : faultText(fault);
+  throw new CommandError(`${what} (${(error as Error).message})`);
+}
 
 async function visited(folder: string) {
   const { visitStore } = await import("../store/sqlite/store-visit.ts");

@@ -458,7 +458,7 @@ export const settingsSchema = z.strictObject({
       folder: about(
         file.optional(),
         "The folder of the store's files. It must be on a local disk, and no other program may write to it.",
-        "For a backup, copy the folder while no server has the store open.",
+        "`claude-runner store backup` makes a copy, also while a server runs.",
         "`store` in the state folder",
       ),
       powerSafeAll: about(

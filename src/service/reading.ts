@@ -1,9 +1,13 @@
 /**
- * A reader of a turn that does not hold it up: when it is too slow, and what it is told then.
+ * A reader of a turn that does not hold it up: when it is too slow or may not read on, and what it is told then.
  */
 import type { Clock } from "../clock.ts";
+import type { ProfileSettings } from "../config/profile-settings.ts";
 import { RunnerError } from "../runner-error.ts";
+import { turnNotFound } from "../sessions/refusals.ts";
 import { watchForStall } from "../turns/stall.ts";
+import { type Authenticate, type CallContext, callerOf } from "./calls.ts";
+import { seesProfile } from "./in/requests.ts";
 import type { ServedTurn } from "./out/turn-encoder.ts";
 
 /** Calls that read one turn at once, the one that began it included. */
@@ -14,6 +18,30 @@ export function tooManyReaders({ turn, log }: ServedTurn): RunnerError | undefin
   if (log.readerCount < maxReadersPerTurn) return undefined;
   const message = `${maxReadersPerTurn} calls read the turn ${turn.id}, and it may have no more`;
   return new RunnerError("QUOTA_EXCEEDED", message, { facts: { turnId: turn.id, limit: maxReadersPerTurn } });
+}
+
+export interface ReadingRights {
+  readonly authenticate: Authenticate;
+  readonly profiles: Readonly<Record<string, ProfileSettings>>;
+}
+
+/** How often it is asked whether a reader may read on while events come without a pause, in milliseconds. */
+export const allowedMs = 1_000;
+
+/**
+ * Throws when a caller may not read a turn on: its token is gone, or does not name the turn's profile any more. The call
+ * that began a turn is not asked: it was let in with its turn, and has it to the end.
+ */
+export function stillAllowed(
+  call: CallContext,
+  turn: { readonly id: string; readonly profile: string },
+  { authenticate, profiles }: ReadingRights,
+): () => void {
+  const { tenant } = callerOf(call);
+  return () => {
+    const now = authenticate(call.requestHeader.get("authorization") ?? undefined);
+    if (now.tenant !== tenant || !seesProfile(now, turn.profile, profiles)) throw turnNotFound(turn.id);
+  };
 }
 
 /** How far a reader is, and how many events there are beyond. */

@@ -33,7 +33,7 @@ import { LiveTurn } from "../turns/live-turn.ts";
 import type { LiveTurns } from "../turns/live-turns.ts";
 import { type ObserverParts, observersOf } from "../turns/observers/turn-observers.ts";
 import { CallScope } from "./call-scope.ts";
-import { type CallContext, callerOf, type ServedService, served, turnIdHeader } from "./calls.ts";
+import { type Authenticate, type CallContext, callerOf, type ServedService, served, turnIdHeader } from "./calls.ts";
 import { toConnectError } from "./errors.ts";
 import { toAsk } from "./in/named-requests.ts";
 import { seesProfile, toTurn } from "./in/requests.ts";
@@ -41,6 +41,7 @@ import { prepareRules } from "./in/rules.ts";
 import { refusedAtIntake, rejoined } from "./intake-metrics.ts";
 import { asBytes, asMessages, type ResponseForm } from "./out/response-form.ts";
 import { ServedTurnEncoder } from "./out/turn-encoder.ts";
+import { stillAllowed } from "./reading.ts";
 import { type CliInfo, type ServerInfoParts, serverInfo } from "./server-info.ts";
 import { type CalledTurn, relayTurn, type TurnCall, TurnFailure } from "./stream-chat.ts";
 import { CallSpan, traced } from "./traced.ts";
@@ -57,6 +58,7 @@ export interface RunnerParts extends ObserverParts, ServerInfoParts {
   readonly live: LiveTurns<TurnResult>;
   readonly store: Store;
   readonly readers: TurnReaders;
+  readonly authenticate: Authenticate;
 }
 
 /** ClaudeRunner as the listeners take it. */
@@ -112,11 +114,12 @@ async function openTurn<R>(
     const asked = toTurn(request, caller, { profiles: parts.profiles, expiry: settings.store, session });
     if (named?.kind === "hidden") throw named.refusal;
     checkSeeding(asked, parts.cli());
-    const { called, turnId } = await takeIn(request, asked, { caller, scope, span, parts });
+    const { called, turnId, profile } = await takeIn(request, asked, { caller, scope, span, parts });
     if (called.kind === "recorded" || called.role === "reader") leave = parts.readers.enter(caller.tenant);
     return {
       called,
       beginning: () => call.responseHeader.set(turnIdHeader, turnId),
+      stillAllowed: stillAllowed(call, { id: turnId, profile }, parts),
       form: form(asked.detail),
       scope,
       clock,
@@ -164,7 +167,7 @@ async function takeIn(
     span,
     parts,
   }: { readonly caller: Caller; readonly scope: CallScope; readonly span: CallSpan; readonly parts: RunnerParts },
-): Promise<{ readonly called: CalledTurn; readonly turnId: string }> {
+): Promise<{ readonly called: CalledTurn; readonly turnId: string; readonly profile: string }> {
   const { clock, desk, profiles, settings, store } = parts;
   const profile = profiles[asked.profile]!;
   const ask = await toAsk(request, asked, profile, settings.store);
@@ -212,13 +215,18 @@ async function takeIn(
       return {
         called: { kind: "live", live: taken.live, role: ask.onDisconnect === "continue" ? "starter" : "caller" },
         turnId: turn.id,
+        profile: turn.profile,
       };
-    case "found":
+    case "found": {
       rejoined("requestId");
-      return { called: { kind: "live", live: taken.live, role: "reader" }, turnId: taken.live.turn.id };
-    case "recorded":
+      const { live } = taken;
+      return { called: { kind: "live", live, role: "reader" }, turnId: live.turn.id, profile: live.turn.profile };
+    }
+    case "recorded": {
       rejoined("requestId");
-      return { called: { kind: "recorded", record: taken.record, store }, turnId: taken.record.id };
+      const { record } = taken;
+      return { called: { kind: "recorded", record, store }, turnId: record.id, profile: record.profile };
+    }
     default:
       return taken satisfies never;
   }

@@ -17,7 +17,7 @@ import { heartbeat } from "./out/proto-events.ts";
 import type { ResponseForm } from "./out/response-form.ts";
 import type { Event } from "./out/responses.ts";
 import type { ServedTurn } from "./out/turn-encoder.ts";
-import { laggingMs, readerBehind, tooManyReaders, watchedForStall } from "./reading.ts";
+import { allowedMs, laggingMs, readerBehind, tooManyReaders, watchedForStall } from "./reading.ts";
 import { readRecorded, recordedFailure } from "./recorded-turn.ts";
 
 /** What a turn failed with, and how far it had come. No error by itself: a stack would cost every refusal, and tell nothing. */
@@ -66,6 +66,8 @@ export interface TurnCall<R> {
    * fails with all the same.
    */
   readonly ended?: (result: TurnResult, end: LiveTurnEnd | undefined) => RunnerError | undefined;
+  /** Throws when the caller may not read on. Asked only of a reader: whoever began a turn has it to its end. */
+  readonly stillAllowed: () => void;
   /** The first response is about to be sent: a refusal before that has no headers. */
   readonly beginning: () => void;
   /** Turns what the turn failed with into what the caller gets. */
@@ -108,6 +110,12 @@ export async function* relayTurn<R>(open: () => TurnCall<R> | Promise<TurnCall<R
   try {
     using _tick = every(clock, tickMs(times), () => cursor.wake());
     let lastSentMs = clock.now();
+    let allowedAtMs = lastSentMs;
+    const checkReader = (nowMs: number) => {
+      if (role !== "reader" || nowMs - allowedAtMs < allowedMs) return;
+      allowedAtMs = nowMs;
+      call.stillAllowed();
+    };
     let hasStarted = false;
     for (;;) {
       const bytes = cursor.poll();
@@ -118,6 +126,7 @@ export async function* relayTurn<R>(open: () => TurnCall<R> | Promise<TurnCall<R
         hasStarted = true;
         yield response;
         lastSentMs = clock.now();
+        checkReader(lastSentMs);
         continue;
       }
       if (cursor.missing !== undefined) throw readerBehind(cursor.sequence, "was too slow for what memory holds");
@@ -133,6 +142,7 @@ export async function* relayTurn<R>(open: () => TurnCall<R> | Promise<TurnCall<R
       if (role !== "caller") scope.signal.throwIfAborted();
       await cursor.changed();
       const nowMs = clock.now();
+      checkReader(nowMs);
       if (!hasStarted || cursor.unreadCount > 0 || nowMs - lastSentMs < times.heartbeatMs) continue;
       lastSentMs = nowMs;
       const { sequence } = cursor;
@@ -198,6 +208,7 @@ async function* recorded<R>(
       yield event(1, { case: "started", value: { profile, model, sessionId } });
     }
     for await (const item of readRecorded(record, sent.sequence, { store, clock, signal: scope.signal })) {
+      call.stillAllowed();
       if (item.kind === "event") {
         sent.sequence = item.sequence;
         const response = form.event(item.bytes, item.flags);

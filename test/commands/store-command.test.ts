@@ -66,6 +66,24 @@ describe("claude-runner store", () => {
     expect(await records("--tenant", "other")).toEqual([]);
   });
 
+  it("backs a store up beside its server, so that another server can go on with the copy", async () => {
+    const folder = newFolder();
+    const one = await openAt(folder);
+    await say(one.store, "acme", "s", "a question", "an answer");
+    const copy = newFolder();
+    const { exitCode, stdout } = await run(["backup", "--folder", folder, "--to", copy]);
+    expect([exitCode, stdout]).toEqual([
+      exitCodes.ok,
+      expect.stringMatching(/^The store is copied to .*: \d+ MiB\.\n$/),
+    ]);
+    const { store } = await openAt(copy);
+    expect(await store.conversation("acme", "s")).toHaveLength(1);
+    const again = await run(["backup", "--folder", folder, "--to", copy]);
+    expect([again.exitCode, again.stderr]).toEqual([exitCodes.failed, expect.stringMatching(/there is a store in/)]);
+    const { stdout: json } = await run(["backup", "--folder", folder, "--to", newFolder(), "--json"]);
+    expect(JSON.parse(json)).toMatchObject({ folder, lostTurnCount: 0, serverPids: [process.pid] });
+  });
+
   it("adopts what a server refuses", async () => {
     const folder = newFolder();
     await openAt(folder);
@@ -93,6 +111,8 @@ describe("claude-runner store", () => {
     });
     expect(existsSync(folder)).toBe(false);
     expect(await run(["burn", "--folder", folder])).toMatchObject({ exitCode: exitCodes.usage });
+    expect((await run(["backup", "--folder", folder])).stderr).toMatch(/needs --to/);
+    expect((await run(["check", "--folder", folder, "--to", "/x"])).stderr).toMatch(/no other action has it/);
     expect((await run(["check", "--folder", folder, "--content"])).stderr).toMatch(/are for `store export`/);
   });
 });

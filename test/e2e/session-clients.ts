@@ -1,8 +1,9 @@
 /**
- * Clients of a scene's three services that know of turns and sessions, and what tests ask of their streams.
+ * Clients of a scene's services, and what tests ask of their streams.
  */
 import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
+import { PoolService } from "../../gen/claude/runner/v1/pool_pb.ts";
 import { ClaudeRunner, type StreamChatResponse } from "../../gen/claude/runner/v1/runner_pb.ts";
 import { SessionService } from "../../gen/claude/runner/v1/session_pb.ts";
 import { TurnService } from "../../gen/claude/runner/v1/turn_pb.ts";
@@ -14,9 +15,10 @@ export interface Clients {
   readonly runner: Client<typeof ClaudeRunner>;
   readonly sessions: Client<typeof SessionService>;
   readonly turns: Client<typeof TurnService>;
+  readonly pool: Client<typeof PoolService>;
 }
 
-export function clients(scene: Scene, token: string = tenants.acme): Clients {
+export function clients(scene: Pick<Scene, "target">, token: string = tenants.acme): Clients {
   const transport = createGrpcTransport({
     baseUrl: `http://127.0.0.1:${scene.target.grpcPort}`,
     interceptors: [
@@ -30,6 +32,7 @@ export function clients(scene: Scene, token: string = tenants.acme): Clients {
     runner: createClient(ClaudeRunner, transport),
     sessions: createClient(SessionService, transport),
     turns: createClient(TurnService, transport),
+    pool: createClient(PoolService, transport),
   };
 }
 

@@ -62,6 +62,12 @@ export const elsewhere: readonly ElsewhereGroup[] = [
         test: "ends the reading of a silent turn at the next beat, and of a busy one within moments; the turn goes on",
       },
       {
+        tries: "a turn that is read again by its request_id after its token was revoked",
+        expects: "is read no further",
+        file: "test/faults/revoked-token.process.test.ts",
+        test: "a token that is revoked reads no turn on that another call began, and its own turns to their end",
+      },
+      {
         tries: "readers of a turn without number, by its id and by its request_id",
         expects: "find room for 64, and for so many of their tenant",
         file: "test/service/kept/odd-turns.test.ts",

@@ -67,6 +67,7 @@ export function servedScene({ clock, store, pool, tenant = "acme", onBegun }: Se
     recentTurns: new RecentTurns(),
     serverVersion: "0",
     cli: () => ({ version: "2.1.332", seeds: true }),
+    authenticate: () => caller,
     spans: undefined,
   });
   const turns = turnService({ ...parts, readers: new TurnReaders(100_000), calls, authenticate: () => caller });

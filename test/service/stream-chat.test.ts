@@ -41,6 +41,7 @@ function scene(options: { workers?: ScriptedWorker[]; maxInFlight?: number; span
     settings,
     serverVersion: "0",
     cli: () => ({ version: "2.1.332", seeds: true }),
+    authenticate: () => ({ tenant: "acme", profiles: ["*"], isOperator: false }),
     spans: options.spans,
   });
   const abort = new AbortController();

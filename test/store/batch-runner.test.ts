@@ -1,4 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -35,6 +46,21 @@ const submit = (turn = newTurn("acme")) => entry("acceptTurn", { ...turn, reques
 const run = (entries: readonly BatchEntry[], isPowerSafe = false) =>
   runner.run(entries, new Uint8Array(), isPowerSafe).replies;
 const turnCount = () => sql.get<{ count: number }>("select count(*) as count from turns")?.count;
+/** Makes the first page of a table unreadable. */
+function damage(table: string): void {
+  sql.exec("pragma wal_checkpoint(truncate)");
+  const { rootpage = 0 } =
+    sql.get<{ rootpage: number }>("select rootpage from sqlite_schema where name = ?1", table) ?? {};
+  const file = openSync(storePaths(folder).database, "r+");
+  writeSync(file, Buffer.alloc(4_096, 0xa5), 0, 4_096, 4_096 * (rootpage - 1));
+  closeSync(file);
+  // What is in memory counts no more when another program has written.
+  const other = new DatabaseSync(storePaths(folder).database);
+  other.exec("insert into meta(key, value) values('test', 'written')");
+  other.close();
+}
+
+const patienceMs = () => sql.get<{ timeout: number }>("pragma busy_timeout")?.timeout;
 const synchronous = () => sql.get<{ synchronous: number }>("pragma synchronous")?.synchronous;
 
 describe("a batch of operations", () => {
@@ -66,13 +92,37 @@ describe("a batch of operations", () => {
     other.exec("begin immediate");
     expect(run([submit(), submit()])).toMatchObject([{ failure: { fault: "busy" } }, { failure: { fault: "busy" } }]);
     expect(runner.condition().fault).toBe("busy");
+    // Once is enough: nobody waits as long again, those who read least of all.
+    expect(patienceMs()).toBe(250);
     // Reading goes on.
     expect(run([entry("turn", { tenant: "acme", turnId: "x" })])).toEqual([{ output: undefined, sizes: [] }]);
     other.exec("rollback");
     other.close();
     expect(run([submit()])).toMatchObject([{ output: { kind: "accepted" } }]);
     expect(runner.condition().fault).toBeUndefined();
+    expect(patienceMs()).toBe(5_000);
     expect(turnCount()).toBe(1);
+  });
+
+  it("waits only for a moment for readers when the WAL is brought home, and tries again", () => {
+    const waits: unknown[] = [];
+    const get = sql.get.bind(sql) as typeof sql.get;
+    sql.get = (text, ...values) => {
+      if (text.includes("wal_checkpoint")) waits.push(get<{ timeout: number }>("pragma busy_timeout")?.timeout);
+      return get(text, ...values);
+    };
+    run([submit()]);
+    const reader = new DatabaseSync(storePaths(folder).database);
+    reader.exec("begin");
+    reader.prepare("select * from turns").all();
+    run([submit()]);
+    runner.tend(70_000);
+    expect([waits, patienceMs()]).toEqual([[50], 5_000]);
+    expect(statSync(storePaths(folder).wal).size).toBeGreaterThan(0);
+    reader.close();
+    runner.tend(70_001);
+    expect(statSync(storePaths(folder).wal).size).toBe(0);
+    expect(runner.condition().fault).toBeUndefined();
   });
 
   it("writes nothing into a file that takes no writing", () => {
@@ -88,6 +138,52 @@ describe("a batch of operations", () => {
       { output: [], sizes: [] },
     ]);
     other.close();
+  });
+
+  it("reads what it can when what it has to write fails", () => {
+    run([submit()]);
+    const other = new DatabaseSync(storePaths(folder).database);
+    other.exec("begin immediate");
+    const list = entry("sessions", { tenant: "acme", profiles: undefined, limit: 1 });
+    expect(run([list, submit(), entry("census", undefined)])).toMatchObject([
+      { output: [] },
+      { failure: { fault: "busy" } },
+      { output: { sessionCount: 0 } },
+    ]);
+    other.close();
+  });
+
+  it("that meets a damaged page spares what needs another one, and nothing new is taken from then on", () => {
+    const turn = newTurn("acme");
+    run([submit(turn)]);
+    damage("events");
+    const list = entry("events", { turnId: turn.id, afterSequence: 0, maxBytes: 1 });
+    const known = entry("turn", { tenant: "acme", turnId: turn.id });
+    expect(run([list, known])).toMatchObject([{ failure: { fault: "corrupt" } }, { output: { id: turn.id } }]);
+    const end = { turnId: turn.id, epoch: 1, outcome: "completed", usage: {}, costUsdMicros: 0, costIsEstimate: false };
+    expect(run([entry("endTurn", { ...end, lastSequence: 3 }), submit()])).toMatchObject([
+      { output: undefined },
+      { failure: { fault: "corrupt" } },
+    ]);
+    // Neither what goes well nor a look at it makes the file whole.
+    runner.tend(2);
+    expect(runner.condition().fault).toBe("corrupt");
+    expect(run([submit()])).toMatchObject([{ failure: { fault: "corrupt" } }]);
+  });
+
+  it("brings nothing new while the files are not where they were, and says so", () => {
+    const { database } = storePaths(folder);
+    run([submit()]);
+    renameSync(database, `${database}.moved`);
+    runner.tend(2);
+    expect(run([submit()])).toMatchObject([{ failure: { fault: "missing" } }]);
+    writeFileSync(database, "another file");
+    runner.tend(3);
+    expect(runner.condition().fault).toBe("missing");
+    renameSync(`${database}.moved`, database);
+    runner.tend(4);
+    expect(run([submit()])).toMatchObject([{ output: { kind: "accepted" } }]);
+    expect(turnCount()).toBe(2);
   });
 
   it("that meets a full disk gives up the reserve, and then refuses only what is new", () => {
@@ -118,5 +214,11 @@ describe("a batch of operations", () => {
     runner.tend(2);
     expect(runner.condition().fault).toBeUndefined();
     expect(run([submit()])).toMatchObject([{ output: { kind: "accepted" } }]);
+  });
+
+  it("that finds no reserve makes one, whatever became of the last", () => {
+    const { reserve } = storePaths(folder);
+    runner.tend(1);
+    expect(existsSync(reserve)).toBe(true);
   });
 });

@@ -141,6 +141,11 @@ describe("the files of a store", () => {
         inDatabase(database, "pragma user_version = 99; update meta set value = '98' where key = 'oldest_reader'"),
       /of a newer version \(99; this server reads up to 1\)/,
     ],
+    [
+      "a WAL of another store lies beside the database",
+      ({ wal }) => writeFileSync(wal, Buffer.alloc(8_192, 1)),
+      /store\.db-wal does not belong to .*store\.db, which was closed/,
+    ],
     ["a page is damaged", ({ database }) => damage(database), /damaged/],
   ] as [string, (paths: ReturnType<typeof storePaths>) => void, RegExp][])(
     "are refused with words, and not replaced by memory, when %s",
@@ -156,6 +161,21 @@ describe("the files of a store", () => {
     inDatabase(storePaths(folder).database, "pragma user_version = 99");
     const { store } = await openAt(folder);
     expect(await store.session("acme", "s")).toBeDefined();
+  });
+
+  it("are opened although the start before was killed when it had written, and had not said so yet", async () => {
+    const folder = await closedStore();
+    const { database, sideFile } = storePaths(folder);
+    replaceIn(sideFile, /"closed"/, '"opening"');
+    const db = new DatabaseSync(database);
+    db.exec("update meta set value = '2' where key = 'generation'");
+    const left = newFolder();
+    cpSync(folder, left, { recursive: true });
+    db.close();
+    expect(statSync(storePaths(left).wal).size).toBeGreaterThan(0);
+    const { store } = await openAt(left);
+    expect(await store.session("acme", "s")).toMatchObject({ turnCount: 1 });
+    expect(JSON.parse(readFileSync(storePaths(left).sideFile, "utf8"))).toMatchObject({ state: "open", generation: 3 });
   });
 
   it("begin anew when a first start did not come to its end", async () => {

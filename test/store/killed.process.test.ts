@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, rmSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { storePaths } from "../../src/store/sqlite/store-files.ts";
 import type { Store } from "../../src/store/store.ts";
 import { FakeClock } from "../fake-clock.ts";
+import { canMount, ownMounts } from "./own-mounts.ts";
 import { inSession, newTurn, sequencesIn } from "./samples.ts";
 import { closeStore, newFolder, openAt, problemsIn } from "./store-folder.ts";
 
@@ -147,17 +148,6 @@ async function expectWhole(store: Store, valuesOf: (key: string) => string[], li
     expect(sequencesIn(await store.events(stored as string, 0, 10_000))).toHaveLength(lastSequence as number);
   }
 }
-
-/** A small file system of its own for a process, where this user may make one. */
-const ownMounts = ["unshare", "--mount", "--map-root-user"];
-const canMount = (() => {
-  try {
-    execFileSync("unshare", [...ownMounts.slice(1), "mount", "-t", "tmpfs", "none", "/mnt"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-})();
 
 describe.runIf(canMount)("a store on a full disk", () => {
   it("refuses what is new, ends what runs, and goes on by itself when there is room", async () => {

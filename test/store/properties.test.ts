@@ -98,7 +98,9 @@ describe("what is true of a store whatever is done to it", () => {
     expect(await store.session(tenant, "s")).toMatchObject({ costUsdMicros: at + 1 });
   });
 
-  it(`lists ${sessionCount} sessions while others are written: each that rests once, and none twice`, async () => {
+  it(`lists ${sessionCount} sessions while others are written: each that rests once, and none twice`, {
+    timeout: 10_000 + 3 * sessionCount,
+  }, async () => {
     const tenant = newTenant();
     const name = (at: number) => `s-${String(at).padStart(6, "0")}`;
     for (let at = 0; at < sessionCount; at += 500) {

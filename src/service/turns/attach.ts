@@ -16,7 +16,7 @@ import { toLiveTurn, toTurnMessage } from "../out/kept-messages.ts";
 import { heartbeat } from "../out/proto-events.ts";
 import type { ResponseForm } from "../out/response-form.ts";
 import type { ServedTurn } from "../out/turn-encoder.ts";
-import { laggingMs, readerBehind, tooManyReaders, watchedForStall } from "../reading.ts";
+import { allowedMs, laggingMs, readerBehind, tooManyReaders, watchedForStall } from "../reading.ts";
 import { readRecorded, recordedFailure, storedEvents } from "../recorded-turn.ts";
 import type { RelayTimes } from "../stream-chat.ts";
 
@@ -37,9 +37,6 @@ export interface AttachParts<R> {
   /** Throws when the caller may not read on: its token is gone, or does not name the turn's profile any more. */
   readonly stillAllowed: () => void;
 }
-
-/** How often it is asked whether a reader may read on while events come without a pause, in milliseconds. */
-const allowedMs = 1_000;
 
 export async function* attachLive<R>(live: ServedTurn, parts: AttachParts<R>): AsyncGenerator<AttachedItem<R>, void> {
   const { form, afterSequence, scope, clock, times, store, stillAllowed } = parts;

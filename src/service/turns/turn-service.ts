@@ -45,7 +45,7 @@ import { toLiveTurn, toTurnMessage } from "../out/kept-messages.ts";
 import { asBytes, asMessages } from "../out/response-form.ts";
 import type { ServedResult, ServedTurn } from "../out/turn-encoder.ts";
 import { defaultPageSize, maxPageBytes, pageStart, pageToken } from "../page-token.ts";
-import { watchedForStall } from "../reading.ts";
+import { stillAllowed, watchedForStall } from "../reading.ts";
 import { storedResult } from "../recorded-turn.ts";
 import { visibleProfiles } from "../sessions/session-service.ts";
 import type { RelayTimes } from "../stream-chat.ts";
@@ -331,7 +331,7 @@ async function* attach<R>(
   parts: TurnServiceParts,
   form: AttachParts<R>["form"],
 ): AsyncGenerator<AttachedItem<R>, void> {
-  const { clock, calls, store, log, readers, authenticate, profiles } = parts;
+  const { clock, calls, store, log, readers } = parts;
   const span = new CallSpan(methodName("AttachTurn"), call, clock);
   let scope: CallScope | undefined;
   let leave = () => {};
@@ -353,10 +353,7 @@ async function* attach<R>(
       store,
       clock,
       times: calls,
-      stillAllowed: () => {
-        const now = authenticate(call.requestHeader.get("authorization") ?? undefined);
-        if (now.tenant !== caller.tenant || !seesProfile(now, profile, profiles)) throw turnNotFound(idOf(found));
-      },
+      stillAllowed: stillAllowed(call, { id: idOf(found), profile }, parts),
     };
     yield* found.kind === "live" ? attachLive(found.live, attachParts) : attachRecorded(found.record, attachParts);
     isDone = true;

@@ -3,7 +3,8 @@
  *
  * SQLite opens a missing or an empty file, and one without its WAL, as if nothing had ever been in it. What has to be
  * there is written down beside it (`SideFile`), in an order that a kill at any point leaves truthful: the new generation
- * goes into the database before it goes there, and `closed` is written when everything is in the one file.
+ * goes into the database before it goes there, `closed` is written when everything is in the one file, and `opening` before
+ * anything is not any more.
  */
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -20,6 +21,7 @@ import { Sql } from "./sql.ts";
 import { storeUnavailable } from "./sqlite-faults.ts";
 import {
   inodeOf,
+  makeEmptyWal,
   makePrivateFile,
   makePrivateFolder,
   makeReserve,
@@ -63,6 +65,8 @@ export function openFile(options: OpenFileOptions): OpenedFile {
 
 function openUnderLock({ paths, machine, migrations, contextOf }: OpenFileOptions): OpenedFile {
   const side = sideFileBefore(paths);
+  // From here on a WAL is the store's own.
+  if (side.state === "closed") writeSideFile(paths, { ...side, state: "opening" });
   const sql = connect(paths.database);
   let lock: LockFile | undefined;
   try {
@@ -89,9 +93,18 @@ function openUnderLock({ paths, machine, migrations, contextOf }: OpenFileOption
     };
   } catch (error) {
     lock?.release();
-    sql.db.close();
+    closeUnused(sql, paths);
     throw error;
   }
+}
+
+/**
+ * Closes what turned out not to be usable, and leaves it as it was. The last connection that closes takes the WAL away,
+ * when all that was in it is in the database; the next start would take that for a loss.
+ */
+export function closeUnused(sql: Sql, paths: StorePaths): void {
+  sql.db.close();
+  if (readSideFile(paths)?.state === "open" && !existsSync(paths.wal)) makeEmptyWal(paths);
 }
 
 /** What the side file says. A first start makes it, and the database. */
@@ -108,13 +121,27 @@ export function checkSideFile(paths: StorePaths, side: SideFile | undefined): Si
   const databaseBytes = sizeOf(database);
   if (databaseBytes === undefined) throw storeUnavailable(`${database} is missing${restore}`);
   if (databaseBytes === 0) throw storeUnavailable(`${database} is empty${restore}`);
-  if (side.state === "closed") return side;
+  if (side.state === "closed") {
+    // SQLite would write what is in it into the database, whosever it is.
+    if (sizeOf(wal)) {
+      throw storeUnavailable(
+        `${wal} does not belong to ${database}, which was closed: if you put back a backup, delete it; ` +
+          "if not, `claude-runner store adopt` uses both",
+      );
+    }
+    return side;
+  }
+  if (side.state === "opening") return side;
   if (side.inode !== inodeOf(database)) {
     throw storeUnavailable(
       `${database} is a copy that was made while a server had the store open, so it may lack what was written last${restore}`,
     );
   }
-  if (!existsSync(wal)) throw storeUnavailable(`${wal} is missing, and with it what was written last${restore}`);
+  if (!existsSync(wal)) {
+    throw storeUnavailable(
+      `${wal} is missing, and with it what was written last, unless another program has opened the database since${restore}`,
+    );
+  }
   return side;
 }
 

@@ -3,7 +3,8 @@
  */
 import { RunnerError } from "../../runner-error.ts";
 
-export type Fault = "full" | "busy" | "readOnly" | "corrupt" | "disk";
+/** `missing` is none of SQLite's: it goes on writing to files that are not there any more. */
+export type Fault = "full" | "busy" | "readOnly" | "corrupt" | "disk" | "missing";
 
 const faults: Readonly<Record<number, Fault>> = {
   5: "busy",
@@ -23,6 +24,7 @@ const words: Readonly<Record<Fault, string>> = {
   readOnly: "the store cannot be written",
   corrupt: "the store is damaged; `claude-runner store check` says where",
   disk: "the disk of the store has failed",
+  missing: "the files of the store were moved, replaced or deleted while the server had them open",
 };
 
 /** What is wrong with the store itself. `undefined`: the error is about something else, such as a rule of a table. */

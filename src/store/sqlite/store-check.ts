@@ -2,6 +2,7 @@
  * What must be true of a store, whatever happened to it. `claude-runner store check` asks, and so do tests after faults.
  */
 import type { Sql } from "./sql.ts";
+import { faultOf } from "./sqlite-faults.ts";
 
 export interface StoreRule {
   /** What must be true, as it goes on from "checking". */
@@ -110,9 +111,19 @@ export function checkStore(sql: Sql, onRule: (rule: string) => void = () => unde
   try {
     return storeRules.flatMap(({ rule: text, find }) => {
       onRule(text);
-      return find(sql).map((what) => `${text}: ${what}`);
+      return found(find, sql).map((what) => `${text}: ${what}`);
     });
   } finally {
     if (sql.db.isTransaction) sql.exec("rollback");
+  }
+}
+
+/** What a rule finds. Where pages are damaged, that is all that can be said of what was in them. */
+function found(find: StoreRule["find"], sql: Sql): readonly string[] {
+  try {
+    return find(sql);
+  } catch (error) {
+    if (faultOf(error) !== "corrupt") throw error;
+    return [`cannot be checked (${(error as Error).message})`];
   }
 }

@@ -44,11 +44,12 @@ export function storePaths(folder: string): StorePaths {
 
 /**
  * What the database itself cannot know: that it has lost something. `creating`: its first start did not come to its end.
- * `open`: servers have it, or had it and died, so that there is a WAL. `closed`: everything is in the one file.
+ * `open`: servers have it, or had it and died, so that there is a WAL. `closed`: everything is in the one file. `opening`: it
+ * was closed, and what the first server writes may be in a WAL by now.
  */
 export interface SideFile {
   readonly storeId: string;
-  readonly state: "creating" | "open" | "closed";
+  readonly state: "creating" | "opening" | "open" | "closed";
   /** Raised in the database at each opening, and written here afterwards: never ahead of it. */
   readonly generation: number;
   /** The inode of the database: another one is a copy. */
@@ -72,11 +73,15 @@ export function readSideFile({ sideFile }: StorePaths): SideFile | undefined {
 export function writeSideFile({ sideFile, folder }: StorePaths, side: SideFile): void {
   const draft = `${sideFile}.new`;
   writeSynced(draft, Buffer.from(`${JSON.stringify(side)}\n`));
-  // An administrator's command must not take the file away from the server's user.
-  const { uid, gid } = statSync(folder);
-  if (process.getuid?.() === 0 && uid !== 0) chownSync(draft, uid, gid);
+  giveToOwnerOf(folder, draft);
   renameSync(draft, sideFile);
   syncFolder(folder);
+}
+
+/** An administrator's command must not take a file away from the server's user. */
+function giveToOwnerOf(folder: string, file: string): void {
+  const { uid, gid } = statSync(folder);
+  if (process.getuid?.() === 0 && uid !== 0) chownSync(file, uid, gid);
 }
 
 export function inodeOf(path: string): string {
@@ -85,6 +90,12 @@ export function inodeOf(path: string): string {
 
 export function sizeOf(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.size;
+}
+
+/** An empty WAL: it says that nothing is missing. */
+export function makeEmptyWal({ wal, folder }: StorePaths): void {
+  makePrivateFile(wal);
+  giveToOwnerOf(folder, wal);
 }
 
 /** Makes the file of the database, before SQLite does and gives it the mode that the process has. */

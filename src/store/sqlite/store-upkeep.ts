@@ -5,7 +5,7 @@ import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { defaultStoreLimits } from "../store-limits.ts";
 import { endTurnsOf, type LostCounts } from "./lost-turns.ts";
-import { connect, inTransaction, underOpeningLock } from "./open-file.ts";
+import { connect, inTransaction, metaOf, underOpeningLock } from "./open-file.ts";
 import { livingServers } from "./owners.ts";
 import type { Sql } from "./sql.ts";
 import { storeUnavailable } from "./sqlite-faults.ts";
@@ -57,20 +57,26 @@ export function adoptStore(paths: StorePaths, nowMs: number): LostCounts {
       const pids = livingServers(sql, paths);
       if (pids.length > 0)
         throw storeUnavailable(`a server has the store open (process ${pids.join(", ")}): end it first`);
-      sql.exec("pragma journal_mode = wal; pragma secure_delete = on; pragma synchronous = full");
-      const storeId = randomUUID();
-      const counts = inTransaction(sql, () => {
-        sql.run("update meta set value = ?1 where key = 'store_id'", storeId);
-        return endEverything(sql, paths, nowMs);
-      });
-      sql.get("pragma wal_checkpoint(truncate)");
-      const generation = Number(sql.get<{ value: string }>("select value from meta where key = 'generation'")?.value);
-      writeSideFile(paths, { storeId, generation, state: "closed", inode: inodeOf(paths.database) });
-      return counts;
+      sql.exec("pragma journal_mode = wal; pragma secure_delete = on");
+      return makeClosed(sql, paths, nowMs);
     } finally {
       sql.db.close();
     }
   });
+}
+
+/** Makes a store of this machine that has been closed of the database that is connected. Every open turn ends as lost. */
+export function makeClosed(sql: Sql, paths: StorePaths, nowMs: number): LostCounts {
+  sql.exec("pragma synchronous = full");
+  const storeId = randomUUID();
+  const counts = inTransaction(sql, () => {
+    sql.run("update meta set value = ?1 where key = 'store_id'", storeId);
+    return endEverything(sql, paths, nowMs);
+  });
+  sql.get("pragma wal_checkpoint(truncate)");
+  const { generation } = metaOf(sql);
+  writeSideFile(paths, { storeId, generation, state: "closed", inode: inodeOf(paths.database) });
+  return counts;
 }
 
 function endEverything(sql: Sql, paths: StorePaths, nowMs: number): LostCounts {

@@ -7,7 +7,7 @@
 import { existsSync } from "node:fs";
 import { versionOf } from "./migrate.ts";
 import { migrations } from "./migrations.ts";
-import { checkSideFile, connect, underOpeningLock } from "./open-file.ts";
+import { checkSideFile, closeUnused, connect, underOpeningLock } from "./open-file.ts";
 import { livingServers } from "./owners.ts";
 import type { Sql } from "./sql.ts";
 import { storeUnavailable } from "./sqlite-faults.ts";
@@ -38,10 +38,11 @@ export function visitStore(folder: string): StoreVisit {
       if (version !== known) {
         throw storeUnavailable(`the store is of version ${version}, and this command knows ${known}: use the other's`);
       }
-      if (before.state === "closed") writeSideFile(paths, { ...before, state: "open" });
-      return { sql, paths, serverPids: livingServers(sql, paths), close: () => leave(sql, paths) };
+      const serverPids = livingServers(sql, paths);
+      if (before.state !== "open") writeSideFile(paths, { ...before, state: "open" });
+      return { sql, paths, serverPids, close: () => leave(sql, paths) };
     } catch (error) {
-      sql.db.close();
+      closeUnused(sql, paths);
       throw error;
     }
   });

@@ -91,6 +91,11 @@ export async function keptScene(options: KeptSceneOptions = {}) {
   let tenantCount = 0;
   /** Who a token belongs to now; absent: it is gone. */
   const tokens = new Map<string, Caller>();
+  const authenticate = (authorization: string | undefined) => {
+    const caller = tokens.get(authorization ?? "");
+    if (caller === undefined) throw new RunnerError("UNAUTHENTICATED", "no such token");
+    return caller;
+  };
   const forgotten: { readonly tenant: string; readonly id: string }[] = [];
   const services: readonly ServedService[] = [
     runnerService({
@@ -107,6 +112,7 @@ export async function keptScene(options: KeptSceneOptions = {}) {
       settings: { ...settings, profiles },
       serverVersion: "0",
       cli: () => ({ version: "2.1.332", seeds: true }),
+      authenticate,
       spans: undefined,
     }),
     sessionService({
@@ -124,11 +130,7 @@ export async function keptScene(options: KeptSceneOptions = {}) {
       readers,
       profiles,
       calls: settings.calls,
-      authenticate: (authorization) => {
-        const caller = tokens.get(authorization ?? "");
-        if (caller === undefined) throw new RunnerError("UNAUTHENTICATED", "no such token");
-        return caller;
-      },
+      authenticate,
       clock,
       log,
     }),

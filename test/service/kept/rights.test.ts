@@ -4,11 +4,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { ErrorReason } from "../../../gen/claude/runner/v1/error_pb.ts";
 import { Outcome } from "../../../gen/claude/runner/v1/result_pb.ts";
-import { BusyPolicy } from "../../../gen/claude/runner/v1/runner_pb.ts";
+import { BusyPolicy, type StreamChatResponse } from "../../../gen/claude/runner/v1/runner_pb.ts";
 import { SessionService } from "../../../gen/claude/runner/v1/session_pb.ts";
 import { type AttachTurnResponse, TurnService, TurnView } from "../../../gen/claude/runner/v1/turn_pb.ts";
 import type { Caller } from "../../../src/policy/auth.ts";
-import { all, type KeptScene, keptScene, reasonOf, saidBy } from "./kept-scene.ts";
+import { all, type KeptScene, keptScene, reasonOf, saidBy, textOf } from "./kept-scene.ts";
 
 const { createSession, getSession, listSessions, updateSession, deleteSession, forkSession } = SessionService.method;
 const { getTurn, listTurns, getTurnContent, interruptTurn } = TurnService.method;
@@ -175,6 +175,25 @@ describe("a token that is taken away", () => {
     expect(await reasonOf(rest())).toBe("UNAUTHENTICATED");
     turn.end();
     expect(await turn.rest).not.toBeInstanceOf(Error);
+  });
+
+  it("ends the reading by a repeated request in the same way; the call that began the turn has it to its end", async () => {
+    const turn = await scene.hold({ requestId: "r" });
+    const again = scene.streamChat({ prompt: "hold", requestId: "r" });
+    expect((await again.events.next()).value?.turnId).toBe(turn.turnId);
+    const silent = reasonOf(all(again.events));
+    const busy = scene.streamChat({ prompt: "hold", requestId: "r" });
+    await busy.events.next();
+    scene.tokens.delete(JSON.stringify(acme));
+    await scene.clock.advance(1_000);
+    expect(await silent).toBe("UNAUTHENTICATED");
+    turn.say("one");
+    turn.say("two");
+    expect(await reasonOf(all(busy.events))).toBe("UNAUTHENTICATED");
+    turn.end();
+    const events = (await turn.rest) as StreamChatResponse[];
+    expect(textOf(events)).toBe("onetwo");
+    expect(events.at(-1)?.event.case).toBe("result");
   });
 
   it("ends it as well when it does not name the turn's profile any more, or is another tenant's now", async () => {

@@ -12,7 +12,7 @@ import {
 import type { AttachTurnResponse } from "../../../gen/claude/runner/v1/turn_pb.ts";
 import { requestDigest } from "../../../src/service/in/request-digest.ts";
 import { noUsage } from "../../../src/usage.ts";
-import { type KeptScene, keptScene } from "./kept-scene.ts";
+import { type KeptScene, keptScene, reasonOf } from "./kept-scene.ts";
 
 let scene: KeptScene;
 beforeAll(async () => {
@@ -115,6 +115,24 @@ describe("a turn of another server", () => {
     for (let kind = kindOf(await next(events)); kind !== undefined; kind = kindOf(await next(events))) last = kind;
     expect(last).toBe("result");
     expect(scene.pool.requests).toHaveLength(0);
+  });
+
+  it("is read no further when the reader's token is taken away, by AttachTurn and by a repeated request", async () => {
+    const { acme } = scene.newTenants();
+    const turn = await elsewhere(acme.tenant);
+    const attached = scene.attach({ turn: { case: "turnId", value: turn.id } }).events;
+    for (let at = 0; at < 3; at += 1) await next(attached);
+    const repeated = scene.streamChat(request).events;
+    await next(repeated);
+    scene.tokens.delete(JSON.stringify(acme));
+    // One that was under way may come first.
+    const atMostOne = async <T>(events: AsyncGenerator<T, void>) => {
+      await next(events);
+      await next(events);
+    };
+    expect(await reasonOf(atMostOne(attached))).toBe("UNAUTHENTICATED");
+    expect(await reasonOf(atMostOne(repeated))).toBe("UNAUTHENTICATED");
+    await turn.end();
   });
 
   it("ends a repeated request that reads nothing, and says where to go on", async () => {

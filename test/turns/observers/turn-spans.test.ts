@@ -86,6 +86,7 @@ function scene({ workers = [new ScriptedWorker()], maxInFlight = 8 } = {}) {
     settings,
     serverVersion: "0",
     cli: () => ({ version: "2.1.332", seeds: true }),
+    authenticate: () => ({ tenant: "acme", profiles: ["*"], isOperator: false }),
     recentTurns: new RecentTurns(),
   });
   const abort = new AbortController();

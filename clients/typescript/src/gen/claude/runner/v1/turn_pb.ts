@@ -810,6 +810,10 @@ export const TurnService: GenService<{
    * READER_BEHIND, which names the last event that it was sent: attach again after
    * that one. Neither the turn nor its other readers are held up.
    *
+   * Ends with UNAUTHENTICATED within two seconds when the token is revoked, and with
+   * TURN_NOT_FOUND when the token may no longer use the turn's profile. The turn goes
+   * on.
+   *
    * @generated from rpc claude.runner.v1.TurnService.AttachTurn
    */
   attachTurn: {
