@@ -339,7 +339,11 @@ function make(): Instruments {
     sessions: gauge("runner.sessions", "{session}", "Sessions that are kept, counted every 10 seconds."),
     turnsUnread: gauge("runner.turns.unread", "{turn}", "Turns that wait or run although no call reads them."),
     turnReaders: gauge("runner.turn_readers", "{call}", "Calls of AttachTurn that read a turn now."),
-    turnEventMemory: gauge("runner.turn_events.memory", "By", "Memory that the events of turns take, and the answers of those that ended."),
+    turnEventMemory: gauge(
+      "runner.turn_events.memory",
+      "By",
+      "Memory that the events of turns take, and the answers of those that ended.",
+    ),
     storeReady: gauge("runner.store.ready", "", "1 while the store takes what is new, otherwise 0."),
     storeSize: gauge("runner.store.size", "By", "The used part of the store's file, or of its memory."),
     storeContent: gauge(
