@@ -22,7 +22,13 @@ export type RecordedItem =
   | { readonly kind: "gap"; readonly firstSequence: number; readonly lastSequence: number }
   /** It runs elsewhere, and nothing new has come for a while. */
   | { readonly kind: "wait" }
-  | { readonly kind: "end"; readonly record: TurnRecord; readonly result: TurnResult | undefined };
+  /** `isRead`: the last event came before, so `result` is not to be delivered once more. */
+  | {
+      readonly kind: "end";
+      readonly record: TurnRecord;
+      readonly result: TurnResult | undefined;
+      readonly isRead: boolean;
+    };
 
 /** Reads on until its end. `after`: the last event that the reader has. */
 export async function* readRecorded(
@@ -51,7 +57,7 @@ export async function* readRecorded(
   const result = now.outcome === undefined ? undefined : await resultOf(now, store);
   const lastEvent = result === undefined ? now.highestSequence : now.highestSequence - 1;
   if (sequence < lastEvent) yield { kind: "gap", firstSequence: sequence + 1, lastSequence: lastEvent };
-  yield { kind: "end", record: now, result: sequence < now.highestSequence ? result : undefined };
+  yield { kind: "end", record: now, result, isRead: sequence >= now.highestSequence };
 }
 
 /** All stored events after one, in order. */

@@ -129,7 +129,18 @@ export async function* relayTurn<R>(open: () => TurnCall<R> | Promise<TurnCall<R
         checkReader(lastSentMs);
         continue;
       }
-      if (cursor.missing !== undefined) throw readerBehind(cursor.sequence, "was too slow for what memory holds");
+      const { missing } = cursor;
+      if (missing !== undefined) {
+        // Only one that repeats the call of a turn begins where nothing is left.
+        if (role !== "reader" || cursor.sequence > 0) {
+          throw readerBehind(cursor.sequence, "was too slow for what memory holds");
+        }
+        if (!hasStarted) call.beginning();
+        hasStarted = true;
+        yield* withoutBeginning(live, missing, form, clock);
+        cursor.skipTo(missing.lastSequence);
+        continue;
+      }
       if (cursor.end !== undefined) {
         end = cursor.end.value;
         if (end.kind === "notStarted") throw end.error;
@@ -158,6 +169,22 @@ export async function* relayTurn<R>(open: () => TurnCall<R> | Promise<TurnCall<R
     if (role !== "reader") live.replied();
     call.over();
   }
+}
+
+/** What stands for the first events of a turn that are gone. */
+function* withoutBeginning<R>(
+  { turn, acceptedAtWallMs }: ServedTurn,
+  missing: { readonly firstSequence: number; readonly lastSequence: number },
+  form: ResponseForm<R>,
+  clock: Clock,
+): Iterable<R> {
+  const { id: turnId, profile, sessionId = "" } = turn;
+  const started = { profile, model: turn.settings.model, sessionId };
+  yield form.own({ sequence: 1, turnId, atWallMs: acceptedAtWallMs }, { case: "started", value: started });
+  const { lastSequence } = missing;
+  if (lastSequence < 2) return;
+  const gap = { firstSequence: 2, lastSequence };
+  yield form.own({ sequence: lastSequence, turnId, atWallMs: clock.wallNow() }, { case: "gap", value: gap });
 }
 
 type RecordedTurn = Extract<CalledTurn, { kind: "recorded" }>;
@@ -225,7 +252,7 @@ async function* recorded<R>(
       } else if (item.kind === "end") {
         now = item.record;
         result = item.result;
-        if (result !== undefined) yield event(now.highestSequence, { case: "result", value: result });
+        if (result !== undefined && !item.isRead) yield event(now.highestSequence, { case: "result", value: result });
       }
     }
     const refused = result && call.ended?.(result, undefined);

@@ -9,6 +9,7 @@ import { isRunnerError } from "../runner-error.ts";
 import type {
   ContentPart,
   EndingInSession,
+  EventRun,
   RecordedError,
   Store,
   TranscriptState,
@@ -17,7 +18,7 @@ import type {
 } from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { TurnEnd } from "../turn-end.ts";
-import type { TurnBook } from "../turns/live-turn.ts";
+import type { LastEvent, TurnBook } from "../turns/live-turn.ts";
 import { noUsage } from "../usage.ts";
 
 /** Numbers are given out ahead of the events, so many at a time; and asked for again before they are used up. */
@@ -69,7 +70,7 @@ export class StoreBook<Result> implements TurnBook<Result> {
   #firstSequence = 0;
   #lastSequence = 0;
   #cancelFlush: (() => void) | undefined;
-  /** The last event is the result, which is stored as such. */
+  /** The last event is stored with the end. */
   #hasEnded = false;
 
   constructor(parts: StoreBookParts<Result>) {
@@ -90,11 +91,7 @@ export class StoreBook<Result> implements TurnBook<Result> {
   /** An event was written to the turn's log. */
   event(sequence: number, flags: number, bytes: Uint8Array): void {
     if (!this.#parts.keepsEvents || this.#hasEnded) return;
-    const frame = Buffer.allocUnsafe(9 + bytes.length);
-    frame.writeUInt32LE(sequence, 0);
-    frame[4] = flags;
-    frame.writeUInt32LE(bytes.length, 5);
-    frame.set(bytes, 9);
+    const frame = framed(sequence, flags, bytes);
     if (this.#frames.length === 0) this.#firstSequence = sequence;
     this.#lastSequence = sequence;
     this.#frames.push(frame);
@@ -103,8 +100,8 @@ export class StoreBook<Result> implements TurnBook<Result> {
     else this.#cancelFlush ??= this.#parts.clock.after(flushMs, () => this.#flush());
   }
 
-  async ended(end: TurnEnd, result: Result, lastSequence: number): Promise<void> {
-    const { keepsResult, encode, inSession } = this.#parts;
+  async ended(end: TurnEnd, result: Result, lastSequence: number, event?: LastEvent): Promise<void> {
+    const { keepsEvents, keepsResult, encode, inSession } = this.#parts;
     const session = await inSession?.(end);
     const written = this.#end({
       durability: this.#parts.isPowerSafe ? "powerSafe" : "processSafe",
@@ -114,6 +111,7 @@ export class StoreBook<Result> implements TurnBook<Result> {
       costUsdMicros: end.costUsdMicros,
       costIsEstimate: end.costIsEstimate,
       lastSequence,
+      lastEvent: keepsEvents && event !== undefined ? runOf(event) : undefined,
       result: keepsResult ? encode(result) : undefined,
       session: session && { ...session, suspension: session.suspension },
     });
@@ -183,6 +181,19 @@ export class StoreBook<Result> implements TurnBook<Result> {
   #failed(what: string, error: unknown): void {
     this.#parts.log.error({ turnId: this.#parts.turnId, err: error }, `${what} could not be written down`);
   }
+}
+
+function framed(sequence: number, flags: number, bytes: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(9 + bytes.length);
+  frame.writeUInt32LE(sequence, 0);
+  frame[4] = flags;
+  frame.writeUInt32LE(bytes.length, 5);
+  frame.set(bytes, 9);
+  return frame;
+}
+
+function runOf({ sequence, flags, bytes }: LastEvent): EventRun {
+  return { firstSequence: sequence, lastSequence: sequence, packed: framed(sequence, flags, bytes) };
 }
 
 function toRecordedError(error: unknown): RecordedError {

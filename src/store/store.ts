@@ -215,6 +215,8 @@ export interface TurnEnding {
   readonly costUsdMicros: number;
   readonly costIsEstimate: boolean;
   readonly lastSequence: number;
+  /** The last event, for a turn whose events are stored. Its number is `lastSequence`. */
+  readonly lastEvent?: EventRun | undefined;
   /** The result to give again: for a turn of a session or with a `request_id`. */
   readonly result?: Uint8Array | undefined;
   /** For a turn of a session. Gives the session back. */

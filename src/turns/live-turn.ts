@@ -31,9 +31,16 @@ export interface TurnEncoder<Result> {
     end: TurnEnd,
     raw: string | undefined,
     life: TurnLife,
-  ): { readonly result: Result; readonly write: () => void };
+  ): { readonly result: Result; readonly event: LastEvent; readonly write: () => void };
   /** What a turn ended with that has no events: it failed before the CLI had said anything. */
   silentResult(end: TurnEnd, life: TurnLife): Result;
+}
+
+/** The last event of a turn as its log will have it. */
+export interface LastEvent {
+  readonly sequence: number;
+  readonly flags: number;
+  readonly bytes: Uint8Array;
 }
 
 /** Where a turn is written down for longer than it is in memory. */
@@ -42,8 +49,11 @@ export interface TurnBook<Result> {
   beforePrompt(): Promise<void> | undefined;
   /** Settles when events up to this number may be delivered. `undefined`: they may be now. */
   mayDeliver(sequence: number): Promise<void> | undefined;
-  /** Settles when the end is written down, before it is delivered. Never rejects. */
-  ended(end: TurnEnd, result: Result, lastSequence: number): Promise<void>;
+  /**
+   * Settles when the end is written down, before it is delivered. `event`: absent when nobody gets one, since the turn
+   * failed before it had begun for its readers; `lastSequence` counts it. Never rejects.
+   */
+  ended(end: TurnEnd, result: Result, lastSequence: number, event?: LastEvent): Promise<void>;
   /** The turn ended before any worker had its prompt. Never rejects. */
   notStarted(error: unknown): Promise<void>;
 }
@@ -239,8 +249,8 @@ async function finish<Result>(
     return endOf(end, result);
   }
   if (!hasStarted) encoder.started(undefined, claim, life);
-  const { result, write } = encoder.result(end, raw, life);
-  await book?.ended(end, result, encoder.lastSequence + 1);
+  const { result, event, write } = encoder.result(end, raw, life);
+  await book?.ended(end, result, event.sequence, event);
   write();
   return endOf(end, result);
 }

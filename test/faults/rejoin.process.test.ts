@@ -34,8 +34,9 @@ test(`streams that are cut ${cutCount} times are read on without a lost or doubl
     turnsAtOnce: 2,
     readersPerKind: 3,
     lateReaders: 2,
+    // So large that turns of a moment ago are in the store alone.
     prompt: (random) =>
-      `[[fake answer {"flood":{"deltas":${Math.floor(100 + 200 * random())},"chars":40},"perSecond":200}]]`,
+      `[[fake answer {"flood":{"deltas":${Math.floor(100 + 200 * random())},"chars":1500},"perSecond":200}]]`,
     signal: new AbortController().signal,
   });
   expect(failures).toEqual([]);

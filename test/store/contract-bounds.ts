@@ -54,6 +54,23 @@ export function boundsContract(subject: Subject): void {
       expect(sequencesIn(await store.events(lease.turnId, 0, 1_000))).toEqual([1, 2]);
     });
 
+    it("has the last one from the moment that the turn has ended, with the others or alone", async () => {
+      const tenant = newTenant();
+      for (const before of [eventRun(1, 2), undefined]) {
+        const lease = await accept(store, newTurn(tenant, { onDisconnect: "continue" }));
+        const written = before && store.appendEvents(lease, before);
+        await store.endTurn(lease, ending({ lastSequence: 3, lastEvent: eventRun(3, 3) }));
+        await written;
+        const first = before?.firstSequence ?? 3;
+        expect(sequencesIn(await store.events(lease.turnId, 0, 1_000))).toEqual([1, 2, 3].slice(first - 1));
+        expect(await store.turn(tenant, lease.turnId)).toMatchObject({
+          state: "ended",
+          stored: { firstSequence: first, lastSequence: 3 },
+          highestSequence: 3,
+        });
+      }
+    });
+
     it("drops them ten minutes after the end of their turn, and keeps the turn", async () => {
       const tenant = newTenant();
       const lease = await accept(store, newTurn(tenant, { onDisconnect: "continue" }));

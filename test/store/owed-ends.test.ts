@@ -5,7 +5,14 @@ import type { StoreLink } from "../../src/store/sqlite/store-link.ts";
 import { LeaseLost } from "../../src/store/store.ts";
 import { ending } from "./samples.ts";
 
-const input = (turnId: string) => ({ ...ending(), turnId, epoch: 1, hasResult: false, session: undefined });
+const input = (turnId: string) => ({
+  ...ending(),
+  turnId,
+  epoch: 1,
+  hasLastEvent: false,
+  hasResult: false,
+  session: undefined,
+});
 
 /** A way to a store that answers each end as it is told. */
 function owedTo(answer: (turnId: string) => Error | undefined) {

@@ -25,7 +25,8 @@ async function openLink(clock = new FakeClock()) {
       { pieces: [new Uint8Array(bytes)], urgency: "soon" },
     );
   const { result: _, session: __, ...rest } = ending();
-  const end = () => link.run("endTurn", { ...rest, turnId: turn.id, epoch: 1, hasResult: false, session: undefined });
+  const none = { hasLastEvent: false, hasResult: false, session: undefined };
+  const end = () => link.run("endTurn", { ...rest, ...none, turnId: turn.id, epoch: 1 });
   return { clock, link, turn, append, end, errors };
 }
 

@@ -75,7 +75,7 @@ function scene({ workers = [new ScriptedWorker()], beforePrompt, admit, observer
     startedMs: 0,
     ...(beforePrompt && { beforePrompt }),
   };
-  const parts: LifeParts = { clock, pool, admit: admit ?? (() => ({ leave })) };
+  const parts: LifeParts = { clock, pool, random: () => 0.5, admit: admit ?? (() => ({ leave })) };
   const life = new TurnLife(aTurn(turn), scope, parts, [book, ...observers]);
   return { clock, pool, abort, book, life, worker: workers[0]!, leftCount: () => leftCount };
 }
@@ -212,9 +212,11 @@ describe("the start of a session's own worker", () => {
     const begun = life.begin();
     await clock.settle();
     expect(triedCount()).toBe(1);
-    await clock.advance(1_500);
+    await clock.advance(999);
+    expect(triedCount()).toBe(1);
+    await clock.advance(1);
     expect(triedCount()).toBe(2);
-    await clock.advance(1_500);
+    await clock.advance(1_000);
     await begun;
     expect([triedCount(), life.state.kind]).toEqual([3, "running"]);
   });

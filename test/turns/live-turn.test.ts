@@ -8,7 +8,7 @@ import { RunnerError } from "../../src/runner-error.ts";
 import type { TurnEnd } from "../../src/turn-end.ts";
 import type { TurnEvent } from "../../src/turn-event.ts";
 import { TurnLife } from "../../src/turns/life.ts";
-import { type LiveEnd, LiveTurn, type TurnBook, type TurnEncoder } from "../../src/turns/live-turn.ts";
+import { type LastEvent, type LiveEnd, LiveTurn, type TurnBook, type TurnEncoder } from "../../src/turns/live-turn.ts";
 import { TurnLog } from "../../src/turns/log/turn-log.ts";
 import { FakeClock } from "../fake-clock.ts";
 import { aTurn, goodEnd, init, ScriptedPool, ScriptedWorker, text } from "./scripted.ts";
@@ -31,7 +31,9 @@ class Kinds implements TurnEncoder<string> {
     this.#put(kind);
   }
   result({ outcome }: TurnEnd) {
-    return { result: outcome, write: () => this.#put(`result ${outcome}`) };
+    const bytes = Buffer.from(`result ${outcome}`);
+    const event = { sequence: this.lastSequence + 1, flags: 0, bytes };
+    return { result: outcome, event, write: () => this.#log.append(0, bytes) };
   }
   silentResult({ outcome }: TurnEnd) {
     return outcome;
@@ -53,9 +55,11 @@ class Book implements TurnBook<string> {
   mayDeliver(sequence: number) {
     return this.onMayDeliver(sequence);
   }
-  async ended(_end: TurnEnd, result: string, lastSequence: number) {
+  lastEvent: LastEvent | undefined;
+  async ended(_end: TurnEnd, result: string, lastSequence: number, event?: LastEvent) {
     await this.gate;
     this.lines.push(`ended ${result} ${lastSequence}`);
+    this.lastEvent = event;
   }
   async notStarted(error: unknown) {
     this.lines.push(`not started: ${(error as RunnerError).reason}`);
@@ -105,6 +109,7 @@ describe("a turn's record", () => {
     await live.over;
     expect(record()).toEqual(["started", "textDelta", "textDelta", "result completed"]);
     expect(book.lines).toEqual(["ended completed 4"]);
+    expect([book.lastEvent?.sequence, book.lastEvent?.bytes.toString()]).toEqual([4, "result completed"]);
     expect([live.state, live.hasContent]).toEqual(["ended", true]);
   });
 

@@ -6,6 +6,7 @@
  */
 import type { Detail } from "../../turn.ts";
 import type { TurnEvent, TurnEventBody } from "../../turn-event.ts";
+import type { LastEvent } from "../../turns/live-turn.ts";
 import { carriesLine, levels } from "../../turns/log/slab.ts";
 import { sliceUtf8 } from "../../utf8.ts";
 import { timestamp } from "../protobuf.ts";
@@ -51,19 +52,20 @@ export class EventEncoder {
 
   /**
    * The last event. Its line goes before it as far as it does not fit, since nothing may come after it; the rest it carries
-   * itself. Those before it are written at once; `make` is given the number of the last of them, and what this returns
-   * writes the last event itself.
+   * itself. Those before it are written at once; `make` is given the number of the last of them. The last event itself is
+   * encoded, and written when `write` is called.
    */
-  last(make: (lastSequence: number) => Event, raw: string | undefined): () => void {
+  last(
+    make: (lastSequence: number) => Event,
+    raw: string | undefined,
+  ): { readonly event: LastEvent; readonly write: () => void } {
     const pieces = raw === undefined ? [] : rawPieces(raw);
     for (const piece of pieces.slice(0, -1)) this.#putCarrier(piece);
-    const event = make(this.#sequence);
-    return () => {
-      const response = this.#envelop(event);
-      const rest = pieces.at(-1);
-      if (rest !== undefined) response.rawJson = rest;
-      this.#put(response, levels.text);
-    };
+    const response = this.#envelop(make(this.#sequence));
+    const rest = pieces.at(-1);
+    if (rest !== undefined) response.rawJson = rest;
+    const { flags, bytes } = this.#encode(response, levels.text);
+    return { event: { sequence: this.#sequence, flags, bytes }, write: () => this.#write(flags, bytes) };
   }
 
   /** Whatever readers at the turn's detail get of an event: nothing, one response, or several. */
@@ -83,8 +85,13 @@ export class EventEncoder {
   }
 
   #put(response: Response, level: number): void {
+    const { flags, bytes } = this.#encode(response, level);
+    this.#write(flags, bytes);
+  }
+
+  #encode(response: Response, level: number): { readonly flags: number; readonly bytes: Buffer } {
     const flags = response.rawJson === undefined ? level : level | carriesLine;
-    this.#write(flags, this.#bytes.response(response));
+    return { flags, bytes: this.#bytes.response(response) };
   }
 
   #envelop(event: Event, parentToolUseId?: string): Response {

@@ -68,11 +68,11 @@ export class ServedTurnEncoder implements TurnEncoder<TurnResult> {
 
   result(end: TurnEnd, raw: string | undefined, life: TurnLife) {
     let result: TurnResult | undefined;
-    const write = this.#events.last((lastSequence) => {
+    const last = this.#events.last((lastSequence) => {
       result = this.#result(end, life, lastSequence);
       return { case: "result", value: result };
     }, raw);
-    return { result: result!, write };
+    return { result: result!, ...last };
   }
 
   silentResult(end: TurnEnd, life: TurnLife): TurnResult {

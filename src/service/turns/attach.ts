@@ -166,8 +166,8 @@ async function* recorded<R>(
         break;
       }
       case "end": {
-        const { record: now, result } = item;
-        if (result === undefined) {
+        const { record: now, result, isRead } = item;
+        if (result === undefined || isRead) {
           yield* replayed();
           if (now.highestSequence === 0 && now.error !== undefined) throw recordedFailure(now.error);
           break;

@@ -113,16 +113,19 @@ export class SqliteStore implements Store {
     await this.#link.run("appendEvents", input, { ...this.#usual(), pieces: [packed], urgency: "soon" });
   }
 
-  async endTurn({ turnId, epoch }: TurnLease, { result, session, ...ending }: TurnEnding): Promise<void> {
+  async endTurn({ turnId, epoch }: TurnLease, { result, session, lastEvent, ...ending }: TurnEnding): Promise<void> {
     const answer = session?.answer ?? [];
     const input = {
       ...ending,
       turnId,
       epoch,
+      hasLastEvent: lastEvent !== undefined,
       hasResult: result !== undefined,
       session: session && { ...session, answer: answer.map(withoutData) },
     };
-    const pieces = [...(result === undefined ? [] : [result]), ...answer.map(({ data }) => data)];
+    const pieces = [lastEvent?.packed, result, ...answer.map(({ data }) => data)].filter(
+      (piece) => piece !== undefined,
+    );
     const options = { pieces, isPowerSafe: this.#isPowerSafe(ending.durability === "powerSafe") };
     try {
       await this.#link.run("endTurn", input, options);

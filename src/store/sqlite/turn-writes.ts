@@ -10,6 +10,7 @@ import type { Context, Handler } from "./handler.ts";
 import { held, leaseLost } from "./lease-check.ts";
 import { dropContent, dropEvents, unbindRequest } from "./removal.ts";
 import { sessionByKey } from "./session-rows.ts";
+import type { Sql } from "./sql.ts";
 import { insertParts } from "./turn-acceptance.ts";
 
 /** The condition of every write for a turn; `?1` and `?2` are its lease. */
@@ -53,18 +54,28 @@ export const appendEvents: Handler<AppendEvents, void> = (context, run) => {
     const message = "there is no room left for the events of this turn";
     throw new RunnerError("QUOTA_EXCEEDED", message, { facts: { what, limit, isGlobal } });
   }
+  insertEvents(sql, turn, run, pieces[0]);
+};
+
+function insertEvents(
+  sql: Sql,
+  turn: { readonly key: number; readonly tenant_key: number },
+  run: { readonly firstSequence: number; readonly lastSequence: number },
+  packed: Uint8Array | undefined,
+): void {
   sql.run(
     "insert into events(turn_key, first_sequence, last_sequence, tenant_key, data) values(?1, ?2, ?3, ?4, ?5)",
     turn.key,
     run.firstSequence,
     run.lastSequence,
     turn.tenant_key,
-    pieces[0],
+    packed,
   );
-};
+}
 
-/** An ending without its bytes, which come as pieces: the result if there is one, then the parts of the answer. */
-export interface EndTurn extends TurnLease, Omit<TurnEnding, "result" | "session"> {
+/** An ending without its bytes, which come as pieces: the last event and the result if they are there, then the parts of the answer. */
+export interface EndTurn extends TurnLease, Omit<TurnEnding, "result" | "lastEvent" | "session"> {
+  readonly hasLastEvent: boolean;
   readonly hasResult: boolean;
   readonly session:
     | (Omit<EndingInSession, "answer"> & { readonly answer: readonly Omit<ContentPart, "data">[] })
@@ -81,14 +92,18 @@ interface EndedTurn {
 }
 
 export const endTurn: Handler<EndTurn, void> = (context, ending) => {
-  const { sql, nowMs, pieces } = context;
+  const { sql, nowMs } = context;
   const { session } = ending;
+  const pieces = [...context.pieces];
+  const lastEvent = ending.hasLastEvent ? pieces.shift() : undefined;
+  const result = ending.hasResult ? pieces.shift() : undefined;
   const turn = held(
     ending,
     sql.get<EndedTurn>(
       `update turns set state = 'ended', ended_at = ?3, outcome = ?4, error = ?5, usage = ?6, cost_usd_micros = ?7,
          cost_is_estimate = ?8, highest_sequence = ?9, in_conversation = ?10 and holds_session,
-         context_tokens = ?11, context_window_tokens = ?12, transcript = ?13, profile_digest = ?14
+         context_tokens = ?11, context_window_tokens = ?12, transcript = ?13, profile_digest = ?14,
+         first_stored = iif(?15, coalesce(first_stored, ?9), first_stored), last_stored = iif(?15, ?9, last_stored)
        where ${underLease} returning key, id, tenant_key, session_key, holds_session, last_stored`,
       ending.turnId,
       ending.epoch,
@@ -104,17 +119,20 @@ export const endTurn: Handler<EndTurn, void> = (context, ending) => {
       session?.contextWindowTokens ?? 0,
       session?.transcript && JSON.stringify(session.transcript),
       session?.profileDigest,
+      lastEvent !== undefined,
     ),
   );
+  // It is small, and the end must not fail for want of room.
+  const { lastSequence } = ending;
+  if (lastEvent !== undefined) insertEvents(sql, turn, { firstSequence: lastSequence, lastSequence }, lastEvent);
   settleTurn(context, turn, ending.outcome);
-  const rest = ending.hasResult ? pieces.slice(1) : pieces;
   const hasWords = ending.outcome !== undefined;
-  if (ending.hasResult && hasWords) {
-    sql.run("insert into results(turn_key, tenant_key, data) values(?1, ?2, ?3)", turn.key, turn.tenant_key, pieces[0]);
+  if (result !== undefined && hasWords) {
+    sql.run("insert into results(turn_key, tenant_key, data) values(?1, ?2, ?3)", turn.key, turn.tenant_key, result);
   }
   if (turn.session_key === null) return;
-  if (hasWords && rest.length > 0) {
-    insertParts(context, { turnKey: turn.key, tenantKey: turn.tenant_key }, session?.answer ?? [], rest);
+  if (hasWords && pieces.length > 0) {
+    insertParts(context, { turnKey: turn.key, tenantKey: turn.tenant_key }, session?.answer ?? [], pieces);
     sql.run("update turns set has_content = 1 where key = ?1", turn.key);
   }
   if (turn.holds_session === 0) return;

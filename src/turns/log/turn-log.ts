@@ -110,7 +110,8 @@ export class TurnLog<End> {
    */
   dropEvents(): void {
     while (this.#head !== this.#tail && this.#mayDrop(this.#head)) this.#dropHead();
-    if (this.#head === this.#tail && this.#mayDrop(this.#tail)) this.#dropLast();
+    // The last events of a turn that is over stay: every reader gets its result.
+    if (this.#end === undefined && this.#head === this.#tail && this.#mayDrop(this.#tail)) this.#dropLast();
   }
 
   /** Lets go of all events, whoever has still to get some. */

@@ -131,6 +131,8 @@ describe("a log beyond its bounds", () => {
     log.finish("well");
     expect(heldBytes).toBe(log.keptBytes);
     log.dropEvents();
+    expect(heldBytes).toBe(log.keptBytes);
+    log.forgetEvents();
     expect(heldBytes).toBe(0);
   });
 });
@@ -187,6 +189,17 @@ test("what the caller has still to get is not dropped, however much comes at onc
   expect(other.missing).toBeDefined();
   log.dropEvents();
   expect(log.keptBytes).toBe(0);
+});
+
+test("the last event of a turn that is over is there for its readers, however short memory is", () => {
+  const log = filled(400, 2_000);
+  const reader = log.follow(0);
+  log.finish("well");
+  log.dropEvents();
+  const { missing } = reader;
+  reader.skipTo(missing!.lastSequence);
+  expect(taken(reader, 2_000).at(-1)).toBe(400);
+  expect(reader.end).toEqual({ value: "well" });
 });
 
 test("what is to be forgotten is, whoever has still to get it", () => {
