@@ -8,7 +8,7 @@ import { create, type DescEnum, type MessageInitShape } from "@bufbuild/protobuf
 import { createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import * as grpc from "@grpc/grpc-js";
-import { ClaimSourceSchema } from "../gen/claude/runner/v1/event_pb.ts";
+import { ClaimSourceSchema, ConversationSourceSchema } from "../gen/claude/runner/v1/event_pb.ts";
 import { Outcome, OutcomeSchema } from "../gen/claude/runner/v1/result_pb.ts";
 import { ClaudeRunner, StreamChatRequestSchema, type StreamChatResponse } from "../gen/claude/runner/v1/runner_pb.ts";
 import { Health, HealthCheckRequestSchema, type HealthCheckResponse } from "../gen/grpc/health/v1/health_pb.ts";
@@ -27,6 +27,8 @@ export type TurnRequest = MessageInitShape<typeof StreamChatRequestSchema>;
 export interface ServedTurn extends TurnTimes {
   /** As in the contract: `REUSED`, `SPARE`, … */
   readonly claimSource: string;
+  /** As in the contract: `NEW`, `KEPT`, `RESUMED`, … */
+  readonly conversationSource: string;
   /** Handing over the history, by the server's account, in milliseconds. */
   readonly seedMs: number;
 }
@@ -51,6 +53,7 @@ class TurnWatch {
   readonly #onStarted: (() => void) | undefined;
   #firstTextMs: number | undefined;
   #claimSource = "";
+  #conversationSource = "";
   #served: ServedTurn | undefined;
 
   constructor(onStarted: (() => void) | undefined) {
@@ -61,6 +64,7 @@ class TurnWatch {
     if (event.case === "textDelta") this.#firstTextMs ??= performance.now() - this.#startedAtMs;
     else if (event.case === "started") {
       this.#claimSource = nameOf(ClaimSourceSchema, event.value.claimSource);
+      this.#conversationSource = nameOf(ConversationSourceSchema, event.value.conversationSource);
       this.#onStarted?.();
     } else if (event.case === "result") {
       const totalMs = performance.now() - this.#startedAtMs;
@@ -73,6 +77,7 @@ class TurnWatch {
         firstTextMs: this.#firstTextMs,
         totalMs,
         claimSource: this.#claimSource,
+        conversationSource: this.#conversationSource,
         seedMs: seeded === undefined ? 0 : Number(seeded.seconds) * 1000 + seeded.nanos / 1e6,
       };
     }

@@ -7,6 +7,7 @@ import { type Client, Code, ConnectError, createClient, type Interceptor } from 
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { Outcome } from "../../gen/claude/runner/v1/result_pb.ts";
 import { BusyPolicy, ClaudeRunner, OnDisconnect } from "../../gen/claude/runner/v1/runner_pb.ts";
+import { SessionService } from "../../gen/claude/runner/v1/session_pb.ts";
 import { TurnService } from "../../gen/claude/runner/v1/turn_pb.ts";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 
@@ -15,6 +16,7 @@ const sessionCount = 12;
 export interface Clients {
   readonly runner: Client<typeof ClaudeRunner>;
   readonly turns: Client<typeof TurnService>;
+  readonly sessions: Client<typeof SessionService>;
 }
 
 export function clientsOf(ports: { readonly grpcPort: number; readonly webPort: number }, token: string) {
@@ -27,6 +29,7 @@ export function clientsOf(ports: { readonly grpcPort: number; readonly webPort: 
   const of = (transport: ReturnType<typeof createGrpcTransport>): Clients => ({
     runner: createClient(ClaudeRunner, transport),
     turns: createClient(TurnService, transport),
+    sessions: createClient(SessionService, transport),
   });
   return [
     of(createGrpcTransport({ baseUrl: `http://127.0.0.1:${ports.grpcPort}`, interceptors })),

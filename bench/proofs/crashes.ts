@@ -198,7 +198,8 @@ class Audit {
   }
 
   /** What the callers of the dead server were told is what the next one knows, and everything goes on. */
-  async whatWasTold({ turns, requests }: Told, { runner, turns: service }: Clients): Promise<void> {
+  async whatWasTold({ turns, requests }: Told, clients: Clients): Promise<void> {
+    const { runner, turns: service } = clients;
     for (const [name, state] of [
       ["waiting", TurnState.WAITING],
       ["running", TurnState.RUNNING],
@@ -219,7 +220,7 @@ class Audit {
         this.problems.push(`${turnId} was accepted and is not known: ${reasonOf(error)}`);
       }
     });
-    await this.#sessionsGoOn([...turns.values()], { runner, turns: service });
+    await this.#sessionsGoOn([...turns.values()], clients);
     const known = new Map([...turns.values()].map(({ requestId, turnId }) => [requestId, turnId]));
     await each(requests, async ({ requestId, prompt }) => {
       this.#requestIds.push(requestId);
