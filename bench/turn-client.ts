@@ -5,6 +5,7 @@
  * What only counts events, and must cost little itself, is `event-counter.ts`.
  */
 import { create, type DescEnum, type MessageInitShape } from "@bufbuild/protobuf";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import * as grpc from "@grpc/grpc-js";
@@ -31,6 +32,8 @@ export interface ServedTurn extends TurnTimes {
   readonly conversationSource: string;
   /** Handing over the history, by the server's account, in milliseconds. */
   readonly seedMs: number;
+  /** From the prompt to the first text, by the server's account, in milliseconds: the time of Claude Code and its model. */
+  readonly cliFirstTextMs: number;
 }
 
 export interface TurnOptions {
@@ -72,13 +75,13 @@ class TurnWatch {
       if (outcome !== Outcome.COMPLETED || this.#firstTextMs === undefined) {
         throw new Error(`a turn ended as ${nameOf(OutcomeSchema, outcome)}`);
       }
-      const seeded = stages?.seedHistory;
       this.#served = {
         firstTextMs: this.#firstTextMs,
         totalMs,
         claimSource: this.#claimSource,
         conversationSource: this.#conversationSource,
-        seedMs: seeded === undefined ? 0 : Number(seeded.seconds) * 1000 + seeded.nanos / 1e6,
+        seedMs: msOf(stages?.seedHistory),
+        cliFirstTextMs: msOf(stages?.firstText),
       };
     }
   }
@@ -87,6 +90,10 @@ class TurnWatch {
     if (this.#served === undefined) throw new Error("a turn without a result");
     return this.#served;
   }
+}
+
+function msOf(duration: Duration | undefined): number {
+  return duration === undefined ? 0 : Number(duration.seconds) * 1_000 + duration.nanos / 1e6;
 }
 
 function nameOf(type: DescEnum, value: number): string {

@@ -12,10 +12,10 @@ import { type Bench, defineScenario, figure } from "../../scenario.ts";
 import { BenchServer, BenchStandin } from "../../server.ts";
 import { SessionCaller } from "../../session-caller.ts";
 import { ratios } from "../../stats.ts";
-import { type Measured, roundsOf, takeTurns } from "../../take-turns.ts";
+import { type Measured, roundsOf, type Side, takeTurns } from "../../take-turns.ts";
 import { withinLimit } from "../../time-limit.ts";
 import { toolProfile } from "../../tool-profile.ts";
-import { grpcClient, type TurnClient } from "../../turn-client.ts";
+import { grpcClient, type ServedTurn, type TurnClient } from "../../turn-client.ts";
 import { atMostTimes } from "../../verdicts.ts";
 import { prompt, toolMark } from "../../workload.ts";
 
@@ -59,15 +59,18 @@ export const cold = defineScenario<Parameters>({
       using client = grpcClient(server.target);
       using session = new SessionCaller(server.target, "session", sessionId);
       const settle = () => server.empty();
+      const preparingMs = new Map<string, number[]>([coldSession, freshProcess].map((name) => [name, []]));
+      const side = (name: string, turn: () => Promise<ServedTurn>): Side => ({
+        name,
+        async sample() {
+          const { firstTextMs, cliFirstTextMs } = await turn();
+          preparingMs.get(name)!.push(firstTextMs - cliFirstTextMs);
+          return firstTextMs;
+        },
+        settle,
+      });
       const measured = await takeTurns(
-        [
-          {
-            name: coldSession,
-            sample: async () => (await session.turn(prompt, "RESUMED")).firstTextMs,
-            settle,
-          },
-          { name: freshProcess, sample: () => fresh(client), settle },
-        ],
+        [side(coldSession, () => session.turn(prompt, "RESUMED")), side(freshProcess, () => fresh(client))],
         {
           rounds: parameters.rounds,
           samplesPerRound: parameters.samplesPerRound,
@@ -77,7 +80,7 @@ export const cold = defineScenario<Parameters>({
           progress: (done) => bench.progress("turns on new processes", makingShare + (1 - makingShare) * done),
         },
       );
-      return evaluate(measured);
+      return evaluate(measured, preparingMs);
     }),
 });
 
@@ -91,17 +94,19 @@ async function makeSession(server: BenchServer, { signal, progress }: Bench): Pr
   }
 }
 
-async function fresh(client: TurnClient): Promise<number> {
+async function fresh(client: TurnClient): Promise<ServedTurn> {
   const turn = await client.turn({ profile: "fresh", prompt });
   if (turn.claimSource !== "COLD_POOL_OFF") throw new Error(`a turn was ${turn.claimSource} instead of COLD_POOL_OFF`);
-  return turn.firstTextMs;
+  return turn;
 }
 
-function evaluate(measured: Measured) {
+/** `preparingMs`: until the process had its prompt, by side; a guess of where the time goes. */
+function evaluate(measured: Measured, preparingMs: ReadonlyMap<string, readonly number[]>) {
   const over = ratios(roundsOf(measured, coldSession), roundsOf(measured, freshProcess));
   return {
     figures: [
       ...[...measured].map(([name, rounds]) => figure(`first text: ${name}`, "ms", rounds.flat())),
+      ...[...preparingMs].map(([name, samples]) => figure(`of it until the prompt: ${name}`, "ms", samples)),
       figure("cold session over new process", "×", over),
     ],
     targets: [
