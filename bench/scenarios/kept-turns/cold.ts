@@ -80,6 +80,8 @@ export const cold = defineScenario<Parameters>({
           progress: (done) => bench.progress("turns on new processes", makingShare + (1 - makingShare) * done),
         },
       );
+      // Without the round that does not count.
+      for (const samples of preparingMs.values()) samples.splice(0, parameters.samplesPerRound);
       return evaluate(measured, preparingMs);
     }),
 });
