@@ -2,6 +2,7 @@
  * Streams turn after turn from a server and counts what comes, at as little cost as a client can have: frames are
  * counted by their lengths, nothing is decoded. Speaks gRPC and Connect over HTTP/2, which frame messages alike.
  */
+import { randomUUID } from "node:crypto";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { StreamChatRequestSchema } from "../gen/claude/runner/v1/runner_pb.ts";
@@ -15,6 +16,8 @@ export interface CounterOptions {
   readonly protocol: CountedProtocol;
   readonly streamCount: number;
   readonly request: TurnRequest;
+  /** Whether each turn gets a `request_id`, which no other has. */
+  readonly namesRequests?: boolean;
 }
 
 /** Streams on one connection: as many as a server allows by default. */
@@ -26,20 +29,18 @@ export class EventCounter {
   eventCount = 0;
   turnCount = 0;
   readonly #options: CounterOptions;
-  readonly #body: Buffer;
   readonly #sessions: ClientHttp2Session[] = [];
   readonly #open = new Set<ClientHttp2Stream>();
   readonly #allStarted = Promise.withResolvers<void>();
   #startedCount = 0;
   #isClosed = false;
   #failure: Error | undefined;
+  /** Of every turn whose request has no name. */
+  readonly #body: Buffer;
 
   constructor(options: CounterOptions) {
     this.#options = options;
-    const message = toBinary(StreamChatRequestSchema, create(StreamChatRequestSchema, options.request));
-    this.#body = Buffer.alloc(frameHeadBytes + message.length);
-    this.#body.writeUInt32BE(message.length, 1);
-    this.#body.set(message, frameHeadBytes);
+    this.#body = bodyOf(options.request);
     this.#allStarted.promise.catch(() => undefined); // Told again by `check`.
   }
 
@@ -78,7 +79,7 @@ export class EventCounter {
   }
 
   #turn(session: ClientHttp2Session, isFirst: boolean): void {
-    const { protocol, target } = this.#options;
+    const { protocol, target, request, namesRequests } = this.#options;
     const stream = session.request({
       ":method": "POST",
       ":path": path,
@@ -115,7 +116,7 @@ export class EventCounter {
       this.turnCount += 1;
       this.#turn(session, false);
     });
-    stream.end(this.#body);
+    stream.end(namesRequests ? bodyOf({ ...request, requestId: randomUUID() }) : this.#body);
   }
 
   #fail(error: Error): void {
@@ -123,4 +124,13 @@ export class EventCounter {
     this.#failure ??= error;
     this.#allStarted.reject(error);
   }
+}
+
+/** The request as the one frame of a call. */
+function bodyOf(request: TurnRequest): Buffer {
+  const message = toBinary(StreamChatRequestSchema, create(StreamChatRequestSchema, request));
+  const body = Buffer.alloc(frameHeadBytes + message.length);
+  body.writeUInt32BE(message.length, 1);
+  body.set(message, frameHeadBytes);
+  return body;
 }

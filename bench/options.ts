@@ -40,7 +40,7 @@ export const help = `Measures claude-runner against a process per turn and again
 
   npm run bench -- [flags]
 
-  --only NAME[,NAME]      only these scenarios                      BENCH_ONLY
+  --only NAME[,NAME]      only these scenarios, or groups of them   BENCH_ONLY
   --quick                 few samples, about a minute                BENCH_QUICK=1
   --rounds N              so many rounds of each scenario            BENCH_ROUNDS
   --strict                exit code 1 when a target is not reached; always so for the proofs

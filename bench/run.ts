@@ -24,6 +24,12 @@ import { duplicates } from "./scenarios/duplicates.ts";
 import { firstText } from "./scenarios/first-text.ts";
 import { health } from "./scenarios/health.ts";
 import { history } from "./scenarios/history.ts";
+import { attach } from "./scenarios/kept-turns/attach.ts";
+import { cold } from "./scenarios/kept-turns/cold.ts";
+import { durability } from "./scenarios/kept-turns/durability.ts";
+import { eventCost } from "./scenarios/kept-turns/event-cost.ts";
+import { long } from "./scenarios/kept-turns/long.ts";
+import { warm } from "./scenarios/kept-turns/warm.ts";
 import { memory } from "./scenarios/memory.ts";
 import { overload } from "./scenarios/overload.ts";
 import { rejoin } from "./scenarios/rejoin.ts";
@@ -51,6 +57,12 @@ const scenarios: readonly Scenario[] = [
   duplicates,
   crashes,
   sessions,
+  durability,
+  eventCost,
+  warm,
+  long,
+  cold,
+  attach,
   against,
 ];
 const checkout = fileURLToPath(new URL("..", import.meta.url));
@@ -61,7 +73,7 @@ async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2), process.env, join(checkout, "bench", "results"));
   if (options.wantsHelp) {
     process.stdout.write(
-      `${help}\nScenarios:\n${scenarios.map(({ name, about }) => `  ${name.padEnd(12)}${about}\n`).join("")}`,
+      `${help}\nScenarios:\n${scenarios.map(({ name, about }) => `  ${name.padEnd(22)}${about}\n`).join("")}`,
     );
     return 0;
   }
@@ -90,7 +102,7 @@ async function main(): Promise<number> {
     for (const scenario of chosen) {
       progress.begin();
       const own = join(folder, scenario.name);
-      await mkdir(own);
+      await mkdir(own, { recursive: true });
       const run = await runOne(scenario, options, {
         signal: stop.signal,
         cliPath: cli.path,
@@ -138,14 +150,15 @@ function commandFlags(manifest: string): readonly string[] {
 }
 
 function choose({ only }: BenchOptions): readonly Scenario[] {
-  const unknown = only.filter((name) => !scenarios.some((scenario) => scenario.name === name));
+  const isOf = (asked: string, { name }: Scenario) => name === asked || name.startsWith(`${asked}/`);
+  const unknown = only.filter((asked) => !scenarios.some((scenario) => isOf(asked, scenario)));
   if (unknown.length > 0) {
     const known = scenarios.map(({ name }) => name).join(", ");
     throw new RangeError(`there is no scenario ${unknown.join(", ")}; known are ${known}`);
   }
   return only.length === 0
     ? scenarios.filter(({ isProof }) => !isProof)
-    : scenarios.filter(({ name }) => only.includes(name));
+    : scenarios.filter((scenario) => only.some((asked) => isOf(asked, scenario)));
 }
 
 async function runOne(scenario: Scenario, size: BenchOptions, bench: Bench): Promise<ScenarioRun> {

@@ -105,6 +105,19 @@ export class BenchServer implements AsyncDisposable {
     });
   }
 
+  /** Waits until no worker is left, in any profile. */
+  async empty(): Promise<void> {
+    await this.#until("the end of all workers", async () => (await this.pool()).workers.length === 0);
+  }
+
+  /** Waits until no turn has a worker, and none waits for one. */
+  async quiet(): Promise<void> {
+    await this.#until("the end of all turns", async () => {
+      const { workers, profiles } = await this.pool();
+      return workers.every(({ turnId }) => turnId === undefined) && profiles.every((one) => one.waitingCount === 0);
+    });
+  }
+
   async #until(what: string, isSo: () => Promise<boolean>): Promise<void> {
     const giveUpAtMs = performance.now() + readyTimeoutMs;
     while (!(await isSo())) {

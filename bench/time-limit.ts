@@ -16,6 +16,9 @@ export async function withinLimit<T>(
     const result = await run({ ...bench, signal: AbortSignal.any([bench.signal, over.signal]) });
     over.signal.throwIfAborted();
     return result;
+  } catch (error) {
+    over.signal.throwIfAborted(); // whatever broke off because of it
+    throw error;
   } finally {
     clearTimeout(timer);
   }

@@ -5,10 +5,11 @@
  * What only counts events, and must cost little itself, is `event-counter.ts`.
  */
 import { create, type DescEnum, type MessageInitShape } from "@bufbuild/protobuf";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import * as grpc from "@grpc/grpc-js";
-import { ClaimSourceSchema } from "../gen/claude/runner/v1/event_pb.ts";
+import { ClaimSourceSchema, ConversationSourceSchema } from "../gen/claude/runner/v1/event_pb.ts";
 import { Outcome, OutcomeSchema } from "../gen/claude/runner/v1/result_pb.ts";
 import { ClaudeRunner, StreamChatRequestSchema, type StreamChatResponse } from "../gen/claude/runner/v1/runner_pb.ts";
 import { Health, HealthCheckRequestSchema, type HealthCheckResponse } from "../gen/grpc/health/v1/health_pb.ts";
@@ -27,8 +28,12 @@ export type TurnRequest = MessageInitShape<typeof StreamChatRequestSchema>;
 export interface ServedTurn extends TurnTimes {
   /** As in the contract: `REUSED`, `SPARE`, … */
   readonly claimSource: string;
+  /** As in the contract: `NEW`, `KEPT`, `RESUMED`, … */
+  readonly conversationSource: string;
   /** Handing over the history, by the server's account, in milliseconds. */
   readonly seedMs: number;
+  /** From the prompt to the first text, by the server's account, in milliseconds: the time of Claude Code and its model. */
+  readonly cliFirstTextMs: number;
 }
 
 export interface TurnOptions {
@@ -51,6 +56,7 @@ class TurnWatch {
   readonly #onStarted: (() => void) | undefined;
   #firstTextMs: number | undefined;
   #claimSource = "";
+  #conversationSource = "";
   #served: ServedTurn | undefined;
 
   constructor(onStarted: (() => void) | undefined) {
@@ -61,6 +67,7 @@ class TurnWatch {
     if (event.case === "textDelta") this.#firstTextMs ??= performance.now() - this.#startedAtMs;
     else if (event.case === "started") {
       this.#claimSource = nameOf(ClaimSourceSchema, event.value.claimSource);
+      this.#conversationSource = nameOf(ConversationSourceSchema, event.value.conversationSource);
       this.#onStarted?.();
     } else if (event.case === "result") {
       const totalMs = performance.now() - this.#startedAtMs;
@@ -68,12 +75,13 @@ class TurnWatch {
       if (outcome !== Outcome.COMPLETED || this.#firstTextMs === undefined) {
         throw new Error(`a turn ended as ${nameOf(OutcomeSchema, outcome)}`);
       }
-      const seeded = stages?.seedHistory;
       this.#served = {
         firstTextMs: this.#firstTextMs,
         totalMs,
         claimSource: this.#claimSource,
-        seedMs: seeded === undefined ? 0 : Number(seeded.seconds) * 1000 + seeded.nanos / 1e6,
+        conversationSource: this.#conversationSource,
+        seedMs: msOf(stages?.seedHistory),
+        cliFirstTextMs: msOf(stages?.firstText),
       };
     }
   }
@@ -82,6 +90,10 @@ class TurnWatch {
     if (this.#served === undefined) throw new Error("a turn without a result");
     return this.#served;
   }
+}
+
+function msOf(duration: Duration | undefined): number {
+  return duration === undefined ? 0 : Number(duration.seconds) * 1_000 + duration.nanos / 1e6;
 }
 
 function nameOf(type: DescEnum, value: number): string {

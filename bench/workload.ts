@@ -13,5 +13,11 @@ const answer = "A warm pool keeps processes that have started already, so that n
 /** 711 characters in 60 deltas, as fast as they are read. */
 export const answerScenario = { name: "text", options: { text: answer, deltas: 12 } };
 
+/** The same answer with thinking before it, for a prompt that begins with this. */
+export const thinkingMark = `[[scenario thinking ${JSON.stringify({ text: answer, thinking: "The question is about pools. ".repeat(8).trim() })}]]`;
+
+/** One shell command before an answer, for a prompt that begins with this. */
+export const toolMark = `[[scenario bash ${JSON.stringify({ command: "echo a warm pool", text: answer })}]]`;
+
 /** A profile with every default: what the sides without a server are launched with too. */
 export const defaultProfile = settingsSchema.parse({}).profiles.default!;

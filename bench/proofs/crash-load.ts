@@ -7,14 +7,21 @@ import { type Client, Code, ConnectError, createClient, type Interceptor } from 
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { Outcome } from "../../gen/claude/runner/v1/result_pb.ts";
 import { BusyPolicy, ClaudeRunner, OnDisconnect } from "../../gen/claude/runner/v1/runner_pb.ts";
+import { SessionService } from "../../gen/claude/runner/v1/session_pb.ts";
 import { TurnService } from "../../gen/claude/runner/v1/turn_pb.ts";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 
 const sessionCount = 12;
+/** Each has a process alone, and starts one anew after each death of the server. */
+const toolSessionCount = 4;
+
+/** The profile whose sessions go on in their own worker or from their transcript, which the server under load must have. */
+export const toolsProfile = "tools";
 
 export interface Clients {
   readonly runner: Client<typeof ClaudeRunner>;
   readonly turns: Client<typeof TurnService>;
+  readonly sessions: Client<typeof SessionService>;
 }
 
 export function clientsOf(ports: { readonly grpcPort: number; readonly webPort: number }, token: string) {
@@ -27,6 +34,7 @@ export function clientsOf(ports: { readonly grpcPort: number; readonly webPort: 
   const of = (transport: ReturnType<typeof createGrpcTransport>): Clients => ({
     runner: createClient(ClaudeRunner, transport),
     turns: createClient(TurnService, transport),
+    sessions: createClient(SessionService, transport),
   });
   return [
     of(createGrpcTransport({ baseUrl: `http://127.0.0.1:${ports.grpcPort}`, interceptors })),
@@ -38,6 +46,8 @@ export function clientsOf(ports: { readonly grpcPort: number; readonly webPort: 
 export interface ToldTurn {
   readonly turnId: string;
   readonly sessionId: string | undefined;
+  /** Of its session. */
+  readonly hasTools: boolean;
   readonly requestId: string | undefined;
   /** Set once the caller was told how it ended. */
   outcome: Outcome | undefined;
@@ -57,7 +67,7 @@ export class Told {
   readonly failures: string[] = [];
 }
 
-const kinds = ["stateless", "named", "continued", "session", "session"] as const;
+const kinds = ["stateless", "named", "continued", "session", "session", "tools"] as const;
 
 export interface LoadOptions {
   readonly clients: readonly Clients[];
@@ -94,11 +104,17 @@ async function callOnce(
 ): Promise<void> {
   const kind = kinds[Math.floor(random() * kinds.length)]!;
   const requestId = kind === "named" || kind === "continued" ? randomUUID() : undefined;
-  const sessionId = kind === "session" ? `s-${Math.floor(random() * sessionCount)}` : undefined;
-  const prompt = `${answerOf(Math.floor(80 * random()))} ${requestId ?? randomUUID()}`;
+  const hasTools = kind === "tools";
+  const sessionId = hasTools
+    ? `t-${Math.floor(random() * toolSessionCount)}`
+    : kind === "session"
+      ? `s-${Math.floor(random() * sessionCount)}`
+      : undefined;
+  const prompt = `${answerOf(Math.floor(80 * random()), hasTools)} ${requestId ?? randomUUID()}`;
   if (requestId !== undefined) told.requests.push({ requestId, prompt });
   const request = {
     prompt,
+    ...(hasTools && { profile: toolsProfile }),
     ...(requestId !== undefined && { requestId }),
     ...(kind === "continued" && { onDisconnect: OnDisconnect.CONTINUE }),
     ...(sessionId !== undefined && {
@@ -111,7 +127,7 @@ async function callOnce(
   const accepted = (headers: Headers) => {
     const turnId = headers.get("claude-runner-turn-id");
     if (turnId === null) return;
-    turn = { turnId, sessionId, requestId, outcome: undefined };
+    turn = { turnId, sessionId, hasTools, requestId, outcome: undefined };
     told.turns.set(turnId, turn);
   };
   if (random() < 0.3) {
@@ -129,8 +145,13 @@ async function callOnce(
   }
 }
 
-export const answerOf = (deltas: number) =>
-  `[[fake answer {"flood":{"deltas":${deltas + 1},"chars":10},"perSecond":200}]]`;
+/** A prompt whose answer takes a moment for each delta, after the use of a tool or without. */
+export const answerOf = (deltas: number, usesTool = false) =>
+  `[[fake answer ${JSON.stringify({
+    ...(usesTool && { tool: { name: "Read", input: { file_path: "notes.txt" } } }),
+    flood: { deltas: deltas + 1, chars: 10 },
+    perSecond: 200,
+  })}]]`;
 
 /** The reason of a failure, or its code. */
 export function reasonOf(error: unknown): string {

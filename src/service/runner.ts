@@ -170,7 +170,7 @@ async function takeIn(
 ): Promise<{ readonly called: CalledTurn; readonly turnId: string; readonly profile: string }> {
   const { clock, desk, profiles, settings, store } = parts;
   const profile = profiles[asked.profile]!;
-  const ask = await toAsk(request, asked, profile, settings.store);
+  const ask = toAsk(request, asked, profile, settings.store);
   const turn: Turn = { ...asked, ...recordedAs(asked, ask, settings.calls.maxTimeoutMs) };
   const { deadlineMs, arrivedAtMs } = scope;
   const begin = ({ book, ...hooks }: TurnHooks<TurnResult>) => {

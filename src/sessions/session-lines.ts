@@ -10,6 +10,15 @@
 export interface LinePlace {
   /** The turn that has the session or is about to; `undefined`: it is this one. */
   readonly holderId: string | undefined;
+  /** The same, if it is certain already that it stays. */
+  readonly certainHolderId: string | undefined;
+  /**
+   * Settles when it is certain of all that are before it whether they stay: one may be an earlier request again, which
+   * leaves. So turns are taken in, and refused, in the order of the line.
+   */
+  othersDecided(): Promise<void>;
+  /** The turn was taken in, and stays until its end. */
+  stay(): void;
   /** Settles when every turn before has left. Rejects with the signal's reason. */
   first(signal: AbortSignal): Promise<void>;
   leave(): void;
@@ -18,6 +27,9 @@ export interface LinePlace {
 interface Waiting {
   readonly turnId: string;
   onFirst: () => void;
+  stays: boolean;
+  /** Settles when it is known whether it stays. */
+  readonly decided: PromiseWithResolvers<void>;
 }
 
 /** A session among those of all tenants. */
@@ -33,12 +45,26 @@ export class SessionLines {
     const key = sessionKey(session);
     const line = this.#lines.get(key) ?? [];
     this.#lines.set(key, line);
-    const own: Waiting = { turnId, onFirst: () => {} };
+    const own: Waiting = { turnId, onFirst: () => {}, stays: false, decided: Promise.withResolvers() };
     if (overtaking && line.length > 1) line.splice(1, 0, own);
     else line.push(own);
     return {
       get holderId() {
         return line[0] === own ? undefined : line[0]?.turnId;
+      },
+      get certainHolderId() {
+        return line[0]?.stays && line[0] !== own ? line[0].turnId : undefined;
+      },
+      othersDecided: async () => {
+        for (;;) {
+          const undecided = line.slice(0, line.indexOf(own)).find(({ stays }) => !stays);
+          if (undecided === undefined) return;
+          await undecided.decided.promise;
+        }
+      },
+      stay: () => {
+        own.stays = true;
+        own.decided.resolve();
       },
       first: (signal) =>
         new Promise((resolve, reject) => {
@@ -55,6 +81,7 @@ export class SessionLines {
         const at = line.indexOf(own);
         if (at < 0) return;
         line.splice(at, 1);
+        own.decided.resolve();
         if (line.length === 0) {
           if (this.#lines.get(key) === line) this.#lines.delete(key);
         } else if (at === 0) line[0]?.onFirst();

@@ -24,14 +24,25 @@ export interface SessionAsk {
     | undefined;
 }
 
+export interface RequestAsk {
+  /** The caller's name for it. */
+  readonly id: string;
+  /** A digest of what it asks for. It takes the longer, the larger the request is. */
+  readonly digest: () => Promise<Uint8Array>;
+}
+
 export interface TurnAsk {
   readonly onDisconnect: OnDisconnect;
-  /** The caller's name for its request, and a digest of what it asks for. */
-  readonly request?: NamedRequest | undefined;
+  readonly request?: RequestAsk | undefined;
   readonly session?: SessionAsk | undefined;
 }
 
 /** Whether the turn can be found again after its connection broke: by its request's name, or in its session. */
 export function canBeRejoined({ request, session }: Pick<TurnAsk, "request" | "session">): boolean {
   return request !== undefined || session !== undefined;
+}
+
+/** The request as the store knows it by. */
+export async function namedRequest({ request }: TurnAsk): Promise<NamedRequest | undefined> {
+  return request && { id: request.id, digest: await request.digest() };
 }

@@ -10,7 +10,16 @@ import type { Clock } from "../clock.ts";
 import type { ModelWindows } from "../conversations/model-windows.ts";
 import type { Claim } from "../pool/claim.ts";
 import { RunnerError } from "../runner-error.ts";
-import type { Acceptance, Durability, NewTurn, SessionRecord, Store, TurnLease, TurnRecord } from "../store/store.ts";
+import type {
+  Acceptance,
+  Durability,
+  NamedRequest,
+  NewTurn,
+  SessionRecord,
+  Store,
+  TurnLease,
+  TurnRecord,
+} from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Turn } from "../turn.ts";
 import type { TurnEnd } from "../turn-end.ts";
@@ -26,7 +35,7 @@ import type { SessionRules } from "./session-rules.ts";
 import { waitForSession } from "./session-wait.ts";
 import { type SessionEnding, StoreBook, sequenceStep } from "./store-book.ts";
 import type { TranscriptCopies } from "./transcript-copies.ts";
-import { canBeRejoined, type SessionAsk, type TurnAsk } from "./turn-ask.ts";
+import { canBeRejoined, namedRequest, type SessionAsk, type TurnAsk } from "./turn-ask.ts";
 import { turnInSession } from "./turn-in-session.ts";
 
 export interface TurnDeskLimits {
@@ -126,15 +135,21 @@ export class TurnDesk<Result> {
       this.#checkUnread(turn, ask);
       leave = this.#parts.enter(turn.tenant);
       place = session && this.#enterLine(turn, session);
+      refuseIfBusy(session, place);
+      await place?.othersDecided();
+      refuseIfBusy(session, place);
     } catch (refusal) {
       leave();
+      place?.leave();
       // What is in the way of a new turn may be the very one that the request has led to.
       const earlier = await this.#earlier(turn, ask);
       if (earlier === undefined) throw refusal;
       return earlier;
     }
     try {
-      const acceptance = await this.#accept(turn, ask, place);
+      // Only now that the turn has its place: a large request does not lose it to a small one that came later.
+      const request = await namedRequest(ask);
+      const acceptance = await this.#accept(turn, ask, { place, request });
       if (acceptance.kind === "duplicate") {
         leave();
         place?.leave();
@@ -142,6 +157,7 @@ export class TurnDesk<Result> {
       }
       const hooks = this.#named(turn, ask, { leave, place, acceptance });
       const live = this.#begin(begin(hooks));
+      place?.stay();
       void live.over.then(() => place?.leave());
       return { kind: "began", live };
     } catch (error) {
@@ -152,7 +168,8 @@ export class TurnDesk<Result> {
   }
 
   /** The turn that such a request has led to before. Throws REQUEST_ID_REUSED. */
-  async #earlier({ tenant }: Turn, { request }: TurnAsk): Promise<TakenIn<Result> | undefined> {
+  async #earlier({ tenant }: Turn, ask: TurnAsk): Promise<TakenIn<Result> | undefined> {
+    const request = await namedRequest(ask);
     const known = request && (await this.#parts.store.knownRequest(tenant, request));
     if (known?.kind === "requestIdReused") throw requestIdReused(request?.id ?? "", known.turnId);
     return known && this.#found(known.turn);
@@ -163,27 +180,24 @@ export class TurnDesk<Result> {
     return live === undefined ? { kind: "recorded", record } : { kind: "found", live };
   }
 
-  #enterLine(turn: Turn, session: SessionAsk): LinePlace {
-    const overtakes = session.busyPolicy === "interrupt";
-    const place = this.#parts.lines.enter({ tenant: turn.tenant, id: session.id }, turn.id, overtakes);
-    const { holderId } = place;
-    if (holderId === undefined || session.busyPolicy !== "reject") return place;
-    place.leave();
-    throw sessionBusy(session.id, holderId);
+  #enterLine({ tenant, id: turnId }: Turn, { id, busyPolicy }: SessionAsk): LinePlace {
+    return this.#parts.lines.enter({ tenant, id }, turnId, busyPolicy === "interrupt");
   }
 
   /** Has the store take it in. Throws for everything but an acceptance and a duplicate. */
   async #accept(
     turn: Turn,
     ask: TurnAsk,
-    place: LinePlace | undefined,
+    { place, request }: { readonly place: LinePlace | undefined; readonly request: NamedRequest | undefined },
   ): Promise<Extract<Acceptance, { kind: "accepted" | "duplicate" }>> {
     const { session } = ask;
     const waits = place?.holderId !== undefined;
-    let acceptance = await this.#parts.store.acceptTurn(this.#newTurn(turn, ask, waits ? "later" : "now"));
+    let acceptance = await this.#parts.store.acceptTurn(
+      this.#newTurn(turn, ask, { request, take: waits ? "later" : "now" }),
+    );
     // Another server of this machine has it.
     if (acceptance.kind === "sessionBusy" && session?.busyPolicy === "queue") {
-      acceptance = await this.#parts.store.acceptTurn(this.#newTurn(turn, ask, "later"));
+      acceptance = await this.#parts.store.acceptTurn(this.#newTurn(turn, ask, { request, take: "later" }));
     }
     if (acceptance.kind === "accepted" || acceptance.kind === "duplicate") return acceptance;
     throw acceptanceRefusal(acceptance, turn.tenant, ask);
@@ -258,8 +272,12 @@ export class TurnDesk<Result> {
     return { session: taken.session, lease: { turnId: turn.id, epoch: taken.epoch } };
   }
 
-  #newTurn(turn: Turn, ask: TurnAsk, take: "now" | "later" = "now"): NewTurn {
-    const { session, request } = ask;
+  #newTurn(
+    turn: Turn,
+    ask: TurnAsk,
+    { request, take = "now" }: { readonly request?: NamedRequest | undefined; readonly take?: "now" | "later" } = {},
+  ): NewTurn {
+    const { session } = ask;
     return {
       id: turn.id,
       tenant: turn.tenant,
@@ -324,4 +342,10 @@ export class TurnDesk<Result> {
     const message = `the tenant "${tenant}" has ${count} turns that nobody reads; it may have ${limit}`;
     throw new RunnerError("QUOTA_EXCEEDED", message, { facts: { tenant, count, limit } });
   }
+}
+
+/** Throws SESSION_BUSY for a turn that does not wait. */
+function refuseIfBusy(session: SessionAsk | undefined, place: LinePlace | undefined): void {
+  const holderId = place?.certainHolderId;
+  if (session?.busyPolicy === "reject" && holderId !== undefined) throw sessionBusy(session.id, holderId);
 }

@@ -28,5 +28,6 @@ test(`a server that is killed ${killCount} times loses nothing that it has ackno
   expect(found.killCount).toBe(killCount);
   expect(found.lostCount).toBeGreaterThan(0);
   expect(found.sessionTurnCount).toBeGreaterThan(0);
+  expect(found.toolSessionTurnCount).toBeGreaterThan(0);
   expect(found.requestCount).toBeGreaterThan(0);
 }, 900_000);

@@ -51,6 +51,21 @@ test("one that overtakes goes before those that wait, and after the one that has
   expect(order).toEqual(["a", "c", "b"]);
 });
 
+test("a turn knows of all before it whether they stay, whoever that is", async () => {
+  const { enter } = scene();
+  const [a, b, c] = [enter("a"), enter("b"), enter("c")];
+  const certain: string[] = [];
+  for (const [name, place] of Object.entries({ a, b, c })) void place.othersDecided().then(() => certain.push(name));
+  await settled();
+  expect(certain).toEqual(["a"]);
+  a.leave();
+  await settled();
+  expect([certain, b.holderId]).toEqual([["a", "b"], undefined]);
+  b.stay();
+  await settled();
+  expect([certain, c.holderId]).toEqual([["a", "b", "c"], "b"]);
+});
+
 test("a wait ends with its signal", async () => {
   const { lines, enter } = scene();
   enter("a");

@@ -100,11 +100,16 @@ export class Model {
   ended(turn: ModelTurn): void {
     const hasRun = turn.state === "running";
     turn.state = "ended";
-    if (!hasRun && turn.request !== undefined) this.requests.delete(turn.request);
+    if (!hasRun) this.forget(turn);
     const session = this.sessions.get(turn.session ?? "");
     if (session === undefined || turn.isDeleted) return;
     session.line = session.line.filter((other) => other !== turn);
     if (turn.expected === "completed") session.conversation.push(turn.name, turn.words.join(""));
+  }
+
+  /** Its request is new again. */
+  forget(turn: ModelTurn): void {
+    if (turn.request !== undefined && this.requests.get(turn.request) === turn) this.requests.delete(turn.request);
   }
 
   /** Whether it gives up when it has waited too long for its session. */
@@ -133,12 +138,25 @@ const step = (name: string, run: (model: Model, world: TurnWorld) => Promise<voi
 const sessionNames = fc.constantFrom("a", "b");
 const some = fc.nat(30);
 
+const policies = fc.constantFrom<BusyPolicy>("reject", "queue", "queue", "interrupt");
+
+/** The session and the policy are content: what differs in them has another id. */
+const namedInSession = fc
+  .tuple(sessionNames, policies, fc.boolean(), fc.constantFrom("1", "2"))
+  .map(([session, busyPolicy, goesOn, number]) => ({
+    session,
+    request: `${session}-${busyPolicy}-${number}`,
+    goesOn,
+    busyPolicy,
+  }));
+
 const ask = fc.oneof(
+  namedInSession,
   fc.record({
     session: sessionNames,
     request: fc.constant(undefined),
     goesOn: fc.boolean(),
-    busyPolicy: fc.constantFrom<BusyPolicy>("reject", "queue", "queue", "interrupt"),
+    busyPolicy: policies,
   }),
   fc.record({
     session: fc.constant(undefined),
@@ -158,8 +176,11 @@ const ask = fc.oneof(
 const submit = fc.array(ask, { minLength: 1, maxLength: 4 }).map((asks) =>
   step(`submit(${asks.map((one) => JSON.stringify(one)).join(" ")})`, (model, world) => {
     for (const one of asks) {
+      const known = model.requests.get(one.request ?? "");
+      // It ends before it has begun, and its id is free then: whether this request comes before or after is a matter of luck.
+      if (known?.state === "waiting" && known.expected !== undefined) continue;
       // A request that is there already is the same once more.
-      const name = model.requests.get(one.request ?? "")?.name ?? world.newName();
+      const name = known?.name ?? world.newName();
       world.submit(one, name, model.submit(one, name, world.clock.now()));
     }
   }),
@@ -248,7 +269,11 @@ const remove = fc.tuple(fc.constantFrom("a", "b", "c"), fc.boolean()).map(([name
     if (holder !== undefined && !force) return expect(answer).toBe("SESSION_BUSY");
     expect(answer).toBe("done");
     if (holder !== undefined) model.expect(holder, "interrupted");
-    for (const turn of model.turns) if (turn.session === name) turn.isDeleted = true;
+    for (const turn of model.turns) {
+      if (turn.session !== name) continue;
+      turn.isDeleted = true;
+      model.forget(turn);
+    }
     for (const turn of session.line) turn.state = "ended";
     model.sessions.delete(name);
   }),

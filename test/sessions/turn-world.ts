@@ -196,6 +196,8 @@ export class TurnWorld {
   /** Compares with the model, which learns what has begun and ended. */
   async compare(model: Model): Promise<void> {
     await this.#settled(model);
+    // Before what has ended makes others the first: those may have given up in the same moment.
+    for (const turn of model.open()) this.#learnWhetherLate(model, turn);
     for (const turn of model.open()) this.#compareEnd(model, turn);
     await this.#settled(model);
     for (const turn of model.open()) this.#compareStart(model, turn);
@@ -227,12 +229,14 @@ export class TurnWorld {
     return this.#scene.live.find(this.#ids.get(turn.name) ?? "")?.log.end?.value;
   }
 
+  #learnWhetherLate(model: Model, turn: ModelTurn): void {
+    const waitedMs = this.clock.now() - turn.acceptedAtMs;
+    const hasGivenUp = this.#endOf(turn)?.kind === "notStarted" && waitedMs >= sessionQueueTimeoutMs;
+    if (hasGivenUp && model.mayBeLate(turn)) model.expect(turn, "not started");
+  }
+
   #compareEnd(model: Model, turn: ModelTurn): void {
     const end = this.#endOf(turn);
-    const waitedMs = this.clock.now() - turn.acceptedAtMs;
-    if (end?.kind === "notStarted" && model.mayBeLate(turn) && waitedMs >= sessionQueueTimeoutMs) {
-      model.expect(turn, "not started");
-    }
     if (turn.expected === undefined) {
       expect(end, `${turn.name} has ended by itself`).toBeUndefined();
       return;
@@ -241,6 +245,7 @@ export class TurnWorld {
     if (end.kind === "ended") {
       const [outcome] = Object.entries(outcomes).find(([, of]) => of === end.result.outcome) ?? [];
       expect(`${turn.name} ${outcome}`).toBe(`${turn.name} ${turn.expected}`);
+      turn.state = "running"; // also one that was interrupted as soon as it began
     } else expect(turn.state).toBe("waiting");
     this.#running.delete(turn.name);
     model.ended(turn);

@@ -37,16 +37,18 @@ export class LivelyPool implements WorkerPool {
 
   async claim({ signal }: ClaimRequest): Promise<Claim> {
     signal.throwIfAborted();
+    // A worker that is handed on stays used: nobody gets in between.
     if (this.#usedCount >= this.#slotCount) await this.#place(signal);
-    this.#usedCount += 1;
+    else this.#usedCount += 1;
     this.#mostUsedCount = Math.max(this.#mostUsedCount, this.#usedCount);
     this.#lastNumber += 1;
     let isReleased = false;
     const release = () => {
       if (isReleased) return;
       isReleased = true;
-      this.#usedCount -= 1;
-      this.#waiting.shift()?.();
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#usedCount -= 1;
+      else next();
     };
     return {
       worker: new LivelyWorker(`w${this.#lastNumber}`, (turn, running, history) => {

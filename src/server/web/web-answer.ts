@@ -50,13 +50,20 @@ export async function sendAnswer(
     return leaveUnread(request, response, clock);
   }
   if (!response.headersSent) response.writeHead(answer.status, Object.fromEntries(answer.header ?? []));
+  let isOnItsWay = false;
   for (let chunk = first; !chunk.done; chunk = await chunks.next()) {
+    if (chunk !== first && !isOnItsWay) {
+      // Node sends what was written when nothing else is to be done: a long replay would hold its own beginning back.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      isOnItsWay = true;
+    }
     if (isGone) return;
     if (!response.write(chunk.value)) {
       await new Promise<void>((resolve) => {
         wake = resolve;
         if (isGone) resolve();
       });
+      isOnItsWay = true;
     }
   }
   if (isGone) return;

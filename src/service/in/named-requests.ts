@@ -60,16 +60,16 @@ export function checkIdleExpiry(
 }
 
 /** Throws CONTENT_NOT_KEPT for what the profile does not allow to be written down. */
-export async function toAsk(
+export function toAsk(
   request: Request,
   turn: Turn,
   profile: ProfileSettings,
   { sessionIdleExpiryMs }: ExpiryLimits,
-): Promise<TurnAsk> {
+): TurnAsk {
   const { session, busyPolicy, requestId } = request;
   const ask: TurnAsk = {
     onDisconnect: turn.onDisconnect ?? "cancel",
-    ...(requestId !== "" && { request: { id: requestId, digest: await requestDigest(request) } }),
+    ...(requestId !== "" && { request: { id: requestId, digest: () => requestDigest(request) } }),
     ...(session !== undefined && {
       session: {
         id: session.id,

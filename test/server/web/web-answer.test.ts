@@ -5,16 +5,22 @@ import type { WebRequest, WebResponse } from "../../../src/server/calls/http-exc
 import { sendAnswer } from "../../../src/server/web/web-answer.ts";
 import { FakeClock } from "../../fake-clock.ts";
 
-/** A response whose client reads only when told to. */
+/** A response whose client reads only when told to, if it is not one that always does. */
 class SlowResponse extends EventEmitter {
+  readonly #isRead: boolean;
   readonly written: string[] = [];
   destroyed = false;
   isEnded = false;
 
+  constructor(isRead: boolean) {
+    super();
+    this.#isRead = isRead;
+  }
+
   writeHead(): void {}
   write(chunk: Uint8Array): boolean {
     this.written.push(Buffer.from(chunk).toString());
-    return false;
+    return this.#isRead;
   }
   end(): void {
     this.isEnded = true;
@@ -24,9 +30,9 @@ class SlowResponse extends EventEmitter {
   }
 }
 
-function setUp(options: { readonly isStillSending?: boolean } = {}) {
+function setUp(options: { readonly isStillSending?: boolean; readonly isRead?: boolean } = {}) {
   const clock = new FakeClock();
-  const response = new SlowResponse();
+  const response = new SlowResponse(options.isRead ?? false);
   const abort = new AbortController();
   let pulledCount = 0;
   const ended = Promise.withResolvers<void>();
@@ -78,6 +84,16 @@ describe("an answer", () => {
     }
     await sending;
     expect(response.isEnded).toBe(true);
+  });
+
+  it("lets its first message leave before it makes all that waits behind it", async () => {
+    const { response, sending, pulled } = setUp({ isRead: true });
+    // Everything that can be done without the event loop.
+    for (let turn = 0; turn < 100; turn += 1) await undefined;
+    expect(response.written).toEqual(["1"]);
+    expect(pulled()).toBe(2);
+    await sending;
+    expect(response.written).toEqual(["1", "2", "3", "4", "5"]);
   });
 
   it("ends its handler when the client goes while a write is blocked", async () => {
