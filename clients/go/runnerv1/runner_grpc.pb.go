@@ -76,6 +76,9 @@ type ClaudeRunnerClient interface {
 	// set otherwise); one longer than the server's maximum (60 minutes by default)
 	// is shortened to it.
 	//
+	// When the token is revoked, the call that began a turn still receives all of it;
+	// one that reads it again by its `request_id` ends as AttachTurn does.
+	//
 	// New kinds of event may be added: clients skip cases that they do not know.
 	StreamChat(ctx context.Context, in *StreamChatRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamChatResponse], error)
 	// Runs one turn and answers when it is over: the same turn as StreamChat,
@@ -184,6 +187,9 @@ type ClaudeRunnerServer interface {
 	// A call without a deadline gets the server's default (10 minutes unless it is
 	// set otherwise); one longer than the server's maximum (60 minutes by default)
 	// is shortened to it.
+	//
+	// When the token is revoked, the call that began a turn still receives all of it;
+	// one that reads it again by its `request_id` ends as AttachTurn does.
 	//
 	// New kinds of event may be added: clients skip cases that they do not know.
 	StreamChat(*StreamChatRequest, grpc.ServerStreamingServer[StreamChatResponse]) error

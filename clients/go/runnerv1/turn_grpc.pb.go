@@ -67,6 +67,10 @@ type TurnServiceClient interface {
 	// A turn may have 64 readers at once. A reader that is too slow is ended with
 	// READER_BEHIND, which names the last event that it was sent: attach again after
 	// that one. Neither the turn nor its other readers are held up.
+	//
+	// Ends with UNAUTHENTICATED within two seconds when the token is revoked, and with
+	// TURN_NOT_FOUND when the token may no longer use the turn's profile. The turn goes
+	// on.
 	AttachTurn(ctx context.Context, in *AttachTurnRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AttachTurnResponse], error)
 	// Returns one turn.
 	GetTurn(ctx context.Context, in *GetTurnRequest, opts ...grpc.CallOption) (*GetTurnResponse, error)
@@ -195,6 +199,10 @@ type TurnServiceServer interface {
 	// A turn may have 64 readers at once. A reader that is too slow is ended with
 	// READER_BEHIND, which names the last event that it was sent: attach again after
 	// that one. Neither the turn nor its other readers are held up.
+	//
+	// Ends with UNAUTHENTICATED within two seconds when the token is revoked, and with
+	// TURN_NOT_FOUND when the token may no longer use the turn's profile. The turn goes
+	// on.
 	AttachTurn(*AttachTurnRequest, grpc.ServerStreamingServer[AttachTurnResponse]) error
 	// Returns one turn.
 	GetTurn(context.Context, *GetTurnRequest) (*GetTurnResponse, error)

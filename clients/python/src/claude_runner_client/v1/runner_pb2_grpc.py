@@ -101,6 +101,9 @@ class ClaudeRunnerServicer:
         set otherwise); one longer than the server's maximum (60 minutes by default)
         is shortened to it.
 
+        When the token is revoked, the call that began a turn still receives all of it;
+        one that reads it again by its `request_id` ends as AttachTurn does.
+
         New kinds of event may be added: clients skip cases that they do not know.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

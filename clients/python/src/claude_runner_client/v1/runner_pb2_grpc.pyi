@@ -80,6 +80,9 @@ class ClaudeRunnerStub:
     set otherwise); one longer than the server's maximum (60 minutes by default)
     is shortened to it.
 
+    When the token is revoked, the call that began a turn still receives all of it;
+    one that reads it again by its `request_id` ends as AttachTurn does.
+
     New kinds of event may be added: clients skip cases that they do not know.
     """
     Chat: _grpc.UnaryUnaryMultiCallable[_runner_pb2.ChatRequest, _runner_pb2.ChatResponse]
@@ -143,6 +146,9 @@ class ClaudeRunnerAsyncStub(ClaudeRunnerStub):
     A call without a deadline gets the server's default (10 minutes unless it is
     set otherwise); one longer than the server's maximum (60 minutes by default)
     is shortened to it.
+
+    When the token is revoked, the call that began a turn still receives all of it;
+    one that reads it again by its `request_id` ends as AttachTurn does.
 
     New kinds of event may be added: clients skip cases that they do not know.
     """
@@ -210,6 +216,9 @@ class ClaudeRunnerServicer(metaclass=_abc_1.ABCMeta):
         A call without a deadline gets the server's default (10 minutes unless it is
         set otherwise); one longer than the server's maximum (60 minutes by default)
         is shortened to it.
+
+        When the token is revoked, the call that began a turn still receives all of it;
+        one that reads it again by its `request_id` ends as AttachTurn does.
 
         New kinds of event may be added: clients skip cases that they do not know.
         """

@@ -115,6 +115,10 @@ class TurnServiceServicer:
         A turn may have 64 readers at once. A reader that is too slow is ended with
         READER_BEHIND, which names the last event that it was sent: attach again after
         that one. Neither the turn nor its other readers are held up.
+
+        Ends with UNAUTHENTICATED within two seconds when the token is revoked, and with
+        TURN_NOT_FOUND when the token may no longer use the turn's profile. The turn goes
+        on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

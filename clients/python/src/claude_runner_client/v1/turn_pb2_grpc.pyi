@@ -69,6 +69,10 @@ class TurnServiceStub:
     A turn may have 64 readers at once. A reader that is too slow is ended with
     READER_BEHIND, which names the last event that it was sent: attach again after
     that one. Neither the turn nor its other readers are held up.
+
+    Ends with UNAUTHENTICATED within two seconds when the token is revoked, and with
+    TURN_NOT_FOUND when the token may no longer use the turn's profile. The turn goes
+    on.
     """
     GetTurn: _grpc.UnaryUnaryMultiCallable[_turn_pb2.GetTurnRequest, _turn_pb2.GetTurnResponse]
     """Returns one turn."""
@@ -124,6 +128,10 @@ class TurnServiceAsyncStub(TurnServiceStub):
     A turn may have 64 readers at once. A reader that is too slow is ended with
     READER_BEHIND, which names the last event that it was sent: attach again after
     that one. Neither the turn nor its other readers are held up.
+
+    Ends with UNAUTHENTICATED within two seconds when the token is revoked, and with
+    TURN_NOT_FOUND when the token may no longer use the turn's profile. The turn goes
+    on.
     """
     GetTurn: _aio.UnaryUnaryMultiCallable[_turn_pb2.GetTurnRequest, _turn_pb2.GetTurnResponse]  # type: ignore[assignment]
     """Returns one turn."""
@@ -182,6 +190,10 @@ class TurnServiceServicer(metaclass=_abc_1.ABCMeta):
         A turn may have 64 readers at once. A reader that is too slow is ended with
         READER_BEHIND, which names the last event that it was sent: attach again after
         that one. Neither the turn nor its other readers are held up.
+
+        Ends with UNAUTHENTICATED within two seconds when the token is revoked, and with
+        TURN_NOT_FOUND when the token may no longer use the turn's profile. The turn goes
+        on.
         """
 
     @_abc_1.abstractmethod
