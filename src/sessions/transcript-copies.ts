@@ -6,7 +6,7 @@
  * going, so that a long transcript is not read anew for each turn.
  */
 import { createHash, type Hash } from "node:crypto";
-import type { SessionFile, SessionLaunch } from "../session-launch.ts";
+import type { SessionLaunch } from "../session-launch.ts";
 import type { SessionRecord, Store, TranscriptState, TurnLease } from "../store/store.ts";
 import type { Binding, ModelSettings } from "../turn.ts";
 import type { WorkerTranscript } from "../worker-process.ts";
@@ -62,15 +62,11 @@ export class TranscriptCopies {
       hash.update(data);
       await this.#store.appendTranscript(lease, { cliSessionId, offsetBytes: before + at, data });
     }
-    const known = new Set((await this.#files(session)).map(({ name }) => name));
+    const known = new Set(await this.#store.sessionFileNames(session.tenant, session.id));
     for (const { name, data } of await transcript.files(known)) await this.#store.putSessionFile(lease, name, data);
     const sizeBytes = before + added.length;
     this.#keep(cliSessionId, { sizeBytes, hash });
     return { cliSessionId, cliVersion, sizeBytes, digest: hash.copy().digest("hex") };
-  }
-
-  #files({ tenant, id }: SessionRecord): Promise<readonly SessionFile[]> {
-    return this.#store.sessionFiles(tenant, id);
   }
 
   async #hashOf({ tenant, id }: SessionRecord, cliSessionId: string, sizeBytes: number): Promise<Hash> {

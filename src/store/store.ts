@@ -444,6 +444,7 @@ export interface Store extends AsyncDisposable {
   putSessionFile(lease: TurnLease, name: string, data: Uint8Array): Promise<void>;
   /** In order; about `maxBytes` at a time. Empty at the end. */
   readTranscript(tenant: string, sessionId: string, offsetBytes: number, maxBytes: number): Promise<Uint8Array>;
+  sessionFileNames(tenant: string, sessionId: string): Promise<readonly string[]>;
   sessionFiles(
     tenant: string,
     sessionId: string,

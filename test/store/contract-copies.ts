@@ -126,6 +126,8 @@ export function copiesContract(subject: Subject): void {
         ["a.txt", "a"],
         ["b.txt", "new"],
       ]);
+      expect(await store.sessionFileNames(tenant, "s")).toEqual(["a.txt", "b.txt"]);
+      expect(await store.sessionFileNames(newTenant(), "s")).toEqual([]);
       await store.endTurn(lease, answered("x"));
       await expect(store.putSessionFile(lease, "c.txt", bytesOf("late"))).rejects.toThrow(LeaseLost);
     });

@@ -7,7 +7,14 @@ import type { Context } from "./handler.ts";
 import { prune } from "./pruning.ts";
 import { conversation, session, sessions } from "./session-reads.ts";
 import { createSession, deleteSession, updateSession } from "./session-writes.ts";
-import { appendTranscript, cutTranscript, putSessionFile, readTranscript, sessionFiles } from "./transcripts.ts";
+import {
+  appendTranscript,
+  cutTranscript,
+  putSessionFile,
+  readTranscript,
+  sessionFileNames,
+  sessionFiles,
+} from "./transcripts.ts";
 import { acceptTurn, knownRequest, takeSession } from "./turn-acceptance.ts";
 import { content, events, result, turn, turnByRequestId, turns } from "./turn-reads.ts";
 import { appendEvents, endTurn, raiseHighestSequence, startTurn } from "./turn-writes.ts";
@@ -26,6 +33,7 @@ const reads = {
   conversation,
   readTranscript,
   sessionFiles,
+  sessionFileNames,
 };
 
 /** Bring something new: refused while the disk is full. */

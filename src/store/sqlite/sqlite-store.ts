@@ -244,6 +244,10 @@ export class SqliteStore implements Store {
     return pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces);
   }
 
+  async sessionFileNames(tenant: string, sessionId: string) {
+    return (await this.#link.run("sessionFileNames", { tenant, id: sessionId })).output;
+  }
+
   async sessionFiles(tenant: string, sessionId: string) {
     const { output, pieces } = await this.#link.run("sessionFiles", { tenant, id: sessionId });
     return output.map((name, at) => ({ name, data: pieces[at] as Uint8Array }));

@@ -93,6 +93,16 @@ export const sessionFiles: Handler<SessionName, readonly string[]> = ({ sql, sen
   });
 };
 
+export const sessionFileNames: Handler<SessionName, readonly string[]> = ({ sql, nowMs }, { tenant, id }) => {
+  const session = sessionById(sql, tenant, id, nowMs);
+  if (session === undefined) return [];
+  const rows = sql.all<{ name: string }>(
+    "select name from session_files where session_key = ?1 order by name",
+    session.key,
+  );
+  return rows.map(({ name }) => name);
+};
+
 export function cutPieces(sql: Sql, sessionKey: number, sizeBytes: number): void {
   sql.run("delete from transcript_pieces where session_key = ?1 and offset_bytes >= ?2", sessionKey, sizeBytes);
   sql.run(
