@@ -29,7 +29,10 @@ export const tenancy: AttackGroup = {
       tries: "GetPool while another tenant's turn runs",
       expects: "shows nothing of the other tenant: no name, no turn, no label",
       async run(lab) {
-        const turn = lab.json(JSON.stringify({ prompt: slowAnswer, labels: { word: "canary-label" }, limits: { maxDuration: "3s" } }), as("umbrella"));
+        const turn = lab.json(
+          JSON.stringify({ prompt: slowAnswer, labels: { word: "canary-label" }, limits: { maxDuration: "3s" } }),
+          as("umbrella"),
+        );
         await lab.scene.book.wait(
           ({ to, tenant }) => to === "claimed" && (tenant === undefined || tenant === "umbrella"),
         );
