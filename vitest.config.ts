@@ -21,8 +21,7 @@ export default defineConfig({
           include: ["test/**/*.process.test.ts", "test/e2e/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          // One more than the two cores of a small machine: these tests mostly wait for processes.
-          maxWorkers: 3,
+          maxWorkers: 2,
         },
       },
       {

@@ -16,7 +16,7 @@ import { readTurn, type SeenTurn } from "../contract/turn.ts";
 import type { LogLine } from "./log-book.ts";
 import { openScene, type Scene, tenants } from "./scene.ts";
 
-const turnCount = Number(process.env.SOAK_TURNS ?? 120);
+const turnCount = Number(process.env.SOAK_TURNS ?? 200);
 const concurrency = 8;
 const maxWorkers = 6;
 const seed = Number(process.env.SOAK_SEED ?? Math.floor(Math.random() * 2 ** 31));
