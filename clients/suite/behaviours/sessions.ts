@@ -75,7 +75,7 @@ export const sessions: readonly Behaviour[] = [
     },
   },
   {
-    title: "does not create a session that it is told to find",
+    title: "does not create a session that must exist",
     async holds(client, lab) {
       const target = targetOf(await lab.main());
       const answer = await client.session(target, newId(), ["Hello"], { allowMissing: false });
