@@ -20,7 +20,7 @@ const endGraceMs = 5_000;
 
 /**
  * How long connections may take to bring no more calls after a takeover, in milliseconds. An idle one of HTTP/1.1 is
- * left open for as long as it was promised (75 s), since its client may be sending a call at any moment.
+ * left open for as long as it was promised (75 s, or its next call), since its client may be sending one at any moment.
  */
 const retireTimeoutMs = 80_000;
 
@@ -75,6 +75,8 @@ export class Drain {
     log.info({ openCallCount: openCalls.count }, "every client has been asked to connect anew");
     const idle = Promise.all(connections.map((of) => of.idle()));
     await this.#atMost(drainTimeoutMs, Promise.all([idle, this.#parts.turnsEnded()]));
+    // Connections of HTTP/1.1 whose answers took longer than that: they may be used again at any moment, like any other.
+    await this.#atMost(retireTimeoutMs, retired);
   }
 
   /** Waits for something, but not for longer than this, nor for longer than a stop allows. */

@@ -37,6 +37,13 @@ export class ScriptedRunner {
   readonly calls: SeenCall[] = [];
   readonly #waiting: ((call: SeenCall) => void)[] = [];
 
+  readonly #released = Promise.withResolvers<void>();
+
+  /** Lets every `hold` end. */
+  release(): void {
+    this.#released.resolve();
+  }
+
   /** The next call that arrives. */
   nextCall(): Promise<SeenCall> {
     return new Promise((resolve) => this.#waiting.push(resolve));
@@ -145,6 +152,11 @@ export class ScriptedRunner {
           signal.throwIfAborted();
           yield textEvent(at, "x".repeat(Number(words[1])));
         }
+        return;
+      case "hold":
+        yield textEvent(1, "1");
+        await this.#released.promise;
+        yield textEvent(2, "2");
         return;
       case "wait":
         if (words[0] === "after-one") yield textEvent(1, "1");

@@ -9,6 +9,7 @@ import { type Settings, settingsSchema } from "../../src/config/settings.ts";
 import { sha256Of } from "../../src/policy/auth.ts";
 import { exposureProblems, servesReflection } from "../../src/server/exposure.ts";
 import { failureOf, grpcJsClient, testTls, transportKinds } from "../contract/transports.ts";
+import { FakeClock } from "../fake-clock.ts";
 import { until } from "../until.ts";
 import { startTestServers, type TestServers, testToken, textsOf } from "./scripted-runner.ts";
 
@@ -343,6 +344,29 @@ describe("a drain", () => {
     const second = test.servers.stop({ drainTimeoutMs: 0 });
     await Promise.all([first, second, test.servers.stop({ drainTimeoutMs: 60_000 })]);
     expect(await ending).toMatchObject({ code: Code.Aborted });
+    client.close();
+  });
+
+  it("after a takeover waits for a connection of HTTP/1.1 whose answer took longer than all others may: it may be used again", async () => {
+    const clock = new FakeClock();
+    const test = await start({ clock });
+    const kind = transportKinds.find(({ name }) => name === "Connect by connect-node, web port, HTTP/1.1");
+    const client = kind!.connect(test.target);
+    const stream = client.streamChat({ prompt: "hold" })[Symbol.asyncIterator]();
+    await stream.next();
+    const steps: string[] = [];
+    const retired = test.servers
+      .retire({ drainTimeoutMs: 100, nothingMoreComes: () => steps.push("nothing more comes") })
+      .then(() => steps.push("retired"));
+    await clock.advance(80_000);
+    await clock.advance(100);
+    expect(steps).toEqual(["nothing more comes"]);
+    test.runner.release();
+    expect((await stream.next()).value?.event.value).toMatchObject({ text: "2" });
+    expect((await stream.next()).done).toBe(true);
+    // There is no other connection: the port takes none.
+    expect((await client.chat({ prompt: "count 2" })).text).toBe("12");
+    await retired;
     client.close();
   });
 

@@ -85,7 +85,7 @@ export class Connections {
 
   /**
    * Asks every client to connect anew, at once over HTTP/2, and resolves when no connection is left that may bring a
-   * call. Those of HTTP/1.1 cannot be asked: the listener has to see to it that they end after their answers.
+   * call. Those of HTTP/1.1 cannot be asked and may bring calls until they end: the listener has to see to it that they do.
    */
   retire(): Promise<void> {
     this.#isRetired = true;
@@ -224,9 +224,9 @@ class OpenConnection implements Connection {
     if (this.#session !== undefined) void this.#farewell(this.#session);
   }
 
-  /** Over HTTP/2: until the last GOAWAY. Over HTTP/1.1: while no answer is under way, behind which it will end. */
+  /** Over HTTP/2: until the last GOAWAY. Over HTTP/1.1: until it ends. */
   get mayBringCalls(): boolean {
-    return this.#session === undefined ? this.#busyCount === 0 : !this.#session.closed && !this.#session.destroyed;
+    return this.#session === undefined || (!this.#session.closed && !this.#session.destroyed);
   }
 
   get isBusy(): boolean {

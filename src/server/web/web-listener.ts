@@ -35,7 +35,8 @@ export interface WebListener {
   readonly renew: ((context: SecureContextOptions) => void) | undefined;
   /**
    * Accepts no more connections, and answers every call that comes on those that are there. HTTP/1.1: each ends behind
-   * the answer to its next request, or after as long an idle time as it was promised.
+   * the next answer whose headers can say so, or after as long an idle time as it was promised. An answer whose headers
+   * have left has promised the same: a client may send its next request before it sees that the connection has ended.
    */
   retire(): void;
   /** Accepts nothing more: HTTP/2 clients are told so, idle connections end. */
@@ -88,12 +89,13 @@ export function webListener(handle: WebHandler, options: WebListenerOptions): We
   options.connections.guard(server);
   const closed = Promise.withResolvers<void>();
   server.once("close", () => closed.resolve());
+  /** Those under way. */
   const answers = new Set<http.ServerResponse>();
   let isRetired = false;
   server.prependListener("request", (_, response) => {
     answers.add(response);
     response.once("close", () => answers.delete(response));
-    if (isRetired) endsWith(response);
+    if (isRetired) endBehind(response);
   });
   return {
     server,
@@ -102,7 +104,7 @@ export function webListener(handle: WebHandler, options: WebListenerOptions): We
     retire() {
       isRetired = true;
       acceptNoMore(server);
-      for (const response of answers) endsWith(response);
+      for (const response of answers) endBehind(response);
     },
     close() {
       server.close();
@@ -118,14 +120,9 @@ export function webListener(handle: WebHandler, options: WebListenerOptions): We
   };
 }
 
-/** The connection ends behind this answer, and says so where the answer's headers have not left. */
-function endsWith(response: http.ServerResponse): void {
-  if (!response.headersSent) {
-    response.setHeader("connection", "close");
-    return;
-  }
-  const { socket } = response.req;
-  response.once("close", () => socket.end());
+/** The connection ends behind this answer if its headers can still say so. */
+function endBehind(response: http.ServerResponse): void {
+  if (!response.headersSent) response.setHeader("connection", "close");
 }
 
 type Listener = (socket: Socket) => void;

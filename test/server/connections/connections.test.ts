@@ -215,7 +215,7 @@ describe("the connections of a port that accepts no more", () => {
     };
   };
 
-  it("may bring calls until HTTP/2 has said farewell, and over HTTP/1.1 until they end or have a last answer to wait for", async () => {
+  it("may bring calls until HTTP/2 has said farewell, and over HTTP/1.1 until they end", async () => {
     const { connections, open } = setUp();
     const session = speakHttp2(connections, open("192.0.2.1"));
     const idle = open("192.0.2.2");
@@ -225,7 +225,9 @@ describe("the connections of a port that accepts no more", () => {
     session.emit("pong");
     idle.destroy();
     expect(await isRetired()).toBe(false);
-    connections.of(asking).began();
+    connections.of(asking).began()();
+    expect(await isRetired()).toBe(false);
+    asking.destroy();
     expect(await isRetired()).toBe(true);
   });
 
