@@ -54,8 +54,8 @@ export function verdictOf(run: BenchRun): string {
 /** Writes both files and returns their paths. */
 export function writeResults(run: BenchRun, folder: string): readonly string[] {
   mkdirSync(folder, { recursive: true });
-  const day = run.conditions.startTime.slice(0, 16).replaceAll(":", "");
-  const base = join(folder, `${day}-${run.isQuick ? "quick" : "full"}`);
+  const moment = run.conditions.startTime.slice(0, 19).replaceAll(":", "");
+  const base = join(folder, `${moment}-${run.isQuick ? "quick" : "full"}`);
   writeFileSync(`${base}.json`, `${toJson(run)}\n`);
   writeFileSync(`${base}.md`, markdown(run));
   return [`${base}.json`, `${base}.md`];

@@ -264,10 +264,10 @@ export class Chat {
       for (const record of turns) {
         if (record.state === TurnState.ENDED) this.#showRecorded(record);
       }
-      this.#showState();
-      this.#frame.transcript.follow();
       const running = turns.find(({ state }) => state !== TurnState.ENDED);
       if (running !== undefined) void this.#join(open, running);
+      else this.#showState();
+      this.#frame.transcript.follow();
       return true;
     } catch (error) {
       if (reading.signal.aborted) return false;
@@ -343,6 +343,7 @@ export class Chat {
     this.#running = undefined;
     this.#edited = undefined;
     this.#frame.composer.showEditing(undefined);
+    this.#frame.composer.waitForEnter();
   }
 
   #fail(error: unknown, retry: () => void = () => this.#frame.transcript.showNotice()): void {

@@ -23,7 +23,7 @@ export interface ConversationLength {
   readonly hasTurns: boolean;
 }
 
-/** `loading`: what was said is not there yet, so nothing can be sent. */
+/** `loading`: what was said is not there yet, so what is sent now waits for it. */
 export type ComposerState = "ready" | "loading" | "running";
 
 export class Composer {
@@ -40,6 +40,8 @@ export class Composer {
   readonly #editingWords = el("span", {});
   readonly #keeping = el("p", { class: "keeping", "data-tone": "warning" });
   #state: ComposerState = "ready";
+  /** Enter was pressed while the conversation was loading. */
+  #wantsToSend = false;
   #offersAnew = true;
 
   constructor(settings: SettingsForm, actions: ComposerActions) {
@@ -97,7 +99,10 @@ export class Composer {
       event.preventDefault();
       this.#submit();
     });
-    this.#prompt.addEventListener("input", () => this.#showProblem(""));
+    this.#prompt.addEventListener("input", () => {
+      this.#showProblem("");
+      this.#wantsToSend = false;
+    });
     this.#cancel.addEventListener("click", () => {
       actions.cancel();
       this.focus();
@@ -115,6 +120,11 @@ export class Composer {
     this.#prompt.focus();
   }
 
+  /** Another conversation is opened: what was to be sent to this one as soon as it is there waits for Enter again. */
+  waitForEnter(): void {
+    this.#wantsToSend = false;
+  }
+
   setState(state: ComposerState): void {
     const hadFocus = this.#send.matches(":focus") || this.#cancel.matches(":focus");
     const isRunning = state === "running";
@@ -125,6 +135,9 @@ export class Composer {
     this.#anew.disabled = isRunning;
     // A button that goes away would take the focus with it.
     if (hadFocus) (isRunning ? this.#cancel : this.#prompt).focus();
+    if (state === "loading" || !this.#wantsToSend) return;
+    this.#wantsToSend = false;
+    this.#submit();
   }
 
   /** Says that an earlier prompt is changed, and gives it to be changed; `undefined`: none is any more. */
@@ -158,8 +171,9 @@ export class Composer {
   }
 
   #submit(): void {
-    if (this.#state !== "ready") return;
     const prompt = this.#prompt.value;
+    this.#wantsToSend = this.#state === "loading" && prompt !== "";
+    if (this.#state !== "ready") return;
     const { choice } = this.#settings;
     const problem = promptProblem(prompt) ?? ("problem" in choice ? choice.problem : undefined);
     this.#showProblem(problem ?? "");

@@ -116,6 +116,44 @@ describeInBrowser("conversations", (browser) => {
     expect(await answerOf(1)).toBe("abcdefghij".repeat(3));
   });
 
+  /** Reloads the page, whose conversation is not read before the returned function is called. */
+  async function reloadHeld(): Promise<() => void> {
+    const held = Promise.withResolvers<void>();
+    await visit.page.route(/GetSession|ListTurns/, async (route) => {
+      await held.promise;
+      await route.continue();
+    });
+    await visit.page.reload();
+    await visit.main.locator(".conversation").getByText("Loading …").waitFor();
+    return held.resolve;
+  }
+
+  it("take a prompt while they are read, and send it when they are there", async () => {
+    await visit.ask("A first prompt");
+    const letGo = await reloadHeld();
+    await visit.prompt.fill(scenario("conversation"));
+    await visit.prompt.press("Enter");
+    expect(await visit.prompt.inputValue()).not.toBe("");
+    letGo();
+    await visit.turn(2).locator(".turn-foot").waitFor();
+    expect(await visit.prompt.inputValue()).toBe("");
+    expect(await visit.turn(2).locator(".items").first().innerText()).toContain("A first prompt");
+  });
+
+  it("keep a prompt that was written while another one was read: it is sent when Enter is pressed again", async () => {
+    await visit.ask("A prompt of the other one");
+    const letGo = await reloadHeld();
+    await visit.prompt.fill("Not for the other one");
+    await visit.prompt.press("Enter");
+    await visit.startAnew();
+    letGo();
+    await visit.main.locator(".conversation").getByText("Loading …").waitFor({ state: "detached" });
+    expect(await visit.prompt.inputValue()).toBe("Not for the other one");
+    await visit.prompt.press("Enter");
+    await visit.over();
+    expect(await visit.turn(1).locator(".items").first().innerText()).toContain("Not for the other one");
+  });
+
   it("go on in mid-answer after a reload", async () => {
     await visit.say(slow("0123456789".repeat(3), "A long one"));
     await visit.turn(1).locator(".text").waitFor();

@@ -43,9 +43,15 @@ describeInBrowser("seven tabs", (browser) => {
       await open(page);
       await page.getByRole("textbox", { name: "Prompt", exact: true }).fill(scenario("stall", {}, `Tab ${index}`));
       await page.keyboard.press("Enter");
+      await page.getByRole("article", { name: "Turn 1", exact: true }).waitFor();
       // It is known to the server, whether or not it has a worker.
-      const isThere = () => scene.runner.pool.snapshot().profiles[0]?.workers.claimed ?? 0;
-      if (index < 2) await expect.poll(isThere).toBe(index + 1);
+      const { runner } = scene;
+      await expect
+        .poll(() => runner.pool.snapshot().profiles[0])
+        .toMatchObject({
+          workers: { claimed: Math.min(index + 1, 2) },
+          waitingCount: Math.max(0, index - 1),
+        });
       await setVisible(page, false);
     }
     const seventh = await visit.newTab();

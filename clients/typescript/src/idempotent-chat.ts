@@ -10,7 +10,7 @@ import type { Calls } from "./calls.ts";
 import { Deadline } from "./deadline.ts";
 import type { ChatRequestSchema, ChatResponse } from "./gen/claude/runner/v1/runner_pb.ts";
 import { giveUp } from "./give-up.ts";
-import { type RejoinTime, realTime } from "./rejoin.ts";
+import { type RetryTime, realTime } from "./rejoin.ts";
 import { nextStep, pauseMs, defaultRejoinPolicy as policy } from "./rejoin-policy.ts";
 import { forbidRetry } from "./retry.ts";
 import { turnIdHeader } from "./turn-id.ts";
@@ -19,7 +19,7 @@ export async function chatAgain(
   request: MessageInitShape<typeof ChatRequestSchema> & { readonly requestId: string },
   calls: Calls,
   { headers = {}, timeoutMs, signal }: CallOptions,
-  time: RejoinTime = realTime,
+  time: RetryTime = realTime,
 ): Promise<ChatResponse> {
   const { requestId } = request;
   const deadline = new Deadline(timeoutMs);

@@ -11,6 +11,7 @@ import { type StreamChatResponse, StreamChatResponseSchema } from "./gen/claude/
 import { type AttachTurnResponse, TurnState } from "./gen/claude/runner/v1/turn_pb.ts";
 import { defaultRejoinPolicy, nextStep, pauseMs, type RejoinPolicy, reasonOf } from "./rejoin-policy.ts";
 import { forbidRetry } from "./retry.ts";
+import { type Alarm, unlessSilent } from "./silence.ts";
 import { statusOf } from "./turn-status.ts";
 
 /** How the turn is called. Aborting the signal ends the call. */
@@ -33,11 +34,15 @@ export interface RejoinOptions {
 }
 
 /** Time and chance, for tests to own. */
-export interface RejoinTime {
+export interface RetryTime {
   now(): number;
   /** Ends early when the signal aborts. */
   wait(ms: number, signal: AbortSignal): Promise<void>;
   random(): number;
+}
+
+export interface RejoinTime extends RetryTime {
+  readonly alarm: Alarm;
 }
 
 export async function* rejoined(calls: TurnCalls, options: RejoinOptions): AsyncGenerator<StreamChatResponse, void> {
@@ -52,13 +57,23 @@ export async function* rejoined(calls: TurnCalls, options: RejoinOptions): Async
   /** What the server itself has said of the break. */
   let told: ConnectError | undefined;
   let quietSinceMs = time.now();
+  const silence = {
+    signal,
+    maxSilenceMs: policy.maxSilenceMs,
+    alarm: time.alarm,
+    // A computer that slept has been quiet for longer than anybody would wait, and can try only now.
+    onSilence: () => {
+      if (tryCount === 0) quietSinceMs = time.now();
+    },
+  };
   const reached = () => ({ hasContent, turnId, lastSequence: afterSequence });
   for (;;) {
     signal.throwIfAborted();
     let error: ConnectError;
     try {
-      const responses = call === "send" && canSend ? send(signal) : eventsOf(attach(afterSequence, signal));
-      for await (const response of responses) {
+      const isSent = call === "send" && canSend;
+      const responses = (own: AbortSignal) => (isSent ? send(own) : eventsOf(attach(afterSequence, own)));
+      for await (const response of unlessSilent(responses, silence)) {
         if (tryCount > 0) onBreak(undefined);
         tryCount = 0;
         told = undefined;
@@ -152,4 +167,8 @@ export const realTime: RejoinTime = {
     });
   },
   random: Math.random,
+  alarm(ms, fire) {
+    const timer = setTimeout(fire, ms);
+    return () => clearTimeout(timer);
+  },
 };

@@ -42,6 +42,8 @@ type Step =
   | StreamChatResponse
   | { readonly gap: readonly [number, number] }
   | { readonly state: TurnState }
+  /** Nothing comes any more, for an hour. */
+  | "silence"
   | ConnectError;
 
 /** Plays calls one after the other, and writes down what was called and seen. Time passes by pauses alone. */
@@ -55,16 +57,24 @@ function play(
   const left = [...script];
   let nowMs = 0;
   const next = () => left.shift() ?? [cut()];
-  async function* events(): AsyncGenerator<StreamChatResponse, void> {
+  const alarms = new Set<() => void>();
+  const silence = (signal: AbortSignal): never => {
+    nowMs += 3_600_000;
+    for (const fire of alarms) fire();
+    throw signal.aborted ? new ConnectError("aborted", Code.Canceled) : new Error("it would be silent for ever");
+  };
+  async function* events(signal: AbortSignal): AsyncGenerator<StreamChatResponse, void> {
     for (const step of next()) {
       if (step instanceof ConnectError) throw step;
+      if (step === "silence") return silence(signal);
       if ("gap" in step || "state" in step) throw new Error("only an attached stream has this");
       yield step;
     }
   }
-  async function* attachedEvents(): AsyncGenerator<AttachTurnResponse, void> {
+  async function* attachedEvents(signal: AbortSignal): AsyncGenerator<AttachTurnResponse, void> {
     for (const step of next()) {
       if (step instanceof ConnectError) throw step;
+      if (step === "silence") return silence(signal);
       if ("gap" in step) {
         const [firstSequence, lastSequence] = step.gap;
         yield create(AttachTurnResponseSchema, { message: { case: "gap", value: { firstSequence, lastSequence } } });
@@ -78,14 +88,14 @@ function play(
   const stream = rejoined(
     {
       ...(!isOthers && {
-        send: () => {
+        send: (signal) => {
           calls.push("send");
-          return events();
+          return events(signal);
         },
       }),
-      attach: (after) => {
+      attach: (after, signal) => {
         calls.push(`attach ${after}`);
-        return attachedEvents();
+        return attachedEvents(signal);
       },
     },
     {
@@ -97,6 +107,10 @@ function play(
           nowMs += ms;
         },
         random: () => 0.5,
+        alarm: (_, fire) => {
+          alarms.add(fire);
+          return () => alarms.delete(fire);
+        },
       },
       ...change,
     },
@@ -109,7 +123,7 @@ function play(
       return ConnectError.from(error);
     }
   };
-  return { read, calls, seen, waits };
+  return { read, calls, seen, waits, alarmCount: () => alarms.size };
 }
 
 describe("a stream that rejoins its turn", () => {
@@ -277,6 +291,42 @@ describe("a stream that rejoins its turn", () => {
     });
     expect((await read())?.rawMessage).toBe("enough");
     expect(calls).toEqual(["send"]);
+  });
+
+  it("takes a stream that has fallen silent for broken, though the computer may have slept for longer than anybody waits", async () => {
+    const told: string[] = [];
+    const { read, calls, seen, alarmCount } = play(
+      [
+        [text(1), beat(1), "silence"],
+        [text(2), "silence"],
+        [text(3), result(4)],
+      ],
+      { onBreak: (error) => told.push(error?.rawMessage ?? "there again") },
+    );
+    expect(await read()).toBeUndefined();
+    expect(seen).toEqual([1, 1, 2, 3, 4]);
+    expect(calls).toEqual(["send", "attach 1", "attach 2"]);
+    const silent = "the stream has brought nothing for 40 s, not even a heartbeat";
+    expect(told).toEqual([silent, "there again", silent, "there again"]);
+    expect(alarmCount()).toBe(0);
+  });
+
+  it("waits for ever for a silent stream where its policy says so", async () => {
+    const { read } = play([[text(1), "silence"]], {
+      policy: { ...defaultRejoinPolicy, maxSilenceMs: 0, maxQuietMs: 0 },
+    });
+    expect((await read())?.rawMessage).toBe("it would be silent for ever");
+  });
+
+  it("ends with the reason of its signal while it is silent", async () => {
+    const abort = new AbortController();
+    const { read, seen } = play([[text(1), "silence"]], {
+      signal: abort.signal,
+      policy: { ...defaultRejoinPolicy, maxSilenceMs: 1 },
+      onBreak: () => abort.abort(new ConnectError("enough", Code.Canceled)),
+    });
+    expect((await read())?.rawMessage).toBe("enough");
+    expect(seen).toEqual([1]);
   });
 
   it("says when it is broken, and when it is there again", async () => {
