@@ -33,9 +33,13 @@ export interface KeptTurnParts {
   readonly draw: () => void;
 }
 
-/** Somebody looks and waits. The page sets no deadlines, so one that passes is the server's, of a call and not of the turn. */
+/**
+ * Somebody looks and waits, and the browser may have several connections that are gone and takes one after the other. The
+ * page sets no deadlines, so one that passes is the server's, of a call and not of the turn.
+ */
 const policy: RejoinPolicy = {
   ...defaultRejoinPolicy,
+  maxQuietMs: 180_000,
   firstPauseMs: 250,
   longestPauseMs: 5_000,
   outlivesDeadline: true,

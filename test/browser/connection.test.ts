@@ -54,6 +54,11 @@ class Cable {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** What is connected now brings nothing any more, and nobody is told. */
+  freeze(): void {
+    for (const socket of this.#sockets) socket.unpipe().pause();
+  }
+
   /** Nobody gets through until it is plugged in again. */
   async unplug(): Promise<void> {
     this.#port = (this.#server.address() as AddressInfo).port;
@@ -106,6 +111,26 @@ describeInBrowser("a connection that is lost", (browser) => {
     expect(await visit.lastTurn.locator(".text").innerText()).toBe(text);
     expect(await visit.lastTurn.locator(".failure").count()).toBe(0);
     expect(scene.standin.requests.filter(({ body }) => JSON.stringify(body).includes(text))).toHaveLength(1);
+  });
+
+  it("without a word is noticed when no heartbeat comes, and the turn is joined again", async () => {
+    await visit.page.clock.install();
+    await visit.page.reload();
+    await visit.prompt.waitFor();
+    const text = "abcdefghijklmnopqrst";
+    await visit.say(scenario("text", { text, deltas: 1, betweenDeltasMs: 400 }));
+    await visit.lastTurn.locator(".text").waitFor();
+    cable.freeze();
+    await visit.page.clock.fastForward(39_000);
+    expect(await visit.lastTurn.getByText("Trying again").count()).toBe(0);
+    // Connections that the browser has kept are gone as well, and it may take those first.
+    const over = visit.over().then(() => true);
+    const isOver = () =>
+      Promise.race([over, new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 8_000))]);
+    await visit.page.clock.fastForward(1_500);
+    while (!(await isOver())) await visit.page.clock.fastForward(10_500);
+    expect(await visit.lastTurn.locator(".text").innerText()).toBe(text);
+    expect(await visit.lastTurn.locator(".failure").count()).toBe(0);
   });
 
   it("before a turn is said, and the turn begins when the server can be reached again", async () => {

@@ -45,6 +45,9 @@ export interface RejoinTime extends RetryTime {
   readonly alarm: Alarm;
 }
 
+/** An attached stream begins with the turn's state, at once: one that does not within so many milliseconds has no connection. */
+const attachTimeoutMs = 10_000;
+
 export async function* rejoined(calls: TurnCalls, options: RejoinOptions): AsyncGenerator<StreamChatResponse, void> {
   const { signal, policy = defaultRejoinPolicy, onBreak = () => {}, time = realTime } = options;
   const { send, attach } = calls;
@@ -57,9 +60,10 @@ export async function* rejoined(calls: TurnCalls, options: RejoinOptions): Async
   /** What the server itself has said of the break. */
   let told: ConnectError | undefined;
   let quietSinceMs = time.now();
+  const { maxSilenceMs } = policy;
   const silence = {
     signal,
-    maxSilenceMs: policy.maxSilenceMs,
+    maxSilenceMs,
     alarm: time.alarm,
     // A computer that slept has been quiet for longer than anybody would wait, and can try only now.
     onSilence: () => {
@@ -71,9 +75,16 @@ export async function* rejoined(calls: TurnCalls, options: RejoinOptions): Async
     signal.throwIfAborted();
     let error: ConnectError;
     try {
-      const isSent = call === "send" && canSend;
-      const responses = (own: AbortSignal) => (isSent ? send(own) : eventsOf(attach(afterSequence, own)));
-      for await (const response of unlessSilent(responses, silence)) {
+      const responses =
+        call === "send" && canSend
+          ? unlessSilent(send, { ...silence, firstSilenceMs: maxSilenceMs })
+          : eventsOf(
+              unlessSilent((own) => attach(afterSequence, own), {
+                ...silence,
+                firstSilenceMs: Math.min(maxSilenceMs, attachTimeoutMs),
+              }),
+            );
+      for await (const response of responses) {
         if (tryCount > 0) onBreak(undefined);
         tryCount = 0;
         told = undefined;

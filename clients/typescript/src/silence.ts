@@ -12,6 +12,8 @@ export interface SilenceOptions {
   readonly signal: AbortSignal;
   /** How long the stream may bring nothing, in milliseconds. 0: for ever. */
   readonly maxSilenceMs: number;
+  /** The same until it brings something for the first time. */
+  readonly firstSilenceMs: number;
   readonly alarm: Alarm;
   /** Called before it fails for that. */
   readonly onSilence: () => void;
@@ -20,27 +22,31 @@ export interface SilenceOptions {
 /** The responses of a call, which fails with UNAVAILABLE once it has been silent for too long. */
 export async function* unlessSilent<Response>(
   call: (signal: AbortSignal) => AsyncIterable<Response>,
-  { signal, maxSilenceMs, alarm, onSilence }: SilenceOptions,
+  { signal, maxSilenceMs, firstSilenceMs, alarm, onSilence }: SilenceOptions,
 ): AsyncGenerator<Response, void> {
   if (maxSilenceMs === 0) {
     yield* call(signal);
     return;
   }
   const silence = new AbortController();
-  const listen = () => alarm(maxSilenceMs, () => silence.abort());
+  let waitedMs = firstSilenceMs;
+  const listen = () => alarm(waitedMs, () => silence.abort());
   let stopListening = listen();
   try {
     for await (const response of call(AbortSignal.any([signal, silence.signal]))) {
       // However long its reader takes with it.
       stopListening();
+      waitedMs = maxSilenceMs;
       yield response;
       stopListening = listen();
     }
   } catch (error) {
     if (!silence.signal.aborted || signal.aborted) throw error;
     onSilence();
-    const seconds = maxSilenceMs / 1_000;
-    throw new ConnectError(`the stream has brought nothing for ${seconds} s, not even a heartbeat`, Code.Unavailable);
+    throw new ConnectError(
+      `the stream brought nothing for ${waitedMs / 1_000} s, not even a heartbeat`,
+      Code.Unavailable,
+    );
   } finally {
     stopListening();
   }

@@ -42,7 +42,7 @@ type Step =
   | StreamChatResponse
   | { readonly gap: readonly [number, number] }
   | { readonly state: TurnState }
-  /** Nothing comes any more, for an hour. */
+  /** Nothing comes any more; the first time for more than an hour. */
   | "silence"
   | ConnectError;
 
@@ -58,8 +58,10 @@ function play(
   let nowMs = 0;
   const next = () => left.shift() ?? [cut()];
   const alarms = new Set<() => void>();
+  let hasSlept = false;
   const silence = (signal: AbortSignal): never => {
-    nowMs += 3_600_000;
+    if (!hasSlept) nowMs += 3_600_000;
+    hasSlept = true;
     for (const fire of alarms) fire();
     throw signal.aborted ? new ConnectError("aborted", Code.Canceled) : new Error("it would be silent for ever");
   };
@@ -107,9 +109,13 @@ function play(
           nowMs += ms;
         },
         random: () => 0.5,
-        alarm: (_, fire) => {
-          alarms.add(fire);
-          return () => alarms.delete(fire);
+        alarm: (ms, fire) => {
+          const rings = () => {
+            nowMs += ms;
+            fire();
+          };
+          alarms.add(rings);
+          return () => alarms.delete(rings);
         },
       },
       ...change,
@@ -296,18 +302,15 @@ describe("a stream that rejoins its turn", () => {
   it("takes a stream that has fallen silent for broken, though the computer may have slept for longer than anybody waits", async () => {
     const told: string[] = [];
     const { read, calls, seen, alarmCount } = play(
-      [
-        [text(1), beat(1), "silence"],
-        [text(2), "silence"],
-        [text(3), result(4)],
-      ],
+      [[text(1), beat(1), "silence"], ["silence"], [text(2), "silence"], [text(3), result(4)]],
       { onBreak: (error) => told.push(error?.rawMessage ?? "there again") },
     );
     expect(await read()).toBeUndefined();
     expect(seen).toEqual([1, 1, 2, 3, 4]);
-    expect(calls).toEqual(["send", "attach 1", "attach 2"]);
-    const silent = "the stream has brought nothing for 40 s, not even a heartbeat";
-    expect(told).toEqual([silent, "there again", silent, "there again"]);
+    expect(calls).toEqual(["send", "attach 1", "attach 1", "attach 2"]);
+    const silent = (seconds: number) => `the stream brought nothing for ${seconds} s, not even a heartbeat`;
+    // An attached stream begins at once, unless its connection is gone as well.
+    expect(told).toEqual([silent(40), silent(10), "there again", silent(40), "there again"]);
     expect(alarmCount()).toBe(0);
   });
 
