@@ -21,7 +21,7 @@ export default defineConfig({
           include: ["test/**/*.process.test.ts", "test/e2e/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
         },
       },
       {

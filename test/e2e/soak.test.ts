@@ -1,5 +1,5 @@
 /**
- * Two hundred turns of every kind at once, by two tenants over three protocols, while workers are killed and frozen and
+ * A hundred and fifty turns of every kind at once, by two tenants over three protocols, while workers are killed and frozen and
  * callers leave: each accepted turn has exactly one end, nobody reads another's words, and nothing stays behind.
  *
  * The seed is printed; SOAK_SEED runs the same choices again. SOAK_TURNS makes it longer.
@@ -16,7 +16,7 @@ import { readTurn, type SeenTurn } from "../contract/turn.ts";
 import type { LogLine } from "./log-book.ts";
 import { openScene, type Scene, tenants } from "./scene.ts";
 
-const turnCount = Number(process.env.SOAK_TURNS ?? 200);
+const turnCount = Number(process.env.SOAK_TURNS ?? 150);
 const concurrency = 8;
 const maxWorkers = 6;
 const seed = Number(process.env.SOAK_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -166,44 +166,51 @@ async function processesOf(workFolder: string): Promise<readonly string[]> {
   return found;
 }
 
-/** Kills and freezes workers until it is stopped. */
-function harass(scene: Scene, random: () => number) {
-  let isOver = false;
-  let killedCount = 0;
-  let frozenCount = 0;
-  const once = async () => {
-    const pids = await scene.workerPids();
-    const idle = new Set([...scene.workersIn("bound_idle"), ...scene.workersIn("spare")]);
+/** How many turns end for one worker that is killed or frozen, on average: by turns and not by time, so that a slow machine bears it as well. */
+const turnsPerHarm = 3;
+
+/** Kills and freezes workers as turns end. */
+class Harassment {
+  readonly #scene: Scene;
+  readonly #random: () => number;
+  #running: Promise<void> = Promise.resolve();
+  killedCount = 0;
+  frozenCount = 0;
+
+  constructor(scene: Scene, random: () => number) {
+    this.#scene = scene;
+    this.#random = random;
+  }
+
+  turnEnded(): void {
+    if (this.#random() < 1 / turnsPerHarm) this.#running = this.#running.then(() => this.#once());
+  }
+
+  /** Resolves when nothing more is done. */
+  async over(): Promise<void> {
+    await this.#running;
+  }
+
+  async #once(): Promise<void> {
+    const pids = await this.#scene.workerPids();
+    const idle = new Set([...this.#scene.workersIn("bound_idle"), ...this.#scene.workersIn("spare")]);
     // Not those that are just starting: several in a row are a program that does not start, and rightly taken for it.
-    const living = new Set([...idle, ...scene.workersIn("claimed"), ...scene.workersIn("resetting")]);
+    const living = new Set([...idle, ...this.#scene.workersIn("claimed"), ...this.#scene.workersIn("resetting")]);
     const victims = [...pids].filter(([id]) => living.has(id));
     if (victims.length === 0) return;
-    const [id, pid] = victims[Math.floor(random() * victims.length)]!;
+    const [id, pid] = victims[Math.floor(this.#random() * victims.length)]!;
     try {
-      if (idle.has(id) && frozenCount === 0) {
+      if (idle.has(id) && this.frozenCount === 0) {
         process.kill(pid, "SIGSTOP");
-        frozenCount += 1;
+        this.frozenCount += 1;
       } else {
         process.kill(pid, "SIGKILL");
-        killedCount += 1;
+        this.killedCount += 1;
       }
     } catch {
       // It had ended by itself just then.
     }
-  };
-  const running = (async () => {
-    while (!isOver) {
-      await new Promise((resolve) => setTimeout(resolve, 300 + random() * 900));
-      if (!isOver) await once();
-    }
-  })();
-  return {
-    async stop() {
-      isOver = true;
-      await running;
-      return { killedCount, frozenCount };
-    },
-  };
+  }
 }
 
 it(`every turn of ${turnCount} has one end, and nothing is left (SOAK_SEED=${seed})`, async () => {
@@ -241,7 +248,7 @@ it(`every turn of ${turnCount} has one end, and nothing is left (SOAK_SEED=${see
     ]),
   );
   const jobs = Array.from({ length: turnCount }, (_, number) => makeJob(number, random));
-  const harassment = harass(scene, random);
+  const harassment = new Harassment(scene, random);
   const ended: Ended[] = [];
   let claimedMost = 0;
   const queue = [...jobs];
@@ -250,11 +257,12 @@ it(`every turn of ${turnCount} has one end, and nothing is left (SOAK_SEED=${see
       for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
         ended.push(await runJob(job, clients.get(job.tenant)![job.number % kinds.length]!));
         claimedMost = Math.max(claimedMost, scene.workers().claimed);
+        harassment.turnEnded();
       }
     }),
   );
-  const harm = await harassment.stop();
-  expect(harm.killedCount + harm.frozenCount).toBeGreaterThan(0);
+  await harassment.over();
+  expect(harassment.killedCount + harassment.frozenCount).toBeGreaterThan(turnCount / turnsPerHarm / 4);
 
   // Nothing is in flight any more: not for the pool, not for the tenants.
   const isQuiet = () => scene.runner.pool.snapshot().profiles.every((of) => of.waitingCount + of.workers.claimed === 0);
