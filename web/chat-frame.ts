@@ -104,8 +104,8 @@ export class ChatFrame {
 
   readonly #onKey = (event: KeyboardEvent): void => {
     if (event.key !== "Escape" || event.isComposing || this.#state !== "running" || this.element.hidden) return;
-    // A dialog takes it for itself.
-    if (event.target instanceof Element && event.target.closest("dialog") !== null) return;
+    // A dialog takes it for itself, and so does the field for a search.
+    if (event.target instanceof Element && event.target.closest("dialog, input") !== null) return;
     event.preventDefault();
     this.#actions.cancel();
     this.composer.focus();

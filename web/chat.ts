@@ -53,6 +53,10 @@ export class Chat {
   #running: RunningTurn | undefined;
   /** What is being read of a session; a newer reading ends it. */
   #reading = new AbortController();
+  /** The session that is open, or is being read to be opened. */
+  #wantedId: string | undefined;
+  /** The reading under which a copy is being made; one at a time. */
+  #branching: AbortController | undefined;
   /** The turn whose prompt is changed in the composer. */
   #edited: Turn | undefined;
 
@@ -83,8 +87,7 @@ export class Chat {
 
   /** Opens a session, or a new conversation. What is open already stays as it is. */
   go(sessionId: string | undefined): void {
-    const openId = this.#open.kind === "session" ? this.#open.id : undefined;
-    if (sessionId === openId) return;
+    if (sessionId === this.#wantedId) return;
     if (sessionId === undefined) this.#begin();
     else void this.#read(sessionId);
   }
@@ -100,8 +103,16 @@ export class Chat {
     const edited = this.#edited;
     this.#edited = undefined;
     this.#frame.composer.showEditing(undefined);
-    if (edited !== undefined && !(await this.#goBefore(edited))) return;
-    this.#send(prompt, choice);
+    const reading = this.#reading;
+    if (edited === undefined || (await this.#goBefore(edited))) this.#send(prompt, choice);
+    // What was written is not lost; and where its conversation is still open it can be sent once more.
+    else if (reading === this.#reading) this.#edit(edited, prompt);
+    else this.#frame.composer.giveBack(prompt);
+  }
+
+  #edit(turn: Turn, prompt: string): void {
+    this.#edited = turn;
+    this.#frame.composer.showEditing({ number: this.#frame.transcript.numberOf(turn), prompt });
   }
 
   #send(prompt: string, choice: TurnChoice): void {
@@ -110,6 +121,7 @@ export class Chat {
       const { profile } = choice;
       if (this.#frame.settings.profile?.keepsContent === true) {
         this.#open = { kind: "session", id: newId(), profile, isThere: false, stamp: "" };
+        this.#wantedId = this.#open.id;
         this.#options.onPlace({ view: "chat", sessionId: this.#open.id }, true);
       } else this.#open = { kind: "plain", profile, said: new Conversation() };
       this.#showOpen();
@@ -217,9 +229,7 @@ export class Chat {
       if (now !== undefined && this.#running === undefined && (await this.#goBefore(turn))) this.#send(prompt, now);
     };
     const edit = () => {
-      if (this.#running !== undefined) return;
-      this.#edited = turn;
-      this.#frame.composer.showEditing({ number: this.#frame.transcript.numberOf(turn), prompt });
+      if (this.#running === undefined) this.#edit(turn, prompt);
     };
     return { retry, branch: { again: () => void again(), edit } };
   }
@@ -231,25 +241,36 @@ export class Chat {
 
   /** Goes back to before a turn, in a copy if something came after it. False: it could not, and said so. */
   async #goBefore(turn: Turn): Promise<boolean> {
-    if (this.#open.kind !== "session") return false;
+    const { kind } = this.#open;
+    const reading = this.#reading;
+    if (kind !== "session" || this.#branching === reading) return false;
+    this.#branching = reading;
     this.#frame.showState("loading", true);
     try {
-      const parts = { api: this.#options.api, signal: this.#reading.signal };
+      const parts = { api: this.#options.api, signal: reading.signal };
       const branch = await branchBefore(parts, this.#open.id, turn.turnId);
-      if (branch === undefined) return true;
-      this.#options.onPlace({ view: "chat", sessionId: branch }, false);
-      return await this.#read(branch);
+      // Meanwhile another conversation may have been opened, and is shown as it is.
+      if (reading.signal.aborted) return false;
+      if (branch !== undefined) {
+        this.#options.onPlace({ view: "chat", sessionId: branch }, false);
+        return await this.#read(branch);
+      }
+      this.#showState();
+      return true;
     } catch (error) {
+      if (reading.signal.aborted) return false;
+      this.#showState();
       this.#fail(error);
       return false;
     } finally {
-      this.#showState();
+      if (this.#branching === reading) this.#branching = undefined;
     }
   }
 
   /** Reads a session and shows it; joins the turn that runs in it. False: it could not, and said so. */
   async #read(id: string): Promise<boolean> {
     this.#leave();
+    this.#wantedId = id;
     const reading = this.#reading;
     this.#frame.transcript.clear(false);
     this.#frame.transcript.showNotice(el("p", { class: "empty" }, "Loading …"));
@@ -297,14 +318,20 @@ export class Chat {
   async #catchUp(): Promise<void> {
     void this.#frame.list?.refresh();
     const open = this.#open;
-    if (open.kind !== "session" || !open.isThere || this.#running !== undefined) return;
+    if (open.kind !== "session" || !open.isThere || this.#isBusy) return;
     try {
       const session = await this.#options.api.sessions.getSession({ id: open.id }).then((read) => read.session);
       const isOld = session !== undefined && (stampOf(session) !== open.stamp || session.runningTurnId !== "");
-      if (isOld && this.#open === open && this.#running === undefined) await this.#read(open.id);
+      if (isOld && this.#open === open && !this.#isBusy) await this.#read(open.id);
     } catch (error) {
       if (this.#open === open && isMissing(failureOf(error, { hasBegun: false }))) this.#deleted(open.id);
     }
+  }
+
+  /** A turn runs, a prompt is being changed, or another conversation is on its way. */
+  get #isBusy(): boolean {
+    const isElsewhere = this.#open.kind === "session" && this.#open.id !== this.#wantedId;
+    return this.#running !== undefined || this.#edited !== undefined || this.#branching !== undefined || isElsewhere;
   }
 
   async #stampOf(id: string): Promise<string> {
@@ -321,14 +348,16 @@ export class Chat {
   }
 
   #deleted(id: string): void {
-    if (this.#open.kind !== "session" || this.#open.id !== id) return;
+    if (this.#wantedId !== id) return;
     this.#begin();
     this.#options.onPlace({ view: "chat", sessionId: undefined }, true);
     this.#frame.transcript.showNotice(el("p", { class: "note" }, "The conversation was deleted."));
+    this.#frame.composer.focus();
   }
 
   #begin(): void {
     this.#leave();
+    this.#wantedId = undefined;
     this.#open = { kind: "new" };
     this.#frame.transcript.clear(true);
     this.#showOpen();

@@ -151,6 +151,11 @@ export class Composer {
     this.focus();
   }
 
+  /** Gives back a prompt that could not be sent, unless something else is written here by now. */
+  giveBack(prompt: string): void {
+    if (this.#prompt.value === "") this.#prompt.value = prompt;
+  }
+
   /** Where the words are that are written here; `undefined`: that need not be said. */
   showKeeping(keeping: Keeping | undefined): void {
     setText(this.#keeping, keeping?.words ?? "");

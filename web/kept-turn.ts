@@ -11,6 +11,7 @@ import { rejoined, type TurnCalls } from "../clients/typescript/src/rejoin.ts";
 import { defaultRejoinPolicy, type RejoinPolicy } from "../clients/typescript/src/rejoin-policy.ts";
 import type { Api } from "./api.ts";
 import type { Attention } from "./attention.ts";
+import { failureOf, isMissing } from "./failure.ts";
 import { type RunningTurn, takeAll } from "./running-turn.ts";
 import type { Turn, TurnEnd } from "./turn.ts";
 import { endOfStream } from "./turn-end.ts";
@@ -48,6 +49,9 @@ const policy: RejoinPolicy = {
 /** After a turn was stopped its result has this long to arrive, in milliseconds. */
 const lastWordsMs = 5_000;
 
+/** Between two tries to stop a turn whose server cannot be reached, in milliseconds. */
+const stopAgainMs = 1_000;
+
 export class KeptTurn implements RunningTurn {
   readonly #start: KeptTurnStart;
   readonly #parts: KeptTurnParts;
@@ -56,6 +60,7 @@ export class KeptTurn implements RunningTurn {
   readonly #over = new AbortController();
   #wasCancelled = false;
   #wasLeft = false;
+  #hasEnded = false;
   /** Whether the server is known to have the turn. */
   #isAccepted: boolean;
 
@@ -78,6 +83,14 @@ export class KeptTurn implements RunningTurn {
   }
 
   async end(): Promise<TurnEnd | undefined> {
+    try {
+      return await this.#read();
+    } finally {
+      this.#hasEnded = true;
+    }
+  }
+
+  async #read(): Promise<TurnEnd | undefined> {
     const { attention, turn, draw } = this.#parts;
     for (;;) {
       await attention.untilLooking(this.#over.signal);
@@ -137,32 +150,39 @@ export class KeptTurn implements RunningTurn {
 
   /** Ends the call, once the server is known to have the turn: a call that it has not read yet would begin none. */
   async #letGo(stretch: AbortController): Promise<void> {
-    const isKnown = this.#isAccepted || (await this.#turnId()) !== undefined;
+    const isKnown = this.#isAccepted || (await this.#turnId().catch(() => undefined)) !== undefined;
     // It begins within the call as well, and while this was asked somebody may have come back.
     if (!isKnown || this.#parts.attention.isLooking) return;
     this.#isAccepted = true;
     stretch.abort();
   }
 
+  /** Tries until the server can be reached, since the turn goes on until then; or until its stream has ended. */
   async #stop(): Promise<void> {
-    const turnId = await this.#turnId();
-    try {
-      if (turnId !== undefined) await this.#parts.api.turns.interruptTurn({ turnId });
-      else this.#over.abort();
-    } catch {
-      // Its own stream says how it went on.
+    while (!this.#hasEnded) {
+      try {
+        const turnId = await this.#turnId();
+        if (turnId !== undefined) await this.#parts.api.turns.interruptTurn({ turnId });
+        else this.#over.abort();
+        setTimeout(() => this.#over.abort(), lastWordsMs);
+        return;
+      } catch (error) {
+        // The server's own word: its stream says how the turn went on.
+        if (failureOf(error, { hasBegun: false }).reason !== "") return;
+        await new Promise((resolve) => setTimeout(resolve, stopAgainMs));
+      }
     }
-    setTimeout(() => this.#over.abort(), lastWordsMs);
   }
 
-  /** `undefined`: the server does not know the turn, or does not answer. */
+  /** `undefined`: the server does not know the turn. Throws what the call fails with. */
   async #turnId(): Promise<string | undefined> {
     const { turn, api } = this.#parts;
     if (turn.turnId !== "") return turn.turnId;
     try {
       return (await api.turns.getTurn({ turn: this.#which })).turn?.id;
-    } catch {
-      return undefined;
+    } catch (error) {
+      if (isMissing(failureOf(error, { hasBegun: false }))) return undefined;
+      throw error;
     }
   }
 }

@@ -9,18 +9,19 @@ export class LongText {
   readonly element: HTMLElement;
   readonly #text = el("code", { dir: "auto" });
   readonly #more: HTMLButtonElement;
+  readonly #what: string;
   #shows: "beginning" | "end" = "beginning";
   #whole = "";
   #isOpen = false;
 
   /** `what`: what it is, for the button's name. */
   constructor(what: string) {
+    this.#what = what;
     this.#more = el("button", { type: "button", class: "more" });
     this.#more.addEventListener("click", () => {
       this.#isOpen = !this.#isOpen;
       this.#draw();
     });
-    this.#more.setAttribute("aria-label", `Show all of the ${what}`);
     this.element = el("div", { class: "long" }, el("pre", {}, this.#text), this.#more);
   }
 
@@ -38,6 +39,8 @@ export class LongText {
     const isCut = part.length < this.#whole.length;
     setShown(this.#more, isCut || this.#isOpen);
     setText(this.#more, isCut ? `Show all (${sizeText(this.#whole.length)})` : "Show less");
+    // The name begins with the words that are seen.
+    this.#more.setAttribute("aria-label", isCut ? `Show all of the ${this.#what}` : `Show less of the ${this.#what}`);
     this.#more.setAttribute("aria-expanded", String(this.#isOpen));
   }
 }

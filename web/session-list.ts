@@ -192,7 +192,10 @@ export class SessionList {
         if (!isMissing(failureOf(error, { hasBegun: false }))) throw error;
       }
     }, "Deleted.");
-    if (isDone) this.#actions.deleted(id);
+    if (!isDone) return;
+    // The button that had the focus is gone with its row.
+    this.#search.focus();
+    this.#actions.deleted(id);
   }
 
   async #change(change: () => Promise<unknown>, words: string): Promise<boolean> {

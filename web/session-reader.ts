@@ -15,9 +15,9 @@ export interface ReadSession {
   readonly turns: readonly TurnRecord[];
 }
 
-/** Another one when something has changed in the session. */
-export function stampOf({ updateTime, runningTurnId }: Session): string {
-  return `${updateTime?.seconds}.${updateTime?.nanos} ${runningTurnId}`;
+/** Another one when a turn has begun or ended in the session. Another title makes no difference. */
+export function stampOf({ turnCount, lastTurnId, runningTurnId, costUsdMicros }: Session): string {
+  return [turnCount, lastTurnId, runningTurnId, costUsdMicros].join(" ");
 }
 
 /** Throws what the calls fail with. `maxTurns`: of more, the last ones. */

@@ -11,12 +11,15 @@ import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import {
   type ChatRequest,
   ChatRequestSchema,
+  SessionRefSchema,
   type StreamChatRequest,
   StreamChatRequestSchema,
 } from "../../../gen/claude/runner/v1/runner_pb.ts";
 
 /** How a turn is delivered is no part of what it is. */
 const delivery = new Set(["request_id", "on_disconnect", "detail", "labels"]);
+/** The rest of `session` is for a session that is not there yet, which it is when the request is made again. */
+const ofSession = new Set(["id"]);
 
 /** A MiB of SHA-256 takes about a millisecond. */
 const pieceBytes = 1024 * 1024;
@@ -25,7 +28,9 @@ export async function requestDigest(request: StreamChatRequest | ChatRequest): P
   const schema: DescMessage =
     request.$typeName === "claude.runner.v1.StreamChatRequest" ? StreamChatRequestSchema : ChatRequestSchema;
   const digest = new SlowDigest();
-  await addMessage(digest, reflect(schema, request as Message), (field) => !delivery.has(field.name));
+  await addMessage(digest, reflect(schema, request as Message), ({ name, parent }) =>
+    parent === SessionRefSchema ? ofSession.has(name) : parent !== schema || !delivery.has(name),
+  );
   return digest.done();
 }
 
@@ -58,7 +63,7 @@ class SlowDigest {
 async function addMessage(
   digest: SlowDigest,
   message: ReflectMessage,
-  counts: (field: DescField) => boolean = () => true,
+  counts: (field: DescField) => boolean,
 ): Promise<void> {
   digest.mark("{");
   for (const field of message.sortedFields) {
@@ -67,7 +72,7 @@ async function addMessage(
     switch (field.fieldKind) {
       case "list":
         for (const item of message.get(field)) {
-          if (field.listKind === "message") await addMessage(digest, item as ReflectMessage);
+          if (field.listKind === "message") await addMessage(digest, item as ReflectMessage, counts);
           else await addScalar(digest, item);
         }
         break;
@@ -81,7 +86,7 @@ async function addMessage(
         break;
       }
       case "message":
-        await addMessage(digest, message.get(field));
+        await addMessage(digest, message.get(field), counts);
         break;
       default:
         await addScalar(digest, message.get(field));

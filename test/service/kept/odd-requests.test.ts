@@ -114,6 +114,18 @@ describe("the name of a request", () => {
     expect(scene.pool.requests).toHaveLength(before);
   });
 
+  it("of a session is the same whether the session was there before, and however it was to begin", async () => {
+    const before = scene.pool.requests.length;
+    const request = { prompt: "words", requestId: "r" };
+    const session = { id: "s", allowMissing: true, title: "A title", labels: { app: "one" } };
+    const first = await scene.chat({ ...request, session });
+    expect(await scene.chat({ ...request, session: { id: "s" } })).toEqual(first);
+    expect(await reasonOf(scene.chat({ ...request, session: { id: "other", allowMissing: true } }))).toBe(
+      "REQUEST_ID_REUSED",
+    );
+    expect(scene.pool.requests).toHaveLength(before + 1);
+  });
+
   it("holds when the clock is set back an hour", async () => {
     const request = { prompt: "words", requestId: "r" };
     const first = await scene.chat(request);
