@@ -55,6 +55,7 @@ import { openProbeSink } from "./standin/probe-sink.ts";
 import { openStore } from "./store/open-store.ts";
 import { storageReport } from "./store/storage-report.ts";
 import type { StoreLimits } from "./store/store-limits.ts";
+import { systemPromptOf } from "./system-prompt.ts";
 import { observePool } from "./telemetry/gauges.ts";
 import { observeKept } from "./telemetry/kept-gauges.ts";
 import type { Log } from "./telemetry/log.ts";
@@ -294,6 +295,11 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     toolSessions: (profile) => settings.profiles[profile] ?? { onIncomplete: "keep", onContextFull: "compact" },
     contextLimits: (profile) => settings.profiles[profile] ?? {},
     profileDigest: profileDigests(settings.profiles),
+    systemPrompt: (profile, asked) => {
+      const of = settings.profiles[profile];
+      if (of === undefined) throw new Error(`bug: a turn of the profile ${profile}, which there is not`);
+      return systemPromptOf(of, asked);
+    },
     windows: new ModelWindows(),
   });
 

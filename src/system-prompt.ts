@@ -8,6 +8,21 @@
 const marker = "__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__";
 const billingLine = "x-anthropic-billing-header:";
 
+export interface SystemPromptRules {
+  readonly systemPrompt: string;
+  /** What a caller's own does: takes its place, comes after it, or nothing. */
+  readonly systemPromptPolicy: "replace" | "append" | "fixed";
+}
+
+/** The system prompt of a turn whose caller, or session, asks for its own. */
+export function systemPromptOf(
+  { systemPrompt, systemPromptPolicy }: SystemPromptRules,
+  asked: string | undefined,
+): string {
+  if (asked === undefined || systemPromptPolicy === "fixed") return systemPrompt;
+  return systemPromptPolicy === "append" ? `${systemPrompt}\n\n${asked}` : asked;
+}
+
 /** What is wrong with a system prompt, in words; `undefined` when nothing is. */
 export function systemPromptProblem(text: string): string | undefined {
   if (text.trim() === "") return "must not be only white space";

@@ -73,10 +73,12 @@ export class Drain {
     await this.#atMost(retireTimeoutMs, retired);
     nothingMoreComes();
     log.info({ openCallCount: openCalls.count }, "every client has been asked to connect anew");
-    const idle = Promise.all(connections.map((of) => of.idle()));
-    await this.#atMost(drainTimeoutMs, Promise.all([idle, this.#parts.turnsEnded()]));
-    // Connections of HTTP/1.1 whose answers took longer than that: they may be used again at any moment, like any other.
+    const quiet = () => Promise.all([...connections.map((of) => of.idle()), this.#parts.turnsEnded()]);
+    await this.#atMost(drainTimeoutMs, quiet());
+    // Connections of HTTP/1.1 whose answers took longer than all others may: they can be used once more, like any other, and
+    // end behind that call, which gets its time as well.
     await this.#atMost(retireTimeoutMs, retired);
+    await this.#atMost(drainTimeoutMs, quiet());
   }
 
   /** Waits for something, but not for longer than this, nor for longer than a stop allows. */

@@ -20,8 +20,8 @@ const maxReadBytes = 512 * 1024;
 export type RecordedItem =
   | { readonly kind: "event"; readonly sequence: number; readonly flags: number; readonly bytes: Buffer }
   | { readonly kind: "gap"; readonly firstSequence: number; readonly lastSequence: number }
-  /** It runs elsewhere, and nothing new has come for a while. */
-  | { readonly kind: "wait" }
+  /** It runs elsewhere, as this says, and nothing new has come for a while. */
+  | { readonly kind: "wait"; readonly record: TurnRecord }
   /** `isRead`: the last event came before, so `result` is not to be delivered once more. */
   | {
       readonly kind: "end";
@@ -51,13 +51,19 @@ export async function* readRecorded(
     await sleep(clock, pollMs, signal);
     const again = await store.turn(now.tenant, now.id);
     if (again === undefined) break;
-    if (again.state !== "ended" && again.stored?.lastSequence === now.stored?.lastSequence) yield { kind: "wait" };
+    if (again.state !== "ended" && again.stored?.lastSequence === now.stored?.lastSequence)
+      yield { kind: "wait", record: again };
     now = again;
   }
   const result = now.outcome === undefined ? undefined : await resultOf(now, store);
   const lastEvent = result === undefined ? now.highestSequence : now.highestSequence - 1;
   if (sequence < lastEvent) yield { kind: "gap", firstSequence: sequence + 1, lastSequence: lastEvent };
   yield { kind: "end", record: now, result, isRead: sequence >= now.highestSequence };
+}
+
+/** How long ago a turn of another server was given its prompt, in milliseconds; 0 while it waits. */
+export function runningForMs({ startedAtMs }: TurnRecord, clock: Clock): number {
+  return startedAtMs === undefined ? 0 : Math.max(0, clock.wallNow() - startedAtMs);
 }
 
 /** All stored events after one, in order. */

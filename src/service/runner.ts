@@ -269,7 +269,7 @@ async function chat(
     openTurn("Chat", request, call, parts, asMessages, (result, end) => {
       // A turn that is known from the store alone has its text as the result has it.
       answer = { text: end?.text ?? result.text, result };
-      return tooLarge(answer.text);
+      return end === undefined && result.textTruncated ? textGone(result) : tooLarge(answer.text);
     }),
   );
   let turnId = "";
@@ -296,6 +296,13 @@ async function chat(
     result: { ...result, text: "", textTruncated: false },
     toolUses,
   };
+}
+
+/** Why an answer cannot be collected whose events are gone. */
+function textGone({ text, textSizeBytes }: TurnResult): RunnerError {
+  const [textBytes, keptBytes] = [Number(textSizeBytes), Buffer.byteLength(text)];
+  const message = `of the answer's ${textBytes} bytes of text the server still has the first ${keptBytes}, which are in the result`;
+  return new RunnerError("RESPONSE_TOO_LARGE", message, { facts: { textBytes, limitBytes: keptBytes } });
 }
 
 /** Why an answer cannot be collected. */

@@ -18,7 +18,7 @@ import type { ResponseForm } from "./out/response-form.ts";
 import type { Event } from "./out/responses.ts";
 import type { ServedTurn } from "./out/turn-encoder.ts";
 import { allowedMs, laggingMs, readerBehind, tooManyReaders, watchedForStall } from "./reading.ts";
-import { readRecorded, recordedFailure } from "./recorded-turn.ts";
+import { readRecorded, recordedFailure, runningForMs } from "./recorded-turn.ts";
 
 /** What a turn failed with, and how far it had come. No error by itself: a stack would cost every refusal, and tell nothing. */
 export class TurnFailure {
@@ -229,11 +229,13 @@ async function* recorded<R>(
     const atWallMs = now.endedAtMs ?? clock.wallNow();
     return form.own({ sequence, turnId: now.id, atWallMs }, of);
   };
+  /** What stands for the first event, which is not stored. */
+  const started = () => {
+    const { profile, model, sessionId = "" } = record;
+    return event(1, { case: "started", value: { profile, model, sessionId } });
+  };
   try {
-    if (record.stored === undefined && record.state === "ended" && record.highestSequence > 0) {
-      const { profile, model, sessionId = "" } = record;
-      yield event(1, { case: "started", value: { profile, model, sessionId } });
-    }
+    if (record.stored === undefined && record.state === "ended" && record.highestSequence > 0) yield started();
     for await (const item of readRecorded(record, sent.sequence, { store, clock, signal: scope.signal })) {
       call.stillAllowed();
       if (item.kind === "event") {
@@ -244,10 +246,14 @@ async function* recorded<R>(
         yield response;
       } else if (item.kind === "wait") {
         // It runs in another server.
+        const { record: running } = item;
+        if (!hasStarted && running.startedAtMs !== undefined && running.stored === undefined) yield started();
         if (!hasStarted || clock.now() - lastSentMs < times.heartbeatMs) continue;
-        yield event(sent.sequence, heartbeat(clock.wallNow() - record.acceptedAtMs));
+        yield event(sent.sequence, heartbeat(runningForMs(running, clock)));
       } else if (item.kind === "gap") {
-        const { firstSequence, lastSequence } = item;
+        const { lastSequence } = item;
+        const firstSequence = Math.max(item.firstSequence, sent.sequence + 1);
+        if (firstSequence > lastSequence) continue;
         yield event(lastSequence, { case: "gap", value: { firstSequence, lastSequence } });
       } else if (item.kind === "end") {
         now = item.record;

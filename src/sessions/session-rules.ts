@@ -15,6 +15,8 @@ export interface SessionRules {
   readonly contextLimits: (profile: string) => ContextLimits;
   /** What a profile's conversations depend on (`conversations/profile-digest.ts`). */
   readonly profileDigest: (profile: string) => string;
+  /** The system prompt of a profile's turn for which its caller, or its session, asks this. */
+  readonly systemPrompt: (profile: string, asked: string | undefined) => string;
   /** How the tool conversations of a profile go on. */
   readonly toolSessions: (profile: string) => ToolSessionRules;
 }

@@ -233,7 +233,7 @@ export class TurnDesk<Result> {
         return this.#session(turn, { ask, asked, place, session, lease, signal }).then(
           (taken) => {
             ({ session, lease } = taken);
-            return { leave, turn: turnInSession(this.#parts, turn, taken.session) };
+            return { leave, turn: turnInSession(this.#parts, { turn, asked: asked.binding }, taken.session) };
           },
           (error: unknown) => {
             leave();

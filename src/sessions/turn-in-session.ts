@@ -8,7 +8,7 @@ import type { ModelWindows } from "../conversations/model-windows.ts";
 import { type ContextVerdict, guardContext, type KnownContext } from "../conversations/token-guard.ts";
 import { RunnerError } from "../runner-error.ts";
 import type { SessionRecord, Store } from "../store/store.ts";
-import type { Turn, TurnNotice } from "../turn.ts";
+import type { Binding, Turn, TurnNotice } from "../turn.ts";
 import { toHistory } from "./content-parts.ts";
 import { sessionKey } from "./session-lines.ts";
 import type { SessionRules } from "./session-rules.ts";
@@ -22,8 +22,17 @@ export interface TurnInSessionParts extends SessionRules {
 
 const roomy = { kind: "ok" } as const;
 
-/** Throws CONTEXT_FULL, and SESSION_SUSPENDED for a conversation whose transcript is missing. */
-export function turnInSession(parts: TurnInSessionParts, turn: Turn, session: SessionRecord): Turn {
+/**
+ * The turn as the session has it now: one that waited may have come before the session, which another turn began and fixed.
+ * `asked`: what the turn's own request asks to be fixed. Throws CONTEXT_FULL, and SESSION_SUSPENDED for a conversation whose
+ * transcript is missing.
+ */
+export function turnInSession(
+  parts: TurnInSessionParts,
+  { turn: taken, asked }: { readonly turn: Turn; readonly asked: Partial<Binding> },
+  session: SessionRecord,
+): Turn {
+  const turn = { ...taken, binding: bindingIn(parts, taken.profile, { asked, session }) };
   const { tenant, id, lastTurnId, turnCount, kind } = session;
   const mayBeSummedUp = kind === "tools" && parts.toolSessions(turn.profile).onContextFull === "compact";
   const known = knownContext(parts, session, turn.settings.model);
@@ -50,6 +59,17 @@ export function turnInSession(parts: TurnInSessionParts, turn: Turn, session: Se
       messageCount: turnCount * 2,
       load: async () => toHistory(await parts.store.conversation(tenant, id)),
     },
+  };
+}
+
+function bindingIn(
+  { systemPrompt }: TurnInSessionParts,
+  profile: string,
+  { asked, session: { binding } }: { readonly asked: Partial<Binding>; readonly session: SessionRecord },
+): Binding {
+  return {
+    systemPrompt: systemPrompt(profile, asked.systemPrompt ?? binding?.systemPrompt),
+    outputSchemaJson: asked.outputSchemaJson ?? binding?.outputSchemaJson,
   };
 }
 

@@ -37,11 +37,17 @@ export class ScriptedRunner {
   readonly calls: SeenCall[] = [];
   readonly #waiting: ((call: SeenCall) => void)[] = [];
 
-  readonly #released = Promise.withResolvers<void>();
+  readonly #held = new Map<string, PromiseWithResolvers<void>>();
 
-  /** Lets every `hold` end. */
-  release(): void {
-    this.#released.resolve();
+  /** Lets the `hold` of this name end. */
+  release(name: string): void {
+    this.#holdOf(name).resolve();
+  }
+
+  #holdOf(name: string): PromiseWithResolvers<void> {
+    const held = this.#held.get(name) ?? Promise.withResolvers<void>();
+    this.#held.set(name, held);
+    return held;
   }
 
   /** The next call that arrives. */
@@ -155,7 +161,7 @@ export class ScriptedRunner {
         return;
       case "hold":
         yield textEvent(1, "1");
-        await this.#released.promise;
+        await this.#holdOf(words[0] ?? "").promise;
         yield textEvent(2, "2");
         return;
       case "wait":

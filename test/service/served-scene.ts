@@ -48,6 +48,7 @@ export function servedScene({ clock, store, pool, tenant = "acme", onBegun }: Se
   const { profiles, calls } = settings;
   const log = silentLog;
   const desk = testDesk({
+    profiles,
     clock,
     log,
     store,

@@ -10,6 +10,7 @@ import { TranscriptCopies } from "../../src/sessions/transcript-copies.ts";
 import { TurnDesk, type TurnDeskLimits } from "../../src/sessions/turn-desk.ts";
 import type { StorageReport } from "../../src/store/storage-report.ts";
 import type { Store } from "../../src/store/store.ts";
+import { type SystemPromptRules, systemPromptOf } from "../../src/system-prompt.ts";
 import type { Log } from "../../src/telemetry/log.ts";
 import { LiveTurns } from "../../src/turns/live-turns.ts";
 import { QuickStore } from "./quick-store.ts";
@@ -20,9 +21,20 @@ export interface TestDeskOptions {
   readonly inFlight: TurnsInFlight;
   readonly store?: Store;
   readonly limits?: Partial<TurnDeskLimits>;
+  /** Default: none but that of its name. */
+  readonly profiles?: Readonly<Record<string, SystemPromptRules>>;
 }
 
-export function testDesk({ clock, log, inFlight, store = new QuickStore().asStore, limits }: TestDeskOptions) {
+const noRules: SystemPromptRules = { systemPrompt: "", systemPromptPolicy: "replace" };
+
+export function testDesk({
+  clock,
+  log,
+  inFlight,
+  store = new QuickStore().asStore,
+  limits,
+  profiles = {},
+}: TestDeskOptions) {
   const live = new LiveTurns<ServedResult>(clock, {
     retentionMs: 600_000,
     maxEventBytes: 64 * 1024 * 1024,
@@ -48,6 +60,7 @@ export function testDesk({ clock, log, inFlight, store = new QuickStore().asStor
     windows: new ModelWindows(),
     cliVersion: () => "2.1.332",
     transcripts: new TranscriptCopies(store),
+    systemPrompt: (profile, asked) => systemPromptOf(profiles[profile] ?? noRules, asked),
     toolSessions: () => ({ onIncomplete: "keep", onContextFull: "compact" }),
   });
   const storage = (): StorageReport => ({ kind: "memory", problem: undefined });

@@ -6,6 +6,7 @@ import { ModelWindows } from "../../src/conversations/model-windows.ts";
 import { TranscriptCopies } from "../../src/sessions/transcript-copies.ts";
 import { turnInSession } from "../../src/sessions/turn-in-session.ts";
 import type { SessionRecord } from "../../src/store/store.ts";
+import type { Binding } from "../../src/turn.ts";
 import { noUsage } from "../../src/usage.ts";
 import { aTurn } from "../turns/scripted.ts";
 import { QuickStore } from "./quick-store.ts";
@@ -46,12 +47,26 @@ function scene({ digest = "as it was", windows = new ModelWindows(), contentByte
     windows,
     contextLimits: () => ({}),
     profileDigest: () => digest,
+    systemPrompt: (_: string, asked: string | undefined) => asked ?? "the profile's",
     toolSessions: () => ({ onIncomplete: "keep", onContextFull: "refuse" }) as const,
   };
-  return (record: SessionRecord, model = "claude-opus-5-5") =>
-    turnInSession(parts, { ...aTurn({ content }), settings: { model, effort: "low" } }, record);
+  return (record: SessionRecord, model = "claude-opus-5-5", asked: Partial<Binding> = {}) =>
+    turnInSession(parts, { turn: { ...aTurn({ content }), settings: { model, effort: "low" } }, asked }, record);
 }
 const kinds = (turn: ReturnType<typeof turnInSession>) => turn.notices?.map(({ noticeKind }) => noticeKind);
+
+describe("what is fixed for a turn of a session", () => {
+  const binding = { systemPrompt: "Be brief.", outputSchemaJson: "{}" };
+
+  it("is the session's, where its own request leaves it open", () => {
+    expect(scene()(session({ binding })).binding).toEqual(binding);
+    expect(scene()(session({ binding }), undefined, { systemPrompt: "Be brief." }).binding).toEqual(binding);
+  });
+
+  it("is the profile's, where the session leaves it open too", () => {
+    expect(scene()(session({ binding: undefined })).binding).toEqual({ systemPrompt: "the profile's" });
+  });
+});
 
 describe("a turn of a session whose profile's settings", () => {
   it("are as they were says nothing", () => {

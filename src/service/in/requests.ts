@@ -20,13 +20,14 @@ import type { ProfileSettings } from "../../config/profile-settings.ts";
 import type { Caller } from "../../policy/auth.ts";
 import { RunnerError, type Violation } from "../../runner-error.ts";
 import type { SessionRecord } from "../../store/store.ts";
-import { systemPromptProblem } from "../../system-prompt.ts";
+import { systemPromptOf } from "../../system-prompt.ts";
 import type { Detail, Effort, HistoryMessage, Turn, TurnLimits } from "../../turn.ts";
 import { milliseconds } from "../protobuf.ts";
 import { type Broken, isBlank, toContent } from "./content.ts";
 import { checkAsk, type ExpiryLimits } from "./named-requests.ts";
 import { checkRules, invalidRequest } from "./rules.ts";
 import { checkSchema } from "./schema.ts";
+import { checkSystemPrompt } from "./system-prompt-rules.ts";
 
 /** UTF-8 bytes of text in a history. */
 export const maxHistoryBytes = 4 * 1024 * 1024;
@@ -124,7 +125,7 @@ export function toTurn(
     if (request.model !== "" && !models.includes(request.model)) {
       broken("model", `the profile "${profileName}" does not allow this model; it allows: ${models.join(", ")}`);
     }
-    checkSystemPrompt(profileName, profile, request.systemPrompt, broken);
+    checkSystemPrompt(request.systemPrompt, { profileName, profile, broken });
     checkLimits(request.limits, profile, broken);
   }
   if (violations.length > 0 || profile === undefined) throw invalidRequest(violations);
@@ -137,7 +138,7 @@ export function toTurn(
     history,
     binding: {
       // What the request leaves unset is the session's.
-      systemPrompt: systemPrompt(profile, request.systemPrompt ?? session?.binding?.systemPrompt),
+      systemPrompt: systemPromptOf(profile, request.systemPrompt ?? session?.binding?.systemPrompt),
       outputSchemaJson: outputSchemaJson ?? session?.binding?.outputSchemaJson,
     },
     ...(request.session !== undefined && { sessionId: request.session.id }),
@@ -159,27 +160,6 @@ function checked(received: StreamChatRequest | ChatRequest): {
   return received.$typeName === "claude.runner.v1.StreamChatRequest"
     ? checkRules(StreamChatRequestSchema, received, "prompt")
     : checkRules(ChatRequestSchema, received, "prompt");
-}
-
-function checkSystemPrompt(
-  profileName: string,
-  profile: ProfileSettings,
-  asked: string | undefined,
-  broken: Broken,
-): void {
-  if (asked === undefined) return;
-  if (profile.systemPromptPolicy === "fixed") {
-    broken("system_prompt", `the profile "${profileName}" has a fixed system prompt`);
-  }
-  // What Claude Code reads for itself counts at the beginning of the whole; an empty one the proto's rules refuse.
-  const words = isBlank(asked) ? asked : systemPrompt(profile, asked);
-  const problem = asked === "" ? undefined : systemPromptProblem(words);
-  if (problem !== undefined) broken("system_prompt", problem);
-}
-
-function systemPrompt(profile: ProfileSettings, asked: string | undefined): string {
-  if (asked === undefined) return profile.systemPrompt;
-  return profile.systemPromptPolicy === "append" ? `${profile.systemPrompt}\n\n${asked}` : asked;
 }
 
 function toHistory(request: StreamChatRequest | ChatRequest, broken: Broken): HistoryMessage[] {

@@ -36,6 +36,7 @@ import { checkIdleExpiry, type ExpiryLimits } from "../in/named-requests.ts";
 import { grantedProfile, profilesOf, seesProfile } from "../in/requests.ts";
 import { invalidRequest, prepareRules } from "../in/rules.ts";
 import { checkSchema } from "../in/schema.ts";
+import { checkSystemPrompt } from "../in/system-prompt-rules.ts";
 import { toSession } from "../out/kept-messages.ts";
 import type { ServedResult } from "../out/turn-encoder.ts";
 import { defaultPageSize, maxPageBytes, pageStart, pageToken } from "../page-token.ts";
@@ -76,12 +77,13 @@ export function sessionService(parts: SessionServiceParts): ServedService {
     {
       createSession: (request, call) =>
         answered(about("CreateSession", CreateSessionRequestSchema, request, call), parts, async (asked, caller) => {
-          const profile = creatableProfile(asked.profile || "default", caller, parts.profiles);
-          const binding = fixedBinding(asked, profile, parts.expiry);
+          const profileName = asked.profile || "default";
+          const profile = creatableProfile(profileName, caller, parts.profiles);
+          const binding = fixedBinding(asked, { profileName, profile }, parts.expiry);
           const created = await store.createSession({
             id: asked.id || randomUUID(),
             tenant: caller.tenant,
-            profile: asked.profile || "default",
+            profile: profileName,
             binding,
             kind: binding && (profile.tools.length > 0 || binding.outputSchemaJson !== undefined ? "tools" : "text"),
             title: asked.title,
@@ -177,12 +179,17 @@ function creatableProfile(
 }
 
 /** What the session is fixed to from the beginning; `undefined`: its first turn says. */
+interface NamedProfile {
+  readonly profileName: string;
+  readonly profile: ProfileSettings;
+}
+
 function fixedBinding(
   { systemPrompt, outputSchemaJson, idleExpiry }: Parameters<typeof checkFixed>[0],
-  profile: ProfileSettings,
+  of: NamedProfile,
   expiry: ExpiryLimits,
 ) {
-  const { violations, schema } = checkFixed({ systemPrompt, outputSchemaJson, idleExpiry }, profile, expiry);
+  const { violations, schema } = checkFixed({ systemPrompt, outputSchemaJson, idleExpiry }, of, expiry);
   if (violations.length > 0) throw invalidRequest(violations);
   if (systemPrompt === undefined && schema === undefined) return undefined;
   return { systemPrompt, outputSchemaJson: schema };
@@ -194,15 +201,13 @@ function checkFixed(
     readonly outputSchemaJson: string;
     readonly idleExpiry?: Parameters<typeof milliseconds>[0] | undefined;
   },
-  profile: ProfileSettings,
+  of: NamedProfile,
   { maxSessionIdleExpiryMs }: ExpiryLimits,
 ): { readonly violations: Violation[]; readonly schema: string | undefined } {
   const violations: Violation[] = [];
   const broken = (field: string, description: string) => violations.push({ field, description });
   checkIdleExpiry(asked.idleExpiry, "idle_expiry", maxSessionIdleExpiryMs, broken);
-  if (asked.systemPrompt !== undefined && profile.systemPromptPolicy === "fixed") {
-    broken("system_prompt", "the profile has a fixed system prompt");
-  }
+  checkSystemPrompt(asked.systemPrompt, { ...of, broken });
   if (asked.outputSchemaJson === "") return { violations, schema: undefined };
   const checked = checkSchema(asked.outputSchemaJson);
   if (checked.kind === "applied") return { violations, schema: checked.json };

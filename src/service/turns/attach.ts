@@ -17,7 +17,7 @@ import { heartbeat } from "../out/proto-events.ts";
 import type { ResponseForm } from "../out/response-form.ts";
 import type { ServedTurn } from "../out/turn-encoder.ts";
 import { allowedMs, laggingMs, readerBehind, tooManyReaders, watchedForStall } from "../reading.ts";
-import { readRecorded, recordedFailure, storedEvents } from "../recorded-turn.ts";
+import { readRecorded, recordedFailure, runningForMs, storedEvents } from "../recorded-turn.ts";
 import type { RelayTimes } from "../stream-chat.ts";
 
 type Attached = NonNullable<MessageInitShape<typeof AttachTurnResponseSchema>["message"]>;
@@ -162,7 +162,7 @@ async function* recorded<R>(
         if (clock.now() - lastSentMs < times.heartbeatMs) break;
         lastSentMs = clock.now();
         const head = { sequence: sent.sequence, turnId: record.id, atWallMs: clock.wallNow() };
-        yield { kind: "event", response: form.own(head, heartbeat(clock.wallNow() - record.acceptedAtMs)) };
+        yield { kind: "event", response: form.own(head, heartbeat(runningForMs(item.record, clock))) };
         break;
       }
       case "end": {

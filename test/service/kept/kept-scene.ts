@@ -79,6 +79,7 @@ export async function keptScene(options: KeptSceneOptions = {}) {
   const pool = new ScriptedPool(...workers);
   const inFlight = new TurnsInFlight(options.maxInFlight ?? 30);
   const { desk, live, storage } = testDesk({
+    profiles,
     clock,
     log,
     inFlight,

@@ -5,12 +5,13 @@ import { randomUUID } from "node:crypto";
 import { toJson } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
+  ClaudeRunner,
   OnDisconnect,
   type StreamChatResponse,
   StreamChatResponseSchema,
 } from "../../../gen/claude/runner/v1/runner_pb.ts";
 import type { AttachTurnResponse } from "../../../gen/claude/runner/v1/turn_pb.ts";
-import { all, type KeptScene, keptScene } from "./kept-scene.ts";
+import { all, type KeptScene, keptScene, saidBy } from "./kept-scene.ts";
 
 let scene: KeptScene;
 beforeAll(async () => {
@@ -60,5 +61,15 @@ describe("a call that is repeated", () => {
     const rest = await all(again.events);
     expect(cases(rest)[0]).toEqual([gap.lastSequence + 1, "textDelta"]);
     expect(rest.at(-1)?.event.case).toBe("result");
+  });
+
+  it("is not answered with a part of the text as if that were all of it", async () => {
+    const request = { prompt: "x".repeat(300_000), requestId: randomUUID() };
+    const first = await scene.ask(ClaudeRunner.method.chat, request);
+    expect(first.text).toHaveLength(300_000);
+    scene.live.forget(first.turnId);
+    const said = await saidBy(scene.ask(ClaudeRunner.method.chat, request));
+    expect(said).toContain("RESPONSE_TOO_LARGE");
+    expect(said).toContain("of the answer's 300000 bytes of text the server still has the first 262144");
   });
 });

@@ -47,3 +47,13 @@ it("a turn is interrupted also by one that comes while it is taken in", async ()
   expect(await interrupted).toBe("TURN_INTERRUPTED");
   expect(textOf(await next)).toBe("next");
 });
+
+it("a turn that comes before the session is there has what the one that creates it fixes", async () => {
+  const systemPrompt = "Answer in one word.";
+  await Promise.all([
+    scene.chat({ ...inSession("first"), systemPrompt, busyPolicy: BusyPolicy.QUEUE }),
+    scene.chat({ ...inSession("second"), busyPolicy: BusyPolicy.QUEUE }),
+  ]);
+  const [first, second] = scene.pool.requests.slice(-2).map(({ bindingKey }) => bindingKey);
+  expect(second).toBe(first);
+});

@@ -23,7 +23,7 @@ afterAll(() => scene.close());
 const request = { prompt: "words", requestId: "r" };
 
 /** A turn whose first event is stored, and how to end it. */
-async function elsewhere(tenant: string) {
+async function elsewhere(tenant: string, { isStored = true } = {}) {
   const id = randomUUID();
   const { store } = scene;
   const digest = await requestDigest(create(StreamChatRequestSchema, request));
@@ -52,7 +52,7 @@ async function elsewhere(tenant: string) {
     await scene.clock.advance(100); // events leave with others
     await appended;
   };
-  await append(1, { case: "started", value: { profile: "default" } });
+  if (isStored) await append(1, { case: "started", value: { profile: "default" } });
   const end = () =>
     store.endTurn(lease, {
       durability: "processSafe",
@@ -115,6 +115,23 @@ describe("a turn of another server", () => {
     for (let kind = kindOf(await next(events)); kind !== undefined; kind = kindOf(await next(events))) last = kind;
     expect(last).toBe("result");
     expect(scene.pool.requests).toHaveLength(0);
+  });
+
+  it("whose events are not stored begins and beats all the same for a repeated request, once it has begun", async () => {
+    const { acme } = scene.newTenants();
+    const turn = await elsewhere(acme.tenant, { isStored: false });
+    const { events, context } = scene.streamChat(request);
+    const started = (await next(events)) as StreamChatResponse;
+    expect(started).toMatchObject({ sequence: 1, event: { case: "started", value: { profile: "default" } } });
+    expect(context.responseHeader.get("claude-runner-turn-id")).toBe(turn.id);
+    expect(kindOf(await next(events))).toBe("heartbeat");
+    await turn.end();
+    let gap: StreamChatResponse | undefined;
+    for (let at = (await next(events)) as StreamChatResponse; at.event.case !== "result"; ) {
+      if (at.event.case === "gap") gap = at;
+      at = (await next(events)) as StreamChatResponse;
+    }
+    expect(gap?.event.value).toMatchObject({ firstSequence: 2, lastSequence: 2 });
   });
 
   it("is read no further when the reader's token is taken away, by AttachTurn and by a repeated request", async () => {
