@@ -75,6 +75,9 @@ export interface Violation {
   readonly description: string;
 }
 
+/** Of what lasts for moments only there may be room again so soon, in milliseconds. */
+export const soonMs = 1_000;
+
 export interface RunnerErrorOptions {
   /** Every number of the message, the unit in the key (`waitedMs`), for `ErrorInfo.metadata`. */
   readonly facts?: Readonly<Record<string, string | number | boolean>>;

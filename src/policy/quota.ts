@@ -1,7 +1,7 @@
 /**
  * Caps on what a tenant may have at once: a yes or a no, without I/O.
  */
-import { RunnerError } from "../runner-error.ts";
+import { RunnerError, soonMs } from "../runner-error.ts";
 
 /** What each tenant has of something, and the most that it may have. */
 class TenantCap {
@@ -28,6 +28,7 @@ class TenantCap {
     if (inFlight >= limit) {
       throw new RunnerError("QUOTA_EXCEEDED", this.#refusal(inFlight, limit), {
         facts: { inFlight, limit, subject: `tenant:${tenant}` },
+        retryAfterMs: soonMs,
       });
     }
     this.#counts.set(tenant, inFlight + 1);

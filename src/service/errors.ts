@@ -53,7 +53,7 @@ const about = {
   NOT_ALLOWED: { codes: always(Code.PermissionDenied), retry: "never", details: [] },
   UNIMPLEMENTED: { codes: always(Code.Unimplemented), retry: "never", details: [] },
   SERVICE_NOT_FOUND: { codes: always(Code.NotFound), retry: "never", details: [] },
-  QUOTA_EXCEEDED: { codes: always(Code.ResourceExhausted), retry: 1_000, details: ["quota"] },
+  QUOTA_EXCEEDED: { codes: always(Code.ResourceExhausted), retry: "ifKnown", details: ["quota"] },
   QUEUE_FULL: { codes: always(Code.Unavailable), retry: 1_000, details: [] },
   QUEUE_TIMEOUT: {
     codes: { ...always(Code.Unavailable), pastDeadline: Code.DeadlineExceeded },

@@ -3,7 +3,7 @@
  */
 import type { Clock } from "../clock.ts";
 import type { ProfileSettings } from "../config/profile-settings.ts";
-import { RunnerError } from "../runner-error.ts";
+import { RunnerError, soonMs } from "../runner-error.ts";
 import { turnNotFound } from "../sessions/refusals.ts";
 import { watchForStall } from "../turns/stall.ts";
 import { type Authenticate, type CallContext, callerOf } from "./calls.ts";
@@ -17,7 +17,8 @@ const maxReadersPerTurn = 64;
 export function tooManyReaders({ turn, log }: ServedTurn): RunnerError | undefined {
   if (log.readerCount < maxReadersPerTurn) return undefined;
   const message = `${maxReadersPerTurn} calls read the turn ${turn.id}, and it may have no more`;
-  return new RunnerError("QUOTA_EXCEEDED", message, { facts: { turnId: turn.id, limit: maxReadersPerTurn } });
+  const facts = { turnId: turn.id, limit: maxReadersPerTurn, subject: `turn:${turn.id}` };
+  return new RunnerError("QUOTA_EXCEEDED", message, { facts, retryAfterMs: soonMs });
 }
 
 export interface ReadingRights {

@@ -45,10 +45,11 @@ const kept: Readonly<Record<QuotaExceeded["what"], string>> = {
   turns: "turns that are kept",
 };
 
+/** Without a time for another try: room comes when something is deleted, or when it expires. */
 export function storeQuota({ what, limit, isGlobal }: QuotaExceeded, tenant: string): RunnerError {
   const whose = isGlobal ? "the server has" : `the tenant "${tenant}" has`;
   return new RunnerError("QUOTA_EXCEEDED", `${whose} reached its limit of ${limit} ${kept[what]}`, {
-    facts: { what, limit, isGlobal, tenant },
+    facts: { what, limit, isGlobal, tenant, subject: isGlobal ? "server" : `tenant:${tenant}` },
   });
 }
 

@@ -9,7 +9,7 @@
 import type { Clock } from "../clock.ts";
 import type { ModelWindows } from "../conversations/model-windows.ts";
 import type { Claim } from "../pool/claim.ts";
-import { RunnerError } from "../runner-error.ts";
+import { RunnerError, soonMs } from "../runner-error.ts";
 import type {
   Acceptance,
   Durability,
@@ -340,7 +340,8 @@ export class TurnDesk<Result> {
     }
     if (count < limit) return;
     const message = `the tenant "${tenant}" has ${count} turns that nobody reads; it may have ${limit}`;
-    throw new RunnerError("QUOTA_EXCEEDED", message, { facts: { tenant, count, limit } });
+    const facts = { tenant, count, limit, subject: `tenant:${tenant}` };
+    throw new RunnerError("QUOTA_EXCEEDED", message, { facts, retryAfterMs: soonMs });
   }
 }
 

@@ -259,7 +259,7 @@ describe("the bytes of all requests that are being read", () => {
       expect(await failureOf(tooMuch)).toMatchObject({
         code: Code.ResourceExhausted,
         reason: "QUOTA_EXCEEDED",
-        facts: { subject: "tenant acme" },
+        facts: { subject: "tenant:acme" },
       });
       for (let round = 0; round < 3; round += 1) {
         expect(await textsOf(client.streamChat({ prompt: "length ".padEnd(700_000, "x") }))).toEqual(["700000"]);

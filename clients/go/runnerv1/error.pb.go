@@ -59,13 +59,17 @@ const (
 	ErrorReason_ERROR_REASON_INVALID_REQUEST ErrorReason = 1
 	// UNAUTHENTICATED: the bearer token is missing, or the server does not know it.
 	ErrorReason_ERROR_REASON_UNAUTHENTICATED ErrorReason = 2
-	// PERMISSION_DENIED: the token is valid, but not for a profile of this name. A
-	// profile of another tenant and one that does not exist look the same.
+	// PERMISSION_DENIED: the token is valid, but not for a profile of this name, or
+	// not an operator's where one is needed. A profile of another tenant and one that
+	// does not exist look the same. Also for an unknown host or origin of a browser.
 	ErrorReason_ERROR_REASON_NOT_ALLOWED ErrorReason = 3
-	// RESOURCE_EXHAUSTED: the tenant has reached its number of turns in flight or of
-	// watches of the pool, or the tenant or its address has its full share of open
-	// calls or of the bytes of requests. `google.rpc.QuotaFailure` names the tenant
-	// or the address.
+	// RESOURCE_EXHAUSTED: the tenant has reached its number of turns in flight, of
+	// watches of the pool, of turns that nobody reads, or of stored sessions, turns,
+	// `request_id`s or bytes; the tenant or its address has its full share of open
+	// calls or of the bytes of requests; or a turn has all the readers that it may
+	// have. The subject of `google.rpc.QuotaFailure` is `tenant:` and the tenant,
+	// `address:` and the address, `turn:` and the id, or `server`. For what is stored
+	// there is no `google.rpc.RetryInfo`: delete something, or wait until it expires.
 	ErrorReason_ERROR_REASON_QUOTA_EXCEEDED ErrorReason = 4
 	// UNAVAILABLE: the queue for a worker is full, or the tenant's part of it is, or
 	// the server has no room for another call or for its request.
@@ -91,7 +95,8 @@ const (
 	// ABORTED: the caller stopped reading for too long (60 seconds by default).
 	ErrorReason_ERROR_REASON_CLIENT_STALLED ErrorReason = 13
 	// RESOURCE_EXHAUSTED: the answer of Chat does not fit into one message; use
-	// StreamChat.
+	// StreamChat. Or a Chat was repeated whose answer the server no longer has whole:
+	// the first 256 KiB are in the result.
 	ErrorReason_ERROR_REASON_RESPONSE_TOO_LARGE ErrorReason = 14
 	// RESOURCE_EXHAUSTED: the request has more bytes, fields or text than the server
 	// reads. Trying again does not help.
@@ -152,7 +157,7 @@ const (
 	// RESOURCE_EXHAUSTED: the operator's account is rate limited. Comes with
 	// `google.rpc.QuotaFailure`.
 	ErrorReason_ERROR_REASON_UPSTREAM_RATE_LIMITED ErrorReason = 38
-	// RESOURCE_EXHAUSTED: the operator's account is used up until the time in
+	// RESOURCE_EXHAUSTED: the operator's account has used up its allowance until the time in
 	// `google.rpc.RetryInfo`, if that is known. Comes with `google.rpc.QuotaFailure`.
 	ErrorReason_ERROR_REASON_UPSTREAM_USAGE_LIMIT ErrorReason = 39
 	// UNAVAILABLE: the model API is overloaded.

@@ -306,7 +306,7 @@ const (
 	Activity_ACTIVITY_REQUESTING Activity = 1
 	// It is summarising the conversation.
 	Activity_ACTIVITY_COMPACTING Activity = 2
-	// It is doing neither.
+	// It is doing none of the above.
 	Activity_ACTIVITY_IDLE Activity = 3
 )
 
@@ -2651,7 +2651,7 @@ func (x *AgentOutput) GetDuration() *durationpb.Duration {
 // that proxies do not cut a silent stream.
 type Heartbeat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How long ago the prompt was handed to Claude Code.
+	// How long ago the prompt was handed to Claude Code. 0 while the turn waits.
 	Elapsed       *durationpb.Duration `protobuf:"bytes,1,opt,name=elapsed,proto3" json:"elapsed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -89,17 +89,19 @@ type RetainedKind int32
 const (
 	// Not set, or one that this client does not know.
 	RetainedKind_RETAINED_KIND_UNSPECIFIED RetainedKind = 0
-	// That a turn was there: ids, times, outcome, usage and cost, no words. Counts from
-	// its end.
+	// The record of a turn: ids, times, outcome, usage and cost, no words. The time
+	// counts from its end.
 	RetainedKind_RETAINED_KIND_TURN_RECORD RetainedKind = 1
-	// The events of a turn. Counts from its end; shorter when memory runs short.
+	// The events of a turn. The time counts from its end, and is shorter when memory
+	// runs short.
 	RetainedKind_RETAINED_KIND_TURN_EVENTS RetainedKind = 2
-	// The events of a turn with ON_DISCONNECT_CONTINUE. Counts from its end.
+	// The events of a turn with ON_DISCONNECT_CONTINUE. The time counts from its end.
 	RetainedKind_RETAINED_KIND_DETACHED_TURN_EVENTS RetainedKind = 3
-	// The result and the final text of a turn with a `request_id`. Counts from its end.
+	// The result and the final text of a turn with a `request_id`. The time counts from
+	// its end.
 	RetainedKind_RETAINED_KIND_REQUEST_RESULT RetainedKind = 4
 	// Prompts and answers of a session, and Claude Code's transcript if it has one.
-	// Counts from its last change, if the session does not set another time;
+	// The time counts from its last change, if the session does not set another one;
 	// DeleteSession deletes it at once.
 	RetainedKind_RETAINED_KIND_SESSION RetainedKind = 5
 )
@@ -218,7 +220,7 @@ const (
 	OnDisconnect_ON_DISCONNECT_UNSPECIFIED OnDisconnect = 0
 	// It is interrupted.
 	OnDisconnect_ON_DISCONNECT_CANCEL OnDisconnect = 1
-	// It goes on, from the moment that it is accepted, while it waits as well.
+	// It goes on once it is accepted, even while it still waits for a worker.
 	// TurnService.AttachTurn reads it again. The call's deadline ends the call only;
 	// `limits.max_duration` ends the turn.
 	OnDisconnect_ON_DISCONNECT_CONTINUE OnDisconnect = 2
@@ -275,7 +277,7 @@ const (
 	Effort_EFFORT_LOW Effort = 1
 	// A balance of effort, speed and cost.
 	Effort_EFFORT_MEDIUM Effort = 2
-	// Much effort: a slower and dearer answer.
+	// Much effort: a slower and more expensive answer.
 	Effort_EFFORT_HIGH Effort = 3
 	// More effort than EFFORT_HIGH. Not every model offers it.
 	Effort_EFFORT_XHIGH Effort = 4
@@ -578,14 +580,15 @@ type StreamChatRequest struct {
 	// reaches the call's deadline. Unspecified means ON_DISCONNECT_CANCEL.
 	// ON_DISCONNECT_CONTINUE needs a `request_id` or a `session`.
 	OnDisconnect OnDisconnect `protobuf:"varint,14,opt,name=on_disconnect,json=onDisconnect,proto3,enum=claude.runner.v1.OnDisconnect" json:"on_disconnect,omitempty"`
-	// The caller's name for this request, best a UUID: 1 to 128 characters from A-Z,
+	// The caller's name for this request, preferably a UUID: 1 to 128 characters from A-Z,
 	// a-z, 0-9, `.`, `_`, `:` and `-`. A second call of the tenant with the same
 	// `request_id` and the same content never runs a second turn: it is attached to
 	// the first one and gets its stream from the beginning, and its result for 24
 	// hours after its end (by default). With other content it fails with
 	// REQUEST_ID_REUSED. StreamChat and Chat share their ids. `on_disconnect`,
-	// `detail`, `labels` and the deadline are not content. A turn that was refused
-	// before Claude Code had its prompt leaves the id free.
+	// `detail`, `labels`, the deadline, and all of `session` but its id are not
+	// content. A turn that was refused before Claude Code had its prompt leaves the
+	// id free.
 	RequestId     string `protobuf:"bytes,15,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1549,15 +1552,16 @@ type ChatResponse struct {
 	// The turn's id, a UUID that the server chose. The same in the server's log and
 	// on its spans.
 	TurnId string `protobuf:"bytes,1,opt,name=turn_id,json=turnId,proto3" json:"turn_id,omitempty"`
-	// The final answer as `TurnResult.text` describes it, but never cut. At most
-	// 3 MiB.
+	// The final answer as `TurnResult.text` describes it, but never cut: what does not
+	// fit into 3 MiB fails with RESPONSE_TOO_LARGE.
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
 	// How the turn began: its worker, how it got it, and the model.
 	Started *Started `protobuf:"bytes,3,opt,name=started,proto3" json:"started,omitempty"`
 	// How the turn ended: outcome, usage, cost and stage timings. Its `text` is
 	// empty here, because `text` above carries the answer.
 	Result *TurnResult `protobuf:"bytes,4,opt,name=result,proto3" json:"result,omitempty"`
-	// The tools that were used, in order. At most the first 100.
+	// The tools that were used, in order. At most the first 100. Empty for a repeated
+	// request whose events the server no longer has.
 	ToolUses      []*ToolUse `protobuf:"bytes,5,rep,name=tool_uses,json=toolUses,proto3" json:"tool_uses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2053,15 +2057,15 @@ type SessionRef struct {
 	// Upper and lower case are different.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Whether the session is created if it is not there, together with its first
-	// turn. Without it such a turn fails with SESSION_NOT_FOUND. Of several callers at
-	// once one creates it, and the turns of the others are its next ones.
+	// turn. Without it such a turn fails with SESSION_NOT_FOUND. If several callers do
+	// this at once, one creates the session, and the turns of the others follow in it.
 	AllowMissing bool `protobuf:"varint,2,opt,name=allow_missing,json=allowMissing,proto3" json:"allow_missing,omitempty"`
 	// The title of a session that is created, at most 512 bytes. Ignored otherwise.
 	Title string `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
 	// The labels of a session that is created. See CreateSessionRequest.labels.
 	// Ignored otherwise.
 	Labels map[string]string `protobuf:"bytes,4,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// How long after its last change a session that is created is deleted. See
+	// For a new session: how long after its last change it is deleted. See
 	// CreateSessionRequest.idle_expiry. Ignored otherwise.
 	IdleExpiry    *durationpb.Duration `protobuf:"bytes,5,opt,name=idle_expiry,json=idleExpiry,proto3" json:"idle_expiry,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -359,7 +359,7 @@ func (x *Session) GetForkedFrom() *SessionOrigin {
 // Where a forked session began.
 type SessionOrigin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The session that was copied. It may be gone since.
+	// The session that was copied. It may have been deleted since.
 	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// The last turn of it that was copied. Empty: none was.
 	TurnId        string `protobuf:"bytes,2,opt,name=turn_id,json=turnId,proto3" json:"turn_id,omitempty"`
@@ -490,8 +490,8 @@ type CreateSessionRequest struct {
 	// are returned with it.
 	Labels map[string]string `protobuf:"bytes,4,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// How long after its last change the session is deleted. 1 minute to the
-	// server's maximum (90 days by default). Unset means the profile's default
-	// (30 days unless it is set otherwise).
+	// server's maximum (90 days by default). Unset means the server's default (30
+	// days unless it is set otherwise).
 	IdleExpiry *durationpb.Duration `protobuf:"bytes,5,opt,name=idle_expiry,json=idleExpiry,proto3" json:"idle_expiry,omitempty"`
 	// Fixes the system prompt of all turns. See StreamChatRequest.system_prompt.
 	// Unset leaves it to the first turn.
@@ -817,7 +817,7 @@ func (x *ListSessionsRequest) GetLabels() map[string]string {
 // A page of sessions.
 type ListSessionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The sessions, the one that changed last first. A session that changes while
+	// The sessions, the most recently changed first. A session that changes while
 	// the pages are read may be missing from a later page; none comes twice in the
 	// same state.
 	Sessions []*Session `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`
@@ -876,7 +876,8 @@ type UpdateSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The session's id.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// The fields to change: `title`, `labels` and `idle_expiry`. At least one.
+	// The fields to change: `title`, `labels` and `idle_expiry`. At least one. JSON
+	// writes the names as it writes fields: `"title,idleExpiry"`.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// The new title, at most 512 bytes.
 	Title string `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`

@@ -181,8 +181,8 @@ type Turn struct {
 	// How many calls read it now, the one that started it included.
 	ReaderCount int32 `protobuf:"varint,20,opt,name=reader_count,json=readerCount,proto3" json:"reader_count,omitempty"`
 	// Whether it is part of its session's conversation, which goes on from it. False
-	// for a turn that runs, for one that the conversation went back from, because it
-	// did not complete, and for a turn without a session.
+	// for a turn that runs, for one that was rolled back because it did not complete,
+	// and for a turn without a session.
 	InConversation bool `protobuf:"varint,21,opt,name=in_conversation,json=inConversation,proto3" json:"in_conversation,omitempty"`
 	// With TURN_VIEW_FULL: what the user said, in order. Texts are cut at 64 KiB each;
 	// pictures and documents have their digest only. See GetTurnContent.
@@ -499,7 +499,7 @@ type AttachTurnRequest struct {
 	// The last event that the caller has: the next one comes first. 0 means from the
 	// beginning. A number beyond the last event fails with INVALID_CURSOR.
 	AfterSequence int32 `protobuf:"varint,3,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
-	// How much of the turn is streamed: at most what the turn was recorded at.
+	// How much of the turn is streamed: no more than the level it was recorded at.
 	// Unspecified means all that was recorded. With less the numbers rise with holes.
 	Detail        Detail `protobuf:"varint,4,opt,name=detail,proto3,enum=claude.runner.v1.Detail" json:"detail,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -702,7 +702,7 @@ type AttachTurnResponse_Gap struct {
 }
 
 type AttachTurnResponse_ReplayComplete struct {
-	// What follows happens now.
+	// Everything after this is live.
 	ReplayComplete *ReplayComplete `protobuf:"bytes,4,opt,name=replay_complete,json=replayComplete,proto3,oneof"`
 }
 
@@ -1250,7 +1250,8 @@ type InterruptTurnResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The turn as it is now.
 	Turn *Turn `protobuf:"bytes,1,opt,name=turn,proto3" json:"turn,omitempty"`
-	// Whether this call ended it. False: it had ended before.
+	// Whether this call ended it. False: it had ended before, or was being stopped
+	// already.
 	Interrupted   bool `protobuf:"varint,2,opt,name=interrupted,proto3" json:"interrupted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

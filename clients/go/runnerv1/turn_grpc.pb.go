@@ -50,8 +50,8 @@ const (
 // A turn with a `request_id` and a turn of a session have their end in the store
 // before anybody receives it, so the record never disagrees with what the caller
 // saw, even when the server is killed. The record of any other turn is written
-// beside its stream: a server that is killed in that moment can leave a turn whose
-// caller received its result, and that the record calls OUTCOME_LOST.
+// beside its stream: of a server that is killed at that moment it may be
+// OUTCOME_LOST although the caller received the result.
 type TurnServiceClient interface {
 	// Streams a turn from a position on: what was streamed before, then what comes,
 	// until the turn's `result`. Every event comes exactly once and in order. Ends
@@ -60,9 +60,9 @@ type TurnServiceClient interface {
 	// fails with what the turn failed with.
 	//
 	// Begins with `state`, then the events after `after_sequence`, then
-	// `replay_complete`, then live events. Response headers and the state come at
-	// once, also while the turn waits for a worker; heartbeats follow. Events that the
-	// server no longer has are a `gap`.
+	// `replay_complete`, then live events. Response headers and the state arrive at
+	// once, even while the turn is waiting for a worker; heartbeats follow. Events that
+	// the server no longer has are a `gap`.
 	//
 	// A turn may have 64 readers at once. A reader that is too slow is ended with
 	// READER_BEHIND, which names the last event that it was sent: attach again after
@@ -82,7 +82,9 @@ type TurnServiceClient interface {
 	GetTurnContent(ctx context.Context, in *GetTurnContentRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GetTurnContentResponse], error)
 	// Stops a turn. It ends with OUTCOME_INTERRUPTED and TURN_INTERRUPTED; what it
 	// said and cost up to then stands. Returns when the turn has ended. Stopping a
-	// turn that has ended already changes nothing, and the response says so.
+	// turn that has ended already changes nothing, and the response says so. A turn
+	// that runs in another server of the machine, as after a takeover, cannot be
+	// stopped from this one: UNAVAILABLE with POOL_DRAINING; try again.
 	InterruptTurn(ctx context.Context, in *InterruptTurnRequest, opts ...grpc.CallOption) (*InterruptTurnResponse, error)
 }
 
@@ -182,8 +184,8 @@ func (c *turnServiceClient) InterruptTurn(ctx context.Context, in *InterruptTurn
 // A turn with a `request_id` and a turn of a session have their end in the store
 // before anybody receives it, so the record never disagrees with what the caller
 // saw, even when the server is killed. The record of any other turn is written
-// beside its stream: a server that is killed in that moment can leave a turn whose
-// caller received its result, and that the record calls OUTCOME_LOST.
+// beside its stream: of a server that is killed at that moment it may be
+// OUTCOME_LOST although the caller received the result.
 type TurnServiceServer interface {
 	// Streams a turn from a position on: what was streamed before, then what comes,
 	// until the turn's `result`. Every event comes exactly once and in order. Ends
@@ -192,9 +194,9 @@ type TurnServiceServer interface {
 	// fails with what the turn failed with.
 	//
 	// Begins with `state`, then the events after `after_sequence`, then
-	// `replay_complete`, then live events. Response headers and the state come at
-	// once, also while the turn waits for a worker; heartbeats follow. Events that the
-	// server no longer has are a `gap`.
+	// `replay_complete`, then live events. Response headers and the state arrive at
+	// once, even while the turn is waiting for a worker; heartbeats follow. Events that
+	// the server no longer has are a `gap`.
 	//
 	// A turn may have 64 readers at once. A reader that is too slow is ended with
 	// READER_BEHIND, which names the last event that it was sent: attach again after
@@ -214,7 +216,9 @@ type TurnServiceServer interface {
 	GetTurnContent(*GetTurnContentRequest, grpc.ServerStreamingServer[GetTurnContentResponse]) error
 	// Stops a turn. It ends with OUTCOME_INTERRUPTED and TURN_INTERRUPTED; what it
 	// said and cost up to then stands. Returns when the turn has ended. Stopping a
-	// turn that has ended already changes nothing, and the response says so.
+	// turn that has ended already changes nothing, and the response says so. A turn
+	// that runs in another server of the machine, as after a takeover, cannot be
+	// stopped from this one: UNAVAILABLE with POOL_DRAINING; try again.
 	InterruptTurn(context.Context, *InterruptTurnRequest) (*InterruptTurnResponse, error)
 	mustEmbedUnimplementedTurnServiceServer()
 }

@@ -4,7 +4,7 @@
  * Calls of services that need no token (health, reflection where it is open) draw from a total of their own, so that
  * whatever strangers do with them takes nothing from callers. Turns have a further cap, by tenant, in `policy/quota.ts`.
  */
-import { RunnerError } from "../../runner-error.ts";
+import { RunnerError, soonMs } from "../../runner-error.ts";
 import { Share, type ShareRefusal } from "./share.ts";
 
 /** Whom a call is counted for. */
@@ -56,5 +56,6 @@ export function tooMany({ holder, held, limit }: ShareRefusal, what: string): Ru
     return new RunnerError("QUEUE_FULL", `the server has ${held} ${what}, limit ${limit}`, { facts: { held, limit } });
   }
   const words = `${holder} would have ${held} ${what}, limit ${limit}: no caller may have more than are left for others`;
-  return new RunnerError("QUOTA_EXCEEDED", words, { facts: { subject: holder, held, limit } });
+  const subject = holder.replace(" ", ":");
+  return new RunnerError("QUOTA_EXCEEDED", words, { facts: { subject, held, limit }, retryAfterMs: soonMs });
 }

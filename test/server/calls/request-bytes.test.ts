@@ -31,7 +31,7 @@ describe("the bytes of requests that are being read", () => {
     b.add(20);
     expect(refusalOf(() => b.add(1))).toEqual({
       reason: "QUOTA_EXCEEDED",
-      subject: "tenant a",
+      subject: "tenant:a",
       held: 51,
       limit: 50,
     });
@@ -45,7 +45,7 @@ describe("the bytes of requests that are being read", () => {
     const { all } = setUp();
     of(all, "a", "192.0.2.1").add(30);
     of(all, "b", "192.0.2.1").add(20);
-    expect(refusalOf(() => of(all, "c", "192.0.2.1").add(1))).toMatchObject({ subject: "address 192.0.2.1" });
+    expect(refusalOf(() => of(all, "c", "192.0.2.1").add(1))).toMatchObject({ subject: "address:192.0.2.1" });
     of(all, "c", "192.0.2.2").add(25);
   });
 

@@ -176,14 +176,15 @@ export type StreamChatRequest = Message<"claude.runner.v1.StreamChatRequest"> & 
   onDisconnect: OnDisconnect;
 
   /**
-   * The caller's name for this request, best a UUID: 1 to 128 characters from A-Z,
+   * The caller's name for this request, preferably a UUID: 1 to 128 characters from A-Z,
    * a-z, 0-9, `.`, `_`, `:` and `-`. A second call of the tenant with the same
    * `request_id` and the same content never runs a second turn: it is attached to
    * the first one and gets its stream from the beginning, and its result for 24
    * hours after its end (by default). With other content it fails with
    * REQUEST_ID_REUSED. StreamChat and Chat share their ids. `on_disconnect`,
-   * `detail`, `labels` and the deadline are not content. A turn that was refused
-   * before Claude Code had its prompt leaves the id free.
+   * `detail`, `labels`, the deadline, and all of `session` but its id are not
+   * content. A turn that was refused before Claude Code had its prompt leaves the
+   * id free.
    *
    * @generated from field: string request_id = 15;
    */
@@ -648,8 +649,8 @@ export type ChatResponse = Message<"claude.runner.v1.ChatResponse"> & {
   turnId: string;
 
   /**
-   * The final answer as `TurnResult.text` describes it, but never cut. At most
-   * 3 MiB.
+   * The final answer as `TurnResult.text` describes it, but never cut: what does not
+   * fit into 3 MiB fails with RESPONSE_TOO_LARGE.
    *
    * @generated from field: string text = 2;
    */
@@ -671,7 +672,8 @@ export type ChatResponse = Message<"claude.runner.v1.ChatResponse"> & {
   result?: TurnResult | undefined;
 
   /**
-   * The tools that were used, in order. At most the first 100.
+   * The tools that were used, in order. At most the first 100. Empty for a repeated
+   * request whose events the server no longer has.
    *
    * @generated from field: repeated claude.runner.v1.ToolUse tool_uses = 5;
    */
@@ -955,8 +957,8 @@ export type SessionRef = Message<"claude.runner.v1.SessionRef"> & {
 
   /**
    * Whether the session is created if it is not there, together with its first
-   * turn. Without it such a turn fails with SESSION_NOT_FOUND. Of several callers at
-   * once one creates it, and the turns of the others are its next ones.
+   * turn. Without it such a turn fails with SESSION_NOT_FOUND. If several callers do
+   * this at once, one creates the session, and the turns of the others follow in it.
    *
    * @generated from field: bool allow_missing = 2;
    */
@@ -978,7 +980,7 @@ export type SessionRef = Message<"claude.runner.v1.SessionRef"> & {
   labels: { [key: string]: string };
 
   /**
-   * How long after its last change a session that is created is deleted. See
+   * For a new session: how long after its last change it is deleted. See
    * CreateSessionRequest.idle_expiry. Ignored otherwise.
    *
    * @generated from field: google.protobuf.Duration idle_expiry = 5;
@@ -1249,29 +1251,31 @@ export const RetainedKind = {
   UNSPECIFIED: 0,
 
   /**
-   * That a turn was there: ids, times, outcome, usage and cost, no words. Counts from
-   * its end.
+   * The record of a turn: ids, times, outcome, usage and cost, no words. The time
+   * counts from its end.
    *
    * @generated from enum value: RETAINED_KIND_TURN_RECORD = 1;
    */
   TURN_RECORD: 1,
 
   /**
-   * The events of a turn. Counts from its end; shorter when memory runs short.
+   * The events of a turn. The time counts from its end, and is shorter when memory
+   * runs short.
    *
    * @generated from enum value: RETAINED_KIND_TURN_EVENTS = 2;
    */
   TURN_EVENTS: 2,
 
   /**
-   * The events of a turn with ON_DISCONNECT_CONTINUE. Counts from its end.
+   * The events of a turn with ON_DISCONNECT_CONTINUE. The time counts from its end.
    *
    * @generated from enum value: RETAINED_KIND_DETACHED_TURN_EVENTS = 3;
    */
   DETACHED_TURN_EVENTS: 3,
 
   /**
-   * The result and the final text of a turn with a `request_id`. Counts from its end.
+   * The result and the final text of a turn with a `request_id`. The time counts from
+   * its end.
    *
    * @generated from enum value: RETAINED_KIND_REQUEST_RESULT = 4;
    */
@@ -1279,7 +1283,7 @@ export const RetainedKind = {
 
   /**
    * Prompts and answers of a session, and Claude Code's transcript if it has one.
-   * Counts from its last change, if the session does not set another time;
+   * The time counts from its last change, if the session does not set another one;
    * DeleteSession deletes it at once.
    *
    * @generated from enum value: RETAINED_KIND_SESSION = 5;
@@ -1371,7 +1375,7 @@ export const OnDisconnect = {
   CANCEL: 1,
 
   /**
-   * It goes on, from the moment that it is accepted, while it waits as well.
+   * It goes on once it is accepted, even while it still waits for a worker.
    * TurnService.AttachTurn reads it again. The call's deadline ends the call only;
    * `limits.max_duration` ends the turn.
    *
@@ -1421,7 +1425,7 @@ export const Effort = {
   MEDIUM: 2,
 
   /**
-   * Much effort: a slower and dearer answer.
+   * Much effort: a slower and more expensive answer.
    *
    * @generated from enum value: EFFORT_HIGH = 3;
    */

@@ -42,8 +42,8 @@ class TurnServiceStub:
     A turn with a `request_id` and a turn of a session have their end in the store
     before anybody receives it, so the record never disagrees with what the caller
     saw, even when the server is killed. The record of any other turn is written
-    beside its stream: a server that is killed in that moment can leave a turn whose
-    caller received its result, and that the record calls OUTCOME_LOST.
+    beside its stream: of a server that is killed at that moment it may be
+    OUTCOME_LOST although the caller received the result.
     """
 
     def __init__(self, channel):
@@ -96,8 +96,8 @@ class TurnServiceServicer:
     A turn with a `request_id` and a turn of a session have their end in the store
     before anybody receives it, so the record never disagrees with what the caller
     saw, even when the server is killed. The record of any other turn is written
-    beside its stream: a server that is killed in that moment can leave a turn whose
-    caller received its result, and that the record calls OUTCOME_LOST.
+    beside its stream: of a server that is killed at that moment it may be
+    OUTCOME_LOST although the caller received the result.
     """
 
     def AttachTurn(self, request, context):
@@ -108,9 +108,9 @@ class TurnServiceServicer:
         fails with what the turn failed with.
 
         Begins with `state`, then the events after `after_sequence`, then
-        `replay_complete`, then live events. Response headers and the state come at
-        once, also while the turn waits for a worker; heartbeats follow. Events that the
-        server no longer has are a `gap`.
+        `replay_complete`, then live events. Response headers and the state arrive at
+        once, even while the turn is waiting for a worker; heartbeats follow. Events that
+        the server no longer has are a `gap`.
 
         A turn may have 64 readers at once. A reader that is too slow is ended with
         READER_BEHIND, which names the last event that it was sent: attach again after
@@ -150,7 +150,9 @@ class TurnServiceServicer:
     def InterruptTurn(self, request, context):
         """Stops a turn. It ends with OUTCOME_INTERRUPTED and TURN_INTERRUPTED; what it
         said and cost up to then stands. Returns when the turn has ended. Stopping a
-        turn that has ended already changes nothing, and the response says so.
+        turn that has ended already changes nothing, and the response says so. A turn
+        that runs in another server of the machine, as after a takeover, cannot be
+        stopped from this one: UNAVAILABLE with POOL_DRAINING; try again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -209,8 +211,8 @@ class TurnService:
     A turn with a `request_id` and a turn of a session have their end in the store
     before anybody receives it, so the record never disagrees with what the caller
     saw, even when the server is killed. The record of any other turn is written
-    beside its stream: a server that is killed in that moment can leave a turn whose
-    caller received its result, and that the record calls OUTCOME_LOST.
+    beside its stream: of a server that is killed at that moment it may be
+    OUTCOME_LOST although the caller received the result.
     """
 
     @staticmethod

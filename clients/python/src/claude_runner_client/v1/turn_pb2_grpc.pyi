@@ -46,8 +46,8 @@ class TurnServiceStub:
     A turn with a `request_id` and a turn of a session have their end in the store
     before anybody receives it, so the record never disagrees with what the caller
     saw, even when the server is killed. The record of any other turn is written
-    beside its stream: a server that is killed in that moment can leave a turn whose
-    caller received its result, and that the record calls OUTCOME_LOST.
+    beside its stream: of a server that is killed at that moment it may be
+    OUTCOME_LOST although the caller received the result.
     """
 
     @_typing.overload
@@ -62,9 +62,9 @@ class TurnServiceStub:
     fails with what the turn failed with.
 
     Begins with `state`, then the events after `after_sequence`, then
-    `replay_complete`, then live events. Response headers and the state come at
-    once, also while the turn waits for a worker; heartbeats follow. Events that the
-    server no longer has are a `gap`.
+    `replay_complete`, then live events. Response headers and the state arrive at
+    once, even while the turn is waiting for a worker; heartbeats follow. Events that
+    the server no longer has are a `gap`.
 
     A turn may have 64 readers at once. A reader that is too slow is ended with
     READER_BEHIND, which names the last event that it was sent: attach again after
@@ -87,7 +87,9 @@ class TurnServiceStub:
     InterruptTurn: _grpc.UnaryUnaryMultiCallable[_turn_pb2.InterruptTurnRequest, _turn_pb2.InterruptTurnResponse]
     """Stops a turn. It ends with OUTCOME_INTERRUPTED and TURN_INTERRUPTED; what it
     said and cost up to then stands. Returns when the turn has ended. Stopping a
-    turn that has ended already changes nothing, and the response says so.
+    turn that has ended already changes nothing, and the response says so. A turn
+    that runs in another server of the machine, as after a takeover, cannot be
+    stopped from this one: UNAVAILABLE with POOL_DRAINING; try again.
     """
 
 @_typing.type_check_only
@@ -108,8 +110,8 @@ class TurnServiceAsyncStub(TurnServiceStub):
     A turn with a `request_id` and a turn of a session have their end in the store
     before anybody receives it, so the record never disagrees with what the caller
     saw, even when the server is killed. The record of any other turn is written
-    beside its stream: a server that is killed in that moment can leave a turn whose
-    caller received its result, and that the record calls OUTCOME_LOST.
+    beside its stream: of a server that is killed at that moment it may be
+    OUTCOME_LOST although the caller received the result.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -121,9 +123,9 @@ class TurnServiceAsyncStub(TurnServiceStub):
     fails with what the turn failed with.
 
     Begins with `state`, then the events after `after_sequence`, then
-    `replay_complete`, then live events. Response headers and the state come at
-    once, also while the turn waits for a worker; heartbeats follow. Events that the
-    server no longer has are a `gap`.
+    `replay_complete`, then live events. Response headers and the state arrive at
+    once, even while the turn is waiting for a worker; heartbeats follow. Events that
+    the server no longer has are a `gap`.
 
     A turn may have 64 readers at once. A reader that is too slow is ended with
     READER_BEHIND, which names the last event that it was sent: attach again after
@@ -146,7 +148,9 @@ class TurnServiceAsyncStub(TurnServiceStub):
     InterruptTurn: _aio.UnaryUnaryMultiCallable[_turn_pb2.InterruptTurnRequest, _turn_pb2.InterruptTurnResponse]  # type: ignore[assignment]
     """Stops a turn. It ends with OUTCOME_INTERRUPTED and TURN_INTERRUPTED; what it
     said and cost up to then stands. Returns when the turn has ended. Stopping a
-    turn that has ended already changes nothing, and the response says so.
+    turn that has ended already changes nothing, and the response says so. A turn
+    that runs in another server of the machine, as after a takeover, cannot be
+    stopped from this one: UNAVAILABLE with POOL_DRAINING; try again.
     """
 
 class TurnServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -166,8 +170,8 @@ class TurnServiceServicer(metaclass=_abc_1.ABCMeta):
     A turn with a `request_id` and a turn of a session have their end in the store
     before anybody receives it, so the record never disagrees with what the caller
     saw, even when the server is killed. The record of any other turn is written
-    beside its stream: a server that is killed in that moment can leave a turn whose
-    caller received its result, and that the record calls OUTCOME_LOST.
+    beside its stream: of a server that is killed at that moment it may be
+    OUTCOME_LOST although the caller received the result.
     """
 
     @_abc_1.abstractmethod
@@ -183,9 +187,9 @@ class TurnServiceServicer(metaclass=_abc_1.ABCMeta):
         fails with what the turn failed with.
 
         Begins with `state`, then the events after `after_sequence`, then
-        `replay_complete`, then live events. Response headers and the state come at
-        once, also while the turn waits for a worker; heartbeats follow. Events that the
-        server no longer has are a `gap`.
+        `replay_complete`, then live events. Response headers and the state arrive at
+        once, even while the turn is waiting for a worker; heartbeats follow. Events that
+        the server no longer has are a `gap`.
 
         A turn may have 64 readers at once. A reader that is too slow is ended with
         READER_BEHIND, which names the last event that it was sent: attach again after
@@ -232,7 +236,9 @@ class TurnServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_turn_pb2.InterruptTurnResponse, _abc.Awaitable[_turn_pb2.InterruptTurnResponse]]:
         """Stops a turn. It ends with OUTCOME_INTERRUPTED and TURN_INTERRUPTED; what it
         said and cost up to then stands. Returns when the turn has ended. Stopping a
-        turn that has ended already changes nothing, and the response says so.
+        turn that has ended already changes nothing, and the response says so. A turn
+        that runs in another server of the machine, as after a takeover, cannot be
+        stopped from this one: UNAVAILABLE with POOL_DRAINING; try again.
         """
 
 def add_TurnServiceServicer_to_server(servicer: TurnServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -68,18 +68,22 @@ export const ErrorReason = {
   UNAUTHENTICATED: 2,
 
   /**
-   * PERMISSION_DENIED: the token is valid, but not for a profile of this name. A
-   * profile of another tenant and one that does not exist look the same.
+   * PERMISSION_DENIED: the token is valid, but not for a profile of this name, or
+   * not an operator's where one is needed. A profile of another tenant and one that
+   * does not exist look the same. Also for an unknown host or origin of a browser.
    *
    * @generated from enum value: ERROR_REASON_NOT_ALLOWED = 3;
    */
   NOT_ALLOWED: 3,
 
   /**
-   * RESOURCE_EXHAUSTED: the tenant has reached its number of turns in flight or of
-   * watches of the pool, or the tenant or its address has its full share of open
-   * calls or of the bytes of requests. `google.rpc.QuotaFailure` names the tenant
-   * or the address.
+   * RESOURCE_EXHAUSTED: the tenant has reached its number of turns in flight, of
+   * watches of the pool, of turns that nobody reads, or of stored sessions, turns,
+   * `request_id`s or bytes; the tenant or its address has its full share of open
+   * calls or of the bytes of requests; or a turn has all the readers that it may
+   * have. The subject of `google.rpc.QuotaFailure` is `tenant:` and the tenant,
+   * `address:` and the address, `turn:` and the id, or `server`. For what is stored
+   * there is no `google.rpc.RetryInfo`: delete something, or wait until it expires.
    *
    * @generated from enum value: ERROR_REASON_QUOTA_EXCEEDED = 4;
    */
@@ -155,7 +159,8 @@ export const ErrorReason = {
 
   /**
    * RESOURCE_EXHAUSTED: the answer of Chat does not fit into one message; use
-   * StreamChat.
+   * StreamChat. Or a Chat was repeated whose answer the server no longer has whole:
+   * the first 256 KiB are in the result.
    *
    * @generated from enum value: ERROR_REASON_RESPONSE_TOO_LARGE = 14;
    */
@@ -341,7 +346,7 @@ export const ErrorReason = {
   UPSTREAM_RATE_LIMITED: 38,
 
   /**
-   * RESOURCE_EXHAUSTED: the operator's account is used up until the time in
+   * RESOURCE_EXHAUSTED: the operator's account has used up its allowance until the time in
    * `google.rpc.RetryInfo`, if that is known. Comes with `google.rpc.QuotaFailure`.
    *
    * @generated from enum value: ERROR_REASON_UPSTREAM_USAGE_LIMIT = 39;

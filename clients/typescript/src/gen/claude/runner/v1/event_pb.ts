@@ -1300,7 +1300,7 @@ export const AgentOutputSchema: GenMessage<AgentOutput> = /*@__PURE__*/
  */
 export type Heartbeat = Message<"claude.runner.v1.Heartbeat"> & {
   /**
-   * How long ago the prompt was handed to Claude Code.
+   * How long ago the prompt was handed to Claude Code. 0 while the turn waits.
    *
    * @generated from field: google.protobuf.Duration elapsed = 1;
    */
@@ -2307,7 +2307,7 @@ export const Activity = {
   COMPACTING: 2,
 
   /**
-   * It is doing neither.
+   * It is doing none of the above.
    *
    * @generated from enum value: ACTIVITY_IDLE = 3;
    */

@@ -184,7 +184,7 @@ export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
  */
 export type SessionOrigin = Message<"claude.runner.v1.SessionOrigin"> & {
   /**
-   * The session that was copied. It may be gone since.
+   * The session that was copied. It may have been deleted since.
    *
    * @generated from field: string session_id = 1;
    */
@@ -279,8 +279,8 @@ export type CreateSessionRequest = Message<"claude.runner.v1.CreateSessionReques
 
   /**
    * How long after its last change the session is deleted. 1 minute to the
-   * server's maximum (90 days by default). Unset means the profile's default
-   * (30 days unless it is set otherwise).
+   * server's maximum (90 days by default). Unset means the server's default (30
+   * days unless it is set otherwise).
    *
    * @generated from field: google.protobuf.Duration idle_expiry = 5;
    */
@@ -439,7 +439,7 @@ export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__P
  */
 export type ListSessionsResponse = Message<"claude.runner.v1.ListSessionsResponse"> & {
   /**
-   * The sessions, the one that changed last first. A session that changes while
+   * The sessions, the most recently changed first. A session that changes while
    * the pages are read may be missing from a later page; none comes twice in the
    * same state.
    *
@@ -476,7 +476,8 @@ export type UpdateSessionRequest = Message<"claude.runner.v1.UpdateSessionReques
   id: string;
 
   /**
-   * The fields to change: `title`, `labels` and `idle_expiry`. At least one.
+   * The fields to change: `title`, `labels` and `idle_expiry`. At least one. JSON
+   * writes the names as it writes fields: `"title,idleExpiry"`.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
@@ -794,7 +795,7 @@ export const SessionService: GenService<{
     output: typeof GetSessionResponseSchema;
   },
   /**
-   * Lists sessions, the one that changed last first.
+   * Lists sessions, the most recently changed first.
    *
    * @generated from rpc claude.runner.v1.SessionService.ListSessions
    */

@@ -173,8 +173,8 @@ export type Turn = Message<"claude.runner.v1.Turn"> & {
 
   /**
    * Whether it is part of its session's conversation, which goes on from it. False
-   * for a turn that runs, for one that the conversation went back from, because it
-   * did not complete, and for a turn without a session.
+   * for a turn that runs, for one that was rolled back because it did not complete,
+   * and for a turn without a session.
    *
    * @generated from field: bool in_conversation = 21;
    */
@@ -306,7 +306,7 @@ export type AttachTurnRequest = Message<"claude.runner.v1.AttachTurnRequest"> & 
   afterSequence: number;
 
   /**
-   * How much of the turn is streamed: at most what the turn was recorded at.
+   * How much of the turn is streamed: no more than the level it was recorded at.
    * Unspecified means all that was recorded. With less the numbers rise with holes.
    *
    * @generated from field: claude.runner.v1.Detail detail = 4;
@@ -358,7 +358,7 @@ export type AttachTurnResponse = Message<"claude.runner.v1.AttachTurnResponse"> 
     case: "gap";
   } | {
     /**
-     * What follows happens now.
+     * Everything after this is live.
      *
      * @generated from field: claude.runner.v1.ReplayComplete replay_complete = 4;
      */
@@ -668,7 +668,8 @@ export type InterruptTurnResponse = Message<"claude.runner.v1.InterruptTurnRespo
   turn?: Turn | undefined;
 
   /**
-   * Whether this call ended it. False: it had ended before.
+   * Whether this call ended it. False: it had ended before, or was being stopped
+   * already.
    *
    * @generated from field: bool interrupted = 2;
    */
@@ -788,8 +789,8 @@ export const TurnViewSchema: GenEnum<TurnView> = /*@__PURE__*/
  * A turn with a `request_id` and a turn of a session have their end in the store
  * before anybody receives it, so the record never disagrees with what the caller
  * saw, even when the server is killed. The record of any other turn is written
- * beside its stream: a server that is killed in that moment can leave a turn whose
- * caller received its result, and that the record calls OUTCOME_LOST.
+ * beside its stream: of a server that is killed at that moment it may be
+ * OUTCOME_LOST although the caller received the result.
  *
  * @generated from service claude.runner.v1.TurnService
  */
@@ -802,9 +803,9 @@ export const TurnService: GenService<{
    * fails with what the turn failed with.
    *
    * Begins with `state`, then the events after `after_sequence`, then
-   * `replay_complete`, then live events. Response headers and the state come at
-   * once, also while the turn waits for a worker; heartbeats follow. Events that the
-   * server no longer has are a `gap`.
+   * `replay_complete`, then live events. Response headers and the state arrive at
+   * once, even while the turn is waiting for a worker; heartbeats follow. Events that
+   * the server no longer has are a `gap`.
    *
    * A turn may have 64 readers at once. A reader that is too slow is ended with
    * READER_BEHIND, which names the last event that it was sent: attach again after
@@ -856,7 +857,9 @@ export const TurnService: GenService<{
   /**
    * Stops a turn. It ends with OUTCOME_INTERRUPTED and TURN_INTERRUPTED; what it
    * said and cost up to then stands. Returns when the turn has ended. Stopping a
-   * turn that has ended already changes nothing, and the response says so.
+   * turn that has ended already changes nothing, and the response says so. A turn
+   * that runs in another server of the machine, as after a takeover, cannot be
+   * stopped from this one: UNAVAILABLE with POOL_DRAINING; try again.
    *
    * @generated from rpc claude.runner.v1.TurnService.InterruptTurn
    */
