@@ -19,7 +19,6 @@ export const measuredWrites = [
   "deleteSession",
   "forkSession",
   "appendTranscript",
-  "cutTranscript",
   "putSessionFile",
 ] as const satisfies readonly (keyof Store)[];
 

@@ -49,10 +49,9 @@ export async function endInSession(
   try {
     const cliVersion = parts.cliVersion();
     const copied = await parts.transcripts.copy(lease, session, { transcript, cliVersion });
-    const { contextTokens, contextWindowTokens } = end;
     // Without a line in the transcript Claude Code does not know of the turn.
     if (copied === undefined) return { ...ending, isInConversation: false };
-    return { ...ending, isInConversation: true, contextTokens, contextWindowTokens, transcript: copied };
+    return { ...ending, ...contextAfter(end, session), isInConversation: true, transcript: copied };
   } catch (error) {
     parts.log.error({ turnId: turn.id, err: error }, "the transcript of a session could not be copied");
     const suspension = isRunnerError(error, "SESSION_SUSPENDED")
@@ -60,6 +59,17 @@ export async function endInSession(
       : { reason: "STORE_UNAVAILABLE" as const, message: "the session's last turn could not be written down" };
     return { ...ending, isInConversation: false, suspension };
   }
+}
+
+/** How much the conversation takes up. A worker that died without a result has not said: at least as much as before. */
+function contextAfter(
+  { contextTokens, contextWindowTokens }: Pick<TurnEnd, "contextTokens" | "contextWindowTokens">,
+  before: { readonly contextTokens: number; readonly contextWindowTokens: number },
+): { readonly contextTokens: number; readonly contextWindowTokens: number } {
+  return {
+    contextTokens: contextTokens || before.contextTokens,
+    contextWindowTokens: contextWindowTokens || before.contextWindowTokens,
+  };
 }
 
 /** A turn that no worker had leaves the conversation as it was. */
@@ -72,6 +82,6 @@ function endingOf(end: TurnEnd | undefined, session: SessionRecord | undefined):
     isInConversation: stays,
     answer: answerParts(end.answerBlocks),
     // A turn that the conversation does not go through takes nothing up.
-    ...(stays ? { contextTokens: end.contextTokens, contextWindowTokens: end.contextWindowTokens } : before),
+    ...(stays ? contextAfter(end, before) : before),
   };
 }

@@ -230,16 +230,15 @@ export class TurnDesk<Result> {
       beforePrompt: () => book.beforePrompt(),
       admit: (_, signal) => {
         if (asked === undefined || place === undefined) return { leave };
-        return this.#session(turn, { ask, asked, place, session, lease, signal }).then(
-          (taken) => {
+        return this.#session(turn, { ask, asked, place, session, lease, signal })
+          .then((taken) => {
             ({ session, lease } = taken);
             return { leave, turn: turnInSession(this.#parts, { turn, asked: asked.binding }, taken.session) };
-          },
-          (error: unknown) => {
+          })
+          .catch((error: unknown) => {
             leave();
             throw error;
-          },
-        );
+          });
       },
     };
   }

@@ -2,7 +2,7 @@
  * Opens the store of a server: a file where there is a place for one, else memory, as the settings say.
  */
 import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import type { Clock } from "../clock.ts";
 import { RunnerError } from "../runner-error.ts";
 import { type Machine, thisMachine } from "./sqlite/machine.ts";
@@ -71,5 +71,15 @@ const noFolder = "this user has no home folder to keep a store in; name a folder
 
 function hasStore(folder: string): boolean {
   const { sideFile, database } = storePaths(folder);
-  return existsSync(sideFile) || existsSync(database);
+  return mayExist(sideFile) || mayExist(database);
+}
+
+/** What may not be looked at may be there. */
+function mayExist(path: string): boolean {
+  try {
+    statSync(path);
+    return true;
+  } catch (error) {
+    return !["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
+  }
 }

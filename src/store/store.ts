@@ -433,13 +433,14 @@ export interface Store extends AsyncDisposable {
 
   // ---- Transcripts -----------------------------------------------------------------------------------------------
 
-  /** Adds to the transcript of the session that the turn has. `offsetBytes` must be where it ends now. */
+  /**
+   * Adds to the transcript of the session that the turn has. `offsetBytes` must be where it ends now. What the turn's end does
+   * not name as part of the transcript goes with that.
+   */
   appendTranscript(
     lease: TurnLease,
     piece: { readonly cliSessionId: string; readonly offsetBytes: number; readonly data: Uint8Array },
   ): Promise<void>;
-  /** Cuts the transcript of the session that the turn has. */
-  cutTranscript(lease: TurnLease, sizeBytes: number): Promise<void>;
   /** A file that stands beside the transcript, such as a large tool result. Replaces one of the same name. */
   putSessionFile(lease: TurnLease, name: string, data: Uint8Array): Promise<void>;
   /** In order; about `maxBytes` at a time. Empty at the end. */

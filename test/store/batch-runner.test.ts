@@ -16,6 +16,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { BatchEntry } from "../../src/store/sqlite/batch.ts";
 import { BatchRunner } from "../../src/store/sqlite/batch-runner.ts";
+import { takeLock } from "../../src/store/sqlite/lock-file.ts";
 import { migrate } from "../../src/store/sqlite/migrate.ts";
 import { migrations } from "../../src/store/sqlite/migrations.ts";
 import { Sql } from "../../src/store/sqlite/sql.ts";
@@ -46,6 +47,13 @@ const submit = (turn = newTurn("acme")) => entry("acceptTurn", { ...turn, reques
 const run = (entries: readonly BatchEntry[], isPowerSafe = false) =>
   runner.run(entries, new Uint8Array(), isPowerSafe).replies;
 const turnCount = () => sql.get<{ count: number }>("select count(*) as count from turns")?.count;
+/** The lock that another server holds while it lives. */
+function lockOf(ownerId: string): Disposable {
+  const lock = takeLock(storePaths(folder).ownerLock(ownerId), 0);
+  if (lock === undefined) throw new Error("somebody has it");
+  return { [Symbol.dispose]: () => lock.release() };
+}
+
 /** Makes the first page of a table unreadable. */
 function damage(table: string): void {
   sql.exec("pragma wal_checkpoint(truncate)");
@@ -184,6 +192,21 @@ describe("a batch of operations", () => {
     runner.tend(4);
     expect(run([submit()])).toMatchObject([{ output: { kind: "accepted" } }]);
     expect(turnCount()).toBe(2);
+  });
+
+  it("takes no other server for dead, and ends no thread, while the whole folder is somewhere else", () => {
+    run([submit()]);
+    sql.run(
+      `insert into owners(id, machine_id, boot_id, host, pid, started_at, heartbeat_at)
+       values('other', 'm', 'b', 'h', 1, 1, 1)`,
+    );
+    using _other = lockOf("other");
+    renameSync(folder, `${folder}.moved`);
+    expect(runner.tend(2).ownerIds).toEqual([]);
+    expect(run([submit()])).toMatchObject([{ failure: { fault: "missing" } }]);
+    renameSync(`${folder}.moved`, folder);
+    expect(runner.tend(3).ownerIds).toEqual([]);
+    expect(run([submit()])).toMatchObject([{ output: { kind: "accepted" } }]);
   });
 
   it("that meets a full disk gives up the reserve, and then refuses only what is new", () => {

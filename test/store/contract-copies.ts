@@ -80,7 +80,7 @@ export function copiesContract(subject: Subject): void {
       digest: "d".repeat(64),
     });
 
-    it("grow at their end only, are cut, and are read in pieces", async () => {
+    it("grow at their end only, and are read in pieces", async () => {
       const tenant = newTenant();
       const cliSessionId = randomUUID();
       const lease = await accept(store, newTurn(tenant, { session: inSession("s", { kind: "tools" }) }));
@@ -94,14 +94,25 @@ export function copiesContract(subject: Subject): void {
       expect(await read(0, 100)).toBe("first\nsecond\n");
       expect(await read(4, 5)).toBe("t\nsec");
       expect(await read(13, 5)).toBe("");
-      await store.cutTranscript(lease, 8);
-      expect(await read(0, 100)).toBe("first\nse");
-      await append(8, "!");
-      expect(await read(0, 100)).toBe("first\nse!");
-      await store.endTurn(lease, answered("x", { transcript: transcript(9, cliSessionId) }));
-      expect(await store.session(tenant, "s")).toMatchObject({ transcript: transcript(9, cliSessionId) });
-      await expect(append(9, "late")).rejects.toThrow(LeaseLost);
+      await store.endTurn(lease, answered("x", { transcript: transcript(13, cliSessionId) }));
+      expect(await store.session(tenant, "s")).toMatchObject({ transcript: transcript(13, cliSessionId) });
+      await expect(append(13, "late")).rejects.toThrow(LeaseLost);
       expect(await store.readTranscript(newTenant(), "s", 0, 100)).toHaveLength(0);
+    });
+
+    it("keep nothing of a copy that was not finished: the next one goes on from the one before", async () => {
+      const tenant = newTenant();
+      const cliSessionId = randomUUID();
+      const turn = async (offsetBytes: number, words: string, ends: number | undefined) => {
+        const lease = await accept(store, newTurn(tenant, { session: inSession("s", { kind: "tools" }) }));
+        await store.appendTranscript(lease, { cliSessionId, offsetBytes, data: bytesOf(words) });
+        const whole = ends === undefined ? { isInConversation: false } : { transcript: transcript(ends, cliSessionId) };
+        await store.endTurn(lease, answered("x", whole));
+      };
+      await turn(0, "first\n", 6);
+      await turn(6, "half of what ", undefined);
+      await turn(6, "next\n", 11);
+      expect(textOf(await store.readTranscript(tenant, "s", 0, 100))).toBe("first\nnext\n");
     });
 
     it("begin anew with another session of Claude Code", async () => {

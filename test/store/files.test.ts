@@ -4,6 +4,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -268,6 +269,33 @@ describe("several servers on one store", () => {
     expect(state()).toBe("closed");
   });
 
+  it("leave it whole too when the other one was killed and nobody has looked since", async () => {
+    const folder = newFolder();
+    const one = await openAt(folder);
+    const lease = await accept(one.store, newTurn("acme"));
+    const { database, sideFile } = storePaths(folder);
+    const db = new DatabaseSync(database);
+    db.exec(
+      `insert into owners(id, machine_id, boot_id, host, pid, started_at, heartbeat_at)
+       select 'dead', machine_id, boot_id, host, pid, started_at, heartbeat_at from owners;
+       update turns set owner = 'dead'`,
+    );
+    db.close();
+    await closeStore(one);
+    expect(JSON.parse(readFileSync(sideFile, "utf8")).state).toBe("closed");
+    const { store } = await openAt(folder);
+    expect(await store.turn("acme", lease.turnId)).toMatchObject({ state: "ended", error: { reason: "TURN_LOST" } });
+  });
+
+  it("that are refused leave no lock file behind", async () => {
+    const folder = newFolder();
+    await openAt(folder);
+    await openAt(folder);
+    const before = readdirSync(folder);
+    await expect(openAt(folder)).rejects.toEqual(refusal(/two servers/));
+    expect(readdirSync(folder)).toEqual(before);
+  });
+
   it("are of one machine: another's store that was not closed is refused", async () => {
     const folder = newFolder();
     await openAt(folder, { machine: here });
@@ -280,6 +308,17 @@ describe("several servers on one store", () => {
 });
 
 describe("commands on a store", () => {
+  it("look at one that was put back from a copy, and a server may open it meanwhile and afterwards", async () => {
+    const folder = newFolder();
+    await closeStore(await openAt(folder));
+    const copy = newFolder();
+    cpSync(folder, copy, { recursive: true });
+    const visit = visitStore(copy);
+    await openAt(copy);
+    visit.close();
+    await openAt(copy);
+  });
+
   it("adopt a copy that was made while a server had it open", async () => {
     const folder = newFolder();
     const one = await openAt(folder);

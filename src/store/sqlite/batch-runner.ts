@@ -139,12 +139,16 @@ export class BatchRunner {
     const { paths } = this.#options;
     if (paths === undefined) return nobody;
     try {
+      // Of a folder that was moved every lock looks free, and every other server dead.
+      if (this.#isMissing(paths)) {
+        this.#met("missing");
+        return nobody;
+      }
       const found = this.#tendOwners(paths, nowMs);
       this.#cleanUp();
       const hasReserve = this.#hasReserve(paths);
       const isOver = this.#fault !== "corrupt" && (this.#fault !== "full" || hasReserve);
-      if (this.#isMissing(paths)) this.#met("missing");
-      else if (isOver) this.#become(undefined);
+      if (isOver) this.#become(undefined);
       return found;
     } catch (error) {
       const fault = faultOf(error);
@@ -256,13 +260,13 @@ export class BatchRunner {
   /** Whether there is a reserve; makes it, when there is room again. */
   #hasReserve(paths: StorePaths): boolean {
     if (sizeOf(paths.reserve) === reserveBytes) return true;
-    const { bavail, bsize } = statfsSync(paths.folder);
-    if (bavail * bsize < 2 * reserveBytes) return false;
     try {
+      const { bavail, bsize } = statfsSync(paths.folder);
+      if (bavail * bsize < 2 * reserveBytes) return false;
       makeReserve(paths);
       return true;
     } catch {
-      return false; // still full: the next look tries again
+      return false; // still full, or gone: the next look tries again
     }
   }
 }

@@ -5,8 +5,10 @@
  * written. Unlike with a socket, children do not inherit it, and it holds across containers.
  */
 import { chmodSync, closeSync, existsSync, openSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { faultOf } from "./sqlite-faults.ts";
+import { giveToOwnerOf } from "./store-files.ts";
 
 export interface LockFile {
   /** Gives the lock back. The file stays. */
@@ -17,6 +19,7 @@ export interface LockFile {
 export function takeLock(path: string, waitMs: number): LockFile | undefined {
   closeSync(openSync(path, "a", 0o600));
   chmodSync(path, 0o600);
+  giveToOwnerOf(dirname(path), path);
   const db = new DatabaseSync(path, { timeout: waitMs });
   try {
     db.exec("begin exclusive");

@@ -5,8 +5,7 @@
  */
 import type { RecordedError } from "../store.ts";
 import type { Context } from "./handler.ts";
-import { sessionByKey } from "./session-rows.ts";
-import { cutPieces } from "./transcripts.ts";
+import { cutToWhatCounts } from "./transcripts.ts";
 import { type TurnRow, turnsFrom } from "./turn-rows.ts";
 import { settleTurn } from "./turn-writes.ts";
 
@@ -57,8 +56,7 @@ function endLostTurn(context: Context, turn: TurnRow): void {
 
 /** The conversation stands where it stood before the turn, and so does its transcript. */
 function freeSession({ sql, nowMs }: Context, sessionKey: number, turnId: string): void {
-  const { transcript } = sessionByKey(sql, sessionKey);
-  cutPieces(sql, sessionKey, transcript === null ? 0 : (JSON.parse(transcript) as { sizeBytes: number }).sizeBytes);
+  cutToWhatCounts(sql, sessionKey);
   sql.run(
     `update sessions set running_turn = null, epoch = epoch + 1, updated_at = max(updated_at, ?3),
        expires_at = max(expires_at, ?3 + idle_expiry_ms) where key = ?1 and running_turn = ?2`,

@@ -68,13 +68,13 @@ function openUnderLock({ paths, machine, migrations, contextOf }: OpenFileOption
   // From here on a WAL is the store's own.
   if (side.state === "closed") writeSideFile(paths, { ...side, state: "opening" });
   const sql = connect(paths.database);
+  const ownerLock = paths.ownerLock(contextOf(sql).ownerId);
   let lock: LockFile | undefined;
   try {
     checkHeader(sql, paths, side);
     const notes = migrate(sql, { migrations, folder: paths.folder, readers: () => livingServers(sql, paths) });
     const generation = checkMeta(sql, paths, side) + 1;
     const context = contextOf(sql);
-    const ownerLock = paths.ownerLock(context.ownerId);
     lock = takeLock(ownerLock, 0);
     // Powered off a moment later, the generation must not be behind the side file's.
     sql.exec("pragma synchronous = full");
@@ -93,13 +93,14 @@ function openUnderLock({ paths, machine, migrations, contextOf }: OpenFileOption
     };
   } catch (error) {
     lock?.release();
+    removeLockFile(ownerLock);
     closeUnused(sql, paths);
     throw error;
   }
 }
 
 /**
- * Closes what turned out not to be usable, and leaves it as it was. The last connection that closes takes the WAL away,
+ * Closes a database that stays open for others, or turned out not to be usable, and leaves the rest as it was. The last connection that closes takes the WAL away,
  * when all that was in it is in the database; the next start would take that for a loss.
  */
 export function closeUnused(sql: Sql, paths: StorePaths): void {
@@ -201,8 +202,8 @@ function closeFile(context: Context, paths: StorePaths, lock: LockFile): void {
   const { sql, ownerId } = context;
   try {
     underOpeningLock(paths, () => {
-      const others = inTransaction(sql, () => leaveOwner(context));
-      if (others > 0) return;
+      const others = inTransaction(sql, () => leaveOwner(context, paths));
+      if (others > 0) return closeUnused(sql, paths);
       const moved = sql.get<{ busy: number; log: number; checkpointed: number }>("pragma wal_checkpoint(truncate)");
       const side = readSideFile(paths);
       // Written before the WAL goes: killed in between, an empty one is left.
@@ -211,7 +212,7 @@ function closeFile(context: Context, paths: StorePaths, lock: LockFile): void {
       sql.db.close();
     });
   } finally {
-    if (sql.db.isOpen) sql.db.close();
+    if (sql.db.isOpen) closeUnused(sql, paths);
     lock.release();
     removeLockFile(paths.ownerLock(ownerId));
   }

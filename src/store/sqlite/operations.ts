@@ -7,14 +7,7 @@ import type { Context } from "./handler.ts";
 import { prune } from "./pruning.ts";
 import { conversation, session, sessions } from "./session-reads.ts";
 import { createSession, deleteSession, updateSession } from "./session-writes.ts";
-import {
-  appendTranscript,
-  cutTranscript,
-  putSessionFile,
-  readTranscript,
-  sessionFileNames,
-  sessionFiles,
-} from "./transcripts.ts";
+import { appendTranscript, putSessionFile, readTranscript, sessionFileNames, sessionFiles } from "./transcripts.ts";
 import { acceptTurn, knownRequest, takeSession } from "./turn-acceptance.ts";
 import { content, events, result, turn, turnByRequestId, turns } from "./turn-reads.ts";
 import { appendEvents, endTurn, raiseHighestSequence, startTurn } from "./turn-writes.ts";
@@ -48,7 +41,6 @@ const settlements = {
   updateSession,
   deleteSession,
   appendTranscript,
-  cutTranscript,
   putSessionFile,
   prune,
 };

@@ -78,11 +78,14 @@ function deadOwners(sql: Sql, paths: StorePaths, ownerId: string): OwnerRow[] {
   return allOwners(sql).filter(({ id }) => id !== ownerId && isFree(paths.ownerLock(id)));
 }
 
-/** Leaves: what is open here has its end. Returns how many servers stay. */
-export function leaveOwner(context: Context): number {
+/**
+ * Leaves: what is open here has its end, and what a server left that died beside this one. Returns how many servers stay.
+ */
+export function leaveOwner(context: Context, paths: StorePaths): number {
   const { sql, ownerId } = context;
   endTurnsOf(context, ownerId);
   sql.run("delete from owners where id = ?1", ownerId);
+  endAll(context, paths, deadOwners(sql, paths, ownerId));
   return allOwners(sql).length;
 }
 

@@ -97,7 +97,8 @@ export class SqliteStore implements Store {
   }
 
   async takeSession(turnId: string) {
-    return (await this.#link.run("takeSession", { turnId }, this.#usual())).output;
+    // Behind it comes the prompt. A turn whose request can be made again must not be found as one that never began.
+    return (await this.#link.run("takeSession", { turnId }, { isPowerSafe: true })).output;
   }
 
   async startTurn({ turnId, epoch }: TurnLease): Promise<void> {
@@ -229,10 +230,6 @@ export class SqliteStore implements Store {
   ): Promise<void> {
     const input = { turnId, epoch, cliSessionId, offsetBytes };
     await this.#link.run("appendTranscript", input, { ...this.#usual(), pieces: [data] });
-  }
-
-  async cutTranscript({ turnId, epoch }: TurnLease, sizeBytes: number): Promise<void> {
-    await this.#link.run("cutTranscript", { turnId, epoch, sizeBytes }, this.#usual());
   }
 
   async putSessionFile({ turnId, epoch }: TurnLease, name: string, data: Uint8Array): Promise<void> {

@@ -79,7 +79,7 @@ export function writeSideFile({ sideFile, folder }: StorePaths, side: SideFile):
 }
 
 /** An administrator's command must not take a file away from the server's user. */
-function giveToOwnerOf(folder: string, file: string): void {
+export function giveToOwnerOf(folder: string, file: string): void {
   const { uid, gid } = statSync(folder);
   if (process.getuid?.() === 0 && uid !== 0) chownSync(file, uid, gid);
 }

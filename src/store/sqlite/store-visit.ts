@@ -11,7 +11,7 @@ import { checkSideFile, closeUnused, connect, underOpeningLock } from "./open-fi
 import { livingServers } from "./owners.ts";
 import type { Sql } from "./sql.ts";
 import { storeUnavailable } from "./sqlite-faults.ts";
-import { readSideFile, type StorePaths, storePaths, writeSideFile } from "./store-files.ts";
+import { inodeOf, readSideFile, type StorePaths, storePaths, writeSideFile } from "./store-files.ts";
 
 export interface StoreVisit {
   readonly sql: Sql;
@@ -39,7 +39,8 @@ export function visitStore(folder: string): StoreVisit {
         throw storeUnavailable(`the store is of version ${version}, and this command knows ${known}: use the other's`);
       }
       const serverPids = livingServers(sql, paths);
-      if (before.state !== "open") writeSideFile(paths, { ...before, state: "open" });
+      // One that was put back from a copy has another inode than its side file says.
+      if (before.state !== "open") writeSideFile(paths, { ...before, state: "open", inode: inodeOf(paths.database) });
       return { sql, paths, serverPids, close: () => leave(sql, paths) };
     } catch (error) {
       closeUnused(sql, paths);

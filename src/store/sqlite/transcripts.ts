@@ -1,14 +1,14 @@
 /**
  * Claude Code's own transcripts, piece by piece as they grow, and the files beside them.
  *
- * The pieces may reach further than what the conversation goes through: a turn writes while it runs, and how much of it
- * counts is said with its end.
+ * While a turn runs the pieces may reach further than what the conversation goes through. How much of them counts is said
+ * with its end, and the rest goes.
  */
-import type { TurnLease } from "../store.ts";
+import type { TranscriptState, TurnLease } from "../store.ts";
 import type { Context, Handler } from "./handler.ts";
 import { held } from "./lease-check.ts";
 import type { SessionName } from "./session-reads.ts";
-import { sessionById } from "./session-rows.ts";
+import { sessionById, sessionByKey } from "./session-rows.ts";
 import type { Sql } from "./sql.ts";
 
 /** More of a transcript; its bytes come as the one piece. */
@@ -36,10 +36,6 @@ export const appendTranscript: Handler<AppendTranscript, void> = (context, piece
     pieces[0],
   );
   sql.run("update sessions set cli_session_id = ?2 where key = ?1", session.key, cliSessionId);
-};
-
-export const cutTranscript: Handler<TurnLease & { readonly sizeBytes: number }, void> = (context, cut) => {
-  cutPieces(context.sql, sessionOf(context, cut).key, cut.sizeBytes);
 };
 
 export const putSessionFile: Handler<TurnLease & { readonly name: string }, void> = (context, file) => {
@@ -102,6 +98,12 @@ export const sessionFileNames: Handler<SessionName, readonly string[]> = ({ sql,
   );
   return rows.map(({ name }) => name);
 };
+
+/** Leaves the part of a session's transcript that its conversation goes through. */
+export function cutToWhatCounts(sql: Sql, sessionKey: number): void {
+  const { transcript } = sessionByKey(sql, sessionKey);
+  cutPieces(sql, sessionKey, transcript === null ? 0 : (JSON.parse(transcript) as TranscriptState).sizeBytes);
+}
 
 export function cutPieces(sql: Sql, sessionKey: number, sizeBytes: number): void {
   sql.run("delete from transcript_pieces where session_key = ?1 and offset_bytes >= ?2", sessionKey, sizeBytes);

@@ -11,6 +11,7 @@ import { held, leaseLost } from "./lease-check.ts";
 import { dropContent, dropEvents, unbindRequest } from "./removal.ts";
 import { sessionByKey } from "./session-rows.ts";
 import type { Sql } from "./sql.ts";
+import { cutToWhatCounts } from "./transcripts.ts";
 import { insertParts } from "./turn-acceptance.ts";
 
 /** The condition of every write for a turn; `?1` and `?2` are its lease. */
@@ -192,9 +193,11 @@ function giveBack({ sql, nowMs }: Context, turn: EndedTurn & { session_key: numb
     session?.profileDigest,
   );
   if (changed !== 1) throw leaseLost(ending);
+  // Of a copy that was not finished: the next one begins where the transcript that counts ends.
+  cutToWhatCounts(sql, turn.session_key);
 }
 
-/** A turn that never had its worker says nothing about what is the matter with its session, unless it does. */
+/** A turn that never had its worker says nothing about what is the matter with its session, unless it reports a suspension. */
 function suspensionAfter({ session, outcome }: EndTurn, before: string | null, nowMs: number): string | null {
   if (session?.suspension !== undefined) return JSON.stringify({ ...session.suspension, sinceMs: nowMs });
   return session === undefined || outcome === undefined ? before : null;
