@@ -26,8 +26,6 @@ pub(crate) struct Attempts {
     deadline: Option<Instant>,
     /// `None`: the call is sent once.
     throttle: Option<Arc<Throttle>>,
-    /// Whether to send it again is to ask for the same turn, so that nothing speaks against it when the connection breaks.
-    is_repeatable: bool,
 }
 
 /// What a call gave, with what is needed to follow it to its end.
@@ -69,7 +67,6 @@ impl Attempts {
             metadata: options.metadata,
             deadline,
             throttle,
-            is_repeatable: options.idempotent,
         }
     }
 
@@ -87,10 +84,6 @@ impl Attempts {
             deadline: None,
             ..self.clone()
         }
-    }
-
-    pub(crate) fn is_repeatable(&self) -> bool {
-        self.is_repeatable
     }
 
     pub(crate) fn throttle(&self) -> Option<Arc<Throttle>> {
@@ -146,9 +139,7 @@ impl Attempts {
                 Ok(response) => return Ok(response),
                 Err(status) => Error::of_call(status, progress.attempt_count, answer.has_begun()),
             };
-            let wait = if self.is_repeatable && error.is_break() {
-                self.next_wait(progress, Refusal::unsaid())
-            } else if answer.has_begun() {
+            let wait = if answer.has_begun() {
                 None
             } else {
                 self.next_wait(progress, error.refusal())

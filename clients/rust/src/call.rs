@@ -100,8 +100,8 @@ impl<T: Streamed> Call<'_, T> {
 }
 
 impl Call<'_, ChatResponse> {
-    /// Runs the turn once however often the call is sent, and so sends it again when the connection breaks, like a call that
-    /// was refused. Default: no.
+    /// Runs the turn once however often the call is sent, and so sends it again when the connection breaks, and while the
+    /// server takes no calls for the moment: for 60 seconds without a sign of the turn. Default: no.
     ///
     /// The request gets a `request_id`, unless it has one, and `ON_DISCONNECT_CONTINUE`. Dropping the call interrupts the
     /// turn by a call of its own, which needs tokio's runtime for a moment longer.

@@ -8,13 +8,12 @@ use bytes::Bytes;
 use http::header::HeaderValue;
 use tonic::body::Body;
 use tonic::transport::Channel;
-use tonic::{Code, Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 use tower::{BoxError, Service};
 
 use crate::attempts::{Attempts, Sent};
 use crate::call::Options;
-use crate::interrupt::InterruptOnDrop;
-use crate::request_id::name_request;
+use crate::idempotent::chat_again;
 use crate::retry::Throttle;
 use crate::v1::claude_runner_client::ClaudeRunnerClient;
 use crate::v1::pool_service_client::PoolServiceClient;
@@ -118,29 +117,27 @@ impl Client {
 
     /// Runs a whole turn. Resolves when it is over; dropping the call before cancels the turn.
     pub fn chat(&self, request: impl Into<ChatRequest>) -> Call<'static, ChatResponse> {
-        let (client, mut request) = (self.clone(), request.into());
-        let runner = self.runner();
+        let (client, request) = (self.clone(), request.into());
         Call::new(async move |options| {
-            let attempts = client.attempts(options);
-            let mut interrupt = attempts.is_repeatable().then(|| {
-                let turn = name_request(&mut request.request_id, &mut request.on_disconnect);
-                InterruptOnDrop::new(client.clone(), &attempts, turn)
-            });
-            let sent = attempts.send(request, |request| {
-                let mut runner = runner.clone();
-                async move { runner.chat(request).await }
-            });
-            let end = sent.await;
-            if let Some(interrupt) = &mut interrupt
-                && end
-                    .as_ref()
-                    .err()
-                    .is_none_or(|error| error.code() != Code::DeadlineExceeded)
-            {
-                interrupt.release();
+            if options.idempotent {
+                return chat_again(client, request, options).await;
             }
-            Ok(end?.ended_well())
+            let attempts = client.attempts(options);
+            Ok(client.send_chat(&attempts, request).await?.ended_well())
         })
+    }
+
+    pub(crate) async fn send_chat(
+        &self,
+        attempts: &Attempts,
+        request: ChatRequest,
+    ) -> Result<Sent<ChatResponse>, Error> {
+        let runner = self.runner();
+        let sent = attempts.send(request, |request| {
+            let mut runner = runner.clone();
+            async move { runner.chat(request).await }
+        });
+        sent.await
     }
 
     /// What the server is, and which profiles, models and limits the caller may use. Costs nothing.
@@ -188,6 +185,25 @@ impl Client {
     {
         let client = self.clone();
         Call::new(async move |options| Ok(client.attempts(options).send(message, send).await?.ended_well()))
+    }
+
+    /// For what makes, copies or deletes something: it is sent once unless its caller says otherwise. With its answer lost
+    /// nobody knows whether it was done, and done twice it is something else.
+    pub(crate) fn unary_once<M, T, F>(
+        &self,
+        message: M,
+        send: impl FnMut(Request<M>) -> F + Send + 'static,
+    ) -> Call<'static, T>
+    where
+        M: Clone + Send + Sync + 'static,
+        F: Future<Output = Result<Response<T>, Status>> + Send,
+        T: Send + 'static,
+    {
+        let call = self.unary(message, send);
+        Call::new(async move |options: Options| {
+            let retry = options.retry.or(Some(false));
+            call.with_options(Options { retry, ..options }).await
+        })
     }
 
     pub(crate) fn attempts(&self, options: Options) -> Attempts {

@@ -113,7 +113,12 @@ impl Error {
         Refusal::of(&self.0.status)
     }
 
-    /// Whether something on the way broke, and not the server said something about its turn.
+    /// Whether an answer had begun: then the turn has run, as far as it got.
+    pub(crate) fn answer_begun(&self) -> bool {
+        self.0.answer_begun
+    }
+
+    /// Whether the call failed, and its turn did not.
     pub(crate) fn is_break(&self) -> bool {
         is_break(self.code(), self.reason_text())
     }
@@ -121,13 +126,24 @@ impl Error {
     /// Of a turn that may still run, and that could not be found again: to send its request anew is to run it twice.
     pub(crate) fn of_lost_turn(self) -> Self {
         let message = format!("the turn could not be rejoined, and may still run: {}", self.message());
-        let status = Status::new(self.code(), message);
+        let (details, metadata) = (self.status().details().to_vec(), self.status().metadata().clone());
+        let status = Status::with_details_and_metadata(self.code(), message, details.into(), metadata);
+        self.changed(status, self.attempt_count(), true)
+    }
+
+    /// Of a call that was sent so often before the attempts that this error counts.
+    pub(crate) fn after(self, earlier_attempt_count: u32) -> Self {
+        let attempt_count = earlier_attempt_count + self.attempt_count();
+        self.changed(self.status().clone(), attempt_count, self.answer_begun())
+    }
+
+    fn changed(&self, status: Status, attempt_count: u32, answer_begun: bool) -> Self {
         Self(Arc::new(Inner {
             details: Details::of(&status),
             status,
             cause: self.0.cause.clone(),
-            attempt_count: self.attempt_count(),
-            answer_begun: true,
+            attempt_count,
+            answer_begun,
         }))
     }
 

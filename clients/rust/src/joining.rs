@@ -11,7 +11,6 @@ use tonic::{Status, Streaming};
 
 use crate::attempts::Attempts;
 use crate::rejoin::{AttachRefusal, Patience};
-use crate::retry::Pushback;
 use crate::v1::attach_turn_response::Message;
 use crate::v1::stream_chat_response::Event;
 use crate::v1::{AttachTurnRequest, AttachTurnResponse, Gap, StreamChatRequest, StreamChatResponse, TurnState};
@@ -67,15 +66,18 @@ impl Way {
             unaccepted,
         } = broken;
         let once = self.attempts.without_retry();
-        let mut pushback = Pushback::Unsaid;
+        let mut pushback = error.refusal().pushback;
+        // Whether the server may have the turn: not as long as it has refused each of the turn's own calls.
+        let mut may_run = unaccepted.is_none() || error.reason_text().is_empty();
+        let given_up = |error: Error, may_run| if may_run { error.of_lost_turn() } else { error };
         loop {
             let Some(wait) = patience.next_wait(since.elapsed(), pushback, fastrand::f64()) else {
-                return Err(error.of_lost_turn());
+                return Err(given_up(error, may_run));
             };
             sleep(wait).await;
             let left = self.patience.saturating_sub(since.elapsed());
             let Ok(attached) = timeout(left.max(LAST_TRY), self.attach(cursor, &once)).await else {
-                return Err(error.of_lost_turn());
+                return Err(given_up(error, may_run));
             };
             error = match attached {
                 Ok(attachment) => return Ok((Taken::Attached(Box::new(attachment)), patience)),
@@ -91,8 +93,9 @@ impl Way {
                     match self.client.send_stream(&self.attempts, request.clone()).await {
                         Ok(sent) => return Ok((Taken::Turn(Box::new(sent.answer)), patience)),
                         Err(broke) if broke.is_break() => {
+                            may_run |= broke.reason_text().is_empty();
+                            pushback = broke.refusal().pushback;
                             error = broke;
-                            pushback = Pushback::Unsaid;
                         }
                         Err(refused) => return Err(refused),
                     }

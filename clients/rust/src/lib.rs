@@ -9,6 +9,7 @@ mod connection;
 mod conversation;
 mod error;
 mod events;
+mod idempotent;
 mod interrupt;
 mod joining;
 mod pages;

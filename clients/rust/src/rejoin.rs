@@ -1,6 +1,6 @@
 //! When a stream that broke is rejoined: what counts as broken, and for how long it is tried.
 //!
-//! Pure decisions. `rejoining` carries them out.
+//! Pure decisions. `rejoining` and `idempotent` carry them out.
 
 use std::time::Duration;
 
@@ -8,22 +8,23 @@ use tonic::Code;
 
 use crate::retry::Pushback;
 
-/// For how long a broken stream is tried without an event before it is given up, unless the caller says.
+/// For how long a turn is tried without a sign of it before it is given up, unless the caller says.
 pub(crate) const DEFAULT_PATIENCE: Duration = Duration::from_secs(60);
 
 const INITIAL_WAIT: Duration = Duration::from_millis(200);
 const MAX_WAIT: Duration = Duration::from_secs(10);
 const JITTER: f64 = 0.2;
 
-/// Whether a call ended since something on the way broke, and not by a word of the server about its turn. Whatever the
-/// server says has a reason.
+/// Whether a call ended since something on the way broke, or since the server takes no calls for the moment, and not by a
+/// word of the server about its turn. Whatever the server says has a reason.
 pub(crate) fn is_break(code: Code, reason: &str) -> bool {
     match reason {
         "" => matches!(
             code,
             Code::Unavailable | Code::Internal | Code::Unknown | Code::Cancelled
         ),
-        _ => reason == "READER_BEHIND",
+        "READER_BEHIND" | "POOL_DRAINING" | "STORE_UNAVAILABLE" => true,
+        _ => false,
     }
 }
 
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_server_says_is_no_break_except_that_a_reader_was_too_slow() {
+    fn what_the_server_says_is_no_break_unless_it_is_about_the_call() {
         for code in [Code::Unavailable, Code::Internal, Code::Unknown, Code::Cancelled] {
             assert!(is_break(code, ""), "{code:?}");
             assert!(!is_break(code, "WORKER_DIED"), "{code:?}");
@@ -103,6 +104,8 @@ mod tests {
             assert!(!is_break(code, ""), "{code:?}");
         }
         assert!(is_break(Code::Aborted, "READER_BEHIND"));
+        assert!(is_break(Code::Unavailable, "POOL_DRAINING"));
+        assert!(is_break(Code::Unavailable, "STORE_UNAVAILABLE"));
     }
 
     #[test]

@@ -59,14 +59,6 @@ impl Refusal {
         }
     }
 
-    /// Of a call that the server said nothing about.
-    pub(crate) fn unsaid() -> Self {
-        Self {
-            code: Code::Unavailable,
-            pushback: Pushback::Unsaid,
-        }
-    }
-
     /// Whether the server allows the same call once more, sooner or later.
     pub(crate) fn may_retry(self) -> bool {
         self.code == Code::Unavailable && self.pushback != Pushback::Never

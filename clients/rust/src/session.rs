@@ -20,14 +20,15 @@ use crate::{Call, Client, Connection, Pages, Turn, v1};
 /// client or program said it.
 ///
 /// The first turn creates the session when it is not there, unless [`existing`](Self::existing) forbids it; later ones do
-/// not, so that a conversation which was deleted meanwhile is not begun anew in silence. Clones know of each other's turns.
+/// not, so that a conversation which was deleted is not begun anew in silence, also by this handle. Clones know of each
+/// other's turns.
 #[derive(Clone, Debug)]
 pub struct Session {
     client: Client,
     reference: SessionRef,
     busy_policy: BusyPolicy,
-    /// Whether a turn of this handle was accepted.
-    is_there: Arc<AtomicBool>,
+    /// Whether a turn of this handle was accepted, or it has deleted the session.
+    was_there: Arc<AtomicBool>,
 }
 
 /// What to change of a session. What is `None` stays as it is.
@@ -51,7 +52,7 @@ impl Session {
                 ..SessionRef::default()
             },
             busy_policy: BusyPolicy::Unspecified,
-            is_there: Arc::default(),
+            was_there: Arc::default(),
         }
     }
 
@@ -88,7 +89,8 @@ impl Session {
         self
     }
 
-    /// What happens when another turn of the session waits or runs. Default: the turn is refused with `SESSION_BUSY`.
+    /// What happens when another turn of the session waits or runs, whatever the requests say. Default: what they say, and
+    /// else the turn is refused with `SESSION_BUSY`.
     #[must_use]
     pub fn with_busy_policy(mut self, busy_policy: BusyPolicy) -> Self {
         self.busy_policy = busy_policy;
@@ -97,30 +99,30 @@ impl Session {
 
     /// Starts the session's next turn, like [`Client::stream`].
     pub fn stream(&self, request: impl Into<StreamChatRequest>) -> Call<'static, Turn> {
-        let session = self.clone();
+        let (session, request) = (self.clone(), request.into());
         let request = StreamChatRequest {
             session: Some(self.reference()),
-            busy_policy: self.busy_policy.into(),
-            ..request.into()
+            busy_policy: self.busy_policy_or(request.busy_policy),
+            ..request
         };
         Call::new(async move |options| {
             let turn = session.client.stream(request).with_options(options).await?;
-            session.is_there.store(true, Ordering::Relaxed);
+            session.was_there.store(true, Ordering::Relaxed);
             Ok(turn)
         })
     }
 
     /// Runs the session's whole next turn, like [`Client::chat`].
     pub fn chat(&self, request: impl Into<ChatRequest>) -> Call<'static, ChatResponse> {
-        let session = self.clone();
+        let (session, request) = (self.clone(), request.into());
         let request = ChatRequest {
             session: Some(self.reference()),
-            busy_policy: self.busy_policy.into(),
-            ..request.into()
+            busy_policy: self.busy_policy_or(request.busy_policy),
+            ..request
         };
         Call::new(async move |options| {
             let response = session.client.chat(request).with_options(options).await?;
-            session.is_there.store(true, Ordering::Relaxed);
+            session.was_there.store(true, Ordering::Relaxed);
             Ok(response)
         })
     }
@@ -187,12 +189,12 @@ impl Session {
                 id: session.reference.id.clone(),
                 force,
             };
-            let call = session.client.unary(request, move |request| {
+            let call = session.client.unary_once(request, move |request| {
                 let mut sessions = sessions.clone();
                 async move { sessions.delete_session(request).await }
             });
             let response = call.with_options(options).await?;
-            session.is_there.store(false, Ordering::Relaxed);
+            session.was_there.store(true, Ordering::Relaxed);
             Ok(response)
         })
     }
@@ -205,7 +207,7 @@ impl Session {
             id: self.reference.id.clone(),
             ..request
         };
-        let call = self.client.unary(request, move |request| {
+        let call = self.client.unary_once(request, move |request| {
             let mut sessions = sessions.clone();
             async move { sessions.fork_session(request).await }
         });
@@ -221,9 +223,17 @@ impl Session {
         })
     }
 
+    /// The handle's, or else the request's own.
+    fn busy_policy_or(&self, of_request: i32) -> i32 {
+        match self.busy_policy {
+            BusyPolicy::Unspecified => of_request,
+            own => own.into(),
+        }
+    }
+
     fn reference(&self) -> SessionRef {
         let mut reference = self.reference.clone();
-        reference.allow_missing &= !self.is_there.load(Ordering::Relaxed);
+        reference.allow_missing &= !self.was_there.load(Ordering::Relaxed);
         reference
     }
 }
@@ -238,7 +248,7 @@ impl Client {
     /// turn of [`session`](Self::session) creates one as well.
     pub fn create_session(&self, request: CreateSessionRequest) -> Call<'static, v1::Session> {
         let sessions = self.session_service();
-        let call = self.unary(request, move |request| {
+        let call = self.unary_once(request, move |request| {
             let mut sessions = sessions.clone();
             async move { sessions.create_session(request).await }
         });

@@ -22,25 +22,13 @@ pub(crate) struct Reached<'t> {
 /// The status that the turn's own call has ended with, or `None` when that is OK.
 pub(crate) fn status_of(result: &TurnResult, reached: Reached<'_>) -> Option<Status> {
     let error = result.error.clone().unwrap_or_default();
-    let (code, usual) = match result.outcome() {
-        Outcome::Cancelled => (Code::Cancelled, ErrorReason::Cancelled),
-        Outcome::DeadlineExceeded => (Code::DeadlineExceeded, ErrorReason::DeadlineExceeded),
-        Outcome::UpstreamError => {
-            let code = code_of_upstream(error.reason(), reached.has_content);
-            (code, ErrorReason::UpstreamUnknown)
-        }
-        Outcome::WorkerDied => (Code::Aborted, ErrorReason::WorkerDied),
-        Outcome::Drained => (Code::Aborted, ErrorReason::Drained),
-        Outcome::ClientStalled => (Code::Aborted, ErrorReason::ClientStalled),
-        Outcome::InternalError => (Code::Internal, ErrorReason::Internal),
-        Outcome::Lost => (Code::Aborted, ErrorReason::TurnLost),
-        Outcome::Interrupted => (Code::Aborted, ErrorReason::TurnInterrupted),
-        _ => return None,
+    let reason = match ErrorReason::try_from(error.reason) {
+        Ok(ErrorReason::Unspecified) => usual_reason(result.outcome())?,
+        Ok(told) => told,
+        // A newer server's, which must not be taken for a failure on the way.
+        Err(_) => ErrorReason::Internal,
     };
-    let reason = match error.reason() {
-        ErrorReason::Unspecified => usual,
-        told => told,
-    };
+    let code = code_of(reason, reached.has_content);
     let message = if error.message.is_empty() {
         "the turn failed".to_owned()
     } else {
@@ -58,23 +46,52 @@ pub(crate) fn status_of(result: &TurnResult, reached: Reached<'_>) -> Option<Sta
     ))
 }
 
-/// The code that a call fails with when the model API failed. ABORTED once the caller has content.
-fn code_of_upstream(reason: ErrorReason, has_content: bool) -> Code {
+/// Why a turn has ended so, when its result does not say. `None`: it has ended well.
+fn usual_reason(outcome: Outcome) -> Option<ErrorReason> {
+    Some(match outcome {
+        Outcome::Cancelled => ErrorReason::Cancelled,
+        Outcome::DeadlineExceeded => ErrorReason::DeadlineExceeded,
+        Outcome::UpstreamError => ErrorReason::UpstreamUnknown,
+        Outcome::WorkerDied => ErrorReason::WorkerDied,
+        Outcome::Drained => ErrorReason::Drained,
+        Outcome::ClientStalled => ErrorReason::ClientStalled,
+        Outcome::InternalError => ErrorReason::Internal,
+        Outcome::Lost => ErrorReason::TurnLost,
+        Outcome::Interrupted => ErrorReason::TurnInterrupted,
+        _ => return None,
+    })
+}
+
+/// The code once Claude Code has the prompt, as error.proto has it. When the model API failed it is ABORTED once the caller
+/// has content.
+fn code_of(reason: ErrorReason, has_content: bool) -> Code {
     use ErrorReason as Reason;
-    if has_content {
+    if has_content && reason.as_str_name().starts_with("ERROR_REASON_UPSTREAM_") {
         return Code::Aborted;
     }
     match reason {
+        Reason::Cancelled => Code::Cancelled,
+        Reason::DeadlineExceeded => Code::DeadlineExceeded,
+        Reason::WorkerDied
+        | Reason::Drained
+        | Reason::ClientStalled
+        | Reason::TurnLost
+        | Reason::TurnInterrupted
+        | Reason::UpstreamConflict => Code::Aborted,
         Reason::UpstreamInvalidRequest | Reason::UpstreamContextTooLong | Reason::UpstreamRequestTooLarge => {
             Code::InvalidArgument
         }
-        Reason::UpstreamBilling | Reason::UpstreamAuth => Code::FailedPrecondition,
+        Reason::ContextFull | Reason::SessionSuspended | Reason::UpstreamBilling | Reason::UpstreamAuth => {
+            Code::FailedPrecondition
+        }
         Reason::UpstreamModelNotFound => Code::NotFound,
         Reason::UpstreamRateLimited | Reason::UpstreamUsageLimit => Code::ResourceExhausted,
-        Reason::UpstreamOverloaded | Reason::Upstream5xx | Reason::UpstreamUnreachable | Reason::UpstreamTimeout => {
-            Code::Unavailable
-        }
-        Reason::UpstreamConflict => Code::Aborted,
+        Reason::StoreUnavailable
+        | Reason::UpstreamOverloaded
+        | Reason::Upstream5xx
+        | Reason::UpstreamUnreachable
+        | Reason::UpstreamTimeout => Code::Unavailable,
+        // INTERNAL, and the rest of UPSTREAM_.
         _ => Code::Internal,
     }
 }
@@ -217,5 +234,42 @@ mod tests {
             let error = error_of(outcome, ErrorReason::Unspecified, true).unwrap();
             assert_eq!(error.reason(), reason);
         }
+    }
+
+    #[test]
+    fn the_reason_has_the_code_whatever_the_outcome() {
+        for (reason, code) in [
+            (ErrorReason::ContextFull, Code::FailedPrecondition),
+            (ErrorReason::SessionSuspended, Code::FailedPrecondition),
+            (ErrorReason::StoreUnavailable, Code::Unavailable),
+            (ErrorReason::TurnInterrupted, Code::Aborted),
+            (ErrorReason::Cancelled, Code::Cancelled),
+            (ErrorReason::DeadlineExceeded, Code::DeadlineExceeded),
+        ] {
+            for outcome in [Outcome::UpstreamError, Outcome::InternalError] {
+                let error = error_of(outcome, reason, true).unwrap();
+                assert_eq!((error.code(), error.reason()), (code, reason));
+            }
+        }
+    }
+
+    #[test]
+    fn a_reason_of_a_newer_server_is_a_failure_of_the_turn_all_the_same() {
+        let result = TurnResult {
+            outcome: Outcome::UpstreamError.into(),
+            error: Some(TurnError {
+                reason: 9_999,
+                ..TurnError::default()
+            }),
+            ..TurnResult::default()
+        };
+        let reached = Reached {
+            turn_id: "turn-1",
+            last_sequence: 9,
+            has_content: false,
+        };
+        let status = status_of(&result, reached).unwrap();
+        let error = Error::of_call(status, 1, true);
+        assert_eq!((error.code(), error.reason()), (Code::Internal, ErrorReason::Internal));
     }
 }

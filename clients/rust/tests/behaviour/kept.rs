@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use claude_runner_client::tonic::Code;
 use claude_runner_client::v1::{
-    BusyPolicy, DeleteSessionRequest, DeleteSessionResponse, ForkSessionRequest, ForkSessionResponse, ListTurnsRequest,
-    ListTurnsResponse, SessionRef, StreamChatRequest, TurnView, UpdateSessionRequest, UpdateSessionResponse,
+    BusyPolicy, ChatRequest, ChatResponse, DeleteSessionRequest, DeleteSessionResponse, ForkSessionRequest,
+    ForkSessionResponse, ListTurnsRequest, ListTurnsResponse, SessionRef, StreamChatRequest, TurnView,
+    UpdateSessionRequest, UpdateSessionResponse,
 };
 use claude_runner_client::{SessionUpdate, prost_types, v1};
 
@@ -84,25 +85,53 @@ async fn an_update_names_what_it_changes_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_deleted_session_is_gone_and_may_be_created_anew() {
-    let server = Server::with([
-        said(&["one"]),
-        answer(&DeleteSessionResponse::default()),
-        said(&["two"]),
-    ]);
+async fn a_handle_does_not_begin_anew_what_it_has_deleted() {
+    let gone = || Step::Refuse(failing(Code::NotFound, "SESSION_NOT_FOUND"));
+    let deleted = || answer(&DeleteSessionResponse::default());
+    let server = Server::with([said(&["one"]), deleted(), gone(), deleted(), gone()]);
     let trip = server.client().session("trip");
     trip.stream("one").await.unwrap().result().await.unwrap();
     trip.delete_by_force().await.unwrap();
-    trip.stream("two").await.unwrap().result().await.unwrap();
+    assert_eq!(trip.stream("two").await.unwrap_err().reason_text(), "SESSION_NOT_FOUND");
+    let unused = server.client().session("trip");
+    unused.delete().await.unwrap();
+    unused.stream("three").await.unwrap_err();
+
     let delete = server.calls(|call| call.path.ends_with("/DeleteSession").then(|| call.request()));
     let id = "trip".to_owned();
     assert_eq!(delete[1], Some(DeleteSessionRequest { id, force: true }));
-    let last = server.calls(|call| {
-        call.path
+    let streams = server.calls(|call| {
+        let request = call
+            .path
             .ends_with("/StreamChat")
-            .then(|| call.request::<StreamChatRequest>())
+            .then(|| call.request::<StreamChatRequest>());
+        Some(request?.session?.allow_missing)
     });
-    assert!(last[2].as_ref().unwrap().session.as_ref().unwrap().allow_missing);
+    let may_create: Vec<bool> = streams.into_iter().flatten().collect();
+    assert_eq!(may_create, [true, false, false]);
+}
+
+#[tokio::test]
+async fn the_busy_policy_is_the_handles_and_without_one_the_requests() {
+    let chatted = || answer(&ChatResponse::default());
+    let server = Server::with([said(&["one"]), chatted(), said(&["one"]), chatted()]);
+    let plain = server.client().session("trip");
+    let decided = plain.clone().with_busy_policy(BusyPolicy::Interrupt);
+    for session in [plain, decided] {
+        let request = StreamChatRequest {
+            busy_policy: BusyPolicy::Queue.into(),
+            ..StreamChatRequest::from("Hi")
+        };
+        let mut turn = session.stream(request.clone()).await.unwrap();
+        turn.result().await.unwrap();
+        session.chat(request).await.unwrap();
+    }
+    let policies = server.calls(|call| match call.path.ends_with("/Chat") {
+        true => call.request::<ChatRequest>().busy_policy(),
+        false => call.request::<StreamChatRequest>().busy_policy(),
+    });
+    let (queue, interrupt) = (BusyPolicy::Queue, BusyPolicy::Interrupt);
+    assert_eq!(policies, [queue, queue, interrupt, interrupt]);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod connection;
 mod conversation;
 mod errors;
+mod idempotent;
 mod kept;
 mod rejoin;
 mod retry;

@@ -6,8 +6,8 @@ use claude_runner_client::tonic::Code;
 use claude_runner_client::v1::attach_turn_request::Turn as Named;
 use claude_runner_client::v1::attach_turn_response::Message as Attached;
 use claude_runner_client::v1::{
-    AttachTurnRequest, ChatRequest, ChatResponse, Detail, Gap, GetTurnResponse, Heartbeat, InterruptTurnRequest,
-    InterruptTurnResponse, OnDisconnect, Outcome, StreamChatRequest, TurnError, TurnResult,
+    AttachTurnRequest, Detail, Gap, GetTurnResponse, Heartbeat, InterruptTurnRequest, InterruptTurnResponse,
+    OnDisconnect, Outcome, StreamChatRequest, TurnError, TurnResult,
 };
 use claude_runner_client::{Client, Event, Turn, TurnName, v1};
 use tokio::time::Instant;
@@ -387,31 +387,42 @@ async fn a_turn_of_somebody_else_is_read_from_an_event_on_and_goes_on_without_it
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idempotent_call_is_sent_again_although_its_answer_had_begun() {
-    let response = ChatResponse {
-        text: "Hello".to_owned(),
-        ..ChatResponse::default()
-    };
-    let server = Server::with([Step::Answer(Vec::new(), broken()), answer(&response)]);
-    let chat = server.client().chat("Hi").idempotent().await.unwrap();
-    assert_eq!(chat.text, "Hello");
-    let requests = server.calls(|call| call.request::<ChatRequest>());
-    assert_eq!(requests[0], requests[1]);
-    assert_eq!(requests[0].on_disconnect(), OnDisconnect::Continue);
-    assert_eq!(requests[0].request_id.len(), 36);
+async fn a_server_that_takes_no_calls_for_the_moment_is_waited_for_from_the_first_call_on() {
+    for reason in ["POOL_DRAINING", "STORE_UNAVAILABLE"] {
+        let away = || failing(Code::Unavailable, reason);
+        let server = Server::with([
+            Step::Refuse(away()),
+            Step::Refuse(failing(Code::NotFound, "TURN_NOT_FOUND")),
+            Step::Refuse(away()),
+            Step::Refuse(away()),
+            Step::Refuse(failing(Code::NotFound, "TURN_NOT_FOUND")),
+            Step::Answer(stream_of([started()]), broken()),
+            Step::Answer(attached([]), away()),
+            Step::Answer(attached([numbered(2, result(Outcome::Completed))]), ok()),
+        ]);
+        // Without the call's own retry, which comes first.
+        let mut turn = server.client().stream("Hi").rejoin().retry(false).await.unwrap();
+        assert_eq!(events_of(&mut turn).await.len(), 2);
+        let paths = server.calls(|call| call.path.rsplit('/').next().unwrap_or_default().to_owned());
+        let (stream, attach) = ("StreamChat", "AttachTurn");
+        assert_eq!(paths, [stream, attach, stream, attach, attach, stream, attach, attach]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idempotent_call_keeps_its_callers_request_id_and_is_not_repeated_when_its_turn_failed() {
-    let server = Server::with([Step::Answer(Vec::new(), failing(Code::Aborted, "WORKER_DIED"))]);
-    let request = ChatRequest {
-        request_id: "order-7".to_owned(),
-        ..ChatRequest::from("Hi")
-    };
-    let error = server.client().chat(request).idempotent().await.unwrap_err();
-    assert_eq!((error.reason_text(), server.call_count()), ("WORKER_DIED", 1));
-    assert_eq!(
-        server.calls(|call| call.request::<ChatRequest>().request_id),
-        ["order-7"]
-    );
+async fn a_turn_that_the_server_has_refused_each_time_may_be_sent_again() {
+    let server = Server::with((0..100).map(|_| Step::Refuse(failing(Code::Unavailable, "POOL_DRAINING"))));
+    let began = Instant::now();
+    let error = server.client().stream("Hi").rejoin().await.unwrap_err();
+    assert_eq!((error.reason_text(), error.may_retry()), ("POOL_DRAINING", true));
+    assert!(began.elapsed() >= Duration::from_secs(60), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_server_said_last_is_in_the_error_of_a_turn_that_is_given_up() {
+    let away = (0..100).map(|_| Step::Refuse(failing(Code::Unavailable, "STORE_UNAVAILABLE")));
+    let server = Server::with([Step::Answer(stream_of([started()]), broken())].into_iter().chain(away));
+    let error = begin(&server.client()).await.result().await.unwrap_err();
+    assert_eq!((error.reason_text(), error.may_retry()), ("STORE_UNAVAILABLE", false));
+    assert!(error.message().contains("may still run"), "{error}");
 }

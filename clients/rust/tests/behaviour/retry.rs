@@ -2,22 +2,19 @@
 
 use std::time::Duration;
 
-use claude_runner_client::Client;
 use claude_runner_client::tonic::{Code, Status};
-use claude_runner_client::v1::{ChatResponse, GetInfoResponse, GetPoolResponse, StreamChatRequest};
+use claude_runner_client::v1::{
+    ChatResponse, CreateSessionRequest, CreateSessionResponse, DeleteSessionResponse, ForkSessionRequest,
+    GetInfoResponse, GetPoolResponse, GetSessionResponse, StreamChatRequest,
+};
+use claude_runner_client::{Client, v1};
 use claude_runner_client::{bytes::Bytes, prost::Message};
 use tokio::time::{Instant, timeout};
 
-use crate::scripted::{Server, Step, ok, said, unavailable};
+use crate::scripted::{Server, Step, answer, ok, said, unavailable, waits_ms};
 
 fn refused(pushback: Option<&'static str>) -> Step {
     Step::Refuse(unavailable(pushback))
-}
-
-/// After which times the calls came, in milliseconds.
-fn waits_ms(server: &Server) -> Vec<u128> {
-    let times = server.calls(|call| call.at);
-    times.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,7 +140,31 @@ async fn a_server_that_refuses_most_calls_gets_no_more_retries_until_calls_go_we
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_call_of_the_client_is_repeated() {
+async fn what_makes_copies_or_deletes_a_session_is_sent_once_unless_its_caller_says_otherwise() {
+    let server = Server::with((0..3).map(|_| refused(Some("0"))));
+    let client = server.client();
+    let trip = client.session("trip");
+    let create = client.create_session(CreateSessionRequest::default()).await;
+    let fork = trip.fork(ForkSessionRequest::default()).await;
+    let delete = trip.delete().await.map(|_| v1::Session::default());
+    for end in [create, fork, delete] {
+        assert_eq!(end.unwrap_err().attempt_count(), 1);
+    }
+
+    server.then([refused(Some("0")), answer(&CreateSessionResponse::default())]);
+    let call = client.create_session(CreateSessionRequest::default()).retry(true);
+    call.await.unwrap();
+
+    // What looks at a session is repeated like any other call.
+    server.then([refused(Some("0")), answer(&GetSessionResponse::default())]);
+    trip.get().await.unwrap();
+    server.then([answer(&DeleteSessionResponse::default())]);
+    trip.delete().await.unwrap();
+    assert_eq!(server.call_count(), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_other_call_of_the_client_is_repeated() {
     async fn second_answer<M: Message>(answer: M) -> (Server, Client) {
         let message = Bytes::from(answer.encode_to_vec());
         let server = Server::with([refused(Some("7")), Step::Answer(vec![message], ok())]);

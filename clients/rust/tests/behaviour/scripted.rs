@@ -23,6 +23,8 @@ use tonic_types::pb;
 pub(crate) enum Step {
     /// A status without anything before it, in one frame.
     Refuse(Status),
+    /// The same after a while.
+    Late(Duration, Status),
     /// Messages, then a status.
     Answer(Vec<Bytes>, Status),
     /// Messages, then nothing any more.
@@ -107,6 +109,10 @@ impl Server {
             .expect("the script has a step for every call");
         let (messages, end) = match step {
             Step::Refuse(status) => return Ok(status.into_http()),
+            Step::Late(wait, status) => {
+                tokio::time::sleep(wait).await;
+                return Ok(status.into_http());
+            }
             Step::Answer(messages, status) => (messages, Some(status)),
             Step::Stall(messages) => (messages, None),
             Step::Silence => {
@@ -133,6 +139,12 @@ impl Server {
             .body(body)
             .unwrap())
     }
+}
+
+/// After which times the calls came, in milliseconds.
+pub(crate) fn waits_ms(server: &Server) -> Vec<u128> {
+    let times = server.calls(|call| call.at);
+    times.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect()
 }
 
 struct NotifyOnDrop(Server);

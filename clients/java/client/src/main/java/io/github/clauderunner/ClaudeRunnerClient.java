@@ -228,7 +228,7 @@ public final class ClaudeRunnerClient implements AutoCloseable {
    */
   public ChatResponse chat(ChatRequest request, TurnOptions options) {
     return options.isIdempotent()
-        ? IdempotentChat.run(request, options, interrupts, this::chatOnce)
+        ? IdempotentChat.run(request, options, interrupts, RetryTime.REAL, this::chatOnce)
         : chatOnce(request, options);
   }
 

@@ -10,6 +10,7 @@ import io.grpc.StatusRuntimeException;
 import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -32,6 +33,7 @@ final class Interrupts {
   final class Handle implements Runnable {
     private final TurnOptions options;
     private final String requestId;
+    private final CountDownLatch left = new CountDownLatch(1);
     private String turnId = "";
     private boolean isReleased;
 
@@ -46,6 +48,11 @@ final class Interrupts {
       this.turnId = turnId;
     }
 
+    /** At zero once its caller leaves it: there is nothing to wait for any more. */
+    CountDownLatch left() {
+      return left;
+    }
+
     /** The turn is over, or is meant to go on. */
     synchronized void release() {
       isReleased = true;
@@ -55,6 +62,7 @@ final class Interrupts {
     /** Its caller leaves it. */
     @Override
     public synchronized void run() {
+      left.countDown();
       if (!isReleased) {
         release();
         begin(options, requestId, turnId);

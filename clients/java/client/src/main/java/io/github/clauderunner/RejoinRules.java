@@ -9,7 +9,7 @@ import java.util.Optional;
  * decisions; {@link RejoiningEvents} carries them out.
  */
 final class RejoinRules {
-  /** For how long a broken stream is tried without an event, unless the caller says. */
+  /** For how long a turn is tried without a sign of it, unless the caller says. */
   static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private static final long INITIAL_WAIT_MS = 200;
@@ -29,16 +29,18 @@ final class RejoinRules {
   private RejoinRules() {}
 
   /**
-   * Whether a call ended since something on the way broke, and not by a word of the server about
-   * its turn. Whatever the server says has a reason. That the caller cancelled looks like a break:
-   * who asks has to know.
+   * Whether a call ended since something on the way broke, or since the server takes no calls for
+   * the moment, and not by a word of the server about its turn. Whatever the server says has a
+   * reason. That the caller cancelled looks like a break: who asks has to know.
    */
   static boolean isBreak(Status.Code code, String reason) {
-    if (!reason.isEmpty()) {
-      return reason.equals("READER_BEHIND");
-    }
-    return switch (code) {
-      case UNAVAILABLE, INTERNAL, UNKNOWN, CANCELLED -> true;
+    return switch (reason) {
+      case "" ->
+          switch (code) {
+            case UNAVAILABLE, INTERNAL, UNKNOWN, CANCELLED -> true;
+            default -> false;
+          };
+      case "READER_BEHIND", "POOL_DRAINING", "STORE_UNAVAILABLE" -> true;
       default -> false;
     };
   }

@@ -65,6 +65,9 @@ final class RejoiningEvents implements Iterator<StreamChatResponse> {
 
   private int tryCount;
 
+  /** Whether the server may have the turn: not as long as it has refused each of its calls. */
+  private boolean mayRun;
+
   /** Of a turn that is begun here. */
   static RejoiningEvents begun(
       Calls calls,
@@ -99,6 +102,7 @@ final class RejoiningEvents implements Iterator<StreamChatResponse> {
     this.attach = attach;
     this.patience = patience;
     this.interrupt = interrupt;
+    mayRun = request.isEmpty();
     cursor = attach.getAfterSequence();
     context.addListener(ended -> cancelled.countDown(), Runnable::run);
   }
@@ -180,6 +184,8 @@ final class RejoiningEvents implements Iterator<StreamChatResponse> {
     if (brokenSince == 0) {
       brokenSince = System.nanoTime();
     }
+    boolean isKnown = watch.hasBegun() || cursor > 0 || link instanceof AttachedEvents;
+    mayRun |= isKnown || broke.reasonText().isEmpty();
     RunnerException latest = broke;
     while (true) {
       pause(latest);
@@ -229,7 +235,7 @@ final class RejoiningEvents implements Iterator<StreamChatResponse> {
         RejoinRules.nextWait(patience, withoutNews, tryCount, latest.pushback(), jitter);
     tryCount += 1;
     if (wait.isEmpty()) {
-      throw over(latest.ofLostTurn());
+      throw over(mayRun ? latest.ofLostTurn() : latest);
     }
     try {
       // When it is cancelled meanwhile, the next call fails at once.

@@ -37,6 +37,7 @@ public final class RunnerException extends StatusRuntimeException {
 
   private final transient List<Any> details;
   private final transient ErrorInfo info;
+  private final transient boolean hasBegun;
   private final transient boolean mayRetry;
 
   /**
@@ -52,6 +53,7 @@ public final class RunnerException extends StatusRuntimeException {
         detail(ErrorInfo.class)
             .filter(found -> found.getDomain().equals(DOMAIN))
             .orElse(ErrorInfo.getDefaultInstance());
+    this.hasBegun = hasBegun;
     mayRetry = status.getCode() == Status.Code.UNAVAILABLE && !hasBegun && !isToldNotTo(trailers);
   }
 
@@ -186,7 +188,12 @@ public final class RunnerException extends StatusRuntimeException {
     return reason.getValueDescriptor().getName().substring(REASON_PREFIX.length());
   }
 
-  /** Whether something on the way broke, and not the server said something about its turn. */
+  /** Whether anything of the response was seen: then the turn has begun. */
+  boolean hasBegun() {
+    return hasBegun;
+  }
+
+  /** Whether the call failed, and its turn did not: see {@link RejoinRules#isBreak}. */
   boolean isBreak() {
     return RejoinRules.isBreak(code(), reasonText());
   }

@@ -21,17 +21,17 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * session before, whichever client or program said it.
  *
  * <p>The first turn creates the session when it is not there, unless {@link #existing()} forbids
- * it. Once a turn has gone well, later ones do not, so that a conversation which was deleted
- * meanwhile is not begun anew in silence. Immutable: every {@code with} gives a new handle, and
- * those know of each other's turns.
+ * it. Once a turn has gone well, or {@link #delete()} has, later ones do not, so that a
+ * conversation which was deleted is not begun anew in silence. Immutable: every {@code with} gives
+ * a new handle, and those know of each other's turns.
  */
 public final class Session {
   private final ClaudeRunnerClient runner;
   private final SessionRef reference;
   private final BusyPolicy busyPolicy;
 
-  /** Whether a turn of this handle has gone well. */
-  private final AtomicBoolean isThere;
+  /** Whether a turn of this handle has gone well, or it has deleted the session. */
+  private final AtomicBoolean wasThere;
 
   Session(ClaudeRunnerClient runner, String id) {
     this(
@@ -45,15 +45,15 @@ public final class Session {
       ClaudeRunnerClient runner,
       SessionRef reference,
       BusyPolicy busyPolicy,
-      AtomicBoolean isThere) {
+      AtomicBoolean wasThere) {
     this.runner = runner;
     this.reference = reference;
     this.busyPolicy = busyPolicy;
-    this.isThere = isThere;
+    this.wasThere = wasThere;
   }
 
   private Session with(SessionRef.Builder changed) {
-    return new Session(runner, changed.build(), busyPolicy, isThere);
+    return new Session(runner, changed.build(), busyPolicy, wasThere);
   }
 
   /**
@@ -111,13 +111,13 @@ public final class Session {
 
   /**
    * What happens when another turn of the session waits or runs. By default the turn is refused
-   * with {@code SESSION_BUSY}.
+   * with {@code SESSION_BUSY}. A request that says something else is overruled.
    *
    * @param busyPolicy what happens
    * @return a handle with it
    */
   public Session withBusyPolicy(BusyPolicy busyPolicy) {
-    return new Session(runner, reference, busyPolicy, isThere);
+    return new Session(runner, reference, busyPolicy, wasThere);
   }
 
   /**
@@ -139,9 +139,12 @@ public final class Session {
    */
   public Turn stream(StreamChatRequest request, TurnOptions options) {
     return runner.start(
-        request.toBuilder().setSession(reference()).setBusyPolicy(busyPolicy).build(),
+        request.toBuilder()
+            .setSession(reference())
+            .setBusyPolicy(busyPolicyOr(request.getBusyPolicy()))
+            .build(),
         options,
-        (text, result) -> isThere.set(true));
+        (text, result) -> wasThere.set(true));
   }
 
   /**
@@ -166,13 +169,22 @@ public final class Session {
   public ChatResponse chat(ChatRequest request, TurnOptions options) {
     ChatResponse response =
         runner.chat(
-            request.toBuilder().setSession(reference()).setBusyPolicy(busyPolicy).build(), options);
-    isThere.set(true);
+            request.toBuilder()
+                .setSession(reference())
+                .setBusyPolicy(busyPolicyOr(request.getBusyPolicy()))
+                .build(),
+            options);
+    wasThere.set(true);
     return response;
   }
 
+  /** The handle's, or else the request's own. */
+  private BusyPolicy busyPolicyOr(BusyPolicy ofRequest) {
+    return busyPolicy == BusyPolicy.BUSY_POLICY_UNSPECIFIED ? ofRequest : busyPolicy;
+  }
+
   private SessionRef reference() {
-    return isThere.get() ? reference.toBuilder().setAllowMissing(false).build() : reference;
+    return wasThere.get() ? reference.toBuilder().setAllowMissing(false).build() : reference;
   }
 
   /**
@@ -235,7 +247,7 @@ public final class Session {
   public DeleteSessionResponse delete(boolean force) {
     var request = DeleteSessionRequest.newBuilder().setId(id()).setForce(force).build();
     DeleteSessionResponse response = runner.sessionCall(stub -> stub.deleteSession(request));
-    isThere.set(false);
+    wasThere.set(true);
     return response;
   }
 

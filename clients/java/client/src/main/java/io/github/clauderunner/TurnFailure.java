@@ -26,13 +26,10 @@ final class TurnFailure {
   static Optional<RunnerException> of(
       TurnResult result, String turnId, int lastSequence, boolean hasContent) {
     TurnError error = result.getError();
-    ErrorReason reason =
-        error.getReason() == ErrorReason.ERROR_REASON_UNSPECIFIED
-            ? usualReason(result)
-            : error.getReason();
-    return code(result, reason, hasContent)
+    return reason(result)
         .map(
-            code -> {
+            reason -> {
+              Status.Code code = code(reason, hasContent);
               String words = error.getMessage().isEmpty() ? "the turn failed" : error.getMessage();
               return new RunnerException(
                   code.toStatus().withDescription(words),
@@ -41,57 +38,68 @@ final class TurnFailure {
             });
   }
 
-  private static Optional<Status.Code> code(
-      TurnResult result, ErrorReason reason, boolean hasContent) {
-    return switch (result.getOutcome()) {
-      case OUTCOME_CANCELLED -> Optional.of(Status.Code.CANCELLED);
-      case OUTCOME_DEADLINE_EXCEEDED -> Optional.of(Status.Code.DEADLINE_EXCEEDED);
-      case OUTCOME_UPSTREAM_ERROR ->
-          Optional.of(hasContent ? Status.Code.ABORTED : upstreamCode(reason));
-      case OUTCOME_WORKER_DIED,
-          OUTCOME_DRAINED,
-          OUTCOME_CLIENT_STALLED,
-          OUTCOME_LOST,
-          OUTCOME_INTERRUPTED ->
-          Optional.of(Status.Code.ABORTED);
-      case OUTCOME_INTERNAL_ERROR -> Optional.of(Status.Code.INTERNAL);
-      default -> Optional.empty();
+  /** Why the turn failed: as its result says, or else the usual reason of how it ended. */
+  private static Optional<ErrorReason> reason(TurnResult result) {
+    return switch (result.getError().getReason()) {
+      case ERROR_REASON_UNSPECIFIED -> usualReason(result);
+      // A newer server's, which must not be taken for a failure on the way.
+      case UNRECOGNIZED -> Optional.of(ErrorReason.ERROR_REASON_INTERNAL);
+      default -> Optional.of(result.getError().getReason());
     };
   }
 
-  private static Status.Code upstreamCode(ErrorReason reason) {
+  /** The code once Claude Code has the prompt, as error.proto has it. */
+  private static Status.Code code(ErrorReason reason, boolean hasContent) {
+    if (hasContent && RunnerException.textOf(reason).startsWith("UPSTREAM_")) {
+      return Status.Code.ABORTED;
+    }
     return switch (reason) {
+      case ERROR_REASON_CANCELLED -> Status.Code.CANCELLED;
+      case ERROR_REASON_DEADLINE_EXCEEDED -> Status.Code.DEADLINE_EXCEEDED;
+      case ERROR_REASON_WORKER_DIED,
+          ERROR_REASON_DRAINED,
+          ERROR_REASON_CLIENT_STALLED,
+          ERROR_REASON_TURN_LOST,
+          ERROR_REASON_TURN_INTERRUPTED,
+          ERROR_REASON_UPSTREAM_CONFLICT ->
+          Status.Code.ABORTED;
       case ERROR_REASON_UPSTREAM_INVALID_REQUEST,
           ERROR_REASON_UPSTREAM_CONTEXT_TOO_LONG,
           ERROR_REASON_UPSTREAM_REQUEST_TOO_LARGE ->
           Status.Code.INVALID_ARGUMENT;
-      case ERROR_REASON_UPSTREAM_BILLING, ERROR_REASON_UPSTREAM_AUTH ->
+      case ERROR_REASON_CONTEXT_FULL,
+          ERROR_REASON_SESSION_SUSPENDED,
+          ERROR_REASON_UPSTREAM_BILLING,
+          ERROR_REASON_UPSTREAM_AUTH ->
           Status.Code.FAILED_PRECONDITION;
       case ERROR_REASON_UPSTREAM_MODEL_NOT_FOUND -> Status.Code.NOT_FOUND;
       case ERROR_REASON_UPSTREAM_RATE_LIMITED, ERROR_REASON_UPSTREAM_USAGE_LIMIT ->
           Status.Code.RESOURCE_EXHAUSTED;
-      case ERROR_REASON_UPSTREAM_OVERLOADED,
+      case ERROR_REASON_STORE_UNAVAILABLE,
+          ERROR_REASON_UPSTREAM_OVERLOADED,
           ERROR_REASON_UPSTREAM_5XX,
           ERROR_REASON_UPSTREAM_UNREACHABLE,
           ERROR_REASON_UPSTREAM_TIMEOUT ->
           Status.Code.UNAVAILABLE;
-      case ERROR_REASON_UPSTREAM_CONFLICT -> Status.Code.ABORTED;
+      // INTERNAL, and the rest of UPSTREAM_.
       default -> Status.Code.INTERNAL;
     };
   }
 
-  private static ErrorReason usualReason(TurnResult result) {
-    return switch (result.getOutcome()) {
-      case OUTCOME_CANCELLED -> ErrorReason.ERROR_REASON_CANCELLED;
-      case OUTCOME_DEADLINE_EXCEEDED -> ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED;
-      case OUTCOME_UPSTREAM_ERROR -> ErrorReason.ERROR_REASON_UPSTREAM_UNKNOWN;
-      case OUTCOME_WORKER_DIED -> ErrorReason.ERROR_REASON_WORKER_DIED;
-      case OUTCOME_DRAINED -> ErrorReason.ERROR_REASON_DRAINED;
-      case OUTCOME_CLIENT_STALLED -> ErrorReason.ERROR_REASON_CLIENT_STALLED;
-      case OUTCOME_LOST -> ErrorReason.ERROR_REASON_TURN_LOST;
-      case OUTCOME_INTERRUPTED -> ErrorReason.ERROR_REASON_TURN_INTERRUPTED;
-      default -> ErrorReason.ERROR_REASON_INTERNAL;
-    };
+  private static Optional<ErrorReason> usualReason(TurnResult result) {
+    return Optional.ofNullable(
+        switch (result.getOutcome()) {
+          case OUTCOME_CANCELLED -> ErrorReason.ERROR_REASON_CANCELLED;
+          case OUTCOME_DEADLINE_EXCEEDED -> ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED;
+          case OUTCOME_UPSTREAM_ERROR -> ErrorReason.ERROR_REASON_UPSTREAM_UNKNOWN;
+          case OUTCOME_WORKER_DIED -> ErrorReason.ERROR_REASON_WORKER_DIED;
+          case OUTCOME_DRAINED -> ErrorReason.ERROR_REASON_DRAINED;
+          case OUTCOME_CLIENT_STALLED -> ErrorReason.ERROR_REASON_CLIENT_STALLED;
+          case OUTCOME_INTERNAL_ERROR -> ErrorReason.ERROR_REASON_INTERNAL;
+          case OUTCOME_LOST -> ErrorReason.ERROR_REASON_TURN_LOST;
+          case OUTCOME_INTERRUPTED -> ErrorReason.ERROR_REASON_TURN_INTERRUPTED;
+          default -> null; // It ended well.
+        });
   }
 
   private static ErrorInfo info(

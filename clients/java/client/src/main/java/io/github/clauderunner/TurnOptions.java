@@ -105,7 +105,8 @@ public final class TurnOptions {
 
   /**
    * Runs the turn of {@code chat} once however often the call is sent, and so sends it again when
-   * the connection breaks: four attempts in all.
+   * the connection breaks, and while the server takes no calls for the moment: for 60 seconds
+   * without a sign of the turn.
    *
    * <p>The request gets a {@code request_id}, unless it has one, and {@code
    * ON_DISCONNECT_CONTINUE}. Interrupting the thread that waits, and the deadline, interrupt the

@@ -5,14 +5,20 @@ import io.github.clauderunner.v1.AttachTurnResponse;
 import io.github.clauderunner.v1.ChatRequest;
 import io.github.clauderunner.v1.ChatResponse;
 import io.github.clauderunner.v1.ClaudeRunnerGrpc;
+import io.github.clauderunner.v1.CreateSessionRequest;
+import io.github.clauderunner.v1.CreateSessionResponse;
 import io.github.clauderunner.v1.DeleteSessionRequest;
 import io.github.clauderunner.v1.DeleteSessionResponse;
 import io.github.clauderunner.v1.ForkSessionRequest;
 import io.github.clauderunner.v1.ForkSessionResponse;
+import io.github.clauderunner.v1.GetSessionRequest;
+import io.github.clauderunner.v1.GetSessionResponse;
 import io.github.clauderunner.v1.GetTurnRequest;
 import io.github.clauderunner.v1.GetTurnResponse;
 import io.github.clauderunner.v1.InterruptTurnRequest;
 import io.github.clauderunner.v1.InterruptTurnResponse;
+import io.github.clauderunner.v1.ListSessionsRequest;
+import io.github.clauderunner.v1.ListSessionsResponse;
 import io.github.clauderunner.v1.ListTurnsRequest;
 import io.github.clauderunner.v1.ListTurnsResponse;
 import io.github.clauderunner.v1.Session;
@@ -58,6 +64,12 @@ final class KeptServer implements AutoCloseable {
   final List<DeleteSessionRequest> deletes = new CopyOnWriteArrayList<>();
   final List<ForkSessionRequest> forks = new CopyOnWriteArrayList<>();
 
+  /** For the calls about sessions, whichever they are; those after it go well. */
+  final Queue<StatusRuntimeException> sessionFailures = new ConcurrentLinkedQueue<>();
+
+  /** The calls about sessions that came, those that failed included. */
+  final List<String> sessionCalls = new CopyOnWriteArrayList<>();
+
   /** The ids of the turns that were interrupted. */
   final LinkedBlockingQueue<String> interrupted = new LinkedBlockingQueue<>();
 
@@ -79,6 +91,12 @@ final class KeptServer implements AutoCloseable {
 
   ClaudeRunnerClient connect() {
     return ClaudeRunnerClient.connect("127.0.0.1:" + server.getPort(), "crt_secret");
+  }
+
+  /** A client whose calls are sent once, unless a rule of their own says otherwise. */
+  ClaudeRunnerClient connectWithoutRetry() {
+    var address = "127.0.0.1:" + server.getPort();
+    return ClaudeRunnerClient.builder().address(address).withoutToken().retry(false).build();
   }
 
   @Override
@@ -170,18 +188,35 @@ final class KeptServer implements AutoCloseable {
   private SessionServiceGrpc.SessionServiceImplBase sessions() {
     return new SessionServiceGrpc.SessionServiceImplBase() {
       @Override
+      public void createSession(
+          CreateSessionRequest request, StreamObserver<CreateSessionResponse> caller) {
+        answerAs("create", caller, CreateSessionResponse.getDefaultInstance());
+      }
+
+      @Override
+      public void getSession(GetSessionRequest request, StreamObserver<GetSessionResponse> caller) {
+        answerAs("get", caller, GetSessionResponse.getDefaultInstance());
+      }
+
+      @Override
+      public void listSessions(
+          ListSessionsRequest request, StreamObserver<ListSessionsResponse> caller) {
+        answerAs("list", caller, ListSessionsResponse.getDefaultInstance());
+      }
+
+      @Override
       public void updateSession(
           UpdateSessionRequest request, StreamObserver<UpdateSessionResponse> caller) {
         updates.add(request);
         var session = Session.newBuilder().setId(request.getId()).setTitle(request.getTitle());
-        answerWith(caller, UpdateSessionResponse.newBuilder().setSession(session).build());
+        answerAs("update", caller, UpdateSessionResponse.newBuilder().setSession(session).build());
       }
 
       @Override
       public void deleteSession(
           DeleteSessionRequest request, StreamObserver<DeleteSessionResponse> caller) {
         deletes.add(request);
-        answerWith(caller, DeleteSessionResponse.getDefaultInstance());
+        answerAs("delete", caller, DeleteSessionResponse.getDefaultInstance());
       }
 
       @Override
@@ -189,7 +224,17 @@ final class KeptServer implements AutoCloseable {
           ForkSessionRequest request, StreamObserver<ForkSessionResponse> caller) {
         forks.add(request);
         var session = Session.newBuilder().setId(request.getNewId());
-        answerWith(caller, ForkSessionResponse.newBuilder().setSession(session).build());
+        answerAs("fork", caller, ForkSessionResponse.newBuilder().setSession(session).build());
+      }
+
+      private <T> void answerAs(String name, StreamObserver<T> caller, T message) {
+        sessionCalls.add(name);
+        StatusRuntimeException failure = sessionFailures.poll();
+        if (failure == null) {
+          answerWith(caller, message);
+        } else {
+          caller.onError(failure);
+        }
       }
     };
   }

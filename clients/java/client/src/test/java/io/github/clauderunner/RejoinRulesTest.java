@@ -18,7 +18,7 @@ class RejoinRulesTest {
   private static final Duration MINUTE = Duration.ofMinutes(1);
 
   @Test
-  void what_the_server_says_is_no_break_except_that_a_reader_was_too_slow() {
+  void what_the_server_says_is_no_break_unless_it_is_about_the_call() {
     for (Status.Code code :
         List.of(
             Status.Code.UNAVAILABLE,
@@ -31,6 +31,8 @@ class RejoinRulesTest {
     assertFalse(RejoinRules.isBreak(Status.Code.DEADLINE_EXCEEDED, ""));
     assertFalse(RejoinRules.isBreak(Status.Code.UNAUTHENTICATED, ""));
     assertTrue(RejoinRules.isBreak(Status.Code.ABORTED, "READER_BEHIND"));
+    assertTrue(RejoinRules.isBreak(Status.Code.UNAVAILABLE, "POOL_DRAINING"));
+    assertTrue(RejoinRules.isBreak(Status.Code.UNAVAILABLE, "STORE_UNAVAILABLE"));
   }
 
   private static RejoinRules.AttachRefusal refusal(Status status, String reason) {

@@ -13,8 +13,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.clauderunner.v1.AttachTurnRequest;
 import io.github.clauderunner.v1.AttachTurnResponse;
-import io.github.clauderunner.v1.ChatRequest;
-import io.github.clauderunner.v1.ChatResponse;
 import io.github.clauderunner.v1.Detail;
 import io.github.clauderunner.v1.ErrorReason;
 import io.github.clauderunner.v1.Gap;
@@ -265,6 +263,37 @@ class RejoinTest {
   }
 
   @Test
+  void a_server_that_takes_no_calls_for_the_moment_is_waited_for_from_the_first_call_on() {
+    for (String reason : List.of("POOL_DRAINING", "STORE_UNAVAILABLE")) {
+      try (var server = new KeptServer();
+          var runner = server.connectWithoutRetry()) {
+        server.streams.add(fail(failing(Status.UNAVAILABLE, reason)));
+        server.attaches.add(fail(failing(Status.NOT_FOUND, "TURN_NOT_FOUND")));
+        server.streams.add(fail(broken(), at(1, started())));
+        server.attaches.add(fail(failing(Status.UNAVAILABLE, reason), attached()));
+        server.attaches.add(answer(attached(at(2, DONE))));
+        try (var turn = begin(runner)) {
+          assertEquals(List.of(1, 2), numbersOf(turn));
+        }
+        assertEquals(server.streamRequests.get(0), server.streamRequests.get(1));
+      }
+    }
+  }
+
+  @Test
+  void a_turn_that_the_server_has_refused_each_time_may_be_sent_again() {
+    try (var server = new KeptServer();
+        var runner = server.connectWithoutRetry()) {
+      server.streams.add(fail(failing(Status.UNAVAILABLE, "POOL_DRAINING")));
+      try (var turn = runner.stream("Hi", TurnOptions.none().withRejoin(Duration.ZERO))) {
+        var failure = assertThrows(RunnerException.class, turn::result);
+        assertEquals("POOL_DRAINING", failure.reasonText());
+        assertTrue(failure.mayRetry());
+      }
+    }
+  }
+
+  @Test
   void leaving_a_turn_interrupts_it_also_when_its_client_is_closed_at_once() {
     try (var server = new KeptServer()) {
       server.streams.add(stall(at(1, started())));
@@ -335,36 +364,6 @@ class RejoinTest {
           List.of(2, 3),
           server.attachRequests.stream().map(AttachTurnRequest::getAfterSequence).toList());
       assertTrue(server.interrupted.isEmpty());
-    }
-  }
-
-  @Test
-  void an_idempotent_call_is_sent_again_as_the_same_turn() {
-    try (var server = new KeptServer();
-        var runner = server.connect()) {
-      server.chats.add(fail(broken()));
-      server.chats.add(answer(ChatResponse.newBuilder().setText("Hello").build()));
-      var request = ChatRequest.newBuilder().setPrompt("Say hello").build();
-      var options = TurnOptions.none().withIdempotence();
-      assertEquals("Hello", runner.chat(request, options).getText());
-      assertEquals(server.chatRequests.get(0), server.chatRequests.get(1));
-      assertFalse(server.chatRequests.get(0).getRequestId().isEmpty());
-      assertEquals(
-          OnDisconnect.ON_DISCONNECT_CONTINUE, server.chatRequests.get(0).getOnDisconnect());
-    }
-  }
-
-  @Test
-  void an_idempotent_call_keeps_its_callers_request_id_and_is_not_repeated_when_its_turn_failed() {
-    try (var server = new KeptServer();
-        var runner = server.connect()) {
-      server.chats.add(fail(failing(Status.ABORTED, "WORKER_DIED")));
-      var request = ChatRequest.newBuilder().setPrompt("Hi").setRequestId("order-7").build();
-      var options = TurnOptions.none().withIdempotence();
-      var failure = assertThrows(RunnerException.class, () -> runner.chat(request, options));
-      assertEquals("WORKER_DIED", failure.reasonText());
-      assertEquals("order-7", server.chatRequests.get(0).getRequestId());
-      assertEquals(1, server.chatRequests.size());
     }
   }
 }

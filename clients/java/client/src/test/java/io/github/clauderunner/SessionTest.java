@@ -9,11 +9,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.github.clauderunner.v1.BusyPolicy;
+import io.github.clauderunner.v1.ChatRequest;
+import io.github.clauderunner.v1.ChatResponse;
+import io.github.clauderunner.v1.CreateSessionRequest;
 import io.github.clauderunner.v1.ForkSessionRequest;
 import io.github.clauderunner.v1.ListTurnsRequest;
 import io.github.clauderunner.v1.ListTurnsResponse;
 import io.github.clauderunner.v1.Outcome;
 import io.github.clauderunner.v1.SessionRef;
+import io.github.clauderunner.v1.StreamChatRequest;
 import io.github.clauderunner.v1.StreamChatResponse;
 import io.github.clauderunner.v1.TurnView;
 import io.grpc.Status;
@@ -70,22 +74,74 @@ class SessionTest {
   }
 
   @Test
-  void a_deleted_session_may_be_created_anew() {
+  void a_handle_does_not_begin_anew_what_it_has_deleted() {
     try (var server = new KeptServer();
         var runner = server.connect()) {
       var trip = runner.session("trip");
       server.streams.add(said("one"));
-      server.streams.add(said("two"));
-      server.streams.add(said("three"));
+      server.streams.add(refused(Status.NOT_FOUND, "SESSION_NOT_FOUND"));
+      server.streams.add(refused(Status.NOT_FOUND, "SESSION_NOT_FOUND"));
       read(trip.stream("one"));
-      read(trip.stream("two"));
       trip.delete(true);
-      read(trip.stream("three"));
+      var failure = assertThrows(RunnerException.class, () -> read(trip.stream("two")));
+      assertEquals("SESSION_NOT_FOUND", failure.reasonText());
+      var unused = runner.session("trip");
+      unused.delete();
+      assertThrows(RunnerException.class, () -> read(unused.stream("three")));
       assertEquals(
-          List.of(true, false, true),
+          List.of(true, false, false),
           server.streamRequests.stream().map(each -> each.getSession().getAllowMissing()).toList());
       assertEquals("trip", server.deletes.get(0).getId());
       assertEquals(true, server.deletes.get(0).getForce());
+    }
+  }
+
+  @Test
+  void the_busy_policy_is_the_handles_and_without_one_the_requests() {
+    var streamed =
+        StreamChatRequest.newBuilder().setBusyPolicy(BusyPolicy.BUSY_POLICY_QUEUE).build();
+    var collected = ChatRequest.newBuilder().setBusyPolicy(BusyPolicy.BUSY_POLICY_QUEUE).build();
+    try (var server = new KeptServer();
+        var runner = server.connect()) {
+      var plain = runner.session("trip");
+      var decided = plain.withBusyPolicy(BusyPolicy.BUSY_POLICY_INTERRUPT);
+      for (var session : List.of(plain, decided)) {
+        server.streams.add(said("one"));
+        server.chats.add(answer(ChatResponse.getDefaultInstance()));
+        read(session.stream(streamed, TurnOptions.none()));
+        session.chat(collected, TurnOptions.none());
+      }
+      var expected = List.of(BusyPolicy.BUSY_POLICY_QUEUE, BusyPolicy.BUSY_POLICY_INTERRUPT);
+      assertEquals(
+          expected, server.streamRequests.stream().map(StreamChatRequest::getBusyPolicy).toList());
+      assertEquals(expected, server.chatRequests.stream().map(ChatRequest::getBusyPolicy).toList());
+    }
+  }
+
+  @Test
+  void what_makes_copies_or_deletes_a_session_is_sent_once_and_the_rest_is_repeated() {
+    try (var server = new KeptServer();
+        var runner = server.connect()) {
+      var trip = runner.session("trip");
+      List<Runnable> sentOnce =
+          List.of(
+              () -> runner.createSession(CreateSessionRequest.getDefaultInstance()),
+              () -> trip.fork(ForkSessionRequest.getDefaultInstance()),
+              trip::delete);
+      for (var call : sentOnce) {
+        server.sessionFailures.add(Refusals.unavailable("0"));
+        assertThrows(RunnerException.class, call::run);
+      }
+      assertEquals(List.of("create", "fork", "delete"), server.sessionCalls);
+      server.sessionCalls.clear();
+      List<Runnable> repeated =
+          List.of(
+              trip::get, () -> trip.rename("Lisbon"), () -> runner.sessions().iterator().hasNext());
+      for (var call : repeated) {
+        server.sessionFailures.add(Refusals.unavailable("0"));
+        call.run();
+      }
+      assertEquals(List.of("get", "get", "update", "update", "list", "list"), server.sessionCalls);
     }
   }
 

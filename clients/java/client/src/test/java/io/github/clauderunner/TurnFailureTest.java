@@ -98,4 +98,37 @@ class TurnFailureTest {
                     .orElseThrow()
                     .reason()));
   }
+
+  @Test
+  void the_reason_has_the_code_whatever_the_outcome() {
+    var codes =
+        Map.of(
+            ErrorReason.ERROR_REASON_CONTEXT_FULL, Status.Code.FAILED_PRECONDITION,
+            ErrorReason.ERROR_REASON_SESSION_SUSPENDED, Status.Code.FAILED_PRECONDITION,
+            ErrorReason.ERROR_REASON_STORE_UNAVAILABLE, Status.Code.UNAVAILABLE,
+            ErrorReason.ERROR_REASON_TURN_INTERRUPTED, Status.Code.ABORTED,
+            ErrorReason.ERROR_REASON_CANCELLED, Status.Code.CANCELLED,
+            ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED, Status.Code.DEADLINE_EXCEEDED);
+    codes.forEach(
+        (reason, code) -> {
+          for (Outcome outcome :
+              List.of(Outcome.OUTCOME_UPSTREAM_ERROR, Outcome.OUTCOME_INTERNAL_ERROR)) {
+            var error = failure(outcome, reason, true).orElseThrow();
+            assertEquals(code, error.code(), reason::name);
+            assertEquals(reason, error.reason());
+          }
+        });
+  }
+
+  @Test
+  void a_reason_of_a_newer_server_is_a_failure_of_the_turn_all_the_same() {
+    var result =
+        TurnResult.newBuilder()
+            .setOutcome(Outcome.OUTCOME_UPSTREAM_ERROR)
+            .setError(TurnError.newBuilder().setReasonValue(9_999))
+            .build();
+    var error = TurnFailure.of(result, "t1", 9, false).orElseThrow();
+    assertEquals(Status.Code.INTERNAL, error.code());
+    assertEquals(ErrorReason.ERROR_REASON_INTERNAL, error.reason());
+  }
 }
