@@ -24,6 +24,8 @@ export class Calls {
   readonly sessions: Client<typeof SessionService>;
   readonly turns: Client<typeof TurnService>;
   readonly pool: Client<typeof PoolService>;
+  /** Without retry: what is created, copied or deleted twice is something else. */
+  readonly sessionsOnce: Client<typeof SessionService>;
   /** Without retry, for those who try again by themselves. */
   readonly turnsOnce: Client<typeof TurnService>;
   readonly #closed = new AbortController();
@@ -35,6 +37,7 @@ export class Calls {
     const retrying = retry === false ? transport : retryingTransport(transport, retry);
     this.runner = createClient(ClaudeRunner, retrying);
     this.sessions = createClient(SessionService, retrying);
+    this.sessionsOnce = createClient(SessionService, transport);
     this.turns = createClient(TurnService, retrying);
     this.pool = createClient(PoolService, retrying);
     this.turnsOnce = createClient(TurnService, transport);

@@ -129,7 +129,7 @@ export class ClaudeRunnerClient implements Disposable {
     options: CallOptions = {},
   ): Promise<SessionRecord> {
     const { session } = await this.#calls.once(options, (called) =>
-      this.#calls.sessions.createSession(request, called),
+      this.#calls.sessionsOnce.createSession(request, called),
     );
     return there(session);
   }

@@ -11,7 +11,7 @@ import { Deadline } from "./deadline.ts";
 import type { ChatRequestSchema, ChatResponse } from "./gen/claude/runner/v1/runner_pb.ts";
 import { giveUp } from "./give-up.ts";
 import { type RetryTime, realTime } from "./rejoin.ts";
-import { nextStep, pauseMs, defaultRejoinPolicy as policy } from "./rejoin-policy.ts";
+import { nextStep, pauseMs, defaultRejoinPolicy as policy, reasonOf } from "./rejoin-policy.ts";
 import { forbidRetry } from "./retry.ts";
 import { turnIdHeader } from "./turn-id.ts";
 
@@ -25,7 +25,10 @@ export async function chatAgain(
   const deadline = new Deadline(timeoutMs);
   const { abort, unlink } = firstOf([calls.closed, signal, deadline.signal]);
   let tryCount = 0;
-  let quietSinceMs = time.now();
+  /** Since when there was no sign of the turn; before the first break nobody knows. */
+  let quietSinceMs: number | undefined;
+  /** Whether a server may have the turn. */
+  let mayRun = false;
   try {
     if (abort.signal.aborted) throw ConnectError.from(abort.signal.reason, Code.Canceled);
     for (;;) {
@@ -41,14 +44,11 @@ export async function chatAgain(
         await giveUp(calls.turns, { turnId, requestId, headers });
         throw hasLeft ? ConnectError.from(abort.signal.reason, Code.Canceled) : error;
       }
-      if (turnId !== "") {
-        // Its headers came: a sign of the turn.
-        quietSinceMs = time.now();
-        tryCount = 0;
-      }
-      if (nextStep({ error, call: "send", hasBegun: false, canSend: true }, policy) === "fail") throw error;
-      // The turn may run: it is not to be begun again.
-      if (time.now() - quietSinceMs >= policy.maxQuietMs) throw forbidRetry(error);
+      // Its headers came: a sign of the turn, and no reason to try faster.
+      if (turnId !== "" || quietSinceMs === undefined) quietSinceMs = time.now();
+      mayRun ||= turnId !== "" || reasonOf(error) === "";
+      const hasFailed = nextStep({ error, call: "send", hasBegun: false, canSend: true }, policy) === "fail";
+      if (hasFailed || time.now() - quietSinceMs >= policy.maxQuietMs) throw mayRun ? forbidRetry(error) : error;
       await time.wait(pauseMs(policy, tryCount, time.random), abort.signal);
       tryCount += 1;
     }

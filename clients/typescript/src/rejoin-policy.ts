@@ -78,6 +78,8 @@ export function nextStep({ error, call, hasBegun, canSend }: Break, { outlivesDe
   if (error.code === Code.DeadlineExceeded) return outlivesDeadline ? "attach" : "fail";
   if (reason === "") return isOfTheWay.has(error.code) ? "attach" : "fail";
   if (isRefusal.has(error.code)) return "fail";
+  // The turn has all its readers: one of them may go.
+  if (call === "attach" && reason === "QUOTA_EXCEEDED") return "attach";
   // A refused turn has no events: what a server answers about one that has begun concerns the call.
   return concernsTheCall.has(reason) || hasBegun ? "attach" : "fail";
 }

@@ -83,6 +83,9 @@ export async function* rejoined(calls: TurnCalls, options: RejoinOptions): Async
                 ...silence,
                 firstSilenceMs: Math.min(maxSilenceMs, attachTimeoutMs),
               }),
+              () => {
+                quietSinceMs = time.now();
+              },
             );
       for await (const response of responses) {
         if (tryCount > 0) onBreak(undefined);
@@ -97,7 +100,7 @@ export async function* rejoined(calls: TurnCalls, options: RejoinOptions): Async
         }
         if (sequence <= afterSequence) continue; // A request that is sent again gets its turn from the beginning.
         afterSequence = sequence;
-        hasContent ||= event.case === "textDelta" || event.case === "toolUse";
+        hasContent ||= event.case === "textDelta" || event.case === "toolUse" || event.case === "gap";
         if (event.case === "result") result = event.value;
         yield response;
       }
@@ -129,14 +132,21 @@ export async function* rejoined(calls: TurnCalls, options: RejoinOptions): Async
   }
 }
 
-/** The events of an attached stream; what the server no longer has comes as the event that says so. */
-async function* eventsOf(responses: AsyncIterable<AttachTurnResponse>): AsyncGenerator<StreamChatResponse, void> {
+/**
+ * The events of an attached stream; what the server no longer has comes as the event that says so. `onState`: called when
+ * the server has answered, which is a sign of the turn.
+ */
+async function* eventsOf(
+  responses: AsyncIterable<AttachTurnResponse>,
+  onState: () => void,
+): AsyncGenerator<StreamChatResponse, void> {
   let turnId = "";
   let hasEnded = false;
   let hasResult = false;
   for await (const { message } of responses) {
     switch (message.case) {
       case "state":
+        onState();
         turnId = message.value.id;
         hasEnded = message.value.state === TurnState.ENDED;
         break;

@@ -128,7 +128,7 @@ export class Session {
     ...options
   }: CallOptions & { readonly force?: boolean } = {}): Promise<DeleteSessionResponse> {
     const { calls } = this.#parts;
-    return calls.once(options, (called) => calls.sessions.deleteSession({ id: this.id, force }, called));
+    return calls.once(options, (called) => calls.sessionsOnce.deleteSession({ id: this.id, force }, called));
   }
 
   /** Copies the conversation into a new session: all of it, or up to a turn. `client.session` makes a handle of the copy. */
@@ -144,7 +144,7 @@ export class Session {
       ...(beforeTurnId !== undefined && { until: { case: "beforeTurnId" as const, value: beforeTurnId } }),
       ...(title !== undefined && { title }),
     };
-    const { session } = await calls.once(options, (called) => calls.sessions.forkSession(request, called));
+    const { session } = await calls.once(options, (called) => calls.sessionsOnce.forkSession(request, called));
     return there(session);
   }
 

@@ -116,3 +116,43 @@ it("gives up a minute after the last sign of its turn, and leaves the turn alone
   expect(ConnectError.from(failure).metadata.get("grpc-retry-pushback-ms")).toBe("-1");
   expect(callCount).toBe(8);
 });
+
+it("waits longer from try to try though the headers of each come, and for the minute from the first break", async () => {
+  let callCount = 0;
+  let nowMs = 0;
+  const waits: number[] = [];
+  const transport = createRouterTransport(({ service }) =>
+    service(ClaudeRunner, {
+      chat() {
+        callCount += 1;
+        // The first one waited in the queue for long.
+        if (callCount === 1) nowMs += 100_000;
+        if (callCount === 5) return { text: "at last" };
+        throw new ConnectError("cut", Code.Unavailable, { "claude-runner-turn-id": "turn" });
+      },
+    }),
+  );
+  const time = {
+    now: () => nowMs,
+    wait: async (ms: number) => {
+      waits.push(ms);
+    },
+    random: () => 0.5,
+  };
+  const calls = new Calls(transport, false, () => {});
+  expect((await chatAgain({ prompt: "x", requestId: "r" }, calls, {}, time)).text).toBe("at last");
+  expect(waits).toEqual([0, 200, 400, 800]);
+});
+
+it("fails with the server's own words where it has refused every try", async () => {
+  const transport = createRouterTransport(({ service }) =>
+    service(ClaudeRunner, {
+      chat() {
+        throw refusal("QUEUE_FULL", Code.Unavailable);
+      },
+    }),
+  );
+  const calls = new Calls(transport, false, () => {});
+  const failure = await chatAgain({ prompt: "x", requestId: "r" }, calls, {}).catch((error: unknown) => error);
+  expect(ConnectError.from(failure).metadata.has("grpc-retry-pushback-ms")).toBe(false);
+});

@@ -314,6 +314,26 @@ describe("a stream that rejoins its turn", () => {
     expect(alarmCount()).toBe(0);
   });
 
+  it("takes the answer to AttachTurn for a sign of a turn that is quiet for long, of a server whose heartbeats are rare", async () => {
+    const silent = [{ state: TurnState.RUNNING }, "silence"] as const;
+    const { read, seen } = play([[text(1), "silence"], silent, silent, silent, silent, [text(2), result(3)]]);
+    expect(await read()).toBeUndefined();
+    expect(seen).toEqual([1, 2, 3]);
+  });
+
+  it("waits until one of the turn's readers goes, when it has all that it may have", async () => {
+    const full = failure("QUOTA_EXCEEDED", Code.ResourceExhausted);
+    const { read, calls } = play([[full], [full], [text(1), result(2)]], { isOthers: true });
+    expect(await read()).toBeUndefined();
+    expect(calls).toEqual(["attach 0", "attach 0", "attach 0"]);
+  });
+
+  it("takes a gap for content that has come, when the turn has failed behind it", async () => {
+    const failed = result(4, Outcome.UPSTREAM_ERROR, ErrorReason.UPSTREAM_OVERLOADED);
+    const { read } = play([[cut()], [{ gap: [1, 3] }, failed]]);
+    expect((await read())?.code).toBe(Code.Aborted);
+  });
+
   it("waits for ever for a silent stream where its policy says so", async () => {
     const { read } = play([[text(1), "silence"]], {
       policy: { ...defaultRejoinPolicy, maxSilenceMs: 0, maxQuietMs: 0 },

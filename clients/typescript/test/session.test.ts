@@ -1,7 +1,16 @@
 import { create } from "@bufbuild/protobuf";
-import { Code } from "@connectrpc/connect";
+import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { BusyPolicy, ChatRequestSchema, Detail, StreamChatRequestSchema, TurnState, TurnView } from "../src/index.ts";
+import {
+  BusyPolicy,
+  ChatRequestSchema,
+  ClaudeRunnerClient,
+  Detail,
+  SessionService,
+  StreamChatRequestSchema,
+  TurnState,
+  TurnView,
+} from "../src/index.ts";
 import { keptServer, refusal, result, started, text } from "./kept-server.ts";
 
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
@@ -166,4 +175,26 @@ describe("a client", () => {
     client.close();
     await expect(all(client.sessions())).rejects.toMatchObject({ message: "the client is closed" });
   });
+});
+
+it("what is created, copied or deleted twice is something else: such a call is sent once", async () => {
+  const sent: string[] = [];
+  const refused = (name: string) => () => {
+    sent.push(name);
+    throw new ConnectError("the connection broke", Code.Unavailable);
+  };
+  const transport = createRouterTransport(({ service }) =>
+    service(SessionService, {
+      createSession: refused("create"),
+      forkSession: refused("fork"),
+      deleteSession: refused("delete"),
+    }),
+  );
+  const retry = { maxAttempts: 3, initialBackoffMs: 1, maxBackoffMs: 1 };
+  const client = new ClaudeRunnerClient(transport, { retry });
+  const session = client.session("s");
+  await expect(client.createSession({ id: "s" })).rejects.toMatchObject({ codeName: "UNAVAILABLE" });
+  await expect(session.fork()).rejects.toMatchObject({ codeName: "UNAVAILABLE" });
+  await expect(session.delete()).rejects.toMatchObject({ codeName: "UNAVAILABLE" });
+  expect(sent).toEqual(["create", "fork", "delete"]);
 });
