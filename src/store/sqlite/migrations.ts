@@ -131,4 +131,15 @@ when old.session_key is not null and new.session_key is null begin
   update tenants set turn_count = turn_count + 1 where key = new.tenant_key;
 end;`,
   },
+  {
+    version: 2,
+    oldestReader: 1,
+    // Lists of what runs now, of tenants with a million turns that have ended and a hundred thousand sessions that rest.
+    sql: `
+create index turns_open_listed on turns(tenant_key, accepted_at, id) where state <> 'ended';
+create index turns_open_of_all on turns(accepted_at, id) where state <> 'ended';
+create index sessions_running_listed on sessions(tenant_key, updated_at, id) where running_turn is not null;
+create index sessions_suspended_listed on sessions(tenant_key, updated_at, id)
+  where running_turn is null and suspension is not null;`,
+  },
 ];

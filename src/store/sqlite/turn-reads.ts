@@ -68,6 +68,8 @@ export const turns: Handler<TurnQuery, readonly ListedRow[]> = (context, query) 
   if (profiles !== undefined) where((at) => `t.profile in (${placeholders(profiles.length, at)})`, ...profiles);
   if (query.turnId !== undefined) where((at) => `t.id = ?${at}`, query.turnId);
   if (query.state !== undefined) where((at) => `t.state = ?${at}`, query.state);
+  // For the index that has only these.
+  if (query.state === "waiting" || query.state === "running") conditions.push("t.state <> 'ended'");
   if (query.after !== undefined) {
     const beyond = isOfSession ? ">" : "<";
     where((at) => `(t.accepted_at, t.id) ${beyond} (?${at}, ?${at + 1})`, query.after.atMs, query.after.id);
