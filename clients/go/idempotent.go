@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/claude-runner/claude-runner/clients/go/runnerv1"
@@ -26,25 +27,33 @@ func (c *Client) chatAgain(
 	if request.GetRequestId() == "" {
 		request.RequestId = newRequestID()
 	}
-	patience := newPatience(time.Now())
+	var patience patience
+	// mayRun: a server may have the turn.
+	isFirst, mayRun := true, false
 	for {
 		response, hasBegun, err := unaryCall(ctx, c.runner.Chat, request, options)
 		if err == nil {
 			return response, nil
 		}
-		if ctx.Err() != nil {
+		var failure *Error
+		isFailure := errors.As(err, &failure)
+		// The deadline ends the call by the server's clock too.
+		if ctx.Err() != nil || (isFailure && failure.Code == codes.DeadlineExceeded) {
 			c.giveUp(ctx, "", request.GetRequestId(), options)
 			return nil, err
 		}
-		if hasBegun {
-			patience.sign(time.Now())
+		// The time counts from the first break, and from headers, which are a sign of the turn and no reason to try faster.
+		if isFirst || hasBegun {
+			patience.heard(time.Now())
 		}
-		var failure *Error
-		if !errors.As(err, &failure) || setbackOf(failure) != broken {
+		isFirst = false
+		if !isFailure {
 			return nil, err
 		}
+		mayRun = mayRun || hasBegun || failure.ReasonName == ""
 		delay, isPatient := patience.delay(time.Now())
-		if !isPatient {
+		if setbackOf(failure) != broken || !isPatient {
+			failure.MayRetry = failure.MayRetry && !mayRun
 			return nil, err
 		}
 		wait(ctx, delay)

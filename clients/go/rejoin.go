@@ -172,7 +172,7 @@ func (s *rejoiningStream) take(event *runnerv1.StreamChatResponse) bool {
 	}
 	s.lastSequence, s.hasEvent = event.GetSequence(), true
 	switch kind := event.GetEvent().(type) {
-	case *runnerv1.StreamChatResponse_TextDelta, *runnerv1.StreamChatResponse_ToolUse:
+	case *runnerv1.StreamChatResponse_TextDelta, *runnerv1.StreamChatResponse_ToolUse, *runnerv1.StreamChatResponse_Gap:
 		s.hasContent = true
 	case *runnerv1.StreamChatResponse_Result:
 		s.result = kind.Result
@@ -199,6 +199,10 @@ func (s *rejoiningStream) judge(err error) (isOver bool, end error) {
 	}
 	if s.ctx.Err() != nil {
 		return true, newError(status.FromContextError(s.ctx.Err()), nil, true)
+	}
+	// The turn has all its readers: one of them may go.
+	if s.isAttached && failure.Reason == runnerv1.ErrorReason_ERROR_REASON_QUOTA_EXCEEDED {
+		return false, failure
 	}
 	switch setbackOf(failure) {
 	case broken:

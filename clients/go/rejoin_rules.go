@@ -53,7 +53,8 @@ func setbackOf(failure *Error) setback {
 	}
 }
 
-// patience counts attempts since the turn last gave a sign of itself. The zero value is not ready: see newPatience.
+// patience counts attempts since something of the turn came, and the time since its last sign. The zero value is not ready:
+// see newPatience and heard.
 type patience struct {
 	attempts int
 	lastSign time.Time
@@ -61,6 +62,11 @@ type patience struct {
 
 func newPatience(now time.Time) patience {
 	return patience{lastSign: now}
+}
+
+// heard notes a sign of the turn that brings nothing new: it is waited for longer, and not tried faster.
+func (p *patience) heard(now time.Time) {
+	p.lastSign = now
 }
 
 // sign notes that something of the turn has come.

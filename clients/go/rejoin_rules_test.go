@@ -77,3 +77,16 @@ func TestAStreamIsGivenUpAfterAMinuteWithoutASignOfTheTurn(t *testing.T) {
 		t.Error("after a minute: it is still tried again")
 	}
 }
+
+func TestHeadersOfACallAreASignOfItsTurnAndNoReasonToTryFaster(t *testing.T) {
+	begin := time.Unix(1_000, 0)
+	patience := newPatience(begin)
+	for range 4 {
+		patience.delay(begin)
+	}
+	patience.heard(begin.Add(50 * time.Second))
+	delay, isPatient := patience.delay(begin.Add(100 * time.Second))
+	if !isPatient || delay < 800*time.Millisecond {
+		t.Errorf("got %v, %v", delay, isPatient)
+	}
+}

@@ -246,6 +246,78 @@ func TestAnIdempotentCallIsSentAgainUnderOneIDAndAPlainOneIsNot(t *testing.T) {
 	equal(t, "calls", len(ids), 3)
 }
 
+func TestATurnThatFailedBehindAGapHadContent(t *testing.T) {
+	gap := &runnerv1.AttachTurnResponse{Message: &runnerv1.AttachTurnResponse_Gap{
+		Gap: &runnerv1.Gap{FirstSequence: 2, LastSequence: 5},
+	}}
+	failed := &runnerv1.StreamChatResponse{Event: &runnerv1.StreamChatResponse_Result{Result: &runnerv1.TurnResult{
+		Outcome: runnerv1.Outcome_OUTCOME_UPSTREAM_ERROR,
+		Error: &runnerv1.TurnError{
+			Reason: runnerv1.ErrorReason_ERROR_REASON_UPSTREAM_OVERLOADED, Message: "scripted: overloaded",
+		},
+	}}}
+	server := &scriptedServer{streamChat: breaking(started())}
+	server.attach = attaching(append(append(attached(0), gap), attached(6, failed)...)...)
+	var end error
+	for _, err := range rejoining(t, server).Events() {
+		end = err
+	}
+	equal(t, "code", failureOf(t, end).Code, codes.Aborted)
+}
+
+func TestAReaderTooManyWaitsUntilAnotherOneGoes(t *testing.T) {
+	server := &scriptedServer{streamChat: breaking(started(), textDelta("Hel", 0, 0))}
+	isFirst := true
+	server.attach = func(
+		request *runnerv1.AttachTurnRequest, stream grpc.ServerStreamingServer[runnerv1.AttachTurnResponse],
+	) error {
+		if isFirst {
+			isFirst = false
+			return failing(t, codes.ResourceExhausted, "64 calls read it", &errdetails.ErrorInfo{
+				Reason: "QUOTA_EXCEEDED", Domain: "claude-runner",
+			})
+		}
+		return attaching(attached(3, textDelta("lo", 0, 0), completed("Hello"))...)(request, stream)
+	}
+	turn := rejoining(t, server)
+	for _, err := range turn.Events() {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	equal(t, "text", turn.CollectedText(), "Hello")
+}
+
+func TestTheServersDeadlineStopsTheTurnOfAnIdempotentCall(t *testing.T) {
+	server := serve(t, &scriptedServer{chat: func(context.Context, *runnerv1.ChatRequest) (*runnerv1.ChatResponse, error) {
+		return nil, status.Error(codes.DeadlineExceeded, "scripted: ten minutes are over")
+	}})
+	request := &runnerv1.ChatRequest{Prompt: "Say hello", RequestId: "r"}
+	_, err := connect(t, server).Chat(t.Context(), request, clauderunner.Idempotent())
+	equal(t, "code", failureOf(t, err).Code, codes.DeadlineExceeded)
+	equalAll(t, "stopped", server.stopped(), []string{"turn of r"})
+}
+
+func TestAnIdempotentCallThatEndsRefusedAfterItsTurnMayHaveBegunMayNotBeRetried(t *testing.T) {
+	isFirst := true
+	server := &scriptedServer{chat: func(ctx context.Context, _ *runnerv1.ChatRequest) (*runnerv1.ChatResponse, error) {
+		if isFirst {
+			isFirst = false
+			if err := grpc.SendHeader(ctx, nil); err != nil {
+				return nil, err
+			}
+			return nil, status.Error(codes.Unavailable, "scripted: the connection broke")
+		}
+		return nil, failing(t, codes.Unavailable, "full", &errdetails.ErrorInfo{
+			Reason: "QUEUE_FULL", Domain: "claude-runner",
+		})
+	}}
+	_, err := connect(t, serve(t, server)).ChatPrompt(t.Context(), "Say hello", clauderunner.Idempotent())
+	failure := failureOf(t, err)
+	equal(t, "reason", failure.ReasonName, "QUEUE_FULL")
+	equal(t, "may retry", failure.MayRetry, false)
+}
+
 func TestClosingTheClientInterruptsItsTurnsAndEndsTheirStreams(t *testing.T) {
 	server := serve(t, &scriptedServer{streamChat: endless(make(chan struct{}, 1))})
 	client, err := clauderunner.New(server.address, clauderunner.WithToken(""))
