@@ -216,13 +216,16 @@ class ScriptedServer(KeptThings, v1.ClaudeRunnerServicer, v1.PoolServiceServicer
                 yield step
 
     def Chat(self, request: ChatRequest, context: grpc.ServicerContext) -> ChatResponse:
-        """Answers with the next script: a response, or a failure alone."""
-        self._note(request, context)
+        """Answers with the next script: a response, or one step alone."""
+        call = self._note(request, context)
         script = self.scripts.popleft() if self.scripts else ChatResponse(text=f"You said: {request.prompt}")
         if not isinstance(script, ChatResponse):
-            [failure] = script
-            assert isinstance(failure, Failure)
-            failure.abort(context)
+            [step] = script
+            if isinstance(step, UntilCancelled):
+                call.over.wait(_SCRIPT_PATIENCE_SECONDS)
+                return ChatResponse()
+            assert isinstance(step, Failure)
+            step.abort(context)
         return script
 
     def GetInfo(self, request: v1.GetInfoRequest, context: grpc.ServicerContext) -> GetInfoResponse:

@@ -5,7 +5,15 @@ import asyncio
 import grpc
 import pytest
 
-from claude_runner_client import AsyncClaudeRunner, ChatResponse, RunnerError, StreamChatRequest, v1
+from claude_runner_client import (
+    AsyncClaudeRunner,
+    ChatRequest,
+    ChatResponse,
+    ClaudeRunner,
+    RunnerError,
+    StreamChatRequest,
+    v1,
+)
 
 from .either_client import AnyTurn, Open
 from .scripted_server import (
@@ -209,3 +217,52 @@ async def test_an_idempotent_call_is_sent_again_under_one_id_and_a_plain_one_is_
         with pytest.raises(RunnerError, match="UNAVAILABLE"):
             await runner.chat("x")
         assert len(server.calls) == 3
+
+
+async def test_closing_the_client_interrupts_a_collected_turn_that_would_go_on(server: ScriptedServer) -> None:
+    server.scripts.append([UntilCancelled()])
+    runner = AsyncClaudeRunner(server.address)
+    request = ChatRequest(prompt="x", request_id="mine")
+    asking = asyncio.create_task(runner.chat(request, idempotent=True))
+    await until_called(server)
+    await runner.close()
+    with pytest.raises(RunnerError, match="the client is closed"):
+        await asking
+    assert server.interrupted == ["turn of mine"]
+
+
+async def test_closing_the_blocking_client_interrupts_a_collected_turn_too(server: ScriptedServer) -> None:
+    server.scripts.append([UntilCancelled()])
+    runner = ClaudeRunner(server.address)
+    request = ChatRequest(prompt="x", request_id="mine")
+    asking = asyncio.create_task(asyncio.to_thread(runner.chat, request, idempotent=True))
+    await until_called(server)
+    await asyncio.to_thread(runner.close)
+    with pytest.raises(RunnerError, match="the client is closed"):
+        await asking
+    assert server.interrupted == ["turn of mine"]
+
+
+async def test_a_task_that_is_cancelled_between_two_tries_interrupts_its_turn(server: ScriptedServer) -> None:
+    # The first try again is made at once, and the next one after a pause.
+    server.scripts.extend([[broken_way()]] * 20)
+    async with AsyncClaudeRunner(server.address) as runner:
+        request = ChatRequest(prompt="x", request_id="mine")
+        asking = asyncio.create_task(runner.chat(request, idempotent=True))
+        while len(server.calls) < 4:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert server.interrupted == ["turn of mine"]
+
+
+async def test_a_reader_too_many_waits_until_another_one_goes(server: ScriptedServer, open_runner: Open) -> None:
+    server.scripts.append([*answer("Hel")[:2], broken_way()])
+    server.attach_scripts.append(
+        [Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "64 calls read it", details=[info("QUOTA_EXCEEDED")])]
+    )
+    server.attach_scripts.append(attached(text("lo"), completed("Hello"), after=2))
+    async with open_runner(server.address) as runner:
+        assert await runner.stream("x", rejoin=True).full_text() == "Hello"

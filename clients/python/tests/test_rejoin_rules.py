@@ -115,3 +115,18 @@ def test_a_request_id_is_a_uuid_that_begins_with_the_time() -> None:
     assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", one)
     assert one != two
     assert before <= UUID(one).int >> 80 <= time.time_ns() // 1_000_000
+
+
+def test_headers_of_a_call_are_a_sign_of_its_turn_and_no_reason_to_try_faster() -> None:
+    now = 1_000.0
+    patience = Patience(lambda: now)
+    now += 100  # It waited in the queue for long before its connection broke.
+    broken = RunnerError(grpc.StatusCode.UNAVAILABLE, "the connection broke", may_retry=True)
+    broken.turn_id = "turn-1"
+    delays = [patience.after(broken) for _ in range(4)]
+    assert delays[0] == 0
+    assert delays[3] is not None
+    assert delays[3] >= 0.2
+    refused = RunnerError(grpc.StatusCode.FAILED_PRECONDITION, "no", may_retry=True)
+    assert patience.after(refused) is None
+    assert not refused.may_retry  # The turn may have run.

@@ -10,7 +10,7 @@ import grpc.aio
 
 from . import v1
 from ._aio_conversation import AsyncConversation
-from ._aio_rejoining_call import AsyncRejoiningCall, AsyncTurnCalls, GoingTurns, chat_again
+from ._aio_rejoining_call import AsyncCollectedCall, AsyncRejoiningCall, AsyncTurnCalls, GoingTurns
 from ._aio_session import AsyncSession
 from ._aio_turn import AsyncTurn
 from ._errors import RunnerError
@@ -118,12 +118,14 @@ class AsyncClaudeRunner:
         if not idempotent:
             return await self._call(self._runner.Chat, request, timeout, metadata)
         again = sent_again(request)
-        return await chat_again(
+        call = AsyncCollectedCall(
             lambda remaining: self._call(self._runner.Chat, again, remaining, metadata),
             self._turn_calls(metadata),
             again.request_id,
             timeout,
+            self._going,
         )
+        return await call.result()
 
     def attach(
         self,

@@ -44,21 +44,22 @@ class AsyncTurnCalls:
 
     async def give_up(self, turn_id: str, request_id: str) -> None:
         """Interrupts a turn that nobody waits for any more. What goes wrong is of no use to anybody."""
+        deadline = Deadline(INTERRUPT_TIMEOUT)
         # UsageError: the channel is closed.
         with suppress(grpc.RpcError, grpc.aio.UsageError):
             if not turn_id:
                 asked = GetTurnRequest(request_id=request_id)
-                found = await self._turns.GetTurn(asked, timeout=INTERRUPT_TIMEOUT, metadata=self._metadata)
+                found = await self._turns.GetTurn(asked, timeout=deadline.remaining(), metadata=self._metadata)
                 turn_id = found.turn.id
             request = InterruptTurnRequest(turn_id=turn_id)
-            await self._turns.InterruptTurn(request, timeout=INTERRUPT_TIMEOUT, metadata=self._metadata)
+            await self._turns.InterruptTurn(request, timeout=deadline.remaining(), metadata=self._metadata)
 
 
 class GoingTurns:
     """The turns of a client that would go on without it."""
 
     def __init__(self) -> None:
-        self.calls: WeakSet[AsyncRejoiningCall] = WeakSet()
+        self.calls: WeakSet[AsyncRejoiningCall | AsyncCollectedCall] = WeakSet()
         # asyncio itself keeps no task alive.
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -164,24 +165,68 @@ class AsyncRejoiningCall:
             self._leaving = self._going.leave(self._calls, self._rules.turn_id, self._rules.owned_request_id)
 
 
-async def chat_again(
-    chat: Callable[[float | None], Awaitable[ChatResponse]],
-    calls: AsyncTurnCalls,
-    request_id: str,
-    timeout: float | None,
-) -> ChatResponse:
-    """Makes the call, which `chat` makes with what is left of the timeout, until the server has answered it."""
-    deadline, patience = Deadline(timeout), Patience()
-    while True:
+class AsyncCollectedCall:
+    """A collected turn whose call is sent again until the server has answered it."""
+
+    def __init__(
+        self,
+        chat: Callable[[float | None], Awaitable[ChatResponse]],
+        calls: AsyncTurnCalls,
+        request_id: str,
+        timeout: float | None,
+        going: GoingTurns,
+    ) -> None:
+        """`chat` makes the call with what is left of the timeout."""
+        self._chat = chat
+        self._calls = calls
+        self._request_id = request_id
+        self._deadline = Deadline(timeout)
+        self._going = going
+        self._cancelled = asyncio.Event()
+        going.calls.add(self)
+
+    async def result(self) -> ChatResponse:
+        """Makes the call. Once only."""
+        patience = Patience()
         try:
-            return await chat(deadline.remaining())
-        except RunnerError as error:
-            if error.code == grpc.StatusCode.DEADLINE_EXCEEDED:
-                await calls.give_up(error.turn_id, request_id)
-            delay = patience.after(error)
-            if delay is None:
-                raise
-        except BaseException:  # The task is cancelled: nobody waits for the turn any more.
-            await calls.give_up("", request_id)
+            while True:
+                try:
+                    return await self._chat(self._deadline.remaining())
+                except RunnerError as error:
+                    delay = await self._delay(patience, error)
+                except grpc.aio.UsageError as error:  # The channel is closed.
+                    raise _closed() from error
+                await self._pause(delay)
+        except RunnerError:
             raise
-        await asyncio.sleep(deadline.bound(delay))
+        except BaseException as error:  # The task is cancelled, in a pause as well: nobody waits for the turn any more.
+            if self._cancelled.is_set() and isinstance(error, asyncio.CancelledError):
+                raise _closed() from error  # By gRPC, for a channel that is closed.
+            await self._calls.give_up("", self._request_id)
+            raise
+
+    def cancel(self) -> None:
+        """Ends the call, and the turn: the client is closed."""
+        if not self._cancelled.is_set():
+            self._cancelled.set()
+            self._going.leave(self._calls, "", self._request_id)
+
+    async def _pause(self, delay: float) -> None:
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._cancelled.wait(), self._deadline.bound(delay))
+        if self._cancelled.is_set():
+            raise _closed()
+
+    async def _delay(self, patience: Patience, error: RunnerError) -> float:
+        if self._cancelled.is_set():
+            raise _closed() from error
+        if error.code == grpc.StatusCode.DEADLINE_EXCEEDED:
+            await self._calls.give_up(error.turn_id, self._request_id)
+        delay = patience.after(error)
+        if delay is None:
+            raise error
+        return delay
+
+
+def _closed() -> RunnerError:
+    return RunnerError(grpc.StatusCode.CANCELLED, "the client is closed")

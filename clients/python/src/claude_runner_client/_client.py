@@ -12,7 +12,7 @@ from ._conversation import Conversation
 from ._errors import RunnerError
 from ._kept_requests import SessionTurns, attach_request, get_turn_request, sent_again
 from ._rejoin import Rejoining
-from ._rejoining_call import RejoiningCall, TurnCalls, chat_again
+from ._rejoining_call import CollectedCall, RejoiningCall, TurnCalls
 from ._requests import chat_request, pool_request, stream_request
 from ._session import Session
 from ._target import Metadata, MetadataLike, find_target, token_metadata
@@ -130,12 +130,14 @@ class ClaudeRunner:
         if not idempotent:
             return self._call(self._runner.Chat, request, timeout, metadata)
         again = sent_again(request)
-        return chat_again(
+        call = CollectedCall(
             lambda remaining: self._call(self._runner.Chat, again, remaining, metadata),
             self._turn_calls(metadata),
             again.request_id,
             timeout,
         )
+        self._going.add(call)
+        return call.result()
 
     def attach(
         self,
@@ -316,7 +318,7 @@ class ClaudeRunner:
         self._sessions = SessionServiceStub(channel)
         self._turns = TurnServiceStub(channel)
         # Turns that would go on without this client.
-        self._going: WeakSet[RejoiningCall] = WeakSet()
+        self._going: WeakSet[RejoiningCall | CollectedCall] = WeakSet()
 
     def _start(
         self,

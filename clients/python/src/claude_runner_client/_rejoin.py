@@ -50,12 +50,14 @@ def setback_of(failure: RunnerError) -> Setback:
 
 
 class Patience:
-    """Counts attempts since the turn last gave a sign of itself."""
+    """Counts attempts since something of the turn came, and the time since its last sign."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._attempt_count = 0
         self._last_sign = clock()
+        self._has_failed = False
+        self._may_run = False
 
     def sign(self) -> None:
         """Something of the turn has come."""
@@ -74,9 +76,16 @@ class Patience:
 
     def after(self, failure: RunnerError) -> float | None:
         """The same for a collected turn, whose call has failed. None: it fails for good."""
-        if failure.turn_id:  # The headers name the turn once it has begun.
-            self.sign()
-        return self.delay() if setback_of(failure) == Setback.BROKEN else None
+        # The time counts from the first break, and from headers, which name the turn once it has begun.
+        # They are a sign of the turn, and no reason to try faster.
+        if failure.turn_id or not self._has_failed:
+            self._last_sign = self._clock()
+        self._has_failed = True
+        self._may_run = self._may_run or bool(failure.turn_id) or not failure.reason
+        delay = self.delay() if setback_of(failure) == Setback.BROKEN else None
+        if delay is None and self._may_run:
+            failure.may_retry = False
+        return delay
 
 
 class Deadline:
@@ -148,7 +157,7 @@ class Rejoining:
         if event.sequence <= self._last_sequence:
             return None
         self._last_sequence, self._has_event = event.sequence, True
-        if kind in ("text_delta", "tool_use"):
+        if kind in ("text_delta", "tool_use", "gap"):
             self._has_content = True
         elif kind == "result":
             self._result = event.result
@@ -170,7 +179,9 @@ class Rejoining:
             )
         failure = failure or RunnerError(grpc.StatusCode.INTERNAL, "the stream ended without a result")
         failure.turn_id = failure.turn_id or self.turn_id
-        setback = setback_of(failure)
+        # The turn has all its readers: one of them may go.
+        is_crowded = self._is_attached and failure.reason == "QUOTA_EXCEEDED"
+        setback = Setback.BROKEN if is_crowded else setback_of(failure)
         if setback == Setback.FINAL or (setback == Setback.UNKNOWN_TURN and (self._begin is None or self._has_event)):
             self.is_abandoned = failure.code == grpc.StatusCode.DEADLINE_EXCEEDED
             return End(failure)

@@ -1,7 +1,6 @@
 """The calls of a turn that rejoins, one after another, as one iterator: of the blocking client."""
 
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from typing import Any, cast
@@ -42,13 +41,14 @@ class TurnCalls:
 
     def give_up(self, turn_id: str, request_id: str) -> None:
         """Interrupts a turn that nobody waits for any more. What goes wrong is of no use to anybody."""
+        deadline = Deadline(INTERRUPT_TIMEOUT)
         # ValueError: the channel is closed.
         with suppress(grpc.RpcError, ValueError):
             if not turn_id:
                 asked = GetTurnRequest(request_id=request_id)
-                turn_id = self._turns.GetTurn(asked, timeout=INTERRUPT_TIMEOUT, metadata=self._metadata).turn.id
+                turn_id = self._turns.GetTurn(asked, timeout=deadline.remaining(), metadata=self._metadata).turn.id
             request = InterruptTurnRequest(turn_id=turn_id)
-            self._turns.InterruptTurn(request, timeout=INTERRUPT_TIMEOUT, metadata=self._metadata)
+            self._turns.InterruptTurn(request, timeout=deadline.remaining(), metadata=self._metadata)
 
 
 class RejoiningCall:
@@ -122,24 +122,56 @@ class RejoiningCall:
             self._calls.give_up(self._rules.turn_id, self._rules.owned_request_id)
 
 
-def chat_again(
-    chat: Callable[[float | None], ChatResponse], calls: TurnCalls, request_id: str, timeout: float | None
-) -> ChatResponse:
-    """Makes the call, which `chat` makes with what is left of the timeout, until the server has answered it."""
-    deadline, patience = Deadline(timeout), Patience()
-    while True:
+class CollectedCall:
+    """A collected turn whose call is sent again until the server has answered it."""
+
+    def __init__(
+        self, chat: Callable[[float | None], ChatResponse], calls: TurnCalls, request_id: str, timeout: float | None
+    ) -> None:
+        """`chat` makes the call with what is left of the timeout."""
+        self._chat = chat
+        self._calls = calls
+        self._request_id = request_id
+        self._deadline = Deadline(timeout)
+        self._cancelled = threading.Event()
+
+    def result(self) -> ChatResponse:
+        """Makes the call. Once only."""
+        patience = Patience()
         try:
-            return chat(deadline.remaining())
-        except RunnerError as error:
-            if error.code == grpc.StatusCode.DEADLINE_EXCEEDED:
-                calls.give_up(error.turn_id, request_id)
-            delay = patience.after(error)
-            if delay is None:
-                raise
-        except BaseException:  # Ctrl-C: nobody waits for the turn any more.
-            calls.give_up("", request_id)
+            while True:
+                try:
+                    return self._chat(self._deadline.remaining())
+                except RunnerError as error:
+                    delay = self._delay(patience, error)
+                except ValueError as error:  # gRPC's word for a channel that is closed.
+                    raise _closed() from error
+                self._pause(delay)
+        except RunnerError:
             raise
-        time.sleep(deadline.bound(delay))
+        except BaseException:  # Ctrl-C, in a pause as well: nobody waits for the turn any more.
+            self._calls.give_up("", self._request_id)
+            raise
+
+    def cancel(self) -> None:
+        """Ends the call, and the turn: the client is closed."""
+        if not self._cancelled.is_set():
+            self._cancelled.set()
+            self._calls.give_up("", self._request_id)
+
+    def _pause(self, delay: float) -> None:
+        if self._cancelled.wait(self._deadline.bound(delay)):
+            raise _closed()
+
+    def _delay(self, patience: Patience, error: RunnerError) -> float:
+        if self._cancelled.is_set():
+            raise _closed() from error
+        if error.code == grpc.StatusCode.DEADLINE_EXCEEDED:
+            self._calls.give_up(error.turn_id, self._request_id)
+        delay = patience.after(error)
+        if delay is None:
+            raise error
+        return delay
 
 
 def stop_call(call: object) -> None:
@@ -151,6 +183,10 @@ def stop_call(call: object) -> None:
         # ValueError: another thread waits in it, and looks at the record when it has the next event.
         with suppress(ValueError):
             call.close()
+
+
+def _closed() -> RunnerError:
+    return RunnerError(grpc.StatusCode.CANCELLED, "the client is closed")
 
 
 def _cancelled() -> RunnerError:
