@@ -189,7 +189,13 @@ export function patternProblem(value: unknown): string | undefined {
   }
 }
 
-const atom = String.raw`(?:\\[dDwWsS]|\\[^\w\s]|\[\^?(?:[^\\\]]|\\[^\s])+\]|[^\\^$.*+?()[\]{}|]|\.)`;
+/** How often a pattern names a set of code points by a property (`\p{…}`), at most. */
+export function propertyEscapeCount(pattern: string): number {
+  return pattern.match(/\\p\{/gi)?.length ?? 0;
+}
+
+// One way to match each class: with the ^ in front as an option of its own, each class would double the work.
+const atom = String.raw`(?:\\[dDwWsS]|\\[^\w\s]|\[(?:[^\\\]]|\\[^\s])+\]|[^\\^$.*+?()[\]{}|]|\.)`;
 const quantifier = String.raw`(?:[*+?]|\{\d+(?:,\d*)?\})`;
 const plainPattern = new RegExp(`^\\^?(?:${atom}${quantifier}?)*\\$?$`);
 const maxNameLength = 64;

@@ -5,17 +5,13 @@
  * Claude Code puts a copy of what a reference names in its place where that refers to nothing itself, so size is counted
  * with the copies; the rest it follows for every value that it checks.
  */
+import { Place } from "./schema-places.ts";
 
 /** How many schemas may apply to one value. */
 const maxAppliedCount = 10_000;
 
-/** A name as a part of a path. */
-export function pathPart(name: string): string {
-  return name.replaceAll("~", "~0").replaceAll("/", "~1");
-}
-
 export interface SchemaNode {
-  readonly path: string;
+  readonly place: Place;
   /** Schemas that describe a part of the value. */
   readonly parts: SchemaNode[];
   /** Schemas that describe the same value, with the keyword that they stand under. */
@@ -26,18 +22,19 @@ export interface SchemaNode {
 }
 
 export class SchemaTree {
+  readonly root = Place.root();
   readonly #maxCount: number;
-  readonly #nodes = new Map<string, SchemaNode>();
+  readonly #nodes = new Map<Place, SchemaNode>();
   #extraCount = 0;
 
   constructor(maxCount: number) {
     this.#maxCount = maxCount;
   }
 
-  /** A schema at a path; `undefined` when there are too many. */
-  add(path: string): SchemaNode | undefined {
-    const node: SchemaNode = { path, parts: [], inPlace: [] };
-    this.#nodes.set(path, node);
+  /** A schema at a place; `undefined` when there are too many. */
+  add(place: Place): SchemaNode | undefined {
+    const node: SchemaNode = { place, parts: [], inPlace: [] };
+    this.#nodes.set(place, node);
     return this.count(0) ? node : undefined;
   }
 
@@ -61,7 +58,7 @@ export class SchemaTree {
       if (target !== undefined) node.target = target;
       else {
         isComplete = false;
-        yield `has a \`$ref\` (at ${node.path}) ${problem}`;
+        yield `has a \`$ref\` (at ${node.place.path}) ${problem}`;
       }
     }
     if (!isComplete) return;
@@ -73,11 +70,11 @@ export class SchemaTree {
     for (const node of this.#nodes.values()) {
       const count = appliedCount(node, applied);
       if (count === Number.POSITIVE_INFINITY) {
-        yield `has a \`$ref\` that leads back to itself (from ${node.path}) without going into a property or an item`;
+        yield `has a \`$ref\` that leads back to itself (from ${node.place.path}) without going into a property or an item`;
         return;
       }
       if (count > maxAppliedCount) {
-        yield `has \`$ref\`s that multiply (from ${node.path}): more than ${maxAppliedCount} schemas apply to one value`;
+        yield `has \`$ref\`s that multiply (from ${node.place.path}): more than ${maxAppliedCount} schemas apply to one value`;
         return;
       }
     }
@@ -102,7 +99,9 @@ export class SchemaTree {
     } catch {
       return { problem: "that is not percent-encoded properly" };
     }
-    const target = this.#nodes.get(names.map(pathPart).join("/"));
+    const [start, ...inner] = names;
+    const place = start === "#" ? this.root.find(inner) : undefined;
+    const target = place && this.#nodes.get(place);
     return target === undefined ? { problem: "that does not lead to a schema" } : { target };
   }
 

@@ -12,8 +12,10 @@ import {
   keywords,
   mayMatch,
   patternProblem,
+  propertyEscapeCount,
 } from "./schema-keywords.ts";
-import { pathPart, type SchemaNode, SchemaTree } from "./schema-references.ts";
+import { type Place, short } from "./schema-places.ts";
+import { type SchemaNode, SchemaTree } from "./schema-references.ts";
 
 /** How deep schemas may be nested, and the values in them. */
 export const maxSchemaDepth = 64;
@@ -23,6 +25,8 @@ export const maxSchemaCount = 2_000;
 export const maxAlternativeCount = 256;
 /** Values in all `enum`s together. */
 export const maxEnumValueCount = 5_000;
+/** `\p{…}` in all patterns together, each pattern once: the engine makes a set of code points for each, in 0.1 ms. */
+export const maxPropertyEscapeCount = 100;
 /** Names under `properties`, times the patterns beside them. */
 const maxPatternChecks = 2_000;
 /** Problems that are told at once. */
@@ -67,12 +71,14 @@ class Walk {
   /** Thrown when there is nothing more to say. */
   readonly stopped = new Error("the schema is refused");
   readonly #tree = new SchemaTree(maxSchemaCount);
+  readonly #patternProblems = new Map<string, string | undefined>();
   #enumValueCount = 0;
+  #propertyEscapeCount = 0;
 
   /** The schema to apply. Throws `stopped` when it is refused. */
   root(schema: JsonObject): JsonObject {
     const { $id: _id, ...members } = schema;
-    const { node, applied } = this.#schema(members, "#", 1);
+    const { node, applied } = this.#schema(members, this.#tree.root, 1);
     this.#refuseIfAny();
     for (const problem of this.#tree.problems()) this.#problem(problem);
     this.#refuseIfAny();
@@ -100,26 +106,26 @@ class Walk {
     if (this.problems.length > 0) throw this.stopped;
   }
 
-  #schema(schema: unknown, path: string, depth: number): { readonly node: SchemaNode; readonly applied: unknown } {
-    if (depth > maxSchemaDepth) this.#fatal(`nests schemas more than ${maxSchemaDepth} deep (at ${short(path)})`);
-    const node = this.#tree.add(path);
+  #schema(schema: unknown, place: Place, depth: number): { readonly node: SchemaNode; readonly applied: unknown } {
+    if (depth > maxSchemaDepth) this.#fatal(`nests schemas more than ${maxSchemaDepth} deep (at ${place.path})`);
+    const node = this.#tree.add(place);
     if (node === undefined) this.#fatal(`has more than ${maxSchemaCount} schemas in it`);
     if (typeof schema === "boolean") return { node, applied: schema };
     if (!isObject(schema)) {
-      this.#problem(`must have a schema at ${short(path)}, which is an object, true or false`);
+      this.#problem(`must have a schema at ${place.path}, which is an object, true or false`);
       return { node, applied: true };
     }
     const applied: JsonObject = {};
-    for (const [keyword, value] of Object.entries(this.#meaning(schema, path))) {
+    for (const [keyword, value] of Object.entries(this.#meaning(schema, place))) {
       const rule = keywords.get(keyword);
       if (rule === undefined) {
         if (explanations.get(keyword)?.(value) && isPlain(value)) applied[keyword] = value;
         continue;
       }
-      const content = { keyword, value, at: path, path: `${path}/${keyword}`, depth, node };
+      const content = { keyword, value, at: place, depth, node };
       switch (rule.content) {
         case "schema":
-          applied[keyword] = this.#child(content, value, content.path);
+          applied[keyword] = this.#child(content, value, place.enter(keyword));
           break;
         case "list":
           applied[keyword] = this.#list(content, maxAlternativeCount);
@@ -127,7 +133,7 @@ class Walk {
         case "items":
           applied[keyword] = Array.isArray(value)
             ? this.#list(content, maxSchemaCount)
-            : this.#child(content, value, content.path);
+            : this.#child(content, value, place.enter(keyword));
           break;
         case "map":
         case "dependencies":
@@ -142,12 +148,12 @@ class Walk {
     }
     if (typeof applied.$ref === "string") node.ref = applied.$ref;
     if (typeof applied.type === "string") node.type = applied.type;
-    this.#checkPatterns(applied, path);
+    this.#checkPatterns(applied, place);
     return { node, applied };
   }
 
   /** The keywords of a schema that say something, as Claude Code wants them. Names those that it would not apply. */
-  #meaning(schema: JsonObject, path: string): JsonObject {
+  #meaning(schema: JsonObject, place: Place): JsonObject {
     const members: JsonObject = {};
     for (const [keyword, value] of Object.entries(schema)) {
       if (keyword === "$schema") {
@@ -155,7 +161,7 @@ class Walk {
       } else if (keywords.has(keyword) || explanations.has(keyword)) members[keyword] = value;
       else if (!isLeftOut(keyword)) {
         this.#problem(
-          `uses \`${short(keyword)}\` (at ${short(path)}), which is not applied: ${insteadOfKeyword(keyword)}`,
+          `uses \`${short(keyword)}\` (at ${place.path}), which is not applied: ${insteadOfKeyword(keyword)}`,
         );
       }
     }
@@ -166,22 +172,22 @@ class Walk {
       delete members.then;
       delete members.else;
     }
-    if (typeof members.nullable === "boolean") this.#resolveNullable(members, path);
+    if (typeof members.nullable === "boolean") this.#resolveNullable(members, place);
     return members;
   }
 
   /** `nullable` as the type that it means. */
-  #resolveNullable(members: JsonObject, path: string): void {
+  #resolveNullable(members: JsonObject, place: Place): void {
     const { type, nullable } = members;
     if (typeof type !== "string" && !Array.isArray(type)) {
       if (nullable)
-        this.#problem(`uses \`nullable\` without \`type\` (at ${short(path)}): use \`anyOf\` with {"type": "null"}`);
+        this.#problem(`uses \`nullable\` without \`type\` (at ${place.path}): use \`anyOf\` with {"type": "null"}`);
     } else if (nullable) members.type = [type, "null"].flat();
     delete members.nullable;
   }
 
-  #child(parent: Held, schema: unknown, path: string): unknown {
-    const { node, applied } = this.#schema(schema, path, parent.depth + 1);
+  #child(parent: Held, schema: unknown, place: Place): unknown {
+    const { node, applied } = this.#schema(schema, place, parent.depth + 1);
     this.#tree.connect(parent.node, node, keywords.get(parent.keyword)?.isInPlace ? parent.keyword : undefined);
     return applied;
   }
@@ -189,56 +195,57 @@ class Walk {
   #list(held: Held, mostCount: number): unknown {
     const { keyword, value, at } = held;
     if (!Array.isArray(value) || value.length === 0) {
-      this.#problem(`must have a list of at least one schema under \`${keyword}\` (at ${short(at)})`);
+      this.#problem(`must have a list of at least one schema under \`${keyword}\` (at ${at.path})`);
       return value;
     }
     if (value.length > mostCount) {
-      this.#fatal(
-        `has ${value.length} schemas under \`${keyword}\` (at ${short(at)}); it may have at most ${mostCount}`,
-      );
+      this.#fatal(`has ${value.length} schemas under \`${keyword}\` (at ${at.path}); it may have at most ${mostCount}`);
     }
-    return value.map((schema, index) => this.#child(held, schema, `${held.path}/${index}`));
+    const inside = at.enter(keyword);
+    return value.map((schema, index) => this.#child(held, schema, inside.enter(String(index))));
   }
 
   #map(held: Held): unknown {
     const { keyword, value, at } = held;
     if (!isObject(value)) {
-      this.#problem(`must have an object of schemas under \`${keyword}\` (at ${short(at)})`);
+      this.#problem(`must have an object of schemas under \`${keyword}\` (at ${at.path})`);
       return value;
     }
     const applied: JsonObject = {};
+    const inside = at.enter(keyword);
     for (const [name, schema] of Object.entries(value)) {
       if (isInherited(name)) this.#inherited(name, at);
       else if (keyword === "dependencies" && Array.isArray(schema)) applied[name] = this.#names(schema, held);
-      else applied[name] = this.#child(held, schema, `${held.path}/${pathPart(name)}`);
+      else applied[name] = this.#child(held, schema, inside.enter(name));
     }
     return applied;
   }
 
   #names(names: readonly unknown[], { keyword, at }: Held): readonly unknown[] {
     const problem = keywords.get("required")?.problem?.(names);
-    if (problem !== undefined) this.#problem(`must have names under \`${keyword}\` (at ${short(at)})`);
+    if (problem !== undefined) this.#problem(`must have names under \`${keyword}\` (at ${at.path})`);
     for (const name of names) if (typeof name === "string" && isInherited(name)) this.#inherited(name, at);
     return [...new Set(names)];
   }
 
   /** What every object of JavaScript has is there for Claude Code in every answer. */
-  #inherited(name: string, at: string): void {
-    this.#problem(
-      `names a property \`${name}\` (at ${short(at)}), which Claude Code cannot check: choose another name`,
-    );
+  #inherited(name: string, at: Place): void {
+    this.#problem(`names a property \`${name}\` (at ${at.path}), which Claude Code cannot check: choose another name`);
   }
 
   #value(held: Held): unknown {
     const { keyword, value, at } = held;
-    const problem = keywords.get(keyword)?.problem?.(value);
+    const problem =
+      keyword === "pattern" && typeof value === "string"
+        ? this.#patternProblem(value)
+        : keywords.get(keyword)?.problem?.(value);
     if (problem !== undefined) {
-      this.#problem(`\`${keyword}\` (at ${short(at)}) ${problem}`);
+      this.#problem(`\`${keyword}\` (at ${at.path}) ${problem}`);
       return value;
     }
     if (!isPlain(value)) {
       this.#problem(
-        `\`${keyword}\` (at ${short(at)}) has a value that is nested more than ${maxSchemaDepth} deep, or a number that is too large`,
+        `\`${keyword}\` (at ${at.path}) has a value that is nested more than ${maxSchemaDepth} deep, or a number that is too large`,
       );
       return value;
     }
@@ -260,26 +267,38 @@ class Walk {
     return [...new Map(values.map((value) => [canonical(value), value])).values()];
   }
 
-  #checkPatterns(schema: JsonObject, path: string): void {
+  #checkPatterns(schema: JsonObject, place: Place): void {
     const { patternProperties, properties } = schema;
     if (!isObject(patternProperties)) return;
     const names = isObject(properties) ? Object.keys(properties) : [];
     const patterns = Object.keys(patternProperties);
     this.#count(patterns.length);
     if (names.length * patterns.length > maxPatternChecks) {
-      this.#fatal(`has too many patterns (${patterns.length}) for ${names.length} properties (at ${short(path)})`);
+      this.#fatal(`has too many patterns (${patterns.length}) for ${names.length} properties (at ${place.path})`);
     }
     for (const pattern of patterns) {
-      const problem = patternProblem(pattern);
+      const problem = this.#patternProblem(pattern);
       if (problem !== undefined) {
-        this.#problem(`has the pattern ${short(pattern)} (at ${short(path)}/patternProperties), which ${problem}`);
+        this.#problem(`has the pattern ${short(pattern)} (at ${place.path}/patternProperties), which ${problem}`);
       } else if (mayMatch(pattern, names)) {
         this.#problem(
-          `has the pattern ${short(pattern)} (at ${short(path)}/patternProperties), which may match a name under \`properties\`: ` +
+          `has the pattern ${short(pattern)} (at ${place.path}/patternProperties), which may match a name under \`properties\`: ` +
             "Claude Code accepts only patterns that match none of them",
         );
       }
     }
+  }
+
+  /** What is wrong with a pattern; each is tried once. */
+  #patternProblem(pattern: string): string | undefined {
+    if (this.#patternProblems.has(pattern)) return this.#patternProblems.get(pattern);
+    this.#propertyEscapeCount += propertyEscapeCount(pattern);
+    if (this.#propertyEscapeCount > maxPropertyEscapeCount) {
+      this.#fatal(`has more than ${maxPropertyEscapeCount} property escapes such as \`\\p{L}\` in its patterns`);
+    }
+    const problem = patternProblem(pattern);
+    this.#patternProblems.set(pattern, problem);
+    return problem;
   }
 
   #count(more: number): void {
@@ -291,15 +310,10 @@ class Walk {
 interface Held {
   readonly keyword: string;
   readonly value: unknown;
-  /** The path of the schema that the keyword stands in, and of what stands under it. */
-  readonly at: string;
-  readonly path: string;
+  /** The place of the schema that the keyword stands in. */
+  readonly at: Place;
   readonly depth: number;
   readonly node: SchemaNode;
-}
-
-function short(text: string): string {
-  return text.length <= 80 ? text : `${text.slice(0, 40)}…${text.slice(-39)}`;
 }
 
 function isInherited(name: string): boolean {

@@ -2,7 +2,13 @@ import { Ajv } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkSchema, maxAlternativeCount, maxSchemaCount, maxSchemaDepth } from "../../../src/service/in/schema.ts";
+import {
+  checkSchema,
+  maxAlternativeCount,
+  maxPropertyEscapeCount,
+  maxSchemaCount,
+  maxSchemaDepth,
+} from "../../../src/service/in/schema.ts";
 import { explanations, keywords } from "../../../src/service/in/schema-keywords.ts";
 import { costGrowth } from "../cpu-cost.ts";
 import { appliedCases, refusedCases } from "./schema-cases.ts";
@@ -87,8 +93,12 @@ describe("a schema that is refused, in words", () => {
 });
 
 function nested(levels: number, wrap: (inner: object) => object): object {
-  let schema: object = { type: "string" };
-  for (let level = 1; level < levels; level++) schema = wrap(schema);
+  return nestedIn({ type: "string" }, levels - 1, wrap);
+}
+
+function nestedIn(innermost: object, levels: number, wrap: (inner: object) => object): object {
+  let schema = innermost;
+  for (let level = 0; level < levels; level++) schema = wrap(schema);
   return schema;
 }
 
@@ -128,6 +138,15 @@ describe("a schema has bounds", () => {
     expect(problems(alternatives(maxAlternativeCount))).toEqual([]);
     expect(problems(alternatives(maxAlternativeCount + 1))[0]).toMatch(/257 schemas under `anyOf`.* at most 256/);
     expect(problems(objectOf({ a: { enum: Array.from({ length: 5_001 }, (_, at) => at) } }))[0]).toMatch(/5000 values/);
+  });
+
+  test("in sets of code points by a property, of which each takes the engine a while", () => {
+    const patterns = (count: number) =>
+      objectOf(Object.fromEntries(Array.from({ length: count }, (_, at) => [`p${at}`, { pattern: `\\p{L}${at}` }])));
+    expect(problems(patterns(maxPropertyEscapeCount))).toEqual([]);
+    expect(problems(patterns(maxPropertyEscapeCount + 1))[0]).toMatch(/more than 100 property escapes/);
+    expect(problems(objectOf({ a: { pattern: `[${"\\P{Lu}".repeat(101)}]` } }))[0]).toMatch(/more than 100 property/);
+    expect(problems(manyProperties(900, { type: "string", pattern: "^[\\p{L}\\p{N}]+$" }))).toEqual([]);
   });
 
   test("in what references stand for, copies included", () => {
@@ -170,6 +189,20 @@ describe("a schema has bounds", () => {
           Array.from({ length: Math.round(Math.sqrt(size)) }, (_, at) => [`^[p-q]*[0-9]*x${at}$`, {}]),
         ),
       }),
+    ],
+    ["names behind one long name", (size) => objectOf({ ["a".repeat(40_000)]: manyProperties(size, {}) })],
+    [
+      "names behind many names",
+      (size) =>
+        objectOf({ a: nestedIn(manyProperties(size, {}), 60, (inner) => objectOf({ ["a".repeat(300)]: inner })) }),
+    ],
+    [
+      "long names that differ at their end",
+      (size) => objectOf(Object.fromEntries(Array.from({ length: 3 }, (_, at) => ["a".repeat(25 * size) + at, {}]))),
+    ],
+    [
+      "negated classes",
+      (size) => ({ ...objectOf({ a: {} }), patternProperties: { [`${"[^a]".repeat(size)}(b)`]: {} } }),
     ],
     ["levels", (size) => objectOf({ a: nested(size, (inner) => ({ items: inner })) })],
   ])("whose check grows no faster than its size: %s", (_what, ofSize) => {
