@@ -7,6 +7,7 @@
  */
 import { isUtf8 } from "node:buffer";
 import { RunnerError, type Violation } from "../../runner-error.ts";
+import { invalidRequest } from "../../service/in/rules.ts";
 
 export interface JsonBounds {
   /** The most members, elements and values in all of the text together. */
@@ -16,6 +17,14 @@ export interface JsonBounds {
   /** The most violations that are kept. */
   readonly maxViolations: number;
 }
+
+/**
+ * The longest key, in bytes as it is written: no name of a field or of a label is near it. V8 hashes texts of more than
+ * 16,383 characters by their length alone, so that long keys of one length would each be compared with all others.
+ */
+const maxKeyBytes = 1024;
+/** What of a longer key is looked at, to name it. */
+const shownKeyBytes = 260;
 
 interface Container {
   readonly keys: Set<string> | undefined;
@@ -97,6 +106,13 @@ class JsonScan {
     if (this.#bytes[this.#at] !== quote) throw this.#notJson("a key is missing");
     const start = this.#at;
     const hasEscapes = this.#string(container);
+    const keyBytes = this.#at - 1 - (start + 1);
+    if (keyBytes > maxKeyBytes) {
+      container.at = this.#bytes.toString("utf8", start + 1, start + 1 + shownKeyBytes);
+      throw invalidRequest([
+        { field: this.#path(), description: `must have a key of at most ${maxKeyBytes} bytes; it has ${keyBytes}` },
+      ]);
+    }
     const raw = this.#bytes.toString("utf8", start + 1, this.#at - 1);
     const key = hasEscapes ? unescaped(raw) : raw;
     if (key === undefined) throw this.#notJson("a key has an escape that does not exist");
@@ -206,8 +222,11 @@ class JsonScan {
 
   #broken(description: string): void {
     if (this.violations.length >= this.#bounds.maxViolations) return;
-    const field = this.#stack.reduce((path, { at }) => memberPath(path, at), "");
-    this.violations.push({ field, description });
+    this.violations.push({ field: this.#path(), description });
+  }
+
+  #path(): string {
+    return this.#stack.reduce((path, { at }) => memberPath(path, at), "");
   }
 
   #notJson(why: string): RunnerError {

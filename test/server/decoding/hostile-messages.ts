@@ -142,6 +142,7 @@ export function hostileJson(desc: DescMessage): { readonly name: string; make(si
     { name: "digits", make: (size) => `{"${name}":${"1".repeat(size)}}` },
     { name: "opened and not closed", make: (size) => "[".repeat(size) },
     { name: "a long key", make: (size) => `{"${"k".repeat(size)}":1}` },
+    { name: "long keys that differ at their end", make: keys("k".repeat(17_000)) },
     { name: "a key of escapes", make: (size) => `{"${"\\u0041".repeat(size / 6)}":1}` },
     ...desc.fields.flatMap((field) => [
       { name: `${field.name}: letters`, make: (size: number) => `{"${field.jsonName}":"${"x".repeat(size)}"}` },
@@ -160,6 +161,20 @@ export function hostileJson(desc: DescMessage): { readonly name: string; make(si
       { name: `${field.name}: empty elements`, make: filled(`{"${field.jsonName}":[`, "{}", "]}") },
       { name: `${field.name}: wrong elements`, make: filled(`{"${field.jsonName}":[`, "1", "]}") },
       { name: `${field.name}: entries`, make: (size: number) => `{"${field.jsonName}":${keys("k")(size)}}` },
+      {
+        name: `${field.name}: entries with long keys`,
+        make: (size: number) => `{"${field.jsonName}":${keys("k".repeat(17_000))(size)}}`,
+      },
+      ...(field.message?.fields ?? [])
+        .filter(({ fieldKind }) => fieldKind === "map")
+        .map((inner) => ({
+          name: `${field.name}.${inner.name}: entries of text`,
+          make: (size: number) => {
+            const map = keys("K")(size).replaceAll(":1", ':"x"');
+            const message = `{"${inner.jsonName}":${map}}`;
+            return `{"${field.jsonName}":${field.fieldKind === "list" ? `[${message}]` : message}}`;
+          },
+        })),
     ]),
   ];
 }

@@ -166,6 +166,16 @@ describe("a request in JSON", () => {
     expect(error.message).toContain(words);
   });
 
+  it("has no key of more than 1,024 bytes, and is not parsed if one is longer", () => {
+    const long = (count: number) => `${"k".repeat(count)}`;
+    expect(faults(`{"labels":{"${long(1_024)}":"x"}}`)).toEqual([]);
+    const { reason, violations } = refusal(`{"labels":{"${long(1_025)}":"x"}, and no JSON`);
+    expect(reason).toBe("INVALID_REQUEST");
+    expect(violations).toEqual([
+      { field: `labels.${long(64)}…`, description: "must have a key of at most 1024 bytes; it has 1025" },
+    ]);
+  });
+
   it("is bounded in values and depth before anything is made of it", () => {
     expect(refusal(`{"x":[${"{},".repeat(10_000)}{}]}`)).toMatchObject({
       reason: "REQUEST_TOO_LARGE",
