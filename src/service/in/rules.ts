@@ -78,24 +78,48 @@ function readMaxElements(field: Field): number | undefined {
   return undefined;
 }
 
-/** Cuts the lists and maps of a message to what they may have. */
+/** Cuts the lists and maps of a message, and of those within it, to what they may have. */
 function withinCounts<D extends DescMessage>(schema: D, message: MessageShape<D>): Checked<D> {
   const violations: Violation[] = [];
+  const request = cut(schema, message as Members, "", violations);
+  return { request: request as MessageShape<D>, violations };
+}
+
+type Members = Record<string, unknown>;
+
+/** The message itself where nothing has to be cut. */
+function cut(schema: DescMessage, message: Members, path: string, violations: Violation[]): Members {
   let request = message;
   for (const field of schema.fields) {
-    if (field.fieldKind !== "list" && field.fieldKind !== "map") continue;
-    const most = maxElements(field);
-    const value = (message as Record<string, unknown>)[field.localName];
-    if (most === undefined || value === undefined) continue;
-    const count = Array.isArray(value) ? value.length : Object.keys(value as object).length;
-    if (count <= most) continue;
-    violations.push({ field: field.name, description: `must have at most ${most} elements; it has ${count}` });
-    const cut = Array.isArray(value)
-      ? value.slice(0, most)
-      : Object.fromEntries(Object.entries(value as object).slice(0, most));
-    request = { ...request, [field.localName]: cut };
+    const held = field.oneof && (message[field.oneof.localName] as { case?: string; value?: unknown } | undefined);
+    const value =
+      held === undefined ? message[field.localName] : held.case === field.localName ? held.value : undefined;
+    if (value === undefined) continue;
+    const within = cutField(field, value, path + field.name, violations);
+    if (within === value) continue;
+    const member = field.oneof
+      ? { [field.oneof.localName]: { ...held, value: within } }
+      : { [field.localName]: within };
+    request = { ...request, ...member };
   }
-  return { request, violations };
+  return request;
+}
+
+/** The value itself where nothing has to be cut. */
+function cutField(field: Field, value: unknown, path: string, violations: Violation[]): unknown {
+  if (field.fieldKind === "message") return cut(field.message, value as Members, `${path}.`, violations);
+  if (field.fieldKind !== "list" && field.fieldKind !== "map") return value;
+  const most = maxElements(field) ?? Number.POSITIVE_INFINITY;
+  const count = Array.isArray(value) ? value.length : Object.keys(value as object).length;
+  if (count > most)
+    violations.push({ field: path, description: `must have at most ${most} elements; it has ${count}` });
+  if (field.fieldKind === "map") {
+    return count > most ? Object.fromEntries(Object.entries(value as object).slice(0, most)) : value;
+  }
+  const kept: readonly unknown[] = count > most ? (value as unknown[]).slice(0, most) : (value as unknown[]);
+  if (field.listKind !== "message") return kept;
+  const items = kept.map((item, at) => cut(field.message, item as Members, `${path}[${at}].`, violations));
+  return items.every((item, at) => item === kept[at]) ? kept : items;
 }
 
 /** INVALID_REQUEST with the violations; there has to be one. */

@@ -129,6 +129,15 @@ describe("a broken rule is told in words", () => {
     }
   });
 
+  test("once for all that is too many in a message within, whose further elements are not looked at", () => {
+    const labels = Object.fromEntries(Array.from({ length: 9_000 }, (_, at) => [`BAD ${at}`, "x"]));
+    const found = broken(StreamChatRequestSchema, { prompt: "x", session: { id: "a", labels } });
+    expect(found[0]).toEqual({ field: "session.labels", description: "must have at most 16 elements; it has 9000" });
+    expect(found.slice(1).map(({ field }) => field)).toEqual(
+      Array.from({ length: 16 }, (_, at) => `session.labels["BAD ${at}"]`),
+    );
+  });
+
   test("with the range of a duration", () => {
     expect(broken(WatchPoolRequestSchema, { minInterval: { seconds: 61n } })).toEqual([
       { field: "min_interval", description: "must be from 0.100s to 60s" },
