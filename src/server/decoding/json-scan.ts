@@ -7,7 +7,6 @@
  */
 import { isUtf8 } from "node:buffer";
 import { RunnerError, type Violation } from "../../runner-error.ts";
-import { invalidRequest } from "../../service/in/rules.ts";
 
 export interface JsonBounds {
   /** The most members, elements and values in all of the text together. */
@@ -32,17 +31,25 @@ interface Container {
   at: string | number;
 }
 
-/** The text of a JSON request, and what is wrong with it so far. Throws when it is no JSON or beyond the bounds. */
+/**
+ * The text of a JSON request, and what is wrong with it so far; no text where it may not be parsed. Throws when it is no
+ * JSON or beyond the bounds.
+ */
 export function scanJson(
   bytes: Uint8Array,
   bounds: JsonBounds,
-): { readonly text: string; readonly violations: Violation[] } {
+): { readonly text: string | undefined; readonly violations: Violation[] } {
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (!isUtf8(all)) throw new RunnerError("INVALID_REQUEST", "the request is not JSON in UTF-8: it has other bytes");
   const hasByteOrderMark = all[0] === 0xef && all[1] === 0xbb && all[2] === 0xbf;
   const json = hasByteOrderMark ? all.subarray(3) : all;
   const scan = new JsonScan(json, bounds);
-  scan.run();
+  try {
+    scan.run();
+  } catch (error) {
+    if (error !== scan.stopped) throw error;
+    return { text: undefined, violations: scan.violations };
+  }
   return { text: json.toString("utf8"), violations: scan.violations };
 }
 
@@ -59,6 +66,8 @@ const hexDigit = Int8Array.from({ length: 256 }, (_, byte) => {
 
 class JsonScan {
   readonly violations: Violation[] = [];
+  /** Thrown where a violation is such that the text must not be parsed. */
+  readonly stopped = new Error("the request is refused");
   readonly #bytes: Buffer;
   readonly #bounds: JsonBounds;
   readonly #stack: Container[] = [];
@@ -109,9 +118,8 @@ class JsonScan {
     const keyBytes = this.#at - 1 - (start + 1);
     if (keyBytes > maxKeyBytes) {
       container.at = this.#bytes.toString("utf8", start + 1, start + 1 + shownKeyBytes);
-      throw invalidRequest([
-        { field: this.#path(), description: `must have a key of at most ${maxKeyBytes} bytes; it has ${keyBytes}` },
-      ]);
+      this.#broken(`must have a key of at most ${maxKeyBytes} bytes; it has ${keyBytes}`);
+      throw this.stopped;
     }
     const raw = this.#bytes.toString("utf8", start + 1, this.#at - 1);
     const key = hasEscapes ? unescaped(raw) : raw;
@@ -222,11 +230,8 @@ class JsonScan {
 
   #broken(description: string): void {
     if (this.violations.length >= this.#bounds.maxViolations) return;
-    this.violations.push({ field: this.#path(), description });
-  }
-
-  #path(): string {
-    return this.#stack.reduce((path, { at }) => memberPath(path, at), "");
+    const field = this.#stack.reduce((path, { at }) => memberPath(path, at), "");
+    this.violations.push({ field, description });
   }
 
   #notJson(why: string): RunnerError {

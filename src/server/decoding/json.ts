@@ -32,6 +32,7 @@ export function readJson(
     maxDepth: 2 * bounds.maxDepth,
     maxViolations,
   });
+  if (text === undefined) return { violations };
   const json = parsed(text);
   violations.push(...checkJson(desc, json, { ...options, maxViolations: maxViolations - violations.length }));
   if (violations.length > 0) return { violations };
