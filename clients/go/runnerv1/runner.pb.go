@@ -554,7 +554,8 @@ type StreamChatRequest struct {
 	// instead. References must point into the schema itself (`#/$defs/...`).
 	// Bounds: 2,000 schemas and patterns, with each reference counted as what it
 	// stands for; 64 levels; 256 schemas in one `anyOf`, `oneOf` or `allOf`; 5,000
-	// values in all `enum`s. The model API may accept less.
+	// values in all `enum`s; 100 property escapes such as `\p{L}` in all different
+	// patterns. The model API may accept less.
 	//
 	// A worker is reused only for the same schema.
 	OutputSchemaJson string `protobuf:"bytes,8,opt,name=output_schema_json,json=outputSchemaJson,proto3" json:"output_schema_json,omitempty"`

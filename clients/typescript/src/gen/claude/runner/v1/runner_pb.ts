@@ -114,7 +114,8 @@ export type StreamChatRequest = Message<"claude.runner.v1.StreamChatRequest"> & 
    * instead. References must point into the schema itself (`#/$defs/...`).
    * Bounds: 2,000 schemas and patterns, with each reference counted as what it
    * stands for; 64 levels; 256 schemas in one `anyOf`, `oneOf` or `allOf`; 5,000
-   * values in all `enum`s. The model API may accept less.
+   * values in all `enum`s; 100 property escapes such as `\p{L}` in all different
+   * patterns. The model API may accept less.
    *
    * A worker is reused only for the same schema.
    *
