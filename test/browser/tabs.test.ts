@@ -69,7 +69,7 @@ describeInBrowser("seven tabs", (browser) => {
     await first.getByRole("button", { name: "Cancel", exact: true }).click();
     await first.getByRole("article").getByText("Cancelled.").waitFor();
     expect(visit.problems).toEqual([]);
-  });
+  }, 600_000); // seven pages on a machine that may be slowed down, and two starts of Claude Code
 });
 
 describeInBrowser("a tab that is hidden", (browser) => {
