@@ -47,7 +47,7 @@ describeInBrowser("seven tabs", (browser) => {
       // It is known to the server, whether or not it has a worker.
       const { runner } = scene;
       await expect
-        .poll(() => runner.pool.snapshot().profiles[0])
+        .poll(() => runner.pool.snapshot().profiles[0], { timeout: 240_000 })
         .toMatchObject({
           workers: { claimed: Math.min(index + 1, 2) },
           waitingCount: Math.max(0, index - 1),
