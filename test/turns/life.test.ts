@@ -2,7 +2,10 @@
  * A turn without a call around it: that it has exactly one end, who is told of it and when, and that nobody need read.
  */
 import { describe, expect, test } from "vitest";
+import { CredentialError } from "../../src/cli/start/credential.ts";
+import { ProcessStartError } from "../../src/pool/start-error.ts";
 import { RunnerError } from "../../src/runner-error.ts";
+import type { SessionLaunch } from "../../src/session-launch.ts";
 import type { Turn } from "../../src/turn.ts";
 import type { TurnEvent } from "../../src/turn-event.ts";
 import { type Admission, type LifeParts, type LifeScope, TurnLife } from "../../src/turns/life.ts";
@@ -191,18 +194,20 @@ describe("a turn", () => {
 });
 
 describe("the start of a session's own worker", () => {
-  const sessionLaunch = {
+  const begun: SessionLaunch = {
     cliSessionId: "00000000-0000-4000-8000-000000000002",
     model: "m",
     effort: "medium",
     binding: {},
-  } as const;
-  const failing = (times: number) => {
-    const all = scene({ turn: { sessionLaunch } });
+  };
+  const resumed: SessionLaunch = { ...begun, resume: { transcript: new Uint8Array(), origin: "own", files: [] } };
+  const processFailed = new ProcessStartError(new RunnerError("WORKER_START_FAILED", "it exits at once"));
+  const failing = (times: number, turn: Partial<Turn> = { sessionLaunch: resumed }, error: unknown = processFailed) => {
+    const all = scene({ turn });
     let tried = 0;
     all.pool.onClaim = async () => {
       tried += 1;
-      if (tried <= times) throw new RunnerError("WORKER_START_FAILED", "it exits at once");
+      if (tried <= times) throw error;
     };
     return { ...all, triedCount: () => tried };
   };
@@ -221,7 +226,7 @@ describe("the start of a session's own worker", () => {
     expect([triedCount(), life.state.kind]).toEqual([3, "running"]);
   });
 
-  test("suspends the session when it has failed three times", async () => {
+  test("suspends the session when its process has failed three times at what it resumes", async () => {
     const { life, clock, triedCount, leftCount } = failing(9);
     const begun = life.begin();
     begun.catch(() => {});
@@ -231,7 +236,19 @@ describe("the start of a session's own worker", () => {
     expect([triedCount(), leftCount(), clock.pendingTimerCount]).toEqual([3, 1, 0]);
   });
 
-  test("is not tried again for a turn that has gone, and of any other turn it is the pool's matter", async () => {
+  test.each<[string, SessionLaunch | undefined, RunnerError]>([
+    ["its credential is missing", resumed, new CredentialError("main", "there is none", true)],
+    ["the pool starts none", resumed, new RunnerError("WORKER_START_FAILED", "workers do not start")],
+    ["there is no program", resumed, new RunnerError("CLI_UNAVAILABLE", "it is not installed")],
+    ["the session has nothing yet that could be wrong", begun, processFailed],
+    ["the turn is not a session's", undefined, processFailed],
+  ])("is not the turn's to repeat, nor a reason to suspend, when %s", async (_, sessionLaunch, error) => {
+    const { life, triedCount, leftCount, clock } = failing(9, { sessionLaunch }, error);
+    await expect(life.begin()).rejects.toBe(error);
+    expect([triedCount(), leftCount(), clock.pendingTimerCount]).toEqual([1, 1, 0]);
+  });
+
+  test("is not tried again for a turn that has gone", async () => {
     const gone = failing(9);
     const begun = gone.life.begin();
     begun.catch(() => {});
@@ -239,10 +256,6 @@ describe("the start of a session's own worker", () => {
     gone.abort.abort(new RunnerError("CANCELLED", "gone"));
     await expect(begun).rejects.toMatchObject({ reason: "CANCELLED" });
     expect(gone.triedCount()).toBe(1);
-
-    const other = scene();
-    other.pool.onClaim = () => Promise.reject(new RunnerError("WORKER_START_FAILED", "it exits at once"));
-    await expect(other.life.begin()).rejects.toMatchObject({ reason: "WORKER_START_FAILED" });
   });
 });
 
