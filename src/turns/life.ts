@@ -20,7 +20,7 @@ import type { RunningTurn } from "../worker-process.ts";
 import { endCauseOf } from "./end-cause.ts";
 import { canMove, hasPrompt, type LifeState } from "./life-state.ts";
 import { Observers, type TurnObserver } from "./observer.ts";
-import { afterEndedTurn, afterFailedPreparation } from "./release.ts";
+import { afterEndedTurn, afterFailedPreparation, type PreparationStep } from "./release.ts";
 import { StageClock, type StageTimes } from "./stages.ts";
 import { TurnReader } from "./turn-reader.ts";
 
@@ -241,30 +241,38 @@ export class TurnLife {
     const { turn } = this;
     const { signal } = this.#scope;
     const { worker } = claim;
-    let isBound = claim.holds.kind !== "nothing";
+    const hasConversation = claim.holds.kind === "conversation";
+    let step: PreparationStep = "bind";
     try {
-      if (!isBound) {
+      if (claim.holds.kind === "nothing") {
         this.#stages.enter("bind");
         await worker.bind(turn.binding, signal);
-        isBound = true;
       }
       // A worker that has the conversation has its model and effort as well (`conversations/kept-names.ts`, SessionLaunch).
-      if (claim.holds.kind !== "conversation") {
+      if (!hasConversation) {
+        step = "set";
         this.#stages.enter("configure");
         await worker.configure(turn.settings, signal);
         if (earlierMessageCount(turn) > 0) {
           this.#stages.enter("seedHistory");
-          await worker.seed((await turn.earlier?.load(signal)) ?? turn.history, signal);
+          step = "wait";
+          const history = (await turn.earlier?.load(signal)) ?? turn.history;
+          step = "set";
+          await worker.seed(history, signal);
         }
       }
+      step = "wait";
       await this.#scope.beforePrompt?.();
       signal.throwIfAborted();
+      step = "set";
       this.#stages.enter("stdinWrite");
       const running = worker.run(turn);
       await running.written;
       return running;
     } catch (error) {
-      claim.release(afterFailedPreparation({ isBound, wasAborted: signal.aborted, error }));
+      // A session's first turn has no conversation that a later one could ask for.
+      const held = hasConversation ? turn.conversation?.before : undefined;
+      claim.release(afterFailedPreparation({ step, held, wasAborted: signal.aborted, error }));
       throw error;
     }
   }

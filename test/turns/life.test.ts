@@ -310,6 +310,8 @@ describe("the end of a turn", () => {
 });
 
 describe("what the prompt waits for", () => {
+  const refusing = () => Promise.reject(new RunnerError("STORE_UNAVAILABLE", "the disk is full"));
+
   test("comes after the worker was prepared, and before the prompt", async () => {
     const gate = Promise.withResolvers<void>();
     const { life, worker, clock } = scene({ beforePrompt: () => gate.promise });
@@ -321,14 +323,51 @@ describe("what the prompt waits for", () => {
     expect(worker.calls).toEqual(["bind", "configure", "run"]);
   });
 
-  test("may refuse: then no worker gets the prompt, and the one that was prepared goes back", async () => {
-    const { life, worker, pool, book } = scene({
-      beforePrompt: () => Promise.reject(new RunnerError("STORE_UNAVAILABLE", "the disk is full")),
-    });
+  test("may refuse: then no worker gets the prompt, and the one that was prepared is used again", async () => {
+    const { life, worker, pool, book } = scene({ beforePrompt: refusing });
     await expect(life.begin()).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
     expect(worker.calls).not.toContain("run");
-    expect(pool.releases).toHaveLength(1);
+    expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "finished" } }]);
     expect(book.lines.at(-1)).toBe("closed: STORE_UNAVAILABLE");
+  });
+
+  test.each([
+    ["the conversation that the turn was to go on with", { before: "c1", after: "c2" }, "c1"],
+    ["nothing that a later turn could ask for, when its session was to begin", { after: "c2" }, undefined],
+  ])("may refuse: a worker that was given out with a conversation goes back with %s", async (_, conversation, held) => {
+    const { life, pool } = scene({ beforePrompt: refusing, turn: { conversation } });
+    pool.holds = { kind: "conversation", id: "c1" };
+    await expect(life.begin()).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
+    expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "finished", conversation: held } }]);
+  });
+
+  test("is asked for in vain by a turn that was cancelled meanwhile, and its worker keeps what it had", async () => {
+    const gate = Promise.withResolvers<void>();
+    const names = { before: "c1", after: "c2" };
+    const { life, pool, abort, clock } = scene({ beforePrompt: () => gate.promise, turn: { conversation: names } });
+    pool.holds = { kind: "conversation", id: "c1" };
+    const begun = life.begin();
+    begun.catch(() => {});
+    await clock.settle();
+    abort.abort(new RunnerError("CANCELLED", "gone"));
+    gate.resolve();
+    await expect(begun).rejects.toMatchObject({ reason: "CANCELLED" });
+    expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "finished", conversation: "c1" } }]);
+  });
+
+  test("is not reached when what was said before cannot be read: the worker is used again all the same", async () => {
+    const load = () => Promise.reject(new RunnerError("STORE_UNAVAILABLE", "the disk is gone"));
+    const { life, worker, pool } = scene({ turn: { earlier: { messageCount: 2, load } } });
+    await expect(life.begin()).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
+    expect(worker.calls).toEqual(["bind", "configure"]);
+    expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "finished" } }]);
+  });
+
+  test("is not reached when the worker fails at being seeded: that one ends", async () => {
+    const { life, worker, pool } = scene({ turn: { history: [said("a"), answered("b")] } });
+    worker.onSeed = () => Promise.reject(new Error("?"));
+    await expect(life.begin()).rejects.toThrow("?");
+    expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "discard", why: "preparation_failed" } }]);
   });
 });
 
