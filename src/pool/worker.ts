@@ -5,13 +5,14 @@
  * which turn it serves, is up to the pool.
  */
 import { type Clock, within } from "../clock.ts";
-import { isRunnerError, RunnerError } from "../runner-error.ts";
+import { RunnerError } from "../runner-error.ts";
 import { type ResetFailure, resetFailures, type WorkerExit, type WorkerProcess } from "../worker-process.ts";
 import type { BoundHolding, ClaimRequest } from "./claim.ts";
 import { conversationOf, type Dedication } from "./dedicated.ts";
 import { IdleCpu } from "./idle-cpu.ts";
 import { needsReset } from "./reset-timing.ts";
 import type { WorkerSnapshot } from "./snapshot.ts";
+import { startErrorOf } from "./start-error.ts";
 import type { StopReason } from "./stop-reason.ts";
 import {
   affinityOf,
@@ -150,14 +151,15 @@ export class Worker {
     } catch (error) {
       abandoned = true;
       const wasStopped = signal.aborted;
-      if (this.#process === undefined) {
+      const hadProcess = this.#process !== undefined;
+      if (!hadProcess) {
         // A process that comes after all is stopped by #adopt; nobody waits for it.
         this.#abortStart.abort();
         this.#leave(wasStopped ? this.#why : "start_failed");
       } else {
         this.stop("start_failed");
       }
-      return wasStopped ? undefined : asStartError(error);
+      return wasStopped ? undefined : startErrorOf(error, hadProcess);
     }
   }
 
@@ -348,9 +350,4 @@ export class Worker {
     this.#state = to;
     this.#around.changed(this, from);
   }
-}
-
-function asStartError(error: unknown): RunnerError {
-  if (isRunnerError(error) && error.reason !== "WORKER_DIED") return error;
-  return new RunnerError("WORKER_START_FAILED", "a worker did not start", { cause: error });
 }

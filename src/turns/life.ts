@@ -11,6 +11,7 @@
 import { bindingKey } from "../binding-key.ts";
 import { type Clock, sleep } from "../clock.ts";
 import type { Claim, WorkerPool } from "../pool/claim.ts";
+import { ProcessStartError } from "../pool/start-error.ts";
 import { isRunnerError, RunnerError, type RunnerReason } from "../runner-error.ts";
 import { earlierMessageCount, type Turn } from "../turn.ts";
 import type { EndCause, TurnEnd } from "../turn-end.ts";
@@ -19,11 +20,11 @@ import type { RunningTurn } from "../worker-process.ts";
 import { endCauseOf } from "./end-cause.ts";
 import { canMove, hasPrompt, type LifeState } from "./life-state.ts";
 import { Observers, type TurnObserver } from "./observer.ts";
-import { afterEndedTurn, afterFailedPreparation } from "./release.ts";
+import { afterEndedTurn, afterFailedPreparation, type PreparationStep } from "./release.ts";
 import { StageClock, type StageTimes } from "./stages.ts";
 import { TurnReader } from "./turn-reader.ts";
 
-/** How often a session's own worker is started for one turn, and how far apart on average, in milliseconds. */
+/** How often a session's process is started to resume it for one turn, and how far apart on average, in milliseconds. */
 const maxSessionStarts = 3;
 const sessionStartPauseMs = 1_000;
 
@@ -186,15 +187,16 @@ export class TurnLife {
   }
 
   /**
-   * A worker. One that is started for a session may fail at what it resumes, so it is started again, a few times, before
-   * the session is given up for the moment. Any other start is the pool's to repeat.
+   * A worker. A process that resumes a session may fail at what it resumes, so it is started again, a few times, before
+   * the session is given up for the moment. What fails without such a process says nothing of the session: the turn ends
+   * with it as it is. Any other start is the pool's to repeat.
    */
   async #claimSoon(): Promise<Claim> {
     for (let tried = 1; ; tried += 1) {
       try {
         return await this.#claimWorker();
       } catch (error) {
-        if (this.turn.sessionLaunch === undefined || !isRunnerError(error, "WORKER_START_FAILED")) throw error;
+        if (this.turn.sessionLaunch?.resume === undefined || !(error instanceof ProcessStartError)) throw error;
         if (tried === maxSessionStarts) throw sessionSuspended(error);
         const pauseMs = sessionStartPauseMs * (0.5 + this.#random());
         await sleep(this.#parts.clock, pauseMs, this.#scope.signal);
@@ -239,30 +241,38 @@ export class TurnLife {
     const { turn } = this;
     const { signal } = this.#scope;
     const { worker } = claim;
-    let isBound = claim.holds.kind !== "nothing";
+    const hasConversation = claim.holds.kind === "conversation";
+    let step: PreparationStep = "bind";
     try {
-      if (!isBound) {
+      if (claim.holds.kind === "nothing") {
         this.#stages.enter("bind");
         await worker.bind(turn.binding, signal);
-        isBound = true;
       }
       // A worker that has the conversation has its model and effort as well (`conversations/kept-names.ts`, SessionLaunch).
-      if (claim.holds.kind !== "conversation") {
+      if (!hasConversation) {
+        step = "set";
         this.#stages.enter("configure");
         await worker.configure(turn.settings, signal);
         if (earlierMessageCount(turn) > 0) {
           this.#stages.enter("seedHistory");
-          await worker.seed((await turn.earlier?.load(signal)) ?? turn.history, signal);
+          step = "wait";
+          const history = (await turn.earlier?.load(signal)) ?? turn.history;
+          step = "set";
+          await worker.seed(history, signal);
         }
       }
+      step = "wait";
       await this.#scope.beforePrompt?.();
       signal.throwIfAborted();
+      step = "set";
       this.#stages.enter("stdinWrite");
       const running = worker.run(turn);
       await running.written;
       return running;
     } catch (error) {
-      claim.release(afterFailedPreparation({ isBound, wasAborted: signal.aborted, error }));
+      // A session's first turn has no conversation that a later one could ask for.
+      const held = hasConversation ? turn.conversation?.before : undefined;
+      claim.release(afterFailedPreparation({ step, held, wasAborted: signal.aborted, error }));
       throw error;
     }
   }

@@ -11,21 +11,33 @@ import { isRunnerError } from "../runner-error.ts";
 import type { Turn } from "../turn.ts";
 import type { TurnEnd } from "../turn-end.ts";
 
+/**
+ * What was under way when a preparation failed.
+ *
+ * - bind: the worker was being bound, so it is open which binding it has
+ * - set: it was being configured, seeded or given the prompt
+ * - wait: it had what was asked of it, and the turn waited for something else: the store that it is written down in
+ */
+export type PreparationStep = "bind" | "set" | "wait";
+
 /** A preparation that did not come to its end. */
 export interface FailedPreparation {
-  /** Whether the worker is known to have the turn's binding. */
-  readonly isBound: boolean;
+  readonly step: PreparationStep;
+  /** The conversation that the turn goes on with, if the worker was given out with it. */
+  readonly held: string | undefined;
   /** Whether the turn was ended from outside. */
   readonly wasAborted: boolean;
   readonly error: unknown;
 }
 
 /**
- * After an aborted seeding a reset undoes what came so far. An aborted bind leaves it open which binding the worker has, and
- * what fails by itself is not understood.
+ * What the turn itself failed with costs a worker nothing: it still has the conversation that it had. After an aborted seeding
+ * a reset undoes what came so far. An aborted bind leaves it open which binding the worker has, and what fails by itself on
+ * the worker is not understood.
  */
-export function afterFailedPreparation({ isBound, wasAborted, error }: FailedPreparation): Release {
-  if (isBound && wasAborted && !isRunnerError(error, "WORKER_DIED")) return { kind: "finished" };
+export function afterFailedPreparation({ step, held, wasAborted, error }: FailedPreparation): Release {
+  if (step === "wait") return { kind: "finished", conversation: held };
+  if (step === "set" && wasAborted && !isRunnerError(error, "WORKER_DIED")) return { kind: "finished" };
   return { kind: "discard", why: afterPreparation(error, wasAborted) };
 }
 

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import type { Claim, ClaimRequest } from "../../src/pool/claim.ts";
 import type { PoolProfile } from "../../src/pool/pool-options.ts";
+import { ProcessStartError } from "../../src/pool/start-error.ts";
 import { RunnerError } from "../../src/runner-error.ts";
 import type { SessionLaunch } from "../../src/session-launch.ts";
 import { type Changes, PoolUnderTest } from "./pool-under-test.ts";
@@ -202,6 +203,22 @@ test("a turn whose own worker does not start fails with the reason, and those of
   expect([own.reason, other.isWaiting]).toEqual(["WORKER_START_FAILED", true]);
   await t.clock.advance(50);
   expect(other.reason).toBe("WORKER_START_FAILED");
+});
+
+test("a turn whose own worker does not start is told whether there was a process of its session", async () => {
+  const t = await pool();
+  const credentialMissing = new RunnerError("WORKER_START_FAILED", "made up");
+  t.startError = credentialMissing;
+  const without = t.ask(of("s1", "c0"));
+  await t.clock.settle();
+  t.startError = undefined;
+  const having = t.ask(of("s2", "c0"));
+  await t.clock.advance(100);
+  t.workers[0]!.die();
+  await t.clock.settle();
+  expect(without.error).toBe(credentialMissing);
+  expect(having.error).toBeInstanceOf(ProcessStartError);
+  expect(having.reason).toBe("WORKER_START_FAILED");
 });
 
 test("a session that cannot be resumed says nothing of starts: its turn is told, and nobody else is", async () => {

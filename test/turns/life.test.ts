@@ -2,7 +2,10 @@
  * A turn without a call around it: that it has exactly one end, who is told of it and when, and that nobody need read.
  */
 import { describe, expect, test } from "vitest";
+import { CredentialError } from "../../src/cli/start/credential.ts";
+import { ProcessStartError } from "../../src/pool/start-error.ts";
 import { RunnerError } from "../../src/runner-error.ts";
+import type { SessionLaunch } from "../../src/session-launch.ts";
 import type { Turn } from "../../src/turn.ts";
 import type { TurnEvent } from "../../src/turn-event.ts";
 import { type Admission, type LifeParts, type LifeScope, TurnLife } from "../../src/turns/life.ts";
@@ -191,18 +194,20 @@ describe("a turn", () => {
 });
 
 describe("the start of a session's own worker", () => {
-  const sessionLaunch = {
+  const begun: SessionLaunch = {
     cliSessionId: "00000000-0000-4000-8000-000000000002",
     model: "m",
     effort: "medium",
     binding: {},
-  } as const;
-  const failing = (times: number) => {
-    const all = scene({ turn: { sessionLaunch } });
+  };
+  const resumed: SessionLaunch = { ...begun, resume: { transcript: new Uint8Array(), origin: "own", files: [] } };
+  const processFailed = new ProcessStartError(new RunnerError("WORKER_START_FAILED", "it exits at once"));
+  const failing = (times: number, turn: Partial<Turn> = { sessionLaunch: resumed }, error: unknown = processFailed) => {
+    const all = scene({ turn });
     let tried = 0;
     all.pool.onClaim = async () => {
       tried += 1;
-      if (tried <= times) throw new RunnerError("WORKER_START_FAILED", "it exits at once");
+      if (tried <= times) throw error;
     };
     return { ...all, triedCount: () => tried };
   };
@@ -221,7 +226,7 @@ describe("the start of a session's own worker", () => {
     expect([triedCount(), life.state.kind]).toEqual([3, "running"]);
   });
 
-  test("suspends the session when it has failed three times", async () => {
+  test("suspends the session when its process has failed three times at what it resumes", async () => {
     const { life, clock, triedCount, leftCount } = failing(9);
     const begun = life.begin();
     begun.catch(() => {});
@@ -231,7 +236,19 @@ describe("the start of a session's own worker", () => {
     expect([triedCount(), leftCount(), clock.pendingTimerCount]).toEqual([3, 1, 0]);
   });
 
-  test("is not tried again for a turn that has gone, and of any other turn it is the pool's matter", async () => {
+  test.each<[string, SessionLaunch | undefined, RunnerError]>([
+    ["its credential is missing", resumed, new CredentialError("main", "there is none", true)],
+    ["the pool starts none", resumed, new RunnerError("WORKER_START_FAILED", "workers do not start")],
+    ["there is no program", resumed, new RunnerError("CLI_UNAVAILABLE", "it is not installed")],
+    ["the session has nothing yet that could be wrong", begun, processFailed],
+    ["the turn is not a session's", undefined, processFailed],
+  ])("is not the turn's to repeat, nor a reason to suspend, when %s", async (_, sessionLaunch, error) => {
+    const { life, triedCount, leftCount, clock } = failing(9, { sessionLaunch }, error);
+    await expect(life.begin()).rejects.toBe(error);
+    expect([triedCount(), leftCount(), clock.pendingTimerCount]).toEqual([1, 1, 0]);
+  });
+
+  test("is not tried again for a turn that has gone", async () => {
     const gone = failing(9);
     const begun = gone.life.begin();
     begun.catch(() => {});
@@ -239,10 +256,6 @@ describe("the start of a session's own worker", () => {
     gone.abort.abort(new RunnerError("CANCELLED", "gone"));
     await expect(begun).rejects.toMatchObject({ reason: "CANCELLED" });
     expect(gone.triedCount()).toBe(1);
-
-    const other = scene();
-    other.pool.onClaim = () => Promise.reject(new RunnerError("WORKER_START_FAILED", "it exits at once"));
-    await expect(other.life.begin()).rejects.toMatchObject({ reason: "WORKER_START_FAILED" });
   });
 });
 
@@ -297,6 +310,8 @@ describe("the end of a turn", () => {
 });
 
 describe("what the prompt waits for", () => {
+  const refusing = () => Promise.reject(new RunnerError("STORE_UNAVAILABLE", "the disk is full"));
+
   test("comes after the worker was prepared, and before the prompt", async () => {
     const gate = Promise.withResolvers<void>();
     const { life, worker, clock } = scene({ beforePrompt: () => gate.promise });
@@ -308,14 +323,51 @@ describe("what the prompt waits for", () => {
     expect(worker.calls).toEqual(["bind", "configure", "run"]);
   });
 
-  test("may refuse: then no worker gets the prompt, and the one that was prepared goes back", async () => {
-    const { life, worker, pool, book } = scene({
-      beforePrompt: () => Promise.reject(new RunnerError("STORE_UNAVAILABLE", "the disk is full")),
-    });
+  test("may refuse: then no worker gets the prompt, and the one that was prepared is used again", async () => {
+    const { life, worker, pool, book } = scene({ beforePrompt: refusing });
     await expect(life.begin()).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
     expect(worker.calls).not.toContain("run");
-    expect(pool.releases).toHaveLength(1);
+    expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "finished" } }]);
     expect(book.lines.at(-1)).toBe("closed: STORE_UNAVAILABLE");
+  });
+
+  test.each([
+    ["the conversation that the turn was to go on with", { before: "c1", after: "c2" }, "c1"],
+    ["nothing that a later turn could ask for, when its session was to begin", { after: "c2" }, undefined],
+  ])("may refuse: a worker that was given out with a conversation goes back with %s", async (_, conversation, held) => {
+    const { life, pool } = scene({ beforePrompt: refusing, turn: { conversation } });
+    pool.holds = { kind: "conversation", id: "c1" };
+    await expect(life.begin()).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
+    expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "finished", conversation: held } }]);
+  });
+
+  test("is asked for in vain by a turn that was cancelled meanwhile, and its worker keeps what it had", async () => {
+    const gate = Promise.withResolvers<void>();
+    const names = { before: "c1", after: "c2" };
+    const { life, pool, abort, clock } = scene({ beforePrompt: () => gate.promise, turn: { conversation: names } });
+    pool.holds = { kind: "conversation", id: "c1" };
+    const begun = life.begin();
+    begun.catch(() => {});
+    await clock.settle();
+    abort.abort(new RunnerError("CANCELLED", "gone"));
+    gate.resolve();
+    await expect(begun).rejects.toMatchObject({ reason: "CANCELLED" });
+    expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "finished", conversation: "c1" } }]);
+  });
+
+  test("is not reached when what was said before cannot be read: the worker is used again all the same", async () => {
+    const load = () => Promise.reject(new RunnerError("STORE_UNAVAILABLE", "the disk is gone"));
+    const { life, worker, pool } = scene({ turn: { earlier: { messageCount: 2, load } } });
+    await expect(life.begin()).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
+    expect(worker.calls).toEqual(["bind", "configure"]);
+    expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "finished" } }]);
+  });
+
+  test("is not reached when the worker fails at being seeded: that one ends", async () => {
+    const { life, worker, pool } = scene({ turn: { history: [said("a"), answered("b")] } });
+    worker.onSeed = () => Promise.reject(new Error("?"));
+    await expect(life.begin()).rejects.toThrow("?");
+    expect(pool.releases).toEqual([{ workerId: "w1", how: { kind: "discard", why: "preparation_failed" } }]);
   });
 });
 

@@ -8,16 +8,27 @@ const cancelled = new RunnerError("CANCELLED", "the caller cancelled");
 
 describe("a worker whose turn could not be prepared", () => {
   test("is reset after a seeding that the caller cut off", () => {
-    expect(afterFailedPreparation({ isBound: true, wasAborted: true, error: cancelled })).toEqual({ kind: "finished" });
+    const failed = { step: "set", held: undefined, wasAborted: true, error: cancelled } as const;
+    expect(afterFailedPreparation(failed)).toEqual({ kind: "finished" });
   });
 
   test.each([
-    ["a bind was cut off", { isBound: false, wasAborted: true, error: cancelled }, "aborted_bind"],
-    ["it died, also when the caller had gone", { isBound: true, wasAborted: true, error: died }, "died_unprepared"],
-    ["it died", { isBound: true, wasAborted: false, error: died }, "died_unprepared"],
-    ["it failed by itself", { isBound: true, wasAborted: false, error: new Error("?") }, "preparation_failed"],
-  ])("ends when %s", (_, failed, why) => {
-    expect(afterFailedPreparation(failed)).toEqual({ kind: "discard", why });
+    ["the store refused the turn", false, new RunnerError("STORE_UNAVAILABLE", "full")],
+    ["the turn was cancelled while the store was asked", true, cancelled],
+    ["reading the conversation failed in an unknown way", false, new Error("?")],
+  ])("is used again, with what it had, when %s", (_, wasAborted, error) => {
+    const failed = { step: "wait", wasAborted, error } as const;
+    expect(afterFailedPreparation({ ...failed, held: "c1" })).toEqual({ kind: "finished", conversation: "c1" });
+    expect(afterFailedPreparation({ ...failed, held: undefined })).toEqual({ kind: "finished" });
+  });
+
+  test.each([
+    ["a bind was cut off", { step: "bind", wasAborted: true, error: cancelled }, "aborted_bind"],
+    ["it died, also when the caller had gone", { step: "set", wasAborted: true, error: died }, "died_unprepared"],
+    ["it died", { step: "set", wasAborted: false, error: died }, "died_unprepared"],
+    ["it failed by itself", { step: "set", wasAborted: false, error: new Error("?") }, "preparation_failed"],
+  ] as const)("ends when %s", (_, failed, why) => {
+    expect(afterFailedPreparation({ ...failed, held: "c1" })).toEqual({ kind: "discard", why });
   });
 });
 
