@@ -213,7 +213,7 @@ export class Worker {
     this.#become({ ...this.#state, finishingSinceMs: this.#around.clock.now() });
   }
 
-  /** Counts the claimed turn as served. */
+  /** Counts the claimed turn, behind which the worker can be used again, whether or not it came as far as its prompt. */
   countTurn(): void {
     this.#finishedTurnCount++;
   }

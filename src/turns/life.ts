@@ -55,8 +55,6 @@ export interface LifeScope {
   readonly startedMs: number;
   /** Called each time that the turn has a worker: what the prompt will wait for can begin. */
   readonly whenClaimed?: (claim: Claim) => void;
-  /** What the worker's release waits for, once it is done with the turn. Never rejects. Absent: nothing. */
-  readonly beforeRelease?: () => Promise<void> | undefined;
   /** What the prompt waits for, whatever happened meanwhile: that the turn is written down. Absent: nothing. */
   readonly beforePrompt?: () => Promise<void> | undefined;
 }
@@ -291,7 +289,6 @@ export class TurnLife {
     const end = await running.ended;
     if (end.workerReusable) claim.finishing();
     await running.idle;
-    await this.#scope.beforeRelease?.();
     claim.release(afterEndedTurn(end, this.turn));
     leave();
   }
@@ -315,7 +312,7 @@ export class TurnLife {
     this.#observers.closed({ end: undefined, error, reason });
   }
 
-  /** Every event goes by here: the most of them are pieces of text, which nobody but the stages wants. */
+  /** Every event goes by here: most of them are pieces of text, which nobody but the stages wants. */
   readonly #saw = (event: TurnEvent): void => {
     this.#stages.saw(event.kind === "textDelta");
     if (this.#observers.wants(event.kind)) this.#observers.saw(event, this.#parts.clock.now());

@@ -1,8 +1,9 @@
 /**
  * The turns that are in memory: those that wait or run, and those that ended lately, whose events can still be read.
  *
- * Bounded: ended turns are forgotten when their time is over, and before that when all events together are too many: the
- * one that ended first goes first. The store still knows them. A turn that runs is never forgotten.
+ * Bounded: ended turns are forgotten when their time is over, and before that when all events together are too many, the
+ * one that ended first before others, or when there are too many turns, the first of the tenant that has most. The store
+ * still knows them. A turn that runs is never forgotten; one that was refused, and has no name to be found by, at once.
  */
 import type { CancelTimer, Clock } from "../clock.ts";
 import type { RunnerError } from "../runner-error.ts";
@@ -35,6 +36,8 @@ export class LiveTurns<Result> {
   readonly #turns = new Map<string, LiveTurn<Result>>();
   /** The one that ended first is first. */
   readonly #ended = new Map<string, Ended<Result>>();
+  /** Their ids by tenant, in the same order. */
+  readonly #endedOf = new Map<string, Set<string>>();
   #eventBytes = 0;
   #cancelTimer: CancelTimer | undefined;
 
@@ -57,10 +60,15 @@ export class LiveTurns<Result> {
     this.#turns.set(id, live);
     void live.over.then(() => {
       if (this.#turns.get(id) !== live) return; // forgotten meanwhile
+      if (isForNobody(live)) {
+        this.#turns.delete(id);
+        return;
+      }
       const bytes = turnBytes + textBytesOf(live.log.end?.value);
       this.#ended.set(id, { live, bytes, untilMs: this.#clock.now() + this.#limits.retentionMs });
+      this.#idsOf(live.turn.tenant).add(id);
       this.#eventBytes += bytes;
-      if (this.#ended.size > this.#limits.maxEndedCount) this.#forgetFirst();
+      if (this.#ended.size > this.#limits.maxEndedCount) this.#forgetFirstOfMost();
       this.#makeRoom();
       this.#setTimer();
     });
@@ -77,6 +85,9 @@ export class LiveTurns<Result> {
     this.#turns.delete(turnId);
     this.#eventBytes -= this.#ended.get(turnId)?.bytes ?? 0;
     this.#ended.delete(turnId);
+    const ids = this.#idsOf(live.turn.tenant);
+    ids.delete(turnId);
+    if (ids.size === 0) this.#endedOf.delete(live.turn.tenant);
     live.log.forgetEvents();
   }
 
@@ -111,7 +122,7 @@ export class LiveTurns<Result> {
   /** Forgets all that ended, and holds no timer any more. */
   close(): void {
     this.#cancelTimer?.();
-    while (this.#ended.size > 0) this.#forgetFirst();
+    for (const id of [...this.#ended.keys()]) this.forget(id);
   }
 
   /** Forgets ended turns, the first ones first: what is written down of them is not lost. One that is read stays. */
@@ -124,11 +135,20 @@ export class LiveTurns<Result> {
     }
   }
 
-  #forgetFirst(): void {
-    for (const id of this.#ended.keys()) {
+  /** So that a tenant whose turns come and go quickly leaves those of others alone. */
+  #forgetFirstOfMost(): void {
+    let most: Set<string> = new Set();
+    for (const ids of this.#endedOf.values()) if (ids.size > most.size) most = ids;
+    for (const id of most) {
       this.forget(id);
       return;
     }
+  }
+
+  #idsOf(tenant: string): Set<string> {
+    const ids = this.#endedOf.get(tenant) ?? new Set();
+    this.#endedOf.set(tenant, ids);
+    return ids;
   }
 
   #setTimer(): void {
@@ -150,6 +170,11 @@ export class LiveTurns<Result> {
       this.forget(id);
     }
   }
+}
+
+/** A turn that had no worker, has no event, and no name by which a call that is repeated could find it. */
+function isForNobody({ log, turn }: LiveTurn<unknown>): boolean {
+  return log.end?.value.kind === "notStarted" && turn.requestId === undefined && turn.sessionId === undefined;
 }
 
 function textBytesOf(end: LiveEnd<unknown> | undefined): number {

@@ -116,11 +116,11 @@ export class StageClock {
   }
 
   /**
-   * The reader is done, also with the status. A turn whose reader has gone goes on until its worker has stopped: then the
-   * turn is the stage that is open, and there was no reply. Returns the moment.
+   * The reader is done, also with the status. A turn whose reader has gone goes on with the stage that is open, and there was
+   * no reply. Returns the moment.
    */
   replied(): number {
-    if (this.#stage?.name === "turn") return this.#clock.now();
+    if (this.times.total === undefined) return this.#clock.now();
     this.enter("reply");
     this.#leave(this.#clock.now());
     return this.#reachedMs;

@@ -3,7 +3,7 @@
  */
 import { expect, test } from "vitest";
 import { RunnerError } from "../../src/runner-error.ts";
-import type { LiveTurn } from "../../src/turns/live-turn.ts";
+import type { LiveTurn, TurnFacts } from "../../src/turns/live-turn.ts";
 import { LiveTurns } from "../../src/turns/live-turns.ts";
 import type { TurnLog } from "../../src/turns/log/turn-log.ts";
 import { FakeClock } from "../fake-clock.ts";
@@ -12,12 +12,12 @@ function scene({ maxEventBytes = 1_000_000, maxEndedCount = 100 } = {}) {
   const clock = new FakeClock();
   const turns = new LiveTurns<string>(clock, { retentionMs: 10_000, maxEventBytes, maxEndedCount });
   /** A turn as far as this is concerned. */
-  const add = (id: string, text = "") => {
+  const add = (id: string, text = "", facts: Partial<TurnFacts> = {}) => {
     const log = turns.newLog();
     const over = Promise.withResolvers<void>();
     const stops: RunnerError[] = [];
     turns.add({
-      turn: { id },
+      turn: { id, tenant: "acme", ...facts },
       log,
       over: over.promise,
       get state() {
@@ -30,7 +30,12 @@ function scene({ maxEventBytes = 1_000_000, maxEndedCount = 100 } = {}) {
       over.resolve();
       await clock.settle();
     };
-    return { log, end, stops };
+    const refuse = async () => {
+      (log as TurnLog<unknown>).finish({ kind: "notStarted", error: new RunnerError("QUEUE_FULL", "full") });
+      over.resolve();
+      await clock.settle();
+    };
+    return { log, end, refuse, stops };
   };
   return { clock, turns, add };
 }
@@ -88,6 +93,29 @@ test("only so many ended turns are remembered", async () => {
   const { turns, add } = scene({ maxEndedCount: 2 });
   for (const id of ["a", "b", "c"]) await add(id).end();
   expect(["a", "b", "c"].map((id) => turns.find(id) !== undefined)).toEqual([false, true, true]);
+});
+
+test("a tenant with many of them makes room among its own", async () => {
+  const { turns, add } = scene({ maxEndedCount: 4 });
+  await add("other", "", { tenant: "other" }).end();
+  for (const id of ["a", "b", "c", "d", "e"]) await add(id).end();
+  expect(["other", "a", "b", "c", "d", "e"].filter((id) => turns.find(id) !== undefined)).toEqual([
+    "other",
+    "c",
+    "d",
+    "e",
+  ]);
+});
+
+test("one that was refused, and that nobody can find again, is not remembered", async () => {
+  const { turns, add } = scene();
+  await add("nameless").refuse();
+  await add("named", "", { requestId: "r" }).refuse();
+  await add("of a session", "", { sessionId: "s" }).refuse();
+  expect(["nameless", "named", "of a session"].filter((id) => turns.find(id) !== undefined)).toEqual([
+    "named",
+    "of a session",
+  ]);
 });
 
 test("a forgotten turn leaves nothing, and its readers are told what is missing", async () => {

@@ -103,6 +103,16 @@ test("the first event and the first text are told once, from the turn's beginnin
   expect(silent.failures).toEqual(["CANCELLED"]);
 });
 
+test("a reader who goes while the turn waits changes nothing of its stages", async () => {
+  const { clock, stages, left } = scene();
+  stages.enter("queueWait");
+  await clock.advance(20);
+  expect(stages.replied()).toBe(20);
+  await clock.advance(30);
+  stages.enter("bind");
+  expect(left).toEqual([{ name: "queueWait", sinceMs: 0, atMs: 50 }]);
+});
+
 test("a reader who goes mid-turn gets no reply: the turn is still the stage that is open", async () => {
   const { clock, stages, left } = scene();
   stages.written();
