@@ -54,7 +54,7 @@ func setbackOf(failure *Error) setback {
 }
 
 // patience counts attempts since something of the turn came, and the time since its last sign. The zero value is not ready:
-// see newPatience and heard.
+// see newPatience; heard, before anything else, makes it ready as well.
 type patience struct {
 	attempts int
 	lastSign time.Time

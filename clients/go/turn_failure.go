@@ -18,7 +18,7 @@ import (
 const upstreamPrefix = "UPSTREAM_"
 
 // turnFailure is the error that the turn's own call failed with; nil: it did not fail. hasContent: text or a tool use was
-// streamed.
+// streamed, or may be in a gap.
 func turnFailure(turnID string, result *runnerv1.TurnResult, lastSequence int32, hasContent bool) *Error {
 	problem := result.GetError()
 	if problem == nil {

@@ -14,6 +14,7 @@ from claude_runner_client import (
     StreamChatRequest,
     v1,
 )
+from claude_runner_client._aio_rejoining_call import AsyncCollectedCall
 
 from .either_client import AnyTurn, Open
 from .scripted_server import (
@@ -243,19 +244,36 @@ async def test_closing_the_blocking_client_interrupts_a_collected_turn_too(serve
     assert server.interrupted == ["turn of mine"]
 
 
-async def test_a_task_that_is_cancelled_between_two_tries_interrupts_its_turn(server: ScriptedServer) -> None:
-    # The first try again is made at once, and the next one after a pause.
-    server.scripts.extend([[broken_way()]] * 20)
+async def test_a_task_that_is_cancelled_between_two_tries_interrupts_its_turn(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused = asyncio.Event()
+
+    async def pause(*_: object) -> None:
+        paused.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(AsyncCollectedCall, "_pause", pause)
+    server.scripts.append([broken_way()])
     async with AsyncClaudeRunner(server.address) as runner:
         request = ChatRequest(prompt="x", request_id="mine")
         asking = asyncio.create_task(runner.chat(request, idempotent=True))
-        while len(server.calls) < 4:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)
+        await paused.wait()
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
         assert server.interrupted == ["turn of mine"]
+
+
+async def test_closing_the_client_leaves_a_turn_alone_whose_call_is_over(
+    server: ScriptedServer, open_runner: Open
+) -> None:
+    server.scripts.append([Failure(grpc.StatusCode.FAILED_PRECONDITION, details=[info("CONTEXT_FULL")])])
+    async with open_runner(server.address) as runner:
+        with pytest.raises(RunnerError) as kept:
+            await runner.chat("x", idempotent=True)
+    assert kept.value.reason == "CONTEXT_FULL"
+    assert server.interrupted == []
 
 
 async def test_a_reader_too_many_waits_until_another_one_goes(server: ScriptedServer, open_runner: Open) -> None:

@@ -9,7 +9,7 @@ import pytest
 from google.rpc.status_pb2 import Status
 
 from claude_runner_client import ErrorReason, RunnerError, TurnResult, v1
-from claude_runner_client._rejoin import MAX_SILENCE, Patience, Setback, setback_of
+from claude_runner_client._rejoin import MAX_SILENCE, End, Patience, Rejoining, Setback, setback_of
 from claude_runner_client._request_id import new_request_id
 from claude_runner_client._turn_failure import code_after_prompt, turn_failure
 
@@ -130,3 +130,41 @@ def test_headers_of_a_call_are_a_sign_of_its_turn_and_no_reason_to_try_faster() 
     refused = RunnerError(grpc.StatusCode.FAILED_PRECONDITION, "no", may_retry=True)
     assert patience.after(refused) is None
     assert not refused.may_retry  # The turn may have run.
+
+
+def test_an_attach_that_is_cut_behind_its_state_is_tried_further_and_further_apart() -> None:
+    now = 1_000.0
+    rules = Rejoining(None, v1.AttachTurnRequest(turn_id="turn-1"), Patience(lambda: now))
+    state = v1.AttachTurnResponse(state=v1.Turn(id="turn-1"))
+    delays = []
+    for _ in range(6):
+        now += 30  # The turn is quiet, and known to be there.
+        assert rules.take(state) is None
+        delays.append(rules.ended(failed(Code.UNAVAILABLE)))
+    assert delays[0] == 0
+    assert isinstance(delays[5], float)
+    assert delays[5] >= 1.6
+
+
+def test_a_turn_that_failed_behind_a_gap_had_content() -> None:
+    rules = Rejoining(None, v1.AttachTurnRequest(turn_id="turn-1"))
+    rules.take(v1.AttachTurnResponse(gap=v1.Gap(first_sequence=1, last_sequence=5)))
+    error = v1.TurnError(reason=ErrorReason.ERROR_REASON_UPSTREAM_OVERLOADED, message="scripted")
+    result = v1.TurnResult(outcome=v1.Outcome.OUTCOME_UPSTREAM_ERROR, error=error)
+    rules.take(v1.AttachTurnResponse(event=v1.StreamChatResponse(sequence=6, turn_id="turn-1", result=result)))
+    end = rules.ended(None)
+    assert isinstance(end, End)
+    assert end.failure is not None
+    assert end.failure.code == Code.ABORTED
+
+
+def test_a_stream_that_is_given_up_may_not_be_retried_where_its_turn_may_run() -> None:
+    now = 1_000.0
+    begin = v1.StreamChatRequest(prompt="x", request_id="r")
+    rules = Rejoining(begin, v1.AttachTurnRequest(request_id="r"), Patience(lambda: now))
+    assert rules.ended(RunnerError(Code.UNAVAILABLE, "the connection broke", may_retry=True)) == 0
+    now += MAX_SILENCE
+    end = rules.ended(RunnerError(Code.UNAVAILABLE, "nobody listens", may_retry=True))
+    assert isinstance(end, End)
+    assert end.failure is not None
+    assert not end.failure.may_retry

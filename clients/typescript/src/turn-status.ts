@@ -37,7 +37,7 @@ const codes: Readonly<Partial<Record<ErrorReason, Code>>> = {
 
 /** How far the turn had come. */
 export interface Reached {
-  /** Whether text or a tool use was streamed. */
+  /** Whether text or a tool use was streamed, or may be in a gap. */
   readonly hasContent: boolean;
   readonly turnId?: string;
   readonly lastSequence?: number;

@@ -183,6 +183,7 @@ class AsyncCollectedCall:
         self._deadline = Deadline(timeout)
         self._going = going
         self._cancelled = asyncio.Event()
+        self._is_over = False
         going.calls.add(self)
 
     async def result(self) -> ChatResponse:
@@ -204,10 +205,12 @@ class AsyncCollectedCall:
                 raise _closed() from error  # By gRPC, for a channel that is closed.
             await self._calls.give_up("", self._request_id)
             raise
+        finally:
+            self._is_over = True
 
     def cancel(self) -> None:
         """Ends the call, and the turn: the client is closed."""
-        if not self._cancelled.is_set():
+        if not self._is_over and not self._cancelled.is_set():
             self._cancelled.set()
             self._going.leave(self._calls, "", self._request_id)
 

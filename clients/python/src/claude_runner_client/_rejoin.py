@@ -59,6 +59,10 @@ class Patience:
         self._has_failed = False
         self._may_run = False
 
+    def heard(self) -> None:
+        """A sign of the turn that brings nothing new: it is waited for longer, and not tried faster."""
+        self._last_sign = self._clock()
+
     def sign(self) -> None:
         """Something of the turn has come."""
         self._attempt_count, self._last_sign = 0, self._clock()
@@ -79,7 +83,7 @@ class Patience:
         # The time counts from the first break, and from headers, which name the turn once it has begun.
         # They are a sign of the turn, and no reason to try faster.
         if failure.turn_id or not self._has_failed:
-            self._last_sign = self._clock()
+            self.heard()
         self._has_failed = True
         self._may_run = self._may_run or bool(failure.turn_id) or not failure.reason
         delay = self.delay() if setback_of(failure) == Setback.BROKEN else None
@@ -127,6 +131,8 @@ class Rejoining:
         self._last_sequence = attach.after_sequence
         self._has_event = False
         self._has_content = False
+        # Whether a server may have a call that broke.
+        self._may_run = False
         self._result: TurnResult | None = None
 
     @property
@@ -145,10 +151,11 @@ class Rejoining:
 
     def take(self, message: StreamChatResponse | AttachTurnResponse) -> StreamChatResponse | None:
         """The event in a message, if it is news."""
-        self._patience.sign()
         event = self._event_of(message) if isinstance(message, AttachTurnResponse) else message
         if event is None:
+            self._patience.heard()
             return None
+        self._patience.sign()
         self.turn_id = self.turn_id or event.turn_id
         kind = event.WhichOneof("event")
         if kind == "heartbeat":
@@ -186,8 +193,13 @@ class Rejoining:
             self.is_abandoned = failure.code == grpc.StatusCode.DEADLINE_EXCEEDED
             return End(failure)
         self._is_attached = setback == Setback.BROKEN
+        self._may_run = self._may_run or not failure.reason
         delay = self._patience.delay()
-        return End(failure) if delay is None else delay
+        if delay is not None:
+            return delay
+        if self._may_run or self._has_event:
+            failure.may_retry = False
+        return End(failure)
 
     def _event_of(self, message: AttachTurnResponse) -> StreamChatResponse | None:
         kind = message.WhichOneof("message")

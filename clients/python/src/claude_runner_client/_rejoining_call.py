@@ -134,6 +134,7 @@ class CollectedCall:
         self._request_id = request_id
         self._deadline = Deadline(timeout)
         self._cancelled = threading.Event()
+        self._is_over = False
 
     def result(self) -> ChatResponse:
         """Makes the call. Once only."""
@@ -144,18 +145,22 @@ class CollectedCall:
                     return self._chat(self._deadline.remaining())
                 except RunnerError as error:
                     delay = self._delay(patience, error)
-                except ValueError as error:  # gRPC's word for a channel that is closed.
-                    raise _closed() from error
                 self._pause(delay)
         except RunnerError:
             raise
-        except BaseException:  # Ctrl-C, in a pause as well: nobody waits for the turn any more.
+        except BaseException as error:
+            # ValueError: gRPC's word for a channel that is closed.
+            if self._cancelled.is_set() and isinstance(error, ValueError):
+                raise _closed() from error
+            # Ctrl-C, in a pause as well: nobody waits for the turn any more.
             self._calls.give_up("", self._request_id)
             raise
+        finally:
+            self._is_over = True
 
     def cancel(self) -> None:
         """Ends the call, and the turn: the client is closed."""
-        if not self._cancelled.is_set():
+        if not self._is_over and not self._cancelled.is_set():
             self._cancelled.set()
             self._calls.give_up("", self._request_id)
 

@@ -51,7 +51,7 @@ _CODES = {
 def turn_failure(result: TurnResult, *, turn_id: str, last_sequence: int, has_content: bool) -> RunnerError | None:
     """The error that the turn's own call failed with; None: it did not fail.
 
-    `has_content`: whether text or a tool use was streamed.
+    `has_content`: whether text or a tool use was streamed, or may be in a gap.
     """
     if not result.HasField("error"):
         return None

@@ -20,7 +20,7 @@ final class TurnFailure {
    * The failure that the turn's own call has ended with.
    *
    * @param lastSequence the last event that was read
-   * @param hasContent whether text or a tool use was streamed
+   * @param hasContent whether text or a tool use was streamed, or may be in a gap
    * @return the failure; empty when that call has ended well
    */
   static Optional<RunnerException> of(
