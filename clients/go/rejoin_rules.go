@@ -53,8 +53,8 @@ func setbackOf(failure *Error) setback {
 	}
 }
 
-// patience counts attempts since something of the turn came, and the time since its last sign. The zero value is not ready:
-// see newPatience; heard, before anything else, makes it ready as well.
+// patience counts attempts since something of the turn came, and the time since its last sign. It begins with newPatience, or
+// as the zero value with heard.
 type patience struct {
 	attempts int
 	lastSign time.Time

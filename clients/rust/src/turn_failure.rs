@@ -15,7 +15,7 @@ use crate::v1::{ErrorReason, Outcome, TurnResult};
 pub(crate) struct Reached<'t> {
     pub(crate) turn_id: &'t str,
     pub(crate) last_sequence: i32,
-    /// Whether text or a tool use had been streamed.
+    /// Whether text or a tool use had been streamed, or may be in a gap.
     pub(crate) has_content: bool,
 }
 
