@@ -3,7 +3,7 @@
  *
  * Bounded: ended turns are forgotten when their time is over, and before that when all events together are too many, the
  * one that ended first before others, or when there are too many turns, the first of the tenant that has most. The store
- * still knows them. A turn that runs is never forgotten; one that was refused, and has no name to be found by, at once.
+ * still knows them. A turn that runs is never forgotten.
  */
 import type { CancelTimer, Clock } from "../clock.ts";
 import type { RunnerError } from "../runner-error.ts";
@@ -60,10 +60,6 @@ export class LiveTurns<Result> {
     this.#turns.set(id, live);
     void live.over.then(() => {
       if (this.#turns.get(id) !== live) return; // forgotten meanwhile
-      if (isForNobody(live)) {
-        this.#turns.delete(id);
-        return;
-      }
       const bytes = turnBytes + textBytesOf(live.log.end?.value);
       this.#ended.set(id, { live, bytes, untilMs: this.#clock.now() + this.#limits.retentionMs });
       this.#idsOf(live.turn.tenant).add(id);
@@ -170,11 +166,6 @@ export class LiveTurns<Result> {
       this.forget(id);
     }
   }
-}
-
-/** A turn that had no worker, has no event, and no name by which a call that is repeated could find it. */
-function isForNobody({ log, turn }: LiveTurn<unknown>): boolean {
-  return log.end?.value.kind === "notStarted" && turn.requestId === undefined && turn.sessionId === undefined;
 }
 
 function textBytesOf(end: LiveEnd<unknown> | undefined): number {

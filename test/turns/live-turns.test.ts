@@ -30,12 +30,7 @@ function scene({ maxEventBytes = 1_000_000, maxEndedCount = 100 } = {}) {
       over.resolve();
       await clock.settle();
     };
-    const refuse = async () => {
-      (log as TurnLog<unknown>).finish({ kind: "notStarted", error: new RunnerError("QUEUE_FULL", "full") });
-      over.resolve();
-      await clock.settle();
-    };
-    return { log, end, refuse, stops };
+    return { log, end, stops };
   };
   return { clock, turns, add };
 }
@@ -104,17 +99,6 @@ test("a tenant with many of them makes room among its own", async () => {
     "c",
     "d",
     "e",
-  ]);
-});
-
-test("one that was refused, and that nobody can find again, is not remembered", async () => {
-  const { turns, add } = scene();
-  await add("nameless").refuse();
-  await add("named", "", { requestId: "r" }).refuse();
-  await add("of a session", "", { sessionId: "s" }).refuse();
-  expect(["nameless", "named", "of a session"].filter((id) => turns.find(id) !== undefined)).toEqual([
-    "named",
-    "of a session",
   ]);
 });
 
