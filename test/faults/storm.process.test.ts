@@ -100,7 +100,7 @@ describe("far more turns than workers", () => {
 
     let total = 0;
     const caller = async (tenant: string) => {
-      while (total < 100) {
+      while (total < 400) {
         if ((await call(tenant)) === "OK") total++;
         else await new Promise((resolve) => setTimeout(resolve, 50));
       }
